@@ -1,0 +1,44 @@
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use asyncio_streams_host::compose::prepare;
+use clap::Args;
+
+use super::streams::{StreamsArgs, read};
+
+/// Compose an application with the streams component, into one component
+///
+/// A core module that carries the types of a component, as `cargo build
+/// --target wasm32-unknown-unknown` gives it, is encoded first. The result
+/// imports only WASI 0.3, so any host for that runs it.
+#[derive(Debug, Args)]
+pub(crate) struct ComposeArgs {
+    /// The application: a component, or a core module
+    component: PathBuf,
+
+    /// Where to write the composed component, `-` for standard output
+    #[arg(short, long, value_name = "PATH")]
+    output: PathBuf,
+
+    #[command(flatten)]
+    streams: StreamsArgs,
+}
+
+impl ComposeArgs {
+    pub(crate) fn execute(self) -> anyhow::Result<u8> {
+        let application = read(&self.component)?;
+        let streams = self.streams.component()?;
+        let composed = prepare(&application, streams.as_deref())
+            .with_context(|| self.component.display().to_string())?;
+        if self.output.as_os_str() == "-" {
+            io::stdout()
+                .write_all(&composed)
+                .context("cannot write to standard output")?;
+        } else {
+            std::fs::write(&self.output, &composed)
+                .with_context(|| format!("cannot write {}", self.output.display()))?;
+        }
+        Ok(0)
+    }
+}

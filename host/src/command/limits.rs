@@ -1,0 +1,102 @@
+use std::time::Duration;
+
+use asyncio_streams_host::Limits;
+use clap::Args;
+
+/// How much the program may take.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Limits")]
+pub(crate) struct LimitArgs {
+    /// TCP sockets at a time
+    #[arg(long, value_name = "N", default_value_t = Limits::default().sockets)]
+    max_sockets: usize,
+
+    /// Linear memory, all components of the program together
+    #[arg(long, value_name = "SIZE", default_value = "4GiB", value_parser = size)]
+    max_memory: usize,
+
+    /// Component handles at a time; a connection takes about five
+    #[arg(long, value_name = "N", default_value_t = Limits::default().handles)]
+    max_handles: usize,
+
+    /// Tasks, streams and futures at a time; a connection takes about twenty
+    #[arg(long, value_name = "N", default_value_t = Limits::default().concurrent)]
+    max_concurrent: usize,
+
+    /// Resources of the host at a time; a connection takes one
+    #[arg(long, value_name = "N", default_value_t = Limits::default().resources)]
+    max_resources: usize,
+}
+
+impl LimitArgs {
+    pub(crate) fn limits(&self) -> Limits {
+        let mut limits = Limits::default();
+        limits.sockets = self.max_sockets;
+        limits.memory = self.max_memory;
+        limits.handles = self.max_handles;
+        limits.concurrent = self.max_concurrent;
+        limits.resources = self.max_resources;
+        limits
+    }
+}
+
+/// `5`, `0.5`, `500ms`, `5s`, `2m`.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    let units = [("ms", 0.001), ("s", 1.0), ("m", 60.0)];
+    let (number, unit) = units
+        .iter()
+        .find_map(|(suffix, unit)| Some((text.strip_suffix(suffix)?, *unit)))
+        .unwrap_or((text, 1.0));
+    number
+        .trim()
+        .parse::<f64>()
+        .ok()
+        .and_then(|number| Duration::try_from_secs_f64(number * unit).ok())
+        .ok_or_else(|| "a duration is a number of seconds, or has a unit: 500ms, 5s, 2m".to_owned())
+}
+
+/// `1048576`, `64KiB`, `64MiB`, `4GiB`.
+fn size(text: &str) -> Result<usize, String> {
+    let units = [("KiB", 10), ("MiB", 20), ("GiB", 30)];
+    let (number, shift) = units
+        .iter()
+        .find_map(|(suffix, shift)| Some((text.strip_suffix(suffix)?, *shift)))
+        .unwrap_or((text, 0));
+    number
+        .trim()
+        .parse::<usize>()
+        .ok()
+        .and_then(|number| number.checked_mul(1 << shift))
+        .ok_or_else(|| "a size is a number of bytes, or has a unit: 64KiB, 64MiB, 4GiB".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_units() {
+        for (text, millis) in [
+            ("5", 5000),
+            ("0.5", 500),
+            ("500ms", 500),
+            ("2s", 2000),
+            ("1m", 60_000),
+        ] {
+            assert_eq!(duration(text), Ok(Duration::from_millis(millis)), "{text}");
+        }
+        for text in ["", "s", "-1", "1h", "inf", "nan", "1e300"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn sizes_have_units() {
+        for (text, bytes) in [("0", 0), ("100", 100), ("64KiB", 65536), ("4GiB", 4 << 30)] {
+            assert_eq!(size(text), Ok(bytes), "{text}");
+        }
+        for text in ["", "KiB", "-1", "4TiB", "99999999999999GiB"] {
+            assert!(size(text).is_err(), "{text}");
+        }
+    }
+}

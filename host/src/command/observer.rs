@@ -1,0 +1,25 @@
+use std::io::Write as _;
+use std::net::SocketAddr;
+
+use asyncio_streams_host::{Denial, Observer};
+
+use super::say;
+
+/// Writes to standard error what the user has to know.
+#[derive(Debug)]
+pub(crate) struct StderrObserver;
+
+impl Observer for StderrObserver {
+    fn denied(&self, denial: &Denial) {
+        say(format_args!("{denial}"));
+    }
+
+    fn suppressed(&self, count: u64) {
+        say(format_args!("{count} more denials, not shown"));
+    }
+
+    /// Exactly `listening on ADDRESS`, for programs that wait for it.
+    fn listening(&self, address: SocketAddr) {
+        let _ = writeln!(anstream::stderr(), "listening on {address}");
+    }
+}

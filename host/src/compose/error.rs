@@ -1,0 +1,60 @@
+use std::error::Error as StdError;
+
+use thiserror::Error;
+
+use super::Mismatch;
+
+/// A program could not be made ready to run.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ComposeError {
+    /// The bytes are neither a component nor a core module.
+    #[error("this is not WebAssembly: give a component, or a core module that carries its types")]
+    NotWasm,
+    /// A core module could not be encoded as a component.
+    #[error(
+        "this core module cannot be encoded as a component: {0}\n\
+         (build it for wasm32-unknown-unknown against WASI 0.3, or give a component)"
+    )]
+    Module(String),
+    /// A component that does not parse or validate.
+    #[error("the {name} is not a valid component: {reason}")]
+    Invalid {
+        /// Which one.
+        name: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The application needs the streams component, and there is none.
+    #[error(
+        "the application imports `{}`, and this build has no streams component: \
+         name one with --streams-component, or run `cargo xtask setup` and build again",
+        .0.join("`, `")
+    )]
+    NoStreamsComponent(Vec<String>),
+    /// The application needs a capability of the host that this one lacks.
+    #[error("the application imports `{0}`, which this version of the host does not provide")]
+    NoCapability(String),
+    /// The application and the streams component do not fit.
+    #[error(transparent)]
+    Mismatch(Box<Mismatch>),
+    /// The composition failed.
+    #[error("the application cannot be composed with the streams component: {0}")]
+    Failed(String),
+    /// Something is still missing after composing.
+    #[error("after composing, nothing provides `{}`", .0.join("`, `"))]
+    Left(Vec<String>),
+}
+
+impl ComposeError {
+    pub(super) fn failed(error: &dyn StdError) -> Self {
+        let mut text = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            text.push_str(": ");
+            text.push_str(&cause.to_string());
+            source = cause.source();
+        }
+        Self::Failed(text)
+    }
+}

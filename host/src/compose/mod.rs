@@ -1,0 +1,156 @@
+//! From what a compiler gives to what runs: encodes core modules as
+//! components, and plugs the streams component into applications that import
+//! it. Everything happens in process.
+
+mod check;
+mod error;
+mod render;
+
+use std::borrow::Cow;
+
+use wac_graph::types::{ItemKind, Package, SubtypeChecker};
+use wac_graph::{CompositionGraph, EncodeOptions, PackageId, plug};
+use wit_component::ComponentEncoder;
+
+pub use check::{Difference, Mismatch};
+pub use error::ComposeError;
+
+/// What the streams component provides.
+const STREAMS: &str = "asyncio:streams/";
+
+/// What this project provides, in components or in the host.
+const OURS: &str = "asyncio:";
+
+/// The streams component that was built in, if one was.
+#[must_use]
+pub fn builtin_streams() -> Option<&'static [u8]> {
+    let component: Option<&[u8]> = include!(concat!(env!("OUT_DIR"), "/streams.rs"));
+    component
+}
+
+/// Makes a program that needs nothing from other components: encodes it if it
+/// is a core module, and composes it with the streams component if it imports
+/// `asyncio:streams`. A program that needs neither comes back as it is.
+///
+/// # Errors
+///
+/// When it is no WebAssembly, when it imports something of ours that `streams`
+/// does not provide, or when there is no `streams`.
+pub fn prepare<'a>(
+    program: &'a [u8],
+    streams: Option<&[u8]>,
+) -> Result<Cow<'a, [u8]>, ComposeError> {
+    let application = encode(program)?;
+    let mut graph = CompositionGraph::new();
+    let application_id = register(&mut graph, "application", &application)?;
+    let wanted = imports_of_ours(&graph, application_id);
+    if wanted.is_empty() {
+        return Ok(application);
+    }
+    if let Some(capability) = wanted.iter().find(|name| !name.starts_with(STREAMS)) {
+        return Err(ComposeError::NoCapability(capability.clone()));
+    }
+    let Some(streams) = streams else {
+        return Err(ComposeError::NoStreamsComponent(wanted));
+    };
+    let streams_id = register(&mut graph, "streams component", streams)?;
+
+    for name in &wanted {
+        if let Err(error) = provides(&graph, streams_id, application_id, name) {
+            let mismatch = check::explain(&application, streams, name, &error);
+            return Err(ComposeError::Mismatch(Box::new(mismatch)));
+        }
+    }
+    plug(&mut graph, vec![streams_id], application_id)
+        .map_err(|error| ComposeError::failed(&error))?;
+    let composed = graph
+        .encode(EncodeOptions::default())
+        .map_err(|error| ComposeError::failed(&error))?;
+    check_nothing_left(&composed)?;
+    Ok(Cow::Owned(composed))
+}
+
+/// A component as it is; a core module that carries the types of a component,
+/// as `cargo build --target wasm32-unknown-unknown` gives it, encoded as one.
+///
+/// # Errors
+///
+/// When it is neither.
+pub fn encode(wasm: &[u8]) -> Result<Cow<'_, [u8]>, ComposeError> {
+    match wasm.get(..8) {
+        Some([0, b'a', b's', b'm', 0x0d, 0, 1, 0]) => Ok(Cow::Borrowed(wasm)),
+        Some([0, b'a', b's', b'm', 1, 0, 0, 0]) => encode_module(wasm).map(Cow::Owned),
+        _ => Err(ComposeError::NotWasm),
+    }
+}
+
+fn encode_module(wasm: &[u8]) -> Result<Vec<u8>, ComposeError> {
+    let mut encoder = ComponentEncoder::default();
+    encoder
+        .module(wasm)
+        .and_then(|encoder| encoder.validate(true).encode())
+        .map_err(|error| ComposeError::Module(format!("{error:#}")))
+}
+
+fn register(
+    graph: &mut CompositionGraph,
+    name: &'static str,
+    component: &[u8],
+) -> Result<PackageId, ComposeError> {
+    let invalid = |reason: String| ComposeError::Invalid { name, reason };
+    let package = Package::from_bytes(name, None, component, graph.types_mut())
+        .map_err(|error| invalid(format!("{error:#}")))?;
+    graph
+        .register_package(package)
+        .map_err(|error| invalid(error.to_string()))
+}
+
+fn imports_of_ours(graph: &CompositionGraph, package: PackageId) -> Vec<String> {
+    let world = graph[package].ty();
+    let imports = &graph.types()[world].imports;
+    imports
+        .keys()
+        .filter(|name| name.starts_with(OURS))
+        .cloned()
+        .collect()
+}
+
+/// Whether `plug` will satisfy the import; it leaves out what does not match
+/// without a word.
+fn provides(
+    graph: &CompositionGraph,
+    streams: PackageId,
+    application: PackageId,
+    name: &str,
+) -> Result<(), String> {
+    let types = graph.types();
+    let exports = &types[graph[streams].ty()].exports;
+    let provided: Option<ItemKind> = exports.get(name).copied().or_else(|| {
+        exports
+            .iter()
+            .find(|(export, _)| check::same_track(export, name))
+            .map(|(_, ty)| *ty)
+    });
+    let wanted = types[graph[application].ty()].imports.get(name).copied();
+    let (Some(provided), Some(wanted)) = (provided, wanted) else {
+        return Err("there is no such interface".to_owned());
+    };
+    let mut cache = Default::default();
+    SubtypeChecker::new(&mut cache)
+        .is_subtype(provided, types, wanted, types)
+        .map_err(|error| format!("{error:#}"))
+}
+
+fn check_nothing_left(composed: &[u8]) -> Result<(), ComposeError> {
+    let mut graph = CompositionGraph::new();
+    let id = register(&mut graph, "composed program", composed)?;
+    let left = imports_of_ours(&graph, id);
+    if left.is_empty() {
+        Ok(())
+    } else {
+        Err(ComposeError::Left(left))
+    }
+}
+
+#[cfg(test)]
+mod tests;

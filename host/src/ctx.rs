@@ -1,0 +1,210 @@
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+use wasmtime::component::ResourceTable;
+use wasmtime::{ResourceLimiter, Store};
+use wasmtime_wasi::WasiCtx;
+use wasmtime_wasi::sockets::{SocketAddrUse, WasiSocketsCtx};
+
+use crate::gate::Gate;
+use crate::limits::Limiter;
+use crate::observer::{Observer, TracingObserver};
+use crate::policy::Policy;
+use crate::{Limits, Stats};
+
+/// Names looked up at the same time; further look-ups of the guest wait.
+const LOOKUPS: usize = 16;
+
+/// The sockets of one guest: what it may do, and what it does.
+///
+/// Lives in the store's data beside a [`WasiCtx`] and a [`ResourceTable`];
+/// [`View`] says where.
+pub struct Ctx {
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) sockets: WasiSocketsCtx,
+    pub(crate) stats: Stats,
+    pub(crate) lookups: Arc<Semaphore>,
+    /// Set while `listen` runs, so that its own use of the accept path does
+    /// not count as a connection.
+    pub(crate) entering_listen: bool,
+    limits: Limits,
+    limiter: Limiter,
+    bound: HashMap<u32, Bound>,
+}
+
+/// A socket that was bound or that listens, by its place in the table.
+#[derive(Debug, Clone, Copy)]
+struct Bound {
+    requested: SocketAddr,
+    listening: bool,
+}
+
+/// Makes a [`Ctx`].
+pub struct CtxBuilder {
+    policy: Policy,
+    limits: Limits,
+    observer: Box<dyn Observer>,
+}
+
+/// Gives access to a [`Ctx`] and to the resource table it shares with the rest
+/// of WASI. Implemented by the data of a store.
+pub trait View: Send + 'static {
+    /// The context, and the table.
+    fn asyncio_streams(&mut self) -> CtxView<'_>;
+}
+
+/// What [`View`] gives access to.
+pub struct CtxView<'a> {
+    /// The sockets of the guest.
+    pub ctx: &'a mut Ctx,
+    /// Where their resources lie.
+    pub table: &'a mut ResourceTable,
+}
+
+impl Ctx {
+    /// A builder, which without further calls allows nothing.
+    #[must_use]
+    pub fn builder() -> CtxBuilder {
+        CtxBuilder::new()
+    }
+
+    /// What the guest uses, to be read while it runs.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.stats.clone()
+    }
+
+    /// The limits it was built with.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// To be handed to [`Store::limiter`]; [`limit`] does.
+    pub fn limiter(&mut self) -> &mut dyn ResourceLimiter {
+        &mut self.limiter
+    }
+
+    pub(crate) fn socket_bound(&mut self, rep: u32, requested: SocketAddr) {
+        let listening = false;
+        self.bound.insert(
+            rep,
+            Bound {
+                requested,
+                listening,
+            },
+        );
+    }
+
+    /// The address that the socket asked to be bound to, if it was bound.
+    pub(crate) fn requested_address(&self, rep: u32) -> Option<SocketAddr> {
+        self.bound.get(&rep).map(|bound| bound.requested)
+    }
+
+    pub(crate) fn socket_listens(&mut self, rep: u32, requested: SocketAddr) {
+        let listening = true;
+        self.bound.insert(
+            rep,
+            Bound {
+                requested,
+                listening,
+            },
+        );
+        self.stats.listener_opened();
+    }
+
+    pub(crate) fn socket_dropped(&mut self, rep: u32) {
+        self.stats.socket_closed();
+        if self.bound.remove(&rep).is_some_and(|bound| bound.listening) {
+            self.stats.listener_closed();
+        }
+    }
+}
+
+impl CtxBuilder {
+    /// Nothing allowed, default limits, denials and listeners reported to
+    /// `tracing`.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            policy: Policy::new(),
+            limits: Limits::default(),
+            observer: Box::new(TracingObserver),
+        }
+    }
+
+    /// Which addresses and names the guest may use.
+    #[must_use]
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// How much the guest may take.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Who is told of denials and listeners.
+    #[must_use]
+    pub fn observer(mut self, observer: impl Observer) -> Self {
+        self.observer = Box::new(observer);
+        self
+    }
+
+    /// The context, for one store.
+    #[must_use]
+    pub fn build(self) -> Ctx {
+        let stats = Stats::new();
+        let gate = Arc::new(Gate::new(
+            self.policy,
+            self.limits,
+            stats.clone(),
+            self.observer,
+        ));
+        Ctx {
+            sockets: sockets_asking(Arc::clone(&gate)),
+            gate,
+            limiter: Limiter::new(self.limits, stats.clone()),
+            stats,
+            limits: self.limits,
+            lookups: Arc::new(Semaphore::new(LOOKUPS)),
+            entering_listen: false,
+            bound: HashMap::new(),
+        }
+    }
+}
+
+impl Default for CtxBuilder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Applies the limits of the [`Ctx`] to the store and to its tables.
+pub fn limit<T: View>(store: &mut Store<T>) {
+    let CtxView { ctx, table } = store.data_mut().asyncio_streams();
+    let limits = ctx.limits;
+    table.set_max_capacity(limits.resources);
+    store.limiter(|data| data.asyncio_streams().ctx.limiter());
+    store.set_max_component_handles(limits.handles);
+    if let Some(table) = store.concurrent_resource_table() {
+        table.set_max_capacity(limits.concurrent);
+    }
+}
+
+/// Stock sockets that ask the gate.
+fn sockets_asking(gate: Arc<Gate>) -> WasiSocketsCtx {
+    WasiCtx::builder()
+        .allow_tcp(true)
+        .socket_addr_check(move |address: SocketAddr, usage: SocketAddrUse| {
+            Box::pin(std::future::ready(gate.check(address, usage)))
+        })
+        .build()
+        .sockets()
+        .clone()
+}

@@ -1,0 +1,174 @@
+use std::fmt;
+
+use wasmtime::{WasmBacktrace, error::Error};
+use wasmtime_wasi::I32Exit;
+
+/// How a program ended.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Exit {
+    /// `run` returned without an error.
+    Success,
+    /// `run` returned an error.
+    Failure,
+    /// The program called `wasi:cli/exit` with this code.
+    Code(u8),
+    /// The program trapped: a panic, an illegal operation, or a limit.
+    Trap(Trap),
+}
+
+/// Where and why a program trapped.
+#[derive(Debug)]
+pub struct Trap {
+    cause: String,
+    component: Option<String>,
+    frames: Vec<Frame>,
+}
+
+/// A function of the guest that was being executed, innermost first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Frame {
+    /// The name of the module, if it has one: for a component written in Rust,
+    /// the name of its crate with `.wasm`.
+    pub module: Option<String>,
+    /// The name of the function, if the module has it.
+    pub function: Option<String>,
+}
+
+impl Exit {
+    /// The code for the process: the guest's own, 1 for an error from `run`,
+    /// 134 for a trap.
+    #[must_use]
+    pub fn code(&self) -> u8 {
+        match self {
+            Self::Success => 0,
+            Self::Failure => 1,
+            Self::Code(code) => *code,
+            Self::Trap(_) => 134,
+        }
+    }
+
+    /// What an error that ended a store means.
+    #[must_use]
+    pub fn from_error(error: &Error) -> Self {
+        match error.downcast_ref::<I32Exit>() {
+            Some(I32Exit(code)) => Self::Code(u8::try_from(*code).unwrap_or(u8::MAX)),
+            None => Self::Trap(Trap::from_error(error)),
+        }
+    }
+}
+
+impl Trap {
+    fn from_error(error: &Error) -> Self {
+        let frames: Vec<Frame> = error
+            .downcast_ref::<WasmBacktrace>()
+            .map(|backtrace| backtrace.frames().iter().map(frame).collect())
+            .unwrap_or_default();
+        Self {
+            cause: causes(error),
+            component: frames.iter().find_map(|frame| frame.module.clone()),
+            frames,
+        }
+    }
+
+    /// Why it trapped.
+    #[must_use]
+    pub fn cause(&self) -> &str {
+        &self.cause
+    }
+
+    /// The component that trapped, named by its module, if that has a name.
+    #[must_use]
+    pub fn component(&self) -> Option<&str> {
+        self.component.as_deref()
+    }
+
+    /// The guest's functions that were being executed, innermost first.
+    #[must_use]
+    pub fn frames(&self) -> &[Frame] {
+        &self.frames
+    }
+}
+
+impl fmt::Display for Trap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.component {
+            Some(component) => write!(f, "trap in {component}: {}", self.cause)?,
+            None => write!(f, "trap: {}", self.cause)?,
+        }
+        for (index, frame) in self.frames.iter().enumerate() {
+            write!(f, "\n  {index:>3}: {frame}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let module = self.module.as_deref().unwrap_or("<unnamed>");
+        let function = self.function.as_deref().unwrap_or("<unknown>");
+        write!(f, "{module}: {function}")
+    }
+}
+
+fn frame(frame: &wasmtime::FrameInfo) -> Frame {
+    Frame {
+        module: frame.module().name().map(str::to_owned),
+        function: frame.func_name().map(demangle),
+    }
+}
+
+/// A Rust name without its mangling and its hash, others as they are.
+fn demangle(name: &str) -> String {
+    format!("{:#}", rustc_demangle::demangle(name))
+}
+
+/// The causes, outermost first, without the backtrace among them.
+fn causes(error: &Error) -> String {
+    let causes: Vec<String> = error
+        .chain()
+        .map(ToString::to_string)
+        .filter(|cause| !cause.contains("wasm backtrace:"))
+        .map(|cause| {
+            cause
+                .strip_prefix("wasm trap: ")
+                .unwrap_or(&cause)
+                .to_owned()
+        })
+        .collect();
+    if causes.is_empty() {
+        return error.to_string();
+    }
+    causes.join(": ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_exit_of_the_guest_is_its_own_code() {
+        let error = Error::from(I32Exit(3));
+        assert_eq!(Exit::from_error(&error).code(), 3);
+    }
+
+    #[test]
+    fn anything_else_is_a_trap_with_its_cause() {
+        let error = Error::from(wasmtime::Trap::UnreachableCodeReached);
+        let exit = Exit::from_error(&error);
+        assert_eq!(exit.code(), 134);
+        let Exit::Trap(trap) = exit else { return };
+        assert!(trap.to_string().starts_with("trap: "), "{trap}");
+        assert!(trap.cause().contains("unreachable"), "{trap}");
+    }
+
+    #[test]
+    fn a_frame_names_its_component_and_its_function() {
+        let frame = Frame {
+            module: Some("echo.wasm".into()),
+            function: Some(demangle("_ZN4echo3run17h0123456789abcdefE")),
+        };
+        assert_eq!(frame.to_string(), "echo.wasm: echo::run");
+    }
+}

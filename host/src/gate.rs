@@ -1,0 +1,251 @@
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use wasmtime_wasi::sockets::SocketAddrUse;
+
+use crate::observer::{Denial, Observer, Wish};
+use crate::policy::{Decision, DenyReason, Grants, HostName, Policy, Use};
+use crate::throttle::{Throttle, Verdict};
+use crate::{Limits, Stats};
+
+/// Where every wish of a guest passes: decides by the policy, counts, reports.
+pub(crate) struct Gate {
+    policy: Policy,
+    limits: Limits,
+    stats: Stats,
+    observer: Box<dyn Observer>,
+    grants: Mutex<Grants>,
+    throttle: Mutex<Throttle>,
+    /// The address that the call under way asks for, if it is an explicit bind
+    /// or a listen: the socket implementation asks about the bind that follows
+    /// from a connect or a listen in the same way as about an explicit one,
+    /// and about a listen with the real port.
+    requested: Mutex<Option<SocketAddr>>,
+}
+
+impl Gate {
+    pub(crate) fn new(
+        policy: Policy,
+        limits: Limits,
+        stats: Stats,
+        observer: Box<dyn Observer>,
+    ) -> Self {
+        Self {
+            policy,
+            limits,
+            stats,
+            observer,
+            grants: Mutex::default(),
+            throttle: Mutex::new(Throttle::new(Instant::now())),
+            requested: Mutex::default(),
+        }
+    }
+
+    /// Announces the address of the bind or listen that is about to be made;
+    /// `None` when it is over.
+    pub(crate) fn request(&self, address: Option<SocketAddr>) {
+        *lock(&self.requested) = address;
+    }
+
+    /// Answers the socket implementation, which asks after it has checked the
+    /// arguments and before it does anything.
+    pub(crate) fn check(&self, address: SocketAddr, usage: SocketAddrUse) -> bool {
+        let requested = *lock(&self.requested);
+        match (usage, requested) {
+            (SocketAddrUse::TcpConnect, _) => self.decide(Use::Connect, address),
+            (SocketAddrUse::TcpBind, Some(requested)) => self.decide(Use::Bind, requested),
+            // The bind that follows from a connect, which is decided next.
+            (SocketAddrUse::TcpBind, None) => true,
+            (SocketAddrUse::TcpListen, Some(requested)) => self.decide(Use::Listen, requested),
+            (SocketAddrUse::TcpAccept, _) => self.room_for_socket(),
+            _ => false,
+        }
+    }
+
+    /// Whether the guest may have one more socket.
+    pub(crate) fn room_for_socket(&self) -> bool {
+        let limit = self.limits.sockets;
+        let room = self.stats.sockets_open() < limit;
+        if !room {
+            self.deny(Wish::Socket, DenyReason::SocketLimit(limit));
+        }
+        room
+    }
+
+    /// Whether the guest may look this name up.
+    pub(crate) fn lookup(&self, name: &HostName) -> bool {
+        match self.policy.decide_lookup(name) {
+            Decision::Allow => true,
+            Decision::Deny(reason) => {
+                self.deny(Wish::Lookup(name.clone()), reason);
+                false
+            }
+        }
+    }
+
+    /// Remembers what a look-up gave.
+    pub(crate) fn resolved(&self, name: &HostName, addresses: &[IpAddr]) {
+        if self.policy.grants_by_name(name) {
+            lock(&self.grants).record(name, addresses, Instant::now());
+        }
+    }
+
+    /// Tells the observer that a listener is up.
+    pub(crate) fn listening(&self, address: SocketAddr) {
+        self.observer.listening(address);
+    }
+
+    fn decide(&self, usage: Use, address: SocketAddr) -> bool {
+        let decision = {
+            let grants = lock(&self.grants);
+            self.policy.decide(usage, address, &grants, Instant::now())
+        };
+        let Decision::Deny(reason) = decision else {
+            return true;
+        };
+        let wish = match usage {
+            Use::Connect => Wish::Connect(address),
+            Use::Bind => Wish::Bind(address),
+            Use::Listen => Wish::Listen(address),
+        };
+        self.deny(wish, reason);
+        false
+    }
+
+    fn deny(&self, wish: Wish, reason: DenyReason) {
+        self.stats.denied();
+        let denial = Denial { wish, reason };
+        let verdict = lock(&self.throttle).judge(&denial, Instant::now());
+        if let Verdict::Show { suppressed } = verdict {
+            if suppressed > 0 {
+                self.observer.suppressed(suppressed);
+            }
+            self.observer.denied(&denial);
+        }
+    }
+}
+
+/// No code panics while it holds one of these locks.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<String>>>);
+
+    impl Observer for Lines {
+        fn denied(&self, denial: &Denial) {
+            lock(&self.0).push(denial.to_string());
+        }
+    }
+
+    fn gate(connect: &[&str], listen: &[&str], sockets: usize) -> (Gate, Lines) {
+        let mut policy = Policy::new();
+        for rule in connect {
+            policy.allow_connect(rule.parse().unwrap());
+        }
+        for rule in listen {
+            policy.allow_listen(rule.parse().unwrap());
+        }
+        let limits = Limits {
+            sockets,
+            ..Limits::default()
+        };
+        let lines = Lines::default();
+        let gate = Gate::new(policy, limits, Stats::new(), Box::new(lines.clone()));
+        (gate, lines)
+    }
+
+    fn address(text: &str) -> SocketAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn the_implicit_bind_of_a_connect_is_covered_by_its_rule() {
+        let (gate, _) = gate(&["tcp://127.0.0.1:80"], &[], 1);
+        assert!(gate.check(address("0.0.0.0:0"), SocketAddrUse::TcpBind));
+        assert!(gate.check(address("127.0.0.1:80"), SocketAddrUse::TcpConnect));
+    }
+
+    #[test]
+    fn a_connect_without_a_rule_is_denied_after_its_implicit_bind() {
+        let (gate, lines) = gate(&[], &[], 1);
+        assert!(gate.check(address("0.0.0.0:0"), SocketAddrUse::TcpBind));
+        assert!(!gate.check(address("127.0.0.1:80"), SocketAddrUse::TcpConnect));
+        assert_eq!(lock(&lines.0).len(), 1);
+    }
+
+    #[test]
+    fn an_explicit_bind_needs_a_listen_rule() {
+        let (gate, lines) = gate(&["tcp://127.0.0.1:80"], &[], 1);
+        gate.request(Some(address("127.0.0.1:80")));
+        assert!(!gate.check(address("127.0.0.1:80"), SocketAddrUse::TcpBind));
+        let line = lock(&lines.0).first().cloned().unwrap_or_default();
+        assert!(line.contains("--allow-listen tcp://127.0.0.1:80"), "{line}");
+    }
+
+    #[test]
+    fn the_ephemeral_port_of_a_socket_bound_to_port_zero_is_listened_on() {
+        let (gate, _) = gate(&[], &["tcp://127.0.0.1:0"], 1);
+        gate.request(Some(address("127.0.0.1:0")));
+        assert!(gate.check(address("127.0.0.1:0"), SocketAddrUse::TcpBind));
+        assert!(gate.check(address("127.0.0.1:43210"), SocketAddrUse::TcpListen));
+    }
+
+    #[test]
+    fn a_listen_without_a_bind_needs_a_rule_for_the_unspecified_address() {
+        let (gate_closed, _) = gate(&[], &["tcp://127.0.0.1:0"], 1);
+        gate_closed.request(Some(address("0.0.0.0:0")));
+        assert!(!gate_closed.check(address("0.0.0.0:0"), SocketAddrUse::TcpBind));
+        let (gate_open, _) = gate(&[], &["tcp://0.0.0.0:0"], 1);
+        gate_open.request(Some(address("0.0.0.0:0")));
+        assert!(gate_open.check(address("0.0.0.0:0"), SocketAddrUse::TcpBind));
+        assert!(gate_open.check(address("0.0.0.0:0"), SocketAddrUse::TcpListen));
+    }
+
+    #[test]
+    fn accepting_follows_from_listening_up_to_the_limit_of_sockets() {
+        let (gate, lines) = gate(&[], &["tcp://127.0.0.1:0"], 2);
+        gate.stats.socket_opened();
+        assert!(gate.check(address("9.9.9.9:1"), SocketAddrUse::TcpAccept));
+        gate.stats.socket_opened();
+        assert!(!gate.check(address("9.9.9.9:1"), SocketAddrUse::TcpAccept));
+        let line = lock(&lines.0).first().cloned().unwrap_or_default();
+        assert!(line.contains("--max-sockets 4"), "{line}");
+    }
+
+    #[test]
+    fn udp_is_denied() {
+        let (gate, _) = gate(&["tcp://*:*"], &["tcp://*:*"], 1);
+        assert!(!gate.check(address("0.0.0.0:0"), SocketAddrUse::UdpBind));
+        assert!(!gate.check(address("1.1.1.1:53"), SocketAddrUse::UdpSend));
+    }
+
+    #[test]
+    fn the_same_denial_is_reported_once_and_counted_always() {
+        let (gate, lines) = gate(&[], &[], 1);
+        for _ in 0..1000 {
+            gate.check(address("127.0.0.1:80"), SocketAddrUse::TcpConnect);
+        }
+        assert_eq!(lock(&lines.0).len(), 1);
+        assert_eq!(gate.stats.snapshot().denied_total, 1000);
+    }
+
+    #[test]
+    fn a_look_up_grants_connecting_to_what_it_gave() {
+        let (gate, _) = gate(&["tcp://a.example:80"], &[], 1);
+        let name = "a.example".parse().unwrap();
+        assert!(gate.lookup(&name));
+        assert!(!gate.check(address("1.1.1.1:80"), SocketAddrUse::TcpConnect));
+        gate.resolved(&name, &["1.1.1.1".parse().unwrap()]);
+        assert!(gate.check(address("1.1.1.1:80"), SocketAddrUse::TcpConnect));
+    }
+}

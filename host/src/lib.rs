@@ -1,0 +1,92 @@
+//! Runs WebAssembly components that use asyncio Streams, with sockets granted
+//! by policy.
+//!
+//! In the shape that wasmtime's embedders know: a [`Ctx`] made by a
+//! [`CtxBuilder`], a [`View`] to be implemented by the store's data, and
+//! [`add_to_linker`]. A guest without rules gets no socket and no name.
+//!
+//! For whole programs there is [`Runner`]; [`compose::prepare`] makes them from
+//! what a compiler gives:
+//!
+//! ```no_run
+//! use asyncio_streams_host::{Ctx, Runner, compose, engine, policy::Policy};
+//! use wasmtime::component::Component;
+//! use wasmtime_wasi::WasiCtx;
+//!
+//! # async fn example(application: &[u8]) -> Result<(), Box<dyn std::error::Error>> {
+//! let mut policy = Policy::new();
+//! policy.allow_connect("tcp://example.com:443".parse()?);
+//!
+//! let engine = engine()?;
+//! let program = compose::prepare(application, compose::builtin_streams())?;
+//! let component = Component::from_binary(&engine, &program)?;
+//! let ctx = Ctx::builder().policy(policy).build();
+//! let wasi = WasiCtx::builder().inherit_stdio().build();
+//! let report = Runner::new(ctx, wasi).run(&engine, &component).await?;
+//! std::process::exit(report.exit.code().into());
+//! # }
+//! ```
+//!
+//! A host of its own kind puts a [`Ctx`] into its store:
+//!
+//! ```
+//! use asyncio_streams_host::{Ctx, CtxView, View, add_to_linker, engine, limit};
+//! use wasmtime::Store;
+//! use wasmtime::component::{Linker, ResourceTable};
+//! use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+//!
+//! struct State {
+//!     streams: Ctx,
+//!     wasi: WasiCtx,
+//!     table: ResourceTable,
+//! }
+//!
+//! impl WasiView for State {
+//!     fn ctx(&mut self) -> WasiCtxView<'_> {
+//!         WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+//!     }
+//! }
+//!
+//! impl View for State {
+//!     fn asyncio_streams(&mut self) -> CtxView<'_> {
+//!         CtxView { ctx: &mut self.streams, table: &mut self.table }
+//!     }
+//! }
+//!
+//! # fn main() -> wasmtime::Result<()> {
+//! let engine = engine()?;
+//! let mut linker = Linker::<State>::new(&engine);
+//! add_to_linker(&mut linker)?;
+//! let mut store = Store::new(&engine, State {
+//!     streams: Ctx::builder().build(),
+//!     wasi: WasiCtx::builder().build(),
+//!     table: ResourceTable::new(),
+//! });
+//! limit(&mut store);
+//! # Ok(())
+//! # }
+//! ```
+#![forbid(unsafe_code)]
+
+pub mod compose;
+mod ctx;
+mod engine;
+mod exit;
+mod gate;
+mod limits;
+mod linker;
+mod observer;
+pub mod policy;
+mod run;
+pub mod sockets;
+mod stats;
+mod throttle;
+
+pub use ctx::{Ctx, CtxBuilder, CtxView, View, limit};
+pub use engine::engine;
+pub use exit::{Exit, Frame, Trap};
+pub use limits::{Limiter, Limits};
+pub use linker::add_to_linker;
+pub use observer::{Denial, Observer, TracingObserver, Wish};
+pub use run::{DEFAULT_LINGER, Linger, RunError, RunReport, Runner, Running};
+pub use stats::{Stats, StatsSnapshot};

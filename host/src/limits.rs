@@ -1,0 +1,145 @@
+use wasmtime::ResourceLimiter;
+
+use crate::Stats;
+
+/// Bounds on what a guest may take from its host. Each has a default that is
+/// meant for a server and keeps a hostile guest from exhausting the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// TCP sockets at a time, made and accepted. One more is refused to the
+    /// guest, and a connection to be accepted is reset.
+    pub sockets: usize,
+    /// Bytes of linear memory, all memories of the guest together. A memory
+    /// that may not grow is for most guests the end, by a trap.
+    pub memory: usize,
+    /// Handles at a time, of all kinds; a connection takes about five.
+    pub handles: usize,
+    /// Entries in the store's table of tasks, streams and futures; a
+    /// connection takes about twenty.
+    pub concurrent: usize,
+    /// Entries in the host's resource table; a connection takes one.
+    pub resources: usize,
+    /// Elements of all tables of the guest together.
+    pub table_elements: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            sockets: 20_000,
+            memory: usize::try_from(4_u64 << 30).unwrap_or(usize::MAX),
+            handles: 1_000_000,
+            concurrent: 1_000_000,
+            resources: 1_000_000,
+            table_elements: 10_000_000,
+        }
+    }
+}
+
+/// Counts what a guest's memories and tables take, and refuses more than the
+/// limits allow.
+#[derive(Debug)]
+pub struct Limiter {
+    limits: Limits,
+    memory: usize,
+    table_elements: usize,
+    /// What the growth that was permitted last would add, should it fail.
+    growing: usize,
+    stats: Stats,
+}
+
+impl Limiter {
+    pub(crate) fn new(limits: Limits, stats: Stats) -> Self {
+        Self {
+            limits,
+            memory: 0,
+            table_elements: 0,
+            growing: 0,
+            stats,
+        }
+    }
+}
+
+impl ResourceLimiter for Limiter {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        self.growing = 0;
+        let more = desired.saturating_sub(current);
+        let total = self.memory.saturating_add(more);
+        if total > self.limits.memory || maximum.is_some_and(|maximum| desired > maximum) {
+            return Ok(false);
+        }
+        self.growing = more;
+        self.memory = total;
+        self.stats.memory(total);
+        Ok(true)
+    }
+
+    fn memory_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
+        self.memory = self.memory.saturating_sub(self.growing);
+        self.growing = 0;
+        self.stats.memory(self.memory);
+        Ok(())
+    }
+
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let total = self
+            .table_elements
+            .saturating_add(desired.saturating_sub(current));
+        let allowed =
+            total <= self.limits.table_elements && maximum.is_none_or(|maximum| desired <= maximum);
+        if allowed {
+            self.table_elements = total;
+        }
+        Ok(allowed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+
+    fn limiter(memory: usize) -> Limiter {
+        let limits = Limits {
+            memory,
+            ..Limits::default()
+        };
+        Limiter::new(limits, Stats::new())
+    }
+
+    #[test]
+    fn the_limit_is_for_all_memories_together() {
+        let mut limiter = limiter(100);
+        assert!(limiter.memory_growing(0, 60, None).unwrap());
+        assert!(!limiter.memory_growing(0, 60, None).unwrap());
+        assert!(limiter.memory_growing(60, 100, None).unwrap());
+        assert_eq!(limiter.stats.snapshot().memory_bytes, 100);
+    }
+
+    #[test]
+    fn a_growth_that_fails_is_not_counted() {
+        let mut limiter = limiter(100);
+        assert!(limiter.memory_growing(0, 60, None).unwrap());
+        limiter
+            .memory_grow_failed(wasmtime::format_err!("no memory"))
+            .unwrap();
+        assert_eq!(limiter.stats.snapshot().memory_bytes, 0);
+        assert!(limiter.memory_growing(0, 100, None).unwrap());
+    }
+
+    #[test]
+    fn a_memory_does_not_grow_beyond_its_own_maximum() {
+        assert!(!limiter(100).memory_growing(0, 60, Some(50)).unwrap());
+    }
+}

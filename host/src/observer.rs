@@ -1,0 +1,202 @@
+use std::fmt;
+use std::net::SocketAddr;
+
+use crate::policy::{DenyReason, HostName};
+
+/// Is told what happens to a guest's sockets. Everything has a default that
+/// writes to `tracing`; implement what you want to see.
+///
+/// Called on the thread that runs the guest, so it must not block. Calls are
+/// limited: see [`denied`](Self::denied).
+pub trait Observer: Send + Sync + 'static {
+    /// Something was denied. The same denial is reported once, and different
+    /// ones at a limited rate, since a guest can make as many as it likes.
+    fn denied(&self, denial: &Denial) {
+        tracing::warn!(label = denial.reason.label(), "{denial}");
+    }
+
+    /// So many denials were not reported, because they came too fast.
+    fn suppressed(&self, count: u64) {
+        tracing::warn!(count, "more denials, not shown");
+    }
+
+    /// A listener accepts connections on this address. Once per listener.
+    fn listening(&self, address: SocketAddr) {
+        tracing::info!(%address, "listening");
+    }
+}
+
+/// The observer that only writes to `tracing`.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct TracingObserver;
+
+impl Observer for TracingObserver {}
+
+/// Something that a guest wished for and did not get.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Denial {
+    /// What the guest asked for.
+    pub wish: Wish,
+    /// Why it did not get it.
+    pub reason: DenyReason,
+}
+
+/// What a guest asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Wish {
+    /// To connect to an address.
+    Connect(SocketAddr),
+    /// To bind to an address.
+    Bind(SocketAddr),
+    /// To listen on an address.
+    Listen(SocketAddr),
+    /// To look up a name.
+    Lookup(HostName),
+    /// To have one more socket, made or accepted.
+    Socket,
+}
+
+impl Denial {
+    /// The flag, with its rule, that would allow it.
+    #[must_use]
+    pub fn remedy(&self) -> String {
+        match (&self.reason, &self.wish) {
+            (DenyReason::DenyRule(rule), _) => format!("remove {rule}"),
+            (DenyReason::SocketLimit(limit), _) => {
+                format!("--max-sockets {}", limit.saturating_mul(2).max(1))
+            }
+            (DenyReason::OtherPort(Some(name)), Wish::Connect(address)) => {
+                format!("--allow-connect tcp://{name}:{}", address.port())
+            }
+            (DenyReason::Expired(_), Wish::Connect(_)) => {
+                "look the name up again before connecting".to_owned()
+            }
+            (_, Wish::Connect(address)) => format!("--allow-connect {}", rule(*address)),
+            (_, Wish::Bind(address) | Wish::Listen(address)) => {
+                format!("--allow-listen {}", rule(*address))
+            }
+            (_, Wish::Lookup(name)) => {
+                format!("--allow-connect tcp://{name}:PORT, or --allow-resolve {name}")
+            }
+            (_, Wish::Socket) => "--max-sockets N".to_owned(),
+        }
+    }
+}
+
+/// The narrowest rule that covers the address.
+fn rule(address: SocketAddr) -> String {
+    let canonical = SocketAddr::new(address.ip().to_canonical(), address.port());
+    format!("tcp://{canonical}")
+}
+
+impl fmt::Display for Denial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "denied {} ({}); to allow it: {}",
+            self.wish,
+            self.reason,
+            self.remedy()
+        )
+    }
+}
+
+impl fmt::Display for Wish {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connect(address) => write!(f, "connect to {address}"),
+            Self::Bind(address) => write!(f, "bind to {address}"),
+            Self::Listen(address) => write!(f, "listen on {address}"),
+            Self::Lookup(name) => write!(f, "look-up of {name}"),
+            Self::Socket => f.write_str("another socket"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+    use crate::policy::{ListenRule, Rule, Special};
+
+    fn address(text: &str) -> SocketAddr {
+        text.parse().unwrap()
+    }
+
+    fn line(wish: Wish, reason: DenyReason) -> String {
+        Denial { wish, reason }.to_string()
+    }
+
+    #[test]
+    fn a_denied_connect_names_the_flag_that_would_allow_it() {
+        assert_eq!(
+            line(Wish::Connect(address("10.0.0.1:80")), DenyReason::NoRule),
+            "denied connect to 10.0.0.1:80 (no rule); to allow it: \
+             --allow-connect tcp://10.0.0.1:80"
+        );
+    }
+
+    #[test]
+    fn a_denied_connect_after_a_look_up_names_the_name() {
+        let reason = DenyReason::OtherPort(Some("a.example".parse().unwrap()));
+        let line = line(Wish::Connect(address("1.1.1.1:80")), reason);
+        assert!(
+            line.ends_with("--allow-connect tcp://a.example:80"),
+            "{line}"
+        );
+    }
+
+    #[test]
+    fn a_denied_listen_names_the_flag_that_would_allow_it() {
+        let line = line(Wish::Bind(address("[::1]:0")), DenyReason::NoRule);
+        assert!(line.ends_with("--allow-listen tcp://[::1]:0"), "{line}");
+    }
+
+    #[test]
+    fn a_denied_look_up_names_the_flags_that_would_allow_it() {
+        let line = line(
+            Wish::Lookup("a.example".parse().unwrap()),
+            DenyReason::NoRule,
+        );
+        assert!(
+            line.contains("--allow-connect tcp://a.example:PORT"),
+            "{line}"
+        );
+        assert!(line.contains("--allow-resolve a.example"), "{line}");
+    }
+
+    #[test]
+    fn what_a_deny_rule_denied_names_that_rule() {
+        let reason = DenyReason::DenyRule("--deny-connect tcp://*:25".into());
+        let line = line(Wish::Connect(address("1.1.1.1:25")), reason);
+        assert!(line.ends_with("remove --deny-connect tcp://*:25"), "{line}");
+    }
+
+    #[test]
+    fn every_rule_named_as_a_remedy_parses() {
+        for text in [
+            "10.0.0.1:80",
+            "[::1]:80",
+            "[::ffff:1.1.1.1]:80",
+            "[fe80::1%3]:80",
+        ] {
+            let target = address(text);
+            let class = DenyReason::Special(Special::Loopback);
+            let connect = Denial {
+                wish: Wish::Connect(target),
+                reason: class.clone(),
+            }
+            .remedy();
+            let rule = connect.strip_prefix("--allow-connect ").unwrap();
+            assert!(rule.parse::<Rule>().is_ok(), "{rule}");
+            let listen = Denial {
+                wish: Wish::Bind(target),
+                reason: class,
+            }
+            .remedy();
+            let rule = listen.strip_prefix("--allow-listen ").unwrap();
+            assert!(rule.parse::<ListenRule>().is_ok(), "{rule}");
+        }
+    }
+}

@@ -1,0 +1,217 @@
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Instant;
+
+use super::{Grants, HostName, HostPattern, Policy, Rule, Special};
+
+/// What a guest wants an address for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Use {
+    /// Connect to it. The implicit bind of the local side follows from it.
+    Connect,
+    /// Bind to it, explicitly.
+    Bind,
+    /// Listen on it: the address asked for, so with port 0 where the system
+    /// picks one, and unspecified when the socket was not bound before.
+    Listen,
+}
+
+/// The answer to a guest's wish.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// Go ahead.
+    Allow,
+    /// `access-denied`.
+    Deny(DenyReason),
+}
+
+/// Why something is denied.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DenyReason {
+    /// No rule says anything about it.
+    NoRule,
+    /// A rule covers the host, but not this port. The name is the one that the
+    /// address was looked up by, if it was.
+    OtherPort(Option<HostName>),
+    /// The address lies in a special range, which only a rule of its own covers.
+    Special(Special),
+    /// This name gave the address, but too long ago.
+    Expired(HostName),
+    /// A deny rule, as written.
+    DenyRule(String),
+    /// The guest has as many sockets as it may.
+    SocketLimit(usize),
+}
+
+impl DenyReason {
+    /// A stable label, for logs and metrics.
+    #[must_use]
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::NoRule => "no-rule",
+            Self::OtherPort(_) => "other-port",
+            Self::Special(_) => "special-range",
+            Self::Expired(_) => "expired",
+            Self::DenyRule(_) => "deny-rule",
+            Self::SocketLimit(_) => "socket-limit",
+        }
+    }
+}
+
+impl fmt::Display for DenyReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoRule => f.write_str("no rule"),
+            Self::OtherPort(_) => f.write_str("no rule for this port"),
+            Self::Special(class) => {
+                write!(f, "{class} addresses need a rule of their own")
+            }
+            Self::Expired(name) => write!(f, "{name} was looked up too long ago"),
+            Self::DenyRule(rule) => write!(f, "denied by {rule}"),
+            Self::SocketLimit(limit) => write!(f, "limit of {limit} sockets"),
+        }
+    }
+}
+
+impl Policy {
+    /// Decides about an address. Pure: the outcome depends on nothing else than
+    /// what is passed in.
+    #[must_use]
+    pub fn decide(
+        &self,
+        usage: Use,
+        address: SocketAddr,
+        grants: &Grants,
+        now: Instant,
+    ) -> Decision {
+        let ip = address.ip().to_canonical();
+        let outcome = match usage {
+            Use::Connect => self.connecting(ip, address.port(), grants, now),
+            Use::Bind | Use::Listen => self.listening(ip, address.port()),
+        };
+        outcome.map_or_else(Decision::Deny, |()| Decision::Allow)
+    }
+
+    /// Decides about the look-up of a name.
+    #[must_use]
+    pub fn decide_lookup(&self, name: &HostName) -> Decision {
+        if let Some(rule) = self.deny_resolve.iter().find(|rule| rule.covers(name)) {
+            return Decision::Deny(DenyReason::DenyRule(format!("--deny-resolve {rule}")));
+        }
+        let to_connect = self.allow_connect.iter().map(|rule| &rule.host);
+        let to_listen = self.allow_listen.iter().map(|rule| &rule.0.host);
+        let allowed = self.allow_resolve.iter().any(|rule| rule.covers(name))
+            || to_connect.into_iter().any(|host| host.covers_name(name))
+            || (name.is_localhost()
+                && to_listen
+                    .into_iter()
+                    .any(|host| *host != HostPattern::Any && host.covers_name(name)));
+        if allowed {
+            Decision::Allow
+        } else {
+            Decision::Deny(DenyReason::NoRule)
+        }
+    }
+
+    /// Whether the answers to a look-up of `name` are to be recorded.
+    #[must_use]
+    pub fn grants_by_name(&self, name: &HostName) -> bool {
+        let mut hosts = self.allow_connect.iter().chain(&self.deny_connect);
+        hosts.any(|rule| rule.host.covers_name(name))
+    }
+
+    fn connecting(
+        &self,
+        ip: IpAddr,
+        port: u16,
+        grants: &Grants,
+        now: Instant,
+    ) -> Result<(), DenyReason> {
+        let special = Special::of(ip);
+        let known = |rule: &Rule| {
+            grants
+                .names(ip, now)
+                .any(|(name, _)| rule.host.covers_name(name))
+        };
+        for rule in &self.deny_connect {
+            if rule.port.covers(port) && (contains(&rule.host, ip) || known(rule)) {
+                return Err(DenyReason::DenyRule(format!("--deny-connect {rule}")));
+            }
+        }
+
+        let mut reason = DenyReason::NoRule;
+        for rule in &self.allow_connect {
+            let covered = match &rule.host {
+                HostPattern::Any => special.is_none(),
+                HostPattern::Address(own) => *own == ip,
+                HostPattern::Network(own) => {
+                    let whole = special.is_none_or(|(_, range)| range.contains(own));
+                    own.contains(&ip) && whole
+                }
+                HostPattern::Name(_) | HostPattern::Suffix(_) => false,
+            };
+            match (covered, rule.port.covers(port)) {
+                (true, true) => return Ok(()),
+                (true, false) => reason = DenyReason::OtherPort(None),
+                (false, true) => {
+                    if let (Some((class, _)), true) = (special, contains(&rule.host, ip)) {
+                        reason = DenyReason::Special(class);
+                    }
+                }
+                (false, false) => {}
+            }
+        }
+
+        for (name, live) in grants.names(ip, now) {
+            for rule in self
+                .allow_connect
+                .iter()
+                .filter(|rule| rule.host != HostPattern::Any && rule.host.covers_name(name))
+            {
+                let special = special
+                    .filter(|(class, _)| !(*class == Special::Loopback && name.is_localhost()));
+                match (rule.port.covers(port), live, special) {
+                    (true, true, None) => return Ok(()),
+                    (true, _, Some((class, _))) => reason = DenyReason::Special(class),
+                    (true, false, None) => reason = DenyReason::Expired(name.clone()),
+                    (false, ..) => reason = DenyReason::OtherPort(Some(name.clone())),
+                }
+            }
+        }
+        Err(reason)
+    }
+
+    fn listening(&self, ip: IpAddr, port: u16) -> Result<(), DenyReason> {
+        let covers = |rule: &Rule| match &rule.host {
+            HostPattern::Network(own) if ip.is_unspecified() => {
+                own.contains(&ip) && own.prefix_len() == own.max_prefix_len()
+            }
+            HostPattern::Name(_) | HostPattern::Suffix(_) => ip.is_loopback(),
+            host => contains(host, ip),
+        };
+        for rule in &self.deny_listen {
+            if rule.0.port.covers(port) && (contains(&rule.0.host, ip) || covers(&rule.0)) {
+                return Err(DenyReason::DenyRule(format!("--deny-listen {rule}")));
+            }
+        }
+        let mut reason = DenyReason::NoRule;
+        for rule in self.allow_listen.iter().filter(|rule| covers(&rule.0)) {
+            if rule.0.port.covers(port) {
+                return Ok(());
+            }
+            reason = DenyReason::OtherPort(None);
+        }
+        Err(reason)
+    }
+}
+
+/// Whether an address pattern contains the address, special or not.
+fn contains(host: &HostPattern, ip: IpAddr) -> bool {
+    match host {
+        HostPattern::Any => true,
+        HostPattern::Address(own) => *own == ip,
+        HostPattern::Network(own) => own.contains(&ip),
+        HostPattern::Name(_) | HostPattern::Suffix(_) => false,
+    }
+}

@@ -1,0 +1,103 @@
+//! Which addresses and names a guest may use: default deny, pure, and without
+//! any input or output.
+//!
+//! # Order of evaluation
+//!
+//! 1. Deny rules: the first that covers the address (or a name that gave it)
+//!    decides.
+//! 2. Allow rules written as addresses.
+//! 3. Allow rules written as names, for addresses that a look-up by this guest
+//!    gave within the last [`GRANT_LIFETIME`].
+//! 4. Otherwise: denied, with the most telling [`DenyReason`].
+//!
+//! # What a rule covers
+//!
+//! | host | connecting | looking up | listening |
+//! |---|---|---|---|
+//! | `127.0.0.1`, `[::1]` | this address, special or not | | this address |
+//! | `10.0.0.0/8`, `[fd00::/8]` | its addresses; special ones only if the range lies within theirs | | its addresses, not the unspecified one |
+//! | `example.com` | what it resolved to, special addresses excepted | the name | |
+//! | `localhost` | loopback addresses it resolved to | the name | loopback |
+//! | `*.example.com` | the same for each name below | each name below | |
+//! | `*` | every address outside the [special ranges](Special) | every name | every local address |
+//!
+//! An IPv4-mapped IPv6 address is its IPv4 address. The address of a cloud's
+//! metadata service needs a rule with that very address.
+//!
+//! What follows from a rule: the implicit bind of a connection from its connect
+//! rule; accepting from listening. An explicit bind needs a listen rule; one to
+//! port 0 needs port `0` or `*`, and the ephemeral port can then be listened
+//! on. Listening on a socket that was not bound needs a rule for the
+//! unspecified address (`0.0.0.0`, `[::]`) with port `0`, or `*`.
+
+mod decide;
+mod grants;
+mod name;
+mod parse;
+mod rule;
+mod special;
+#[cfg(test)]
+mod tests;
+
+pub use decide::{Decision, DenyReason, Use};
+pub use grants::{GRANT_LIFETIME, Grants};
+pub use name::{HostName, InvalidName, Target};
+pub use parse::{ADDRESS_GRAMMAR, NAME_GRAMMAR, ParseRuleError, Problem};
+pub use rule::{HostPattern, ListenRule, NamePattern, PortPattern, Rule};
+pub use special::Special;
+
+/// The rules for one guest. Without any, nothing is allowed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Policy {
+    allow_connect: Vec<Rule>,
+    deny_connect: Vec<Rule>,
+    allow_listen: Vec<ListenRule>,
+    deny_listen: Vec<ListenRule>,
+    allow_resolve: Vec<NamePattern>,
+    deny_resolve: Vec<NamePattern>,
+}
+
+impl Policy {
+    /// A policy that allows nothing.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Allows connecting, and for a rule with a name, looking it up.
+    pub fn allow_connect(&mut self, rule: Rule) -> &mut Self {
+        self.allow_connect.push(rule);
+        self
+    }
+
+    /// Denies connecting, whatever allows it. A name denies the addresses that
+    /// the guest has looked up by it; it does not deny the look-up.
+    pub fn deny_connect(&mut self, rule: Rule) -> &mut Self {
+        self.deny_connect.push(rule);
+        self
+    }
+
+    /// Allows binding, listening and accepting.
+    pub fn allow_listen(&mut self, rule: ListenRule) -> &mut Self {
+        self.allow_listen.push(rule);
+        self
+    }
+
+    /// Denies binding and listening, whatever allows it.
+    pub fn deny_listen(&mut self, rule: ListenRule) -> &mut Self {
+        self.deny_listen.push(rule);
+        self
+    }
+
+    /// Allows looking names up, without connecting to what they resolve to.
+    pub fn allow_resolve(&mut self, pattern: NamePattern) -> &mut Self {
+        self.allow_resolve.push(pattern);
+        self
+    }
+
+    /// Denies looking names up, whatever allows it.
+    pub fn deny_resolve(&mut self, pattern: NamePattern) -> &mut Self {
+        self.deny_resolve.push(pattern);
+        self
+    }
+}

@@ -1,0 +1,388 @@
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use thiserror::Error;
+
+use super::{HostName, HostPattern, ListenRule, NamePattern, PortPattern, Rule};
+
+/// The grammar of an address rule, as shown in messages and `--help`.
+pub const ADDRESS_GRAMMAR: &str = "tcp://HOST:PORT, where HOST is an IPv4 address, an IPv6 address \
+in brackets, a range (10.0.0.0/8, [fd00::/8]), a name, *.suffix or *, and PORT a number, a range \
+(8000-8999) or *";
+
+/// The grammar of a look-up rule, as shown in messages and `--help`.
+pub const NAME_GRAMMAR: &str = "a host name, *.suffix or *";
+
+/// The text is not a rule; the message says why, and shows the grammar.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("`{text}`: {problem}; a rule is {grammar}")]
+pub struct ParseRuleError {
+    text: String,
+    problem: Problem,
+    grammar: &'static str,
+}
+
+impl ParseRuleError {
+    /// What is wrong with the text.
+    #[must_use]
+    pub fn problem(&self) -> &Problem {
+        &self.problem
+    }
+}
+
+/// What is wrong with the text of a rule.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum Problem {
+    /// A Unix socket: part of the grammar, not of this version.
+    #[error("rules for Unix sockets are not supported yet")]
+    UnixSocket,
+    /// Neither `tcp://` nor `unix://` stands in front.
+    #[error("it does not start with tcp://")]
+    Scheme,
+    /// There is no `:PORT` at the end.
+    #[error("the port is missing (write :* for every port)")]
+    MissingPort,
+    /// The port is none.
+    #[error("`{0}` is not a port, a range of ports or *")]
+    Port(String),
+    /// Port 0 in a range, or a range that ends before it starts.
+    #[error("`{0}` is not a range of ports from 1 to 65535, lower end first")]
+    PortRange(String),
+    /// An IPv6 address without brackets.
+    #[error("an IPv6 address is written in brackets")]
+    MissingBrackets,
+    /// What stands in brackets is no IPv6 address or range.
+    #[error("`{0}` is not an IPv6 address or range")]
+    Ipv6(String),
+    /// A range that is none.
+    #[error("`{0}` is not an address range")]
+    Network(String),
+    /// A range whose address has bits outside the prefix.
+    #[error("`{given}` has bits set after the prefix, did you mean {meant}")]
+    HostBits {
+        /// The range as written.
+        given: String,
+        /// The range that it lies in.
+        meant: String,
+    },
+    /// No host name.
+    #[error("`{0}` is not a host name")]
+    Name(String),
+    /// A name where an address is bound.
+    #[error("one listens on an address, * or localhost, not on a name")]
+    NameInListen,
+}
+
+impl FromStr for Rule {
+    type Err = ParseRuleError;
+
+    fn from_str(text: &str) -> Result<Self, ParseRuleError> {
+        parse_rule(text).map_err(|problem| ParseRuleError {
+            text: text.to_owned(),
+            problem,
+            grammar: ADDRESS_GRAMMAR,
+        })
+    }
+}
+
+impl FromStr for ListenRule {
+    type Err = ParseRuleError;
+
+    fn from_str(text: &str) -> Result<Self, ParseRuleError> {
+        let rule: Rule = text.parse()?;
+        let is_name = match &rule.host {
+            HostPattern::Any | HostPattern::Address(_) | HostPattern::Network(_) => false,
+            HostPattern::Name(name) | HostPattern::Suffix(name) => !name.is_localhost(),
+        };
+        if is_name {
+            return Err(ParseRuleError {
+                text: text.to_owned(),
+                problem: Problem::NameInListen,
+                grammar: ADDRESS_GRAMMAR,
+            });
+        }
+        Ok(Self(rule))
+    }
+}
+
+impl FromStr for NamePattern {
+    type Err = ParseRuleError;
+
+    fn from_str(text: &str) -> Result<Self, ParseRuleError> {
+        let pattern = match text.strip_prefix("*.") {
+            _ if text == "*" => Ok(Self::Any),
+            Some(suffix) => suffix.parse().map(Self::Suffix),
+            None => text.parse().map(Self::Name),
+        };
+        pattern.map_err(|_| ParseRuleError {
+            text: text.to_owned(),
+            problem: Problem::Name(text.to_owned()),
+            grammar: NAME_GRAMMAR,
+        })
+    }
+}
+
+fn parse_rule(text: &str) -> Result<Rule, Problem> {
+    if text.starts_with("unix:") {
+        return Err(Problem::UnixSocket);
+    }
+    let rest = text.strip_prefix("tcp://").ok_or(Problem::Scheme)?;
+    let (host, port) = match rest.strip_prefix('[') {
+        Some(bracketed) => {
+            let (inside, after) = bracketed
+                .split_once(']')
+                .ok_or_else(|| Problem::Ipv6(bracketed.to_owned()))?;
+            let (length, port) = after.rsplit_once(':').ok_or(Problem::MissingPort)?;
+            (parse_bracketed(&format!("{inside}{length}"))?, port)
+        }
+        None => {
+            let (host, port) = rest.rsplit_once(':').ok_or(Problem::MissingPort)?;
+            if host.contains(':') || rest.parse::<Ipv6Addr>().is_ok() {
+                return Err(Problem::MissingBrackets);
+            }
+            (parse_host(host)?, port)
+        }
+    };
+    let port = parse_port(port)?;
+    Ok(Rule { host, port })
+}
+
+fn parse_port(text: &str) -> Result<PortPattern, Problem> {
+    if text == "*" {
+        return Ok(PortPattern::Any);
+    }
+    let number = |text: &str| match text.bytes().all(|b| b.is_ascii_digit()) {
+        true => text.parse::<u16>().ok(),
+        false => None,
+    };
+    match text.split_once('-') {
+        None if text.is_empty() => Err(Problem::MissingPort),
+        None => number(text)
+            .map(PortPattern::One)
+            .ok_or_else(|| Problem::Port(text.to_owned())),
+        Some((first, last)) => match (number(first), number(last)) {
+            (Some(first), Some(last)) if (1..=last).contains(&first) => {
+                Ok(PortPattern::Range(first, last))
+            }
+            _ => Err(Problem::PortRange(text.to_owned())),
+        },
+    }
+}
+
+fn parse_bracketed(text: &str) -> Result<HostPattern, Problem> {
+    if text.contains('/') {
+        let network: Ipv6Net = text
+            .parse()
+            .map_err(|_| Problem::Network(text.to_owned()))?;
+        return network_pattern(text, IpNet::V6(network));
+    }
+    let address: Ipv6Addr = text.parse().map_err(|_| Problem::Ipv6(text.to_owned()))?;
+    Ok(HostPattern::Address(IpAddr::V6(address).to_canonical()))
+}
+
+fn parse_host(text: &str) -> Result<HostPattern, Problem> {
+    if text == "*" {
+        return Ok(HostPattern::Any);
+    }
+    if text.contains('/') {
+        let network: Ipv4Net = text
+            .parse()
+            .map_err(|_| Problem::Network(text.to_owned()))?;
+        return network_pattern(text, IpNet::V4(network));
+    }
+    if let Ok(address) = text.parse::<Ipv4Addr>() {
+        return Ok(HostPattern::Address(IpAddr::V4(address)));
+    }
+    let name = |text: &str| {
+        text.parse::<HostName>()
+            .map_err(|_| Problem::Name(text.to_owned()))
+    };
+    match text.strip_prefix("*.") {
+        Some(suffix) => name(suffix).map(HostPattern::Suffix),
+        None => name(text).map(HostPattern::Name),
+    }
+}
+
+fn network_pattern(text: &str, network: IpNet) -> Result<HostPattern, Problem> {
+    let network = unmapped(network);
+    if network != network.trunc() {
+        return Err(Problem::HostBits {
+            given: text.to_owned(),
+            meant: network.trunc().to_string(),
+        });
+    }
+    Ok(HostPattern::Network(network))
+}
+
+/// An IPv4-mapped range is the IPv4 range that it maps.
+fn unmapped(network: IpNet) -> IpNet {
+    let mapped = match network {
+        IpNet::V6(v6) => v6.addr().to_ipv4_mapped(),
+        IpNet::V4(_) => None,
+    };
+    mapped
+        .zip(network.prefix_len().checked_sub(96))
+        .and_then(|(address, prefix)| Ipv4Net::new(address, prefix).ok())
+        .map_or(network, IpNet::V4)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+    use proptest::prelude::*;
+
+    fn problem(text: &str) -> Problem {
+        text.parse::<Rule>().unwrap_err().problem
+    }
+
+    #[test]
+    fn every_form_in_the_grammar_parses_and_shows_its_canonical_form() {
+        for (text, canonical) in [
+            ("tcp://127.0.0.1:80", "tcp://127.0.0.1:80"),
+            ("tcp://[::1]:80", "tcp://[::1]:80"),
+            ("tcp://[0:0::1]:080", "tcp://[::1]:80"),
+            ("tcp://[::ffff:10.0.0.1]:80", "tcp://10.0.0.1:80"),
+            ("tcp://10.0.0.0/8:80", "tcp://10.0.0.0/8:80"),
+            ("tcp://[fd00::/8]:80", "tcp://[fd00::/8]:80"),
+            ("tcp://[fd00::]/8:80", "tcp://[fd00::/8]:80"),
+            ("tcp://[::ffff:10.0.0.0/104]:80", "tcp://10.0.0.0/8:80"),
+            ("tcp://Example.COM:443", "tcp://example.com:443"),
+            ("tcp://*.example.com:443", "tcp://*.example.com:443"),
+            ("tcp://*:*", "tcp://*:*"),
+            ("tcp://localhost:8000-8999", "tcp://localhost:8000-8999"),
+            ("tcp://127.0.0.1:0", "tcp://127.0.0.1:0"),
+        ] {
+            assert_eq!(text.parse::<Rule>().unwrap().to_string(), canonical);
+        }
+    }
+
+    #[test]
+    fn each_mistake_is_named() {
+        assert_eq!(problem("unix:///run/app.sock"), Problem::UnixSocket);
+        assert_eq!(problem("127.0.0.1:80"), Problem::Scheme);
+        assert_eq!(problem("udp://127.0.0.1:80"), Problem::Scheme);
+        assert_eq!(problem("tcp://127.0.0.1"), Problem::MissingPort);
+        assert_eq!(problem("tcp://127.0.0.1:"), Problem::MissingPort);
+        assert_eq!(problem("tcp://[::1]"), Problem::MissingPort);
+        assert_eq!(problem("tcp://a:http"), Problem::Port("http".into()));
+        assert_eq!(problem("tcp://a:+80"), Problem::Port("+80".into()));
+        assert_eq!(problem("tcp://a:65536"), Problem::Port("65536".into()));
+        assert_eq!(problem("tcp://a:9-8"), Problem::PortRange("9-8".into()));
+        assert_eq!(problem("tcp://a:0-9"), Problem::PortRange("0-9".into()));
+        assert_eq!(problem("tcp://::1:80"), Problem::MissingBrackets);
+        assert_eq!(problem("tcp://[::g]:80"), Problem::Ipv6("::g".into()));
+        assert_eq!(
+            problem("tcp://10.0.0.0/33:80"),
+            Problem::Network("10.0.0.0/33".into())
+        );
+        assert_eq!(problem("tcp://a b:80"), Problem::Name("a b".into()));
+        assert_eq!(problem("tcp://:80"), Problem::Name(String::new()));
+        assert_eq!(problem("tcp://a.*.b:80"), Problem::Name("a.*.b".into()));
+        // Forms that inet_aton takes, and that hide which address is meant.
+        assert_eq!(problem("tcp://0x7f.1:80"), Problem::Name("0x7f.1".into()));
+    }
+
+    #[test]
+    fn a_range_with_bits_after_its_prefix_is_refused_with_the_range_meant() {
+        let error = "tcp://10.1.2.3/8:80".parse::<Rule>().unwrap_err();
+        assert!(error.to_string().contains("did you mean 10.0.0.0/8"));
+    }
+
+    #[test]
+    fn a_parse_error_shows_the_text_and_the_grammar() {
+        let error = "http://a".parse::<Rule>().unwrap_err().to_string();
+        assert!(error.contains("`http://a`") && error.contains(ADDRESS_GRAMMAR));
+        let error = "a b".parse::<NamePattern>().unwrap_err().to_string();
+        assert!(error.contains("`a b`") && error.contains(NAME_GRAMMAR));
+    }
+
+    #[test]
+    fn a_unix_rule_is_recognised_and_said_to_come_later() {
+        let error = "unix:///run/app.sock".parse::<Rule>().unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("Unix sockets are not supported yet")
+        );
+    }
+
+    #[test]
+    fn a_listen_rule_is_an_address_or_localhost() {
+        for text in [
+            "tcp://127.0.0.1:0",
+            "tcp://[::]:80",
+            "tcp://*:80",
+            "tcp://localhost:80",
+        ] {
+            assert_eq!(text.parse::<ListenRule>().unwrap().to_string(), text);
+        }
+        let error = "tcp://example.com:80".parse::<ListenRule>().unwrap_err();
+        assert_eq!(error.problem, Problem::NameInListen);
+    }
+
+    #[test]
+    fn name_patterns_are_a_name_a_suffix_or_a_star() {
+        for text in ["example.com", "*.example.com", "*", "localhost"] {
+            assert_eq!(text.parse::<NamePattern>().unwrap().to_string(), text);
+        }
+        for text in ["", "**", "*example.com", "127.0.0.1", "example.com:80"] {
+            assert!(text.parse::<NamePattern>().is_err(), "{text}");
+        }
+    }
+
+    fn any_port() -> impl Strategy<Value = PortPattern> {
+        prop_oneof![
+            Just(PortPattern::Any),
+            any::<u16>().prop_map(PortPattern::One),
+            (1..=u16::MAX, 1..=u16::MAX).prop_map(|(a, b)| PortPattern::Range(a.min(b), a.max(b))),
+        ]
+    }
+
+    fn any_name() -> impl Strategy<Value = HostName> {
+        "[a-z][a-z0-9]{0,9}(\\.[a-z][a-z0-9]{0,9}){0,3}".prop_map(|text| text.parse().unwrap())
+    }
+
+    fn any_host() -> impl Strategy<Value = HostPattern> {
+        let v6 = || any::<u128>().prop_map(Ipv6Addr::from);
+        prop_oneof![
+            Just(HostPattern::Any),
+            any::<u32>().prop_map(|bits| HostPattern::Address(Ipv4Addr::from(bits).into())),
+            v6().prop_map(|address| HostPattern::Address(IpAddr::V6(address).to_canonical())),
+            (any::<u32>(), 0..=32_u8).prop_map(|(bits, prefix)| HostPattern::Network(
+                IpNet::new(Ipv4Addr::from(bits).into(), prefix)
+                    .unwrap()
+                    .trunc()
+            )),
+            (v6(), 0..=128_u8).prop_map(|(address, prefix)| HostPattern::Network(unmapped(
+                IpNet::new(address.into(), prefix).unwrap().trunc()
+            ))),
+            any_name().prop_map(HostPattern::Name),
+            any_name().prop_map(HostPattern::Suffix),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn what_a_rule_shows_parses_to_the_same_rule(host in any_host(), port in any_port()) {
+            let rule = Rule { host, port };
+            prop_assert_eq!(rule.to_string().parse::<Rule>(), Ok(rule));
+        }
+
+        #[test]
+        fn no_text_makes_the_parser_panic(text in "\\PC*") {
+            let _ = text.parse::<Rule>();
+            let _ = text.parse::<ListenRule>();
+            let _ = text.parse::<NamePattern>();
+        }
+
+        #[test]
+        fn no_text_after_the_scheme_makes_the_parser_panic(text in "[]\\[a-f0-9.:/*-]{0,40}") {
+            if let Ok(rule) = format!("tcp://{text}").parse::<Rule>() {
+                prop_assert_eq!(rule.to_string().parse::<Rule>(), Ok(rule));
+            }
+        }
+    }
+}

@@ -1,0 +1,217 @@
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+
+/// A range of addresses that `*`, a name, or a wider network does not cover:
+/// it needs a rule of its own.
+///
+/// These are the addresses through which an outsider who controls a name could
+/// reach what only the host's own network should: so an address that a name
+/// resolved to is checked here again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Special {
+    /// `0.0.0.0`, `::`, and the rest of `0.0.0.0/8`.
+    Unspecified,
+    /// `127.0.0.0/8`, `::1`.
+    Loopback,
+    /// `169.254.0.0/16`, `fe80::/10`.
+    LinkLocal,
+    /// Where clouds answer with credentials, such as `169.254.169.254`. Only a
+    /// rule with the very address covers it.
+    Metadata,
+    /// `10.0.0.0/8`, `172.16.0.0/12`, `192.168.0.0/16`.
+    Private,
+    /// `100.64.0.0/10`, carrier-grade NAT.
+    Shared,
+    /// `fc00::/7`, and `fec0::/10`, its predecessor.
+    UniqueLocal,
+    /// `224.0.0.0/4`, `ff00::/8`.
+    Multicast,
+    /// `255.255.255.255`.
+    Broadcast,
+    /// Reserved, for documentation, or for benchmarks.
+    Reserved,
+    /// IPv6 addresses that a gateway translates to IPv4 ones unknown here.
+    Translated,
+}
+
+impl Special {
+    /// The special range an address lies in, with its class, if there is one.
+    ///
+    /// IPv4-mapped addresses are treated as their IPv4 address, and addresses
+    /// in the well-known translation prefixes (NAT64, 6to4) by the IPv4
+    /// address within.
+    #[must_use]
+    pub fn of(address: IpAddr) -> Option<(Self, IpNet)> {
+        match address.to_canonical() {
+            IpAddr::V4(address) => of_v4(address).map(|(class, net)| (class, IpNet::V4(net))),
+            IpAddr::V6(address) => of_v6(address).map(|(class, net)| (class, IpNet::V6(net))),
+        }
+    }
+
+    /// What the range is called in messages.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unspecified => "unspecified",
+            Self::Loopback => "loopback",
+            Self::LinkLocal => "link-local",
+            Self::Metadata => "cloud metadata",
+            Self::Private => "private",
+            Self::Shared => "shared",
+            Self::UniqueLocal => "unique-local",
+            Self::Multicast => "multicast",
+            Self::Broadcast => "broadcast",
+            Self::Reserved => "reserved",
+            Self::Translated => "translated",
+        }
+    }
+}
+
+impl fmt::Display for Special {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+const fn v4(a: u8, b: u8, c: u8, d: u8, prefix: u8) -> Ipv4Net {
+    Ipv4Net::new_assert(Ipv4Addr::new(a, b, c, d), prefix)
+}
+
+const fn v6(segments: [u16; 8], prefix: u8) -> Ipv6Net {
+    let [a, b, c, d, e, f, g, h] = segments;
+    Ipv6Net::new_assert(Ipv6Addr::new(a, b, c, d, e, f, g, h), prefix)
+}
+
+/// First match wins, so single addresses come before the range around them.
+const V4: &[(Special, Ipv4Net)] = &[
+    (Special::Metadata, v4(169, 254, 169, 254, 32)),
+    (Special::Metadata, v4(169, 254, 170, 2, 32)),
+    (Special::Metadata, v4(169, 254, 170, 23, 32)),
+    (Special::Metadata, v4(100, 100, 100, 200, 32)),
+    (Special::Metadata, v4(168, 63, 129, 16, 32)),
+    (Special::Metadata, v4(192, 0, 0, 192, 32)),
+    (Special::Unspecified, v4(0, 0, 0, 0, 8)),
+    (Special::Loopback, v4(127, 0, 0, 0, 8)),
+    (Special::LinkLocal, v4(169, 254, 0, 0, 16)),
+    (Special::Private, v4(10, 0, 0, 0, 8)),
+    (Special::Private, v4(172, 16, 0, 0, 12)),
+    (Special::Private, v4(192, 168, 0, 0, 16)),
+    (Special::Shared, v4(100, 64, 0, 0, 10)),
+    (Special::Multicast, v4(224, 0, 0, 0, 4)),
+    (Special::Broadcast, v4(255, 255, 255, 255, 32)),
+    (Special::Reserved, v4(192, 0, 0, 0, 24)),
+    (Special::Reserved, v4(192, 0, 2, 0, 24)),
+    (Special::Reserved, v4(198, 18, 0, 0, 15)),
+    (Special::Reserved, v4(198, 51, 100, 0, 24)),
+    (Special::Reserved, v4(203, 0, 113, 0, 24)),
+    (Special::Reserved, v4(240, 0, 0, 0, 4)),
+];
+
+const V6: &[(Special, Ipv6Net)] = &[
+    (
+        Special::Metadata,
+        v6([0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254], 128),
+    ),
+    (
+        Special::Metadata,
+        v6([0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254], 128),
+    ),
+    (Special::Unspecified, v6([0; 8], 128)),
+    (Special::Loopback, v6([0, 0, 0, 0, 0, 0, 0, 1], 128)),
+    (Special::LinkLocal, v6([0xfe80, 0, 0, 0, 0, 0, 0, 0], 10)),
+    (Special::UniqueLocal, v6([0xfc00, 0, 0, 0, 0, 0, 0, 0], 7)),
+    (Special::UniqueLocal, v6([0xfec0, 0, 0, 0, 0, 0, 0, 0], 10)),
+    (Special::Multicast, v6([0xff00, 0, 0, 0, 0, 0, 0, 0], 8)),
+    (
+        Special::Translated,
+        v6([0x64, 0xff9b, 1, 0, 0, 0, 0, 0], 48),
+    ),
+    (Special::Translated, v6([0x2001, 0, 0, 0, 0, 0, 0, 0], 32)),
+    // IPv4-compatible, long deprecated.
+    (Special::Translated, v6([0; 8], 96)),
+    (Special::Reserved, v6([0x100, 0, 0, 0, 0, 0, 0, 0], 64)),
+    (Special::Reserved, v6([0x2001, 0xdb8, 0, 0, 0, 0, 0, 0], 32)),
+    (Special::Reserved, v6([0x3fff, 0, 0, 0, 0, 0, 0, 0], 20)),
+];
+
+fn of_v4(address: Ipv4Addr) -> Option<(Special, Ipv4Net)> {
+    V4.iter().copied().find(|(_, net)| net.contains(&address))
+}
+
+fn of_v6(address: Ipv6Addr) -> Option<(Special, Ipv6Net)> {
+    if let Some(embedded) = translated(address) {
+        // A rule for such an address has to be for this address exactly.
+        return of_v4(embedded).map(|(class, _)| (class, Ipv6Net::from(address)));
+    }
+    V6.iter().copied().find(|(_, net)| net.contains(&address))
+}
+
+/// The IPv4 address that a NAT64 (RFC 6052) or 6to4 gateway would reach.
+fn translated(address: Ipv6Addr) -> Option<Ipv4Addr> {
+    let halves = |high: u16, low: u16| Ipv4Addr::from((u32::from(high) << 16) | u32::from(low));
+    match address.segments() {
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low] => Some(halves(high, low)),
+        [0x2002, high, low, ..] => Some(halves(high, low)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+
+    fn class(address: &str) -> Option<Special> {
+        Special::of(address.parse().unwrap()).map(|(class, _)| class)
+    }
+
+    #[test]
+    fn every_special_range_is_recognised() {
+        for (address, expected) in [
+            ("0.0.0.0", Special::Unspecified),
+            ("::", Special::Unspecified),
+            ("127.0.0.1", Special::Loopback),
+            ("127.255.255.254", Special::Loopback),
+            ("::1", Special::Loopback),
+            ("169.254.1.1", Special::LinkLocal),
+            ("fe80::1", Special::LinkLocal),
+            ("169.254.169.254", Special::Metadata),
+            ("fd00:ec2::254", Special::Metadata),
+            ("10.1.2.3", Special::Private),
+            ("172.31.255.255", Special::Private),
+            ("192.168.0.1", Special::Private),
+            ("100.64.0.1", Special::Shared),
+            ("fd12::1", Special::UniqueLocal),
+            ("224.0.0.1", Special::Multicast),
+            ("ff02::1", Special::Multicast),
+            ("255.255.255.255", Special::Broadcast),
+            ("240.0.0.1", Special::Reserved),
+            ("192.0.2.1", Special::Reserved),
+            ("2001:db8::1", Special::Reserved),
+        ] {
+            assert_eq!(class(address), Some(expected), "{address}");
+        }
+    }
+
+    #[test]
+    fn public_addresses_are_not_special() {
+        for address in [
+            "1.1.1.1",
+            "172.32.0.1",
+            "2606:4700::1111",
+            "64:ff9b::101:101",
+        ] {
+            assert_eq!(class(address), None, "{address}");
+        }
+    }
+
+    #[test]
+    fn an_address_that_carries_an_ipv4_address_is_judged_by_it() {
+        assert_eq!(class("::ffff:127.0.0.1"), Some(Special::Loopback));
+        assert_eq!(class("64:ff9b::a9fe:a9fe"), Some(Special::Metadata));
+        assert_eq!(class("2002:7f00:1::"), Some(Special::Loopback));
+    }
+}

@@ -1,0 +1,460 @@
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use super::*;
+
+/// Connect rules, and what was looked up a moment ago.
+struct Connect {
+    policy: Policy,
+    grants: Grants,
+    now: Instant,
+}
+
+impl Connect {
+    fn new(rules: &[&str]) -> Self {
+        let mut policy = Policy::new();
+        for rule in rules {
+            policy.allow_connect(rule.parse().unwrap());
+        }
+        Self {
+            policy,
+            grants: Grants::default(),
+            now: Instant::now(),
+        }
+    }
+
+    fn deny(mut self, rule: &str) -> Self {
+        self.policy.deny_connect(rule.parse().unwrap());
+        self
+    }
+
+    fn looked_up(mut self, name: &str, address: &str) -> Self {
+        let name = name.parse().unwrap();
+        if self.policy.grants_by_name(&name) {
+            self.grants
+                .record(&name, &[address.parse().unwrap()], self.now);
+        }
+        self
+    }
+
+    fn to(&self, address: &str) -> Decision {
+        let address = address.parse().unwrap();
+        self.policy
+            .decide(Use::Connect, address, &self.grants, self.now)
+    }
+
+    #[track_caller]
+    fn allows(&self, address: &str) {
+        assert_eq!(self.to(address), Decision::Allow, "{address}");
+    }
+
+    #[track_caller]
+    fn denies(&self, address: &str, label: &str) {
+        match self.to(address) {
+            Decision::Deny(reason) => assert_eq!(reason.label(), label, "{address}"),
+            Decision::Allow => panic!("{address} was allowed"),
+        }
+    }
+}
+
+fn listen(rules: &[&str], address: &str) -> Decision {
+    let mut policy = Policy::new();
+    for rule in rules {
+        policy.allow_listen(rule.parse().unwrap());
+    }
+    let address: SocketAddr = address.parse().unwrap();
+    let now = Instant::now();
+    let bind = policy.decide(Use::Bind, address, &Grants::default(), now);
+    let listen = policy.decide(Use::Listen, address, &Grants::default(), now);
+    assert_eq!(bind, listen);
+    bind
+}
+
+#[track_caller]
+fn listens(rule: &str, address: &str) {
+    assert_eq!(
+        listen(&[rule], address),
+        Decision::Allow,
+        "{rule} {address}"
+    );
+}
+
+#[track_caller]
+fn does_not_listen(rule: &str, address: &str, label: &str) {
+    match listen(&[rule], address) {
+        Decision::Deny(reason) => assert_eq!(reason.label(), label, "{rule} {address}"),
+        Decision::Allow => panic!("{rule} allowed {address}"),
+    }
+}
+
+fn resolves(policy: &Policy, name: &str) -> bool {
+    policy.decide_lookup(&name.parse().unwrap()) == Decision::Allow
+}
+
+#[test]
+fn without_rules_everything_is_denied() {
+    Connect::new(&[]).denies("1.1.1.1:80", "no-rule");
+    Connect::new(&[]).denies("127.0.0.1:80", "no-rule");
+    assert_eq!(
+        listen(&[], "127.0.0.1:0"),
+        Decision::Deny(DenyReason::NoRule)
+    );
+    assert!(!resolves(&Policy::new(), "localhost"));
+}
+
+#[test]
+fn an_address_rule_allows_this_address_and_port_only() {
+    let policy = Connect::new(&["tcp://10.0.0.1:80"]);
+    policy.allows("10.0.0.1:80");
+    policy.denies("10.0.0.1:81", "other-port");
+    policy.denies("10.0.0.2:80", "no-rule");
+}
+
+#[test]
+fn an_ipv6_rule_allows_this_address_whatever_its_zone() {
+    let policy = Connect::new(&["tcp://[fe80::1]:80"]);
+    policy.allows("[fe80::1]:80");
+    policy.allows("[fe80::1%3]:80");
+    policy.denies("[fe80::2]:80", "no-rule");
+}
+
+#[test]
+fn an_ipv4_mapped_address_is_its_ipv4_address() {
+    Connect::new(&["tcp://10.0.0.1:80"]).allows("[::ffff:10.0.0.1]:80");
+    Connect::new(&["tcp://[::ffff:10.0.0.1]:80"]).allows("10.0.0.1:80");
+    Connect::new(&["tcp://*:80"]).denies("[::ffff:10.0.0.1]:80", "special-range");
+    listens("tcp://127.0.0.1:80", "[::ffff:127.0.0.1]:80");
+}
+
+#[test]
+fn a_port_range_covers_both_its_ends() {
+    let policy = Connect::new(&["tcp://1.1.1.1:8000-8999"]);
+    policy.allows("1.1.1.1:8000");
+    policy.allows("1.1.1.1:8999");
+    policy.denies("1.1.1.1:7999", "other-port");
+    policy.denies("1.1.1.1:9000", "other-port");
+}
+
+#[test]
+fn a_star_for_a_port_covers_every_port() {
+    let policy = Connect::new(&["tcp://1.1.1.1:*"]);
+    policy.allows("1.1.1.1:1");
+    policy.allows("1.1.1.1:65535");
+}
+
+#[test]
+fn a_star_for_a_host_covers_public_addresses_and_no_special_ones() {
+    let policy = Connect::new(&["tcp://*:80"]);
+    policy.allows("1.1.1.1:80");
+    policy.allows("[2606:4700::1111]:80");
+    for address in [
+        "127.0.0.1:80",
+        "[::1]:80",
+        "10.0.0.1:80",
+        "192.168.1.1:80",
+        "169.254.1.1:80",
+        "169.254.169.254:80",
+        "[fe80::1]:80",
+        "[fd00::1]:80",
+        "100.64.0.1:80",
+        "[64:ff9b::7f00:1]:80",
+    ] {
+        policy.denies(address, "special-range");
+    }
+}
+
+#[test]
+fn a_network_covers_its_addresses_and_no_others() {
+    let policy = Connect::new(&["tcp://1.2.0.0/16:80"]);
+    policy.allows("1.2.3.4:80");
+    policy.denies("1.3.0.0:80", "no-rule");
+    policy.denies("1.2.3.4:81", "other-port");
+}
+
+#[test]
+fn a_network_within_a_special_range_covers_it() {
+    Connect::new(&["tcp://127.0.0.0/8:80"]).allows("127.0.0.1:80");
+    Connect::new(&["tcp://10.1.0.0/16:80"]).allows("10.1.2.3:80");
+    Connect::new(&["tcp://[fd00::/8]:80"]).allows("[fd00::1]:80");
+}
+
+#[test]
+fn a_network_around_a_special_range_does_not_cover_it() {
+    let policy = Connect::new(&["tcp://0.0.0.0/0:80", "tcp://[::/0]:80"]);
+    policy.allows("1.1.1.1:80");
+    policy.denies("127.0.0.1:80", "special-range");
+    policy.denies("10.0.0.1:80", "special-range");
+    policy.denies("[::1]:80", "special-range");
+}
+
+#[test]
+fn cloud_metadata_needs_a_rule_with_its_very_address() {
+    let address = "169.254.169.254:80";
+    Connect::new(&["tcp://169.254.0.0/16:80"]).denies(address, "special-range");
+    Connect::new(&["tcp://169.254.0.0/16:80"]).allows("169.254.1.1:80");
+    Connect::new(&["tcp://169.254.169.254:80"]).allows(address);
+}
+
+#[test]
+fn a_name_rule_allows_what_the_name_resolved_to_on_its_ports() {
+    let policy = Connect::new(&["tcp://a.example:443"]).looked_up("a.example", "1.1.1.1");
+    policy.allows("1.1.1.1:443");
+    policy.denies("1.1.1.1:80", "other-port");
+    policy.denies("1.1.1.2:443", "no-rule");
+}
+
+#[test]
+fn a_name_rule_allows_nothing_before_the_look_up() {
+    Connect::new(&["tcp://a.example:443"]).denies("1.1.1.1:443", "no-rule");
+}
+
+#[test]
+fn the_look_up_of_another_name_grants_nothing() {
+    Connect::new(&["tcp://a.example:443"])
+        .looked_up("b.example", "1.1.1.1")
+        .denies("1.1.1.1:443", "no-rule");
+}
+
+#[test]
+fn a_suffix_rule_allows_names_below_it_and_not_itself() {
+    let policy = || Connect::new(&["tcp://*.example.com:443"]);
+    policy()
+        .looked_up("a.b.example.com", "1.1.1.1")
+        .allows("1.1.1.1:443");
+    policy()
+        .looked_up("example.com", "1.1.1.1")
+        .denies("1.1.1.1:443", "no-rule");
+    policy()
+        .looked_up("badexample.com", "1.1.1.1")
+        .denies("1.1.1.1:443", "no-rule");
+}
+
+#[test]
+fn a_grant_ends_with_its_lifetime() {
+    let mut policy = Connect::new(&["tcp://a.example:443"]).looked_up("a.example", "1.1.1.1");
+    policy.now += GRANT_LIFETIME;
+    policy.denies("1.1.1.1:443", "expired");
+    policy = policy.looked_up("a.example", "1.1.1.1");
+    policy.allows("1.1.1.1:443");
+}
+
+#[test]
+fn a_name_that_resolves_to_a_special_address_does_not_open_it() {
+    for address in [
+        "127.0.0.1",
+        "10.0.0.1",
+        "169.254.169.254",
+        "::1",
+        "fd00::1",
+        "0.0.0.0",
+    ] {
+        let policy = Connect::new(&["tcp://evil.example:80"]).looked_up("evil.example", address);
+        let ip: std::net::IpAddr = address.parse().unwrap();
+        policy.denies(&SocketAddr::new(ip, 80).to_string(), "special-range");
+    }
+}
+
+#[test]
+fn a_special_address_behind_a_name_is_opened_by_a_rule_of_its_own() {
+    Connect::new(&["tcp://db.internal:5432", "tcp://10.0.0.0/8:5432"])
+        .looked_up("db.internal", "10.1.2.3")
+        .allows("10.1.2.3:5432");
+}
+
+#[test]
+fn localhost_opens_loopback_addresses_and_no_other_special_ones() {
+    let policy = || Connect::new(&["tcp://localhost:80"]);
+    policy()
+        .looked_up("localhost", "127.0.0.1")
+        .allows("127.0.0.1:80");
+    policy().looked_up("localhost", "::1").allows("[::1]:80");
+    policy()
+        .looked_up("localhost", "10.0.0.1")
+        .denies("10.0.0.1:80", "special-range");
+    Connect::new(&["tcp://*.localhost:80"])
+        .looked_up("app.localhost", "127.0.0.1")
+        .allows("127.0.0.1:80");
+}
+
+#[test]
+fn a_star_does_not_open_loopback_through_the_name_localhost() {
+    Connect::new(&["tcp://*:80"])
+        .looked_up("localhost", "127.0.0.1")
+        .denies("127.0.0.1:80", "special-range");
+}
+
+#[test]
+fn a_deny_rule_wins_over_an_allow_rule() {
+    let policy = Connect::new(&["tcp://*:*"])
+        .deny("tcp://*:25")
+        .deny("tcp://1.2.0.0/16:*");
+    policy.allows("1.1.1.1:80");
+    policy.denies("1.1.1.1:25", "deny-rule");
+    policy.denies("1.2.3.4:80", "deny-rule");
+}
+
+#[test]
+fn a_deny_rule_with_a_name_denies_what_the_name_resolved_to() {
+    Connect::new(&["tcp://*:*"])
+        .deny("tcp://bad.example:*")
+        .looked_up("bad.example", "1.1.1.1")
+        .denies("1.1.1.1:80", "deny-rule");
+}
+
+#[test]
+fn a_listen_rule_allows_binding_and_listening_there_and_nowhere_else() {
+    listens("tcp://127.0.0.1:8888", "127.0.0.1:8888");
+    does_not_listen("tcp://127.0.0.1:8888", "127.0.0.1:8889", "other-port");
+    does_not_listen("tcp://127.0.0.1:8888", "127.0.0.2:8888", "no-rule");
+}
+
+#[test]
+fn a_connect_rule_allows_no_explicit_bind() {
+    let policy = Connect::new(&["tcp://127.0.0.1:80"]);
+    let address = "127.0.0.1:80".parse().unwrap();
+    for usage in [Use::Bind, Use::Listen] {
+        let decision = policy
+            .policy
+            .decide(usage, address, &policy.grants, policy.now);
+        assert_eq!(decision, Decision::Deny(DenyReason::NoRule));
+    }
+}
+
+#[test]
+fn a_listen_rule_allows_no_connecting() {
+    let mut policy = Connect::new(&[]);
+    policy.policy.allow_listen("tcp://*:*".parse().unwrap());
+    policy.denies("127.0.0.1:80", "no-rule");
+}
+
+#[test]
+fn port_zero_needs_a_rule_that_names_it_or_a_star() {
+    listens("tcp://127.0.0.1:0", "127.0.0.1:0");
+    listens("tcp://127.0.0.1:*", "127.0.0.1:0");
+    does_not_listen("tcp://127.0.0.1:80", "127.0.0.1:0", "other-port");
+    does_not_listen("tcp://127.0.0.1:8000-8999", "127.0.0.1:0", "other-port");
+    does_not_listen("tcp://127.0.0.1:0", "127.0.0.1:80", "other-port");
+}
+
+#[test]
+fn listening_without_a_bind_needs_a_rule_for_the_unspecified_address() {
+    listens("tcp://0.0.0.0:0", "0.0.0.0:0");
+    listens("tcp://[::]:0", "[::]:0");
+    does_not_listen("tcp://127.0.0.1:0", "0.0.0.0:0", "no-rule");
+}
+
+#[test]
+fn all_interfaces_need_a_rule_that_names_exactly_that_or_a_star() {
+    listens("tcp://0.0.0.0:80", "0.0.0.0:80");
+    listens("tcp://*:80", "0.0.0.0:80");
+    listens("tcp://*:80", "[::]:80");
+    does_not_listen("tcp://0.0.0.0/0:80", "0.0.0.0:80", "no-rule");
+    does_not_listen("tcp://0.0.0.0:80", "[::]:80", "no-rule");
+    does_not_listen("tcp://localhost:80", "0.0.0.0:80", "no-rule");
+}
+
+#[test]
+fn a_rule_for_all_interfaces_does_not_cover_a_single_one() {
+    does_not_listen("tcp://0.0.0.0:80", "127.0.0.1:80", "no-rule");
+}
+
+#[test]
+fn localhost_listens_on_loopback_only() {
+    listens("tcp://localhost:80", "127.0.0.1:80");
+    listens("tcp://localhost:80", "[::1]:80");
+    does_not_listen("tcp://localhost:80", "10.0.0.1:80", "no-rule");
+}
+
+#[test]
+fn a_network_listens_on_its_addresses() {
+    listens("tcp://10.0.0.0/8:80", "10.0.0.1:80");
+    does_not_listen("tcp://10.0.0.0/8:80", "127.0.0.1:80", "no-rule");
+}
+
+#[test]
+fn a_denied_listen_wins_over_an_allowed_one() {
+    let mut policy = Policy::new();
+    policy.allow_listen("tcp://*:*".parse().unwrap());
+    policy.deny_listen("tcp://127.0.0.1:22".parse().unwrap());
+    let decide = |address: &str| {
+        policy.decide(
+            Use::Bind,
+            address.parse().unwrap(),
+            &Grants::default(),
+            Instant::now(),
+        )
+    };
+    assert_eq!(decide("127.0.0.1:80"), Decision::Allow);
+    assert_ne!(decide("127.0.0.1:22"), Decision::Allow);
+}
+
+#[test]
+fn a_resolve_rule_allows_the_look_up_and_no_connecting() {
+    let mut policy = Connect::new(&[]);
+    policy.policy.allow_resolve("a.example".parse().unwrap());
+    assert!(resolves(&policy.policy, "A.example."));
+    assert!(!resolves(&policy.policy, "b.example"));
+    policy
+        .looked_up("a.example", "1.1.1.1")
+        .denies("1.1.1.1:80", "no-rule");
+}
+
+#[test]
+fn a_resolve_rule_with_a_suffix_or_a_star_covers_what_it_says() {
+    let mut policy = Policy::new();
+    policy.allow_resolve("*.example.com".parse().unwrap());
+    assert!(resolves(&policy, "a.example.com"));
+    assert!(!resolves(&policy, "example.com"));
+    policy.allow_resolve("*".parse().unwrap());
+    assert!(resolves(&policy, "example.com"));
+}
+
+#[test]
+fn a_connect_rule_with_a_name_allows_its_look_up_and_one_with_an_address_none() {
+    assert!(resolves(
+        &Connect::new(&["tcp://a.example:80"]).policy,
+        "a.example"
+    ));
+    assert!(!resolves(
+        &Connect::new(&["tcp://a.example:80"]).policy,
+        "b.example"
+    ));
+    assert!(resolves(
+        &Connect::new(&["tcp://*.example:80"]).policy,
+        "b.example"
+    ));
+    assert!(resolves(&Connect::new(&["tcp://*:80"]).policy, "b.example"));
+    assert!(!resolves(
+        &Connect::new(&["tcp://127.0.0.1:80"]).policy,
+        "localhost"
+    ));
+    assert!(!resolves(
+        &Connect::new(&["tcp://0.0.0.0/0:80"]).policy,
+        "b.example"
+    ));
+}
+
+#[test]
+fn a_listen_rule_for_localhost_allows_its_look_up_and_others_none() {
+    let mut policy = Policy::new();
+    policy.allow_listen("tcp://*:80".parse().unwrap());
+    assert!(!resolves(&policy, "localhost"));
+    policy.allow_listen("tcp://localhost:80".parse().unwrap());
+    assert!(resolves(&policy, "localhost"));
+    assert!(!resolves(&policy, "a.example"));
+}
+
+#[test]
+fn a_denied_look_up_wins_over_an_allowed_one() {
+    let mut policy = Policy::new();
+    policy.allow_resolve("*".parse().unwrap());
+    policy.deny_resolve("*.internal".parse().unwrap());
+    assert!(resolves(&policy, "a.example"));
+    assert!(!resolves(&policy, "db.internal"));
+}

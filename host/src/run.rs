@@ -1,0 +1,274 @@
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use thiserror::Error;
+use wasmtime::component::{Accessor, Component, Linker, ResourceTable};
+use wasmtime::{AsContextMut as _, Engine, Store};
+use wasmtime_wasi::p3::bindings::Command;
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+
+use crate::{Ctx, CtxView, Exit, Stats, StatsSnapshot, View, add_to_linker, limit};
+
+/// How long a program's connections may take to finish after `run` returned.
+pub const DEFAULT_LINGER: Duration = Duration::from_secs(5);
+
+/// Runs a program: a component that exports `wasi:cli/run` 0.3.
+pub struct Runner {
+    ctx: Ctx,
+    wasi: WasiCtx,
+    linger: Duration,
+}
+
+/// A run under way, to be awaited.
+pub type Running<'a> = Pin<Box<dyn Future<Output = Result<RunReport, RunError>> + Send + 'a>>;
+
+/// How a run ended.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct RunReport {
+    /// How the program ended.
+    pub exit: Exit,
+    /// What it had in use at the end, after lingering.
+    pub stats: StatsSnapshot,
+    /// Whether its connections finished after `run` returned.
+    pub linger: Linger,
+}
+
+/// What became of the connections that were open when `run` returned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Linger {
+    /// There were none, or all of them finished.
+    Finished,
+    /// The time was over first; the rest was cut.
+    TimedOut,
+    /// No task of the program was left that could have finished them.
+    Abandoned,
+    /// The program did not get so far: it trapped or exited.
+    Skipped,
+}
+
+/// A program could not be started.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// It was made for the previous WASI.
+    #[error(
+        "this component is for WASI 0.2 (it exports `{0}`); \
+         build it against WASI 0.3, so that it exports `wasi:cli/run@0.3.0`"
+    )]
+    Wasi02(String),
+    /// It exports no `wasi:cli/run` at all.
+    #[error(
+        "this component is not a program: it does not export `wasi:cli/run@0.3.0` (it exports {0})"
+    )]
+    NotAProgram(String),
+    /// It imports what nobody provides, or something with another type.
+    #[error("this component cannot be instantiated: {0:#}")]
+    Instantiate(wasmtime::Error),
+}
+
+impl Runner {
+    /// For one run, with these sockets and this rest of WASI.
+    #[must_use]
+    pub fn new(ctx: Ctx, wasi: WasiCtx) -> Self {
+        Self {
+            ctx,
+            wasi,
+            linger: DEFAULT_LINGER,
+        }
+    }
+
+    /// How long connections may take to finish after `run` returned: what was
+    /// written before it still has to reach the peers. Ends at once when there
+    /// are none, or none can finish any more.
+    #[must_use]
+    pub fn linger(mut self, time: Duration) -> Self {
+        self.linger = time;
+        self
+    }
+
+    /// What the program uses, to be read while it runs.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.ctx.stats()
+    }
+
+    /// Runs the component's `wasi:cli/run` to its end, and its connections to
+    /// theirs. Needs a tokio runtime with I/O and time, of one thread for the
+    /// best speed.
+    ///
+    /// Dropping the future drops the program: each peer sees the end of its
+    /// connection at once.
+    ///
+    /// # Errors
+    ///
+    /// When the program cannot be started. A trap is not an error, but an
+    /// [`Exit`].
+    // Boxed, so that it is compiled here, and not again in each program that
+    // calls it.
+    pub fn run<'a>(self, engine: &'a Engine, component: &'a Component) -> Running<'a> {
+        Box::pin(self.run_here(engine, component))
+    }
+
+    async fn run_here(self, engine: &Engine, component: &Component) -> Result<RunReport, RunError> {
+        check_is_program(engine, component)?;
+        let mut linker = Linker::new(engine);
+        add_to_linker(&mut linker).map_err(RunError::Instantiate)?;
+        let pre = linker
+            .instantiate_pre(component)
+            .map_err(RunError::Instantiate)?;
+        let indices = wasmtime_wasi::p3::bindings::CommandIndices::new(&pre)
+            .map_err(RunError::Instantiate)?;
+
+        let stats = self.ctx.stats();
+        let _ended = Ended(stats.clone());
+        let mut store = Store::new(
+            engine,
+            Program {
+                ctx: self.ctx,
+                wasi: self.wasi,
+                table: ResourceTable::new(),
+            },
+        );
+        limit(&mut store);
+
+        let instance = match pre.instantiate_async(&mut store).await {
+            Ok(instance) => instance,
+            Err(error) => {
+                return Ok(report(
+                    &mut store,
+                    Exit::from_error(&error),
+                    Linger::Skipped,
+                ));
+            }
+        };
+        let command = indices
+            .load(&mut store, &instance)
+            .map_err(RunError::Instantiate)?;
+        let outcome = store
+            .run_concurrent(async |store| {
+                let result = call_run(&command, store, &stats).await?;
+                let linger = linger(store, &stats, self.linger).await;
+                wasmtime::error::Ok((result, linger))
+            })
+            .await
+            .flatten();
+        let (exit, linger) = match outcome {
+            Ok((Ok(()), linger)) => (Exit::Success, linger),
+            Ok((Err(()), linger)) => (Exit::Failure, linger),
+            Err(error) => (Exit::from_error(&error), Linger::Skipped),
+        };
+        Ok(report(&mut store, exit, linger))
+    }
+}
+
+async fn call_run(
+    command: &Command,
+    store: &Accessor<Program>,
+    stats: &Stats,
+) -> wasmtime::Result<Result<(), ()>> {
+    let mut call = pin!(command.wasi_cli_run().call_run(store));
+    poll_fn(|cx| {
+        answer(store, stats, cx);
+        call.as_mut().poll(cx)
+    })
+    .await
+}
+
+/// Polled at every turn of the store's event loop, so it sees the end of the
+/// last connection.
+async fn linger(store: &Accessor<Program>, stats: &Stats, time: Duration) -> Linger {
+    let mut timeout = pin!(tokio::time::sleep(time));
+    poll_fn(|cx| {
+        answer(store, stats, cx);
+        let now = stats.snapshot();
+        if now.unfinished() == 0 {
+            return Poll::Ready(Linger::Finished);
+        }
+        if now.sends_open == 0 && store.poll_no_interesting_tasks(cx).is_ready() {
+            return Poll::Ready(Linger::Abandoned);
+        }
+        Pin::new(&mut timeout).poll(cx).map(|()| Linger::TimedOut)
+    })
+    .await
+}
+
+fn answer(store: &Accessor<Program>, stats: &Stats, cx: &Context<'_>) {
+    stats.answer(cx, || {
+        store.with(|mut store| {
+            let concurrent = store.as_context_mut().concurrent_state_table_size();
+            (store.data_mut().table.iter_mut().count(), concurrent)
+        })
+    });
+}
+
+fn report(store: &mut Store<Program>, exit: Exit, linger: Linger) -> RunReport {
+    let concurrent = match &exit {
+        // A store that trapped is not looked into any more.
+        Exit::Trap(_) | Exit::Code(_) => 0,
+        _ => store.concurrent_state_table_size(),
+    };
+    let stats = store.data().ctx.stats();
+    stats.counted((store.data_mut().table.iter_mut().count(), concurrent));
+    RunReport {
+        exit,
+        stats: stats.snapshot(),
+        linger,
+    }
+}
+
+fn check_is_program(engine: &Engine, component: &Component) -> Result<(), RunError> {
+    let ty = component.component_type();
+    let exports: Vec<&str> = ty.exports(engine).map(|(name, _)| name).collect();
+    if exports
+        .iter()
+        .any(|name| name.starts_with("wasi:cli/run@0.3."))
+    {
+        return Ok(());
+    }
+    match exports
+        .iter()
+        .find(|name| name.starts_with("wasi:cli/run@0.2."))
+    {
+        Some(name) => Err(RunError::Wasi02((*name).to_owned())),
+        None if exports.is_empty() => Err(RunError::NotAProgram("nothing".to_owned())),
+        None => Err(RunError::NotAProgram(format!("`{}`", exports.join("`, `")))),
+    }
+}
+
+/// Tells whoever waits for a sample that there will be none.
+struct Ended(Stats);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.ended();
+    }
+}
+
+/// The data of the store.
+struct Program {
+    ctx: Ctx,
+    wasi: WasiCtx,
+    table: ResourceTable,
+}
+
+impl WasiView for Program {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView {
+            ctx: &mut self.wasi,
+            table: &mut self.table,
+        }
+    }
+}
+
+impl View for Program {
+    fn asyncio_streams(&mut self) -> CtxView<'_> {
+        CtxView {
+            ctx: &mut self.ctx,
+            table: &mut self.table,
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! `wasi:sockets` 0.3: wasmtime-wasi's TCP behind our policy and our counts,
+//! and a name look-up of our own.
+
+mod delegate;
+mod lookup;
+mod tcp;
+mod udp;
+
+use wasmtime::component::{HasData, Linker};
+use wasmtime_wasi::p3::bindings::sockets::{ip_name_lookup, types};
+use wasmtime_wasi::p3::sockets::SocketError;
+
+use crate::{CtxView, View};
+
+/// What the bindings are implemented on.
+pub struct Sockets;
+
+impl HasData for Sockets {
+    type Data<'a> = CtxView<'a>;
+}
+
+/// Adds `wasi:sockets` 0.3 to a linker, and nothing else.
+///
+/// # Errors
+///
+/// When the linker has one of the interfaces already.
+pub fn add_to_linker<T: View>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
+    types::add_to_linker::<T, Sockets>(linker, T::asyncio_streams)?;
+    ip_name_lookup::add_to_linker::<T, Sockets>(linker, T::asyncio_streams)
+}
+
+impl types::Host for CtxView<'_> {
+    fn convert_error_code(&mut self, error: SocketError) -> wasmtime::Result<types::ErrorCode> {
+        error.downcast()
+    }
+}

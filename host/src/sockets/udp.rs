@@ -1,0 +1,56 @@
+//! UDP is passed on, to an implementation that denies it.
+
+use wasmtime::component::{Accessor, Resource};
+use wasmtime_wasi::p3::bindings::sockets::types::{
+    HostUdpSocket, HostUdpSocketWithStore, IpAddressFamily, IpSocketAddress, UdpSocket,
+};
+use wasmtime_wasi::p3::sockets::SocketResult;
+use wasmtime_wasi::sockets::WasiSockets;
+
+use super::Sockets;
+use super::delegate::{pass_on, pass_on_async, stock};
+use crate::{CtxView, View};
+
+type Socket = Resource<UdpSocket>;
+
+impl<T: View> HostUdpSocketWithStore<T> for Sockets {
+    async fn send(
+        store: &Accessor<T, Self>,
+        socket: Socket,
+        data: Vec<u8>,
+        remote_address: Option<IpSocketAddress>,
+    ) -> SocketResult<()> {
+        let store = store.with_getter::<WasiSockets>(stock::<T>);
+        <WasiSockets as HostUdpSocketWithStore<T>>::send(&store, socket, data, remote_address).await
+    }
+
+    async fn receive(
+        store: &Accessor<T, Self>,
+        socket: Socket,
+    ) -> SocketResult<(Vec<u8>, IpSocketAddress)> {
+        let store = store.with_getter::<WasiSockets>(stock::<T>);
+        <WasiSockets as HostUdpSocketWithStore<T>>::receive(&store, socket).await
+    }
+}
+
+impl HostUdpSocket for CtxView<'_> {
+    pass_on_async! { HostUdpSocket:
+        async fn bind(socket: Socket, address: IpSocketAddress) -> SocketResult<()>;
+        async fn connect(socket: Socket, address: IpSocketAddress) -> SocketResult<()>;
+        async fn create(family: IpAddressFamily) -> SocketResult<Socket>;
+    }
+
+    pass_on! { HostUdpSocket:
+        fn disconnect(socket: Socket) -> SocketResult<()>;
+        fn get_local_address(socket: Socket) -> SocketResult<IpSocketAddress>;
+        fn get_remote_address(socket: Socket) -> SocketResult<IpSocketAddress>;
+        fn get_address_family(socket: Socket) -> wasmtime::Result<IpAddressFamily>;
+        fn get_unicast_hop_limit(socket: Socket) -> SocketResult<u8>;
+        fn set_unicast_hop_limit(socket: Socket, value: u8) -> SocketResult<()>;
+        fn get_receive_buffer_size(socket: Socket) -> SocketResult<u64>;
+        fn set_receive_buffer_size(socket: Socket, value: u64) -> SocketResult<()>;
+        fn get_send_buffer_size(socket: Socket) -> SocketResult<u64>;
+        fn set_send_buffer_size(socket: Socket, value: u64) -> SocketResult<()>;
+        fn drop(socket: Socket) -> wasmtime::Result<()>;
+    }
+}

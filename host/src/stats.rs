@@ -1,0 +1,214 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::task::Context;
+
+use futures::task::AtomicWaker;
+use tokio::sync::watch;
+
+/// What a running guest uses, readable from any thread while it runs.
+///
+/// Clones show the same guest.
+#[derive(Debug, Clone)]
+pub struct Stats(Arc<Inner>);
+
+/// The figures of one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct StatsSnapshot {
+    /// TCP sockets that the guest holds.
+    pub sockets_open: usize,
+    /// Of these, the ones that listen.
+    pub listeners_open: usize,
+    /// Sending halves that are not finished: the guest may have dropped the
+    /// socket while bytes are still on their way to the system.
+    pub sends_open: usize,
+    /// TCP sockets made or accepted since the start.
+    pub sockets_opened_total: u64,
+    /// Wishes denied since the start, reported or not.
+    pub denied_total: u64,
+    /// Bytes of linear memory, all memories of the guest together.
+    pub memory_bytes: usize,
+    /// The most that `memory_bytes` has been. Memory never shrinks.
+    pub memory_peak: usize,
+    /// Entries in the host's resource table, when last counted.
+    pub table_len: usize,
+    /// Entries in the store's table of tasks, streams and futures, when last
+    /// counted.
+    pub concurrent_len: usize,
+}
+
+#[derive(Debug)]
+struct Inner {
+    sockets_open: AtomicUsize,
+    listeners_open: AtomicUsize,
+    sends_open: AtomicUsize,
+    sockets_opened_total: AtomicU64,
+    denied_total: AtomicU64,
+    memory_bytes: AtomicUsize,
+    memory_peak: AtomicUsize,
+    table_len: AtomicUsize,
+    concurrent_len: AtomicUsize,
+    asked: AtomicBool,
+    runner: AtomicWaker,
+    /// Counts answers; `None` when the guest has ended.
+    answers: watch::Sender<Option<u64>>,
+}
+
+impl Stats {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(Inner {
+            sockets_open: AtomicUsize::new(0),
+            listeners_open: AtomicUsize::new(0),
+            sends_open: AtomicUsize::new(0),
+            sockets_opened_total: AtomicU64::new(0),
+            denied_total: AtomicU64::new(0),
+            memory_bytes: AtomicUsize::new(0),
+            memory_peak: AtomicUsize::new(0),
+            table_len: AtomicUsize::new(0),
+            concurrent_len: AtomicUsize::new(0),
+            asked: AtomicBool::new(false),
+            runner: AtomicWaker::new(),
+            answers: watch::Sender::new(Some(0)),
+        }))
+    }
+
+    /// The figures as they are; the two table lengths as last counted.
+    #[must_use]
+    pub fn snapshot(&self) -> StatsSnapshot {
+        let inner = &*self.0;
+        StatsSnapshot {
+            sockets_open: inner.sockets_open.load(Ordering::Relaxed),
+            listeners_open: inner.listeners_open.load(Ordering::Relaxed),
+            sends_open: inner.sends_open.load(Ordering::Relaxed),
+            sockets_opened_total: inner.sockets_opened_total.load(Ordering::Relaxed),
+            denied_total: inner.denied_total.load(Ordering::Relaxed),
+            memory_bytes: inner.memory_bytes.load(Ordering::Relaxed),
+            memory_peak: inner.memory_peak.load(Ordering::Relaxed),
+            table_len: inner.table_len.load(Ordering::Relaxed),
+            concurrent_len: inner.concurrent_len.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Has the running guest's tables counted, and returns the figures.
+    ///
+    /// The answer comes at the next turn of the guest's event loop: at once
+    /// when it is idle, and when the guest has ended. A guest that was never
+    /// started does not answer until it is. Cancel-safe.
+    pub async fn sample(&self) -> StatsSnapshot {
+        let mut answers = self.0.answers.subscribe();
+        let before = *answers.borrow_and_update();
+        self.0.asked.store(true, Ordering::Release);
+        self.0.runner.wake();
+        // The sender lives in `self`, so this cannot fail.
+        let _ = answers
+            .wait_for(|now| now.is_none() || *now != before)
+            .await;
+        self.snapshot()
+    }
+
+    /// Calls `count` if somebody has asked for it: the lengths of the resource
+    /// table and of the concurrent table. `cx` is woken when somebody asks.
+    pub(crate) fn answer(&self, cx: &Context<'_>, count: impl FnOnce() -> (usize, usize)) {
+        self.0.runner.register(cx.waker());
+        if self.0.asked.swap(false, Ordering::AcqRel) {
+            self.counted(count());
+            self.0
+                .answers
+                .send_modify(|n| *n = n.map(|n| n.wrapping_add(1)));
+        }
+    }
+
+    pub(crate) fn counted(&self, (table, concurrent): (usize, usize)) {
+        self.0.table_len.store(table, Ordering::Relaxed);
+        self.0.concurrent_len.store(concurrent, Ordering::Relaxed);
+    }
+
+    pub(crate) fn ended(&self) {
+        self.0.answers.send_replace(None);
+    }
+
+    pub(crate) fn sockets_open(&self) -> usize {
+        self.0.sockets_open.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn socket_opened(&self) {
+        self.0.sockets_open.fetch_add(1, Ordering::Relaxed);
+        self.0.sockets_opened_total.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn socket_closed(&self) {
+        self.0.sockets_open.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn listener_opened(&self) {
+        self.0.listeners_open.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn listener_closed(&self) {
+        self.0.listeners_open.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn send_opened(&self) {
+        self.0.sends_open.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn send_closed(&self) {
+        self.0.sends_open.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn denied(&self) {
+        self.0.denied_total.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn memory(&self, bytes: usize) {
+        self.0.memory_bytes.store(bytes, Ordering::Relaxed);
+        self.0.memory_peak.fetch_max(bytes, Ordering::Relaxed);
+    }
+}
+
+impl StatsSnapshot {
+    /// Connections and sending halves that are not finished, listeners not
+    /// counted: what the end of a run waits for.
+    #[must_use]
+    pub fn unfinished(&self) -> usize {
+        self.sockets_open.saturating_sub(self.listeners_open) + self.sends_open
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::FutureExt;
+    use futures::task::noop_waker_ref;
+
+    #[test]
+    fn a_sample_is_answered_by_the_running_guest() {
+        let stats = Stats::new();
+        let mut cx = Context::from_waker(noop_waker_ref());
+        let mut sample = Box::pin(stats.sample());
+        assert!(sample.poll_unpin(&mut cx).is_pending());
+        stats.answer(&cx, || (3, 7));
+        let figures = sample.now_or_never().unwrap_or_default();
+        assert_eq!((figures.table_len, figures.concurrent_len), (3, 7));
+    }
+
+    #[test]
+    fn nothing_is_counted_unless_somebody_asks() {
+        let stats = Stats::new();
+        let mut counted = false;
+        stats.answer(&Context::from_waker(noop_waker_ref()), || {
+            counted = true;
+            (0, 0)
+        });
+        assert!(!counted);
+    }
+
+    #[test]
+    fn a_guest_that_has_ended_answers_at_once() {
+        let stats = Stats::new();
+        stats.counted((1, 2));
+        stats.ended();
+        let figures = stats.sample().now_or_never().unwrap_or_default();
+        assert_eq!((figures.table_len, figures.concurrent_len), (1, 2));
+    }
+}

@@ -1,0 +1,128 @@
+//! Bridges between readers, writers and the component model's byte streams:
+//! standard streams, files, HTTP bodies.
+
+use std::rc::Rc;
+
+use wit_bindgen::rt::async_support::{StreamReader as RawReader, StreamResult};
+
+use crate::connection::{Connection, Names};
+use crate::error::{ErrorCode, WriteError};
+use crate::options;
+use crate::runtime::executor;
+use crate::transport::raw::{RawSink, RawSource};
+use crate::transport::{Received, Sink, Source};
+use crate::{StreamReader, StreamWriter};
+
+/// What is moved from one stream to another at a time.
+const CHUNK: usize = 64 * 1024;
+
+/// A reader of any stream of bytes. The limit is 64 KiB; see
+/// [`StreamReader::set_limit`].
+pub fn from_stream(stream: RawReader<u8>) -> StreamReader {
+    reader(stream, options::DEFAULT_LIMIT)
+}
+
+/// A writer into a stream of bytes, and that stream. `close` or `write_eof`
+/// ends the stream.
+pub fn from_sink() -> (StreamWriter, RawReader<u8>) {
+    let (sink, stream) = RawSink::new();
+    let connection = Connection::new(options::DEFAULT_LIMIT, Names::default());
+    let (_, writer) = connection.handles();
+    run(connection, Nothing, sink);
+    (writer, stream)
+}
+
+pub(crate) fn reader(stream: RawReader<u8>, limit: usize) -> StreamReader {
+    let connection = Connection::new(limit, Names::default());
+    let (reader, _) = connection.handles();
+    run(connection, RawSource::new(stream), Nothing);
+    reader
+}
+
+fn run(connection: Rc<Connection>, source: impl Source + 'static, sink: impl Sink + 'static) {
+    executor::detach(async move {
+        connection.run(source, sink).await;
+        connection.finished();
+    });
+}
+
+impl StreamReader {
+    /// Hands the rest of the data over as a stream, what is buffered first. The
+    /// stream ends with the data, and also where the connection fails:
+    /// [`StreamWriter::wait_closed`] tells which.
+    pub fn into_stream(self) -> RawReader<u8> {
+        let (mut sink, stream) = RawSink::new();
+        executor::detach(async move {
+            while let Ok(bytes) = self.read(CHUNK).await {
+                if bytes.is_empty() || sink.send(bytes.into(), |_| {}).await.0.is_err() {
+                    break;
+                }
+            }
+        });
+        stream
+    }
+}
+
+impl StreamWriter {
+    /// Writes everything the stream brings, within the water marks, and returns
+    /// how many bytes that was.
+    ///
+    /// # Errors
+    /// As for [`write`](Self::write) and [`drain`](Self::drain).
+    ///
+    /// # Cancel safety
+    /// What was written stays written; the rest of the stream is given up.
+    pub async fn write_stream(&self, mut stream: RawReader<u8>) -> Result<u64, WriteError> {
+        let mut total = 0;
+        let mut buffer = Vec::with_capacity(CHUNK);
+        loop {
+            let result;
+            (result, buffer) = stream.read(buffer).await;
+            self.write(&buffer)?;
+            total += buffer.len() as u64;
+            buffer.clear();
+            self.drain().await?;
+            if result == StreamResult::Dropped {
+                return Ok(total);
+            }
+        }
+    }
+}
+
+/// A direction that does not exist.
+struct Nothing;
+
+impl Source for Nothing {
+    async fn receive(&mut self, buffer: Vec<u8>) -> (Received, Vec<u8>) {
+        (Received::End, buffer)
+    }
+
+    async fn receive_now(&mut self, buffer: Vec<u8>) -> (Option<Received>, Vec<u8>) {
+        (Some(Received::End), buffer)
+    }
+}
+
+impl Sink for Nothing {
+    async fn send(
+        &mut self,
+        data: Vec<u8>,
+        mut progress: impl FnMut(usize),
+    ) -> (Result<(), ErrorCode>, Vec<u8>) {
+        progress(data.len());
+        (Ok(()), data)
+    }
+
+    async fn finish(&mut self) -> Result<(), ErrorCode> {
+        Ok(())
+    }
+}
+
+/// Checks the limit of a reader that a component asks for.
+#[cfg(feature = "component")]
+pub(crate) fn checked_reader(
+    stream: RawReader<u8>,
+    limit: Option<u64>,
+) -> Result<StreamReader, crate::error::ReadError> {
+    let limit = options::limit(limit).map_err(crate::error::ReadError::InvalidArgument)?;
+    Ok(reader(stream, limit))
+}

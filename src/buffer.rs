@@ -1,0 +1,396 @@
+//! The receive buffer: what has arrived and was not read yet.
+//!
+//! Pure code. It knows no I/O, no tasks and no wakers, so every rule about
+//! limits, separators and the end of the data is here and can be tested alone.
+
+use bytes::{Bytes, BytesMut};
+
+use crate::error::ReadError;
+use crate::separators::Separators;
+
+/// The room an empty buffer may keep for what comes next.
+const IDLE_CAPACITY: usize = 4 * 1024;
+
+/// What a read finds in the buffer.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Found<T> {
+    /// It can be served.
+    Ready(T),
+    /// It cannot be served before at least this many bytes are buffered or the
+    /// data have ended.
+    Wait(usize),
+}
+
+/// Received bytes in order, the end of the data, and the limit.
+#[derive(Debug)]
+pub(crate) struct Buffer {
+    data: BytesMut,
+    ended: bool,
+    limit: usize,
+    scan: Scan,
+}
+
+/// What the search for a separator comes to.
+enum Search {
+    /// There is one, and it ends there.
+    Found { end: usize },
+    /// More than the limit is in front of it, or certainly holds none.
+    Overrun { consumed: usize, found: bool },
+    /// None, and no more bytes will come.
+    Ended,
+    /// None yet.
+    Unknown,
+}
+
+/// How far the front of the buffer is known to hold none of these separators,
+/// so that a read that is begun again does not search the same bytes again.
+#[derive(Debug, Default)]
+struct Scan {
+    separators: Option<Separators>,
+    offset: usize,
+}
+
+impl Buffer {
+    pub(crate) fn new(limit: usize) -> Buffer {
+        Buffer {
+            data: BytesMut::new(),
+            ended: false,
+            limit,
+            scan: Scan::default(),
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.data.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.data.is_empty()
+    }
+
+    pub(crate) fn limit(&self) -> usize {
+        self.limit
+    }
+
+    pub(crate) fn set_limit(&mut self, limit: usize) {
+        self.limit = limit;
+    }
+
+    /// Whether the data have ended, read or not.
+    pub(crate) fn ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Appends what has arrived. Nothing arrives after the end.
+    pub(crate) fn feed(&mut self, bytes: &[u8]) {
+        debug_assert!(!self.ended, "bytes after the end of the data");
+        self.data.extend_from_slice(bytes);
+    }
+
+    pub(crate) fn set_ended(&mut self, ended: bool) {
+        self.ended = ended;
+    }
+
+    /// Up to `n` bytes; empty if `n` is 0 or at the end.
+    pub(crate) fn some(&mut self, n: usize) -> Found<Bytes> {
+        if n == 0 {
+            return Found::Ready(Bytes::new());
+        }
+        if self.data.is_empty() && !self.ended {
+            return Found::Wait(1);
+        }
+        Found::Ready(self.take(n.min(self.data.len())))
+    }
+
+    /// Everything, once the data have ended.
+    pub(crate) fn all(&mut self) -> Found<Bytes> {
+        if self.ended {
+            Found::Ready(self.take(self.data.len()))
+        } else {
+            Found::Wait(usize::MAX)
+        }
+    }
+
+    /// Exactly `n` bytes.
+    pub(crate) fn exactly(&mut self, n: usize) -> Found<Result<Bytes, ReadError>> {
+        if self.data.len() >= n {
+            Found::Ready(Ok(self.take(n)))
+        } else if self.ended {
+            Found::Ready(Err(ReadError::Incomplete {
+                partial: self.take(self.data.len()),
+                expected: Some(n),
+            }))
+        } else {
+            Found::Wait(n)
+        }
+    }
+
+    /// A line with its `\n`; what is left at the end.
+    pub(crate) fn line(&mut self, limit: usize) -> Found<Result<Bytes, ReadError>> {
+        match self.until(&Separators::newline(), limit) {
+            Found::Ready(Err(ReadError::Incomplete { partial, .. })) => Found::Ready(Ok(partial)),
+            found => found,
+        }
+    }
+
+    /// Up to and including the separator that ends first.
+    pub(crate) fn until(
+        &mut self,
+        separators: &Separators,
+        limit: usize,
+    ) -> Found<Result<Bytes, ReadError>> {
+        match self.find(separators, limit) {
+            Search::Found { end } => Found::Ready(Ok(self.take(end))),
+            Search::Overrun { consumed, found } => {
+                Found::Ready(Err(ReadError::LimitOverrun { consumed, found }))
+            }
+            Search::Ended => Found::Ready(Err(ReadError::Incomplete {
+                partial: self.take(self.data.len()),
+                expected: None,
+            })),
+            Search::Unknown => Found::Wait(self.data.len() + 1),
+        }
+    }
+
+    /// Whether `until` could be served now. Takes nothing.
+    #[cfg(feature = "component")]
+    pub(crate) fn until_ready(&mut self, separators: &Separators, limit: usize) -> Found<()> {
+        match self.find(separators, limit) {
+            Search::Unknown => Found::Wait(self.data.len() + 1),
+            _ => Found::Ready(()),
+        }
+    }
+
+    /// Looks for a separator.
+    ///
+    /// One that starts after more than `limit` bytes is an overrun, as are more
+    /// than `limit` bytes that certainly hold none. The limit is looked at
+    /// before the end of the data.
+    fn find(&mut self, separators: &Separators, limit: usize) -> Search {
+        let mut known = self.scan.known(separators);
+        if self.data.len() - known >= separators.shortest() {
+            let unknown = self.data.get(known..).unwrap_or_default();
+            if let Some((start, end)) = separators.find(unknown) {
+                let (start, end) = (known + start, known + end);
+                return if start > limit {
+                    Search::Overrun {
+                        consumed: start,
+                        found: true,
+                    }
+                } else {
+                    Search::Found { end }
+                };
+            }
+            known = (self.data.len() + 1).saturating_sub(separators.longest());
+            self.scan.remember(separators, known);
+        }
+        if known > limit {
+            Search::Overrun {
+                consumed: known,
+                found: false,
+            }
+        } else if self.ended {
+            Search::Ended
+        } else {
+            Search::Unknown
+        }
+    }
+
+    /// Drops everything up to and including a `\n`, or all there is. Returns
+    /// how much that was, and whether the line is over.
+    pub(crate) fn discard_line(&mut self) -> (usize, bool) {
+        let (count, over) = match memchr::memchr(b'\n', &self.data) {
+            Some(at) => (at + 1, true),
+            None => (self.data.len(), self.ended),
+        };
+        drop(self.take(count));
+        (count, over)
+    }
+
+    /// Removes and returns the first `n` bytes (all, if there are fewer).
+    pub(crate) fn take(&mut self, n: usize) -> Bytes {
+        self.scan = Scan::default();
+        if n >= self.data.len() {
+            let all = self.data.split().freeze();
+            if self.data.capacity() > IDLE_CAPACITY {
+                // An idle connection keeps no large buffer.
+                self.data = BytesMut::new();
+            }
+            all
+        } else {
+            self.data.split_to(n).freeze()
+        }
+    }
+
+    /// Puts back bytes that were taken and not used.
+    pub(crate) fn untake(&mut self, bytes: Bytes) {
+        if bytes.is_empty() {
+            return;
+        }
+        self.scan = Scan::default();
+        let rest = std::mem::take(&mut self.data);
+        self.data = BytesMut::from(bytes);
+        self.data.unsplit(rest);
+    }
+}
+
+impl Scan {
+    fn known(&self, separators: &Separators) -> usize {
+        match &self.separators {
+            Some(known) if known == separators => self.offset,
+            _ => 0,
+        }
+    }
+
+    fn remember(&mut self, separators: &Separators, offset: usize) {
+        if self.separators.as_ref() != Some(separators) {
+            self.separators = Some(separators.clone());
+        }
+        self.offset = offset;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filled(limit: usize, bytes: &[u8]) -> Buffer {
+        let mut buffer = Buffer::new(limit);
+        buffer.feed(bytes);
+        buffer
+    }
+
+    fn separators(list: &[&str]) -> Separators {
+        Separators::new(list.iter().map(|s| s.as_bytes())).unwrap()
+    }
+
+    fn overrun(consumed: usize, found: bool) -> Found<Result<Bytes, ReadError>> {
+        Found::Ready(Err(ReadError::LimitOverrun { consumed, found }))
+    }
+
+    fn ready(bytes: &'static str) -> Found<Result<Bytes, ReadError>> {
+        Found::Ready(Ok(Bytes::from(bytes)))
+    }
+
+    #[test]
+    fn rd3_some_returns_what_there_is_up_to_n() {
+        let mut buffer = filled(10, b"abc");
+        buffer.feed(b"def");
+        assert_eq!(buffer.some(4), Found::Ready(Bytes::from("abcd")));
+        assert_eq!(buffer.some(4), Found::Ready(Bytes::from("ef")));
+        assert_eq!(buffer.some(4), Found::Wait(1));
+        buffer.set_ended(true);
+        assert_eq!(buffer.some(4), Found::Ready(Bytes::new()));
+    }
+
+    #[test]
+    fn rd2_some_of_nothing_is_empty_and_leaves_the_buffer() {
+        let mut buffer = filled(10, b"abc");
+        assert_eq!(buffer.some(0), Found::Ready(Bytes::new()));
+        assert_eq!(buffer.len(), 3);
+    }
+
+    #[test]
+    fn rd4_exactly_at_the_end_hands_over_the_partial_bytes() {
+        let mut buffer = filled(2, b"abc");
+        assert_eq!(buffer.exactly(5), Found::Wait(5));
+        buffer.set_ended(true);
+        assert_eq!(
+            buffer.exactly(5),
+            Found::Ready(Err(ReadError::Incomplete {
+                partial: Bytes::from("abc"),
+                expected: Some(5)
+            }))
+        );
+        assert!(buffer.is_empty());
+    }
+
+    #[test]
+    fn rd8_a_separator_at_the_limit_is_fine_and_one_past_it_is_an_overrun() {
+        assert_eq!(filled(3, b"abc\n").line(3), ready("abc\n"));
+        let mut buffer = filled(3, b"abcd\nrest");
+        assert_eq!(buffer.line(3), overrun(4, true));
+        assert_eq!(buffer.len(), 9, "nothing is consumed");
+        assert_eq!(buffer.line(4), ready("abcd\n"));
+    }
+
+    #[test]
+    fn rd9_without_a_separator_the_overrun_depends_on_its_length() {
+        assert_eq!(filled(3, b"abc").line(3), Found::Wait(4));
+        assert_eq!(filled(3, b"abcd").line(3), overrun(4, false));
+        let three = separators(&["123"]);
+        assert_eq!(filled(3, b"abcde").until(&three, 3), Found::Wait(6));
+        assert_eq!(filled(3, b"abcdef").until(&three, 3), overrun(4, false));
+    }
+
+    #[test]
+    fn rd10_reading_the_consumed_bytes_gets_past_an_overrun() {
+        let mut buffer = filled(3, b"abcdef\nx\n");
+        assert_eq!(buffer.line(3), overrun(6, true));
+        assert_eq!(buffer.exactly(6), ready("abcdef"));
+        assert_eq!(buffer.line(3), ready("\n"));
+        assert_eq!(buffer.line(3), ready("x\n"));
+    }
+
+    #[test]
+    fn rd11_the_limit_is_looked_at_before_the_end() {
+        let mut buffer = filled(3, b"abcd");
+        buffer.set_ended(true);
+        assert_eq!(buffer.line(3), overrun(4, false));
+        assert_eq!(buffer.line(4), ready("abcd"));
+        assert_eq!(buffer.line(4), ready(""));
+    }
+
+    #[test]
+    fn an_overrun_is_found_again_by_the_same_read() {
+        let mut buffer = filled(3, b"abcdef");
+        let three = separators(&["123"]);
+        assert_eq!(buffer.until(&three, 3), overrun(4, false));
+        assert_eq!(buffer.until(&three, 3), overrun(4, false));
+        assert_eq!(buffer.until(&three, 4), Found::Wait(7));
+    }
+
+    #[test]
+    fn a_separator_split_over_segments_is_found() {
+        let crlf = separators(&["\r\n\r\n"]);
+        for cut in 1..8 {
+            let mut buffer = filled(100, &b"abc\r\n\r\nd"[..cut]);
+            let first = buffer.until(&crlf, 100);
+            if cut < 7 {
+                assert!(matches!(first, Found::Wait(_)), "cut at {cut}");
+                buffer.feed(&b"abc\r\n\r\nd"[cut..]);
+                assert_eq!(buffer.until(&crlf, 100), ready("abc\r\n\r\n"));
+            } else {
+                assert_eq!(first, ready("abc\r\n\r\n"));
+            }
+        }
+    }
+
+    #[test]
+    fn of_several_separators_the_one_that_ends_first_wins() {
+        let set = separators(&["--", ";"]);
+        let mut buffer = filled(100, b"a;b--c");
+        assert_eq!(buffer.until(&set, 100), ready("a;"));
+        assert_eq!(buffer.until(&set, 100), ready("b--"));
+    }
+
+    #[test]
+    fn discarding_a_line_ends_at_the_newline_or_the_end() {
+        let mut buffer = filled(2, b"abcdef");
+        assert_eq!(buffer.discard_line(), (6, false));
+        buffer.feed(b"gh\nnext");
+        assert_eq!(buffer.discard_line(), (3, true));
+        buffer.set_ended(true);
+        assert_eq!(buffer.discard_line(), (4, true));
+    }
+
+    #[test]
+    fn bytes_put_back_are_read_first() {
+        let mut buffer = filled(10, b"abcdef");
+        let taken = buffer.take(4);
+        buffer.untake(taken.slice(1..));
+        assert_eq!(buffer.all(), Found::Wait(usize::MAX));
+        buffer.set_ended(true);
+        assert_eq!(buffer.all(), Found::Ready(Bytes::from("bcdef")));
+    }
+}

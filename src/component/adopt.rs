@@ -1,0 +1,32 @@
+//! `asyncio:streams/adopt`.
+
+use wasi::sockets::types::TcpSocket;
+
+use super::Component;
+use super::server::Options as ServerOptions;
+use super::streams::{Options as ConnectOptions, Pair, pair};
+use super::wit::adopt::Guest;
+use super::wit::server::{Server as ServerHandle, ServerOptions as ServerOptionsHandle};
+use super::wit::streams::ConnectOptions as ConnectOptionsHandle;
+use super::wit::types as wit;
+use crate::runtime::executor;
+
+impl Guest for Component {
+    async fn open_connection(
+        socket: TcpSocket,
+        options: Option<ConnectOptionsHandle>,
+    ) -> Result<Pair, wit::ConnectError> {
+        executor::enter();
+        let options = ConnectOptions::take(options);
+        Ok(pair(options.adopt(socket)?))
+    }
+
+    async fn start_server(
+        socket: TcpSocket,
+        options: Option<ServerOptionsHandle>,
+    ) -> Result<ServerHandle, wit::ListenError> {
+        executor::enter();
+        let options = ServerOptions::take(options);
+        Ok(ServerHandle::new(options.adopt(socket)?))
+    }
+}

@@ -1,0 +1,374 @@
+//! `asyncio:streams/streams`.
+
+use std::cell::RefCell;
+
+use bytes::Bytes;
+use wit_bindgen::rt::async_support::StreamReader as RawStream;
+
+use super::Component;
+use super::convert::duration;
+use super::wit::ssl::SslContextBorrow;
+use super::wit::streams::{
+    ConnectOptions as ConnectOptionsHandle, StreamReader as ReaderHandle,
+    StreamWriter as WriterHandle,
+};
+use super::wit::streams::{
+    Guest, GuestConnectOptions, GuestStreamReader, GuestStreamWriter, ReadRequest,
+};
+use super::wit::types as wit;
+use crate::buffer::{Buffer, Found};
+use crate::connect::ConnectOptions;
+use crate::error::ReadError;
+use crate::reader::lines;
+use crate::runtime::executor;
+use crate::separators::Separators;
+use crate::{StreamReader, StreamWriter};
+
+pub(super) const NO_TLS: &str = "this streams component has no TLS";
+pub(super) const NO_UNIX: &str = "this streams component has no Unix sockets";
+
+pub(super) type Pair = (ReaderHandle, WriterHandle);
+
+pub(super) fn pair((reader, writer): (StreamReader, StreamWriter)) -> Pair {
+    (ReaderHandle::new(reader), WriterHandle::new(writer))
+}
+
+/// The options of a connection, while the application sets them.
+#[derive(Default)]
+pub(super) struct Options(RefCell<ConnectOptions>);
+
+impl Options {
+    pub(super) fn take(options: Option<ConnectOptionsHandle>) -> ConnectOptions {
+        options
+            .map(|options| options.into_inner::<Options>().0.into_inner())
+            .unwrap_or_default()
+    }
+
+    fn set(&self, set: impl FnOnce(&mut ConnectOptions)) {
+        set(&mut self.0.borrow_mut());
+    }
+}
+
+impl Guest for Component {
+    type ConnectOptions = Options;
+    type StreamReader = StreamReader;
+    type StreamWriter = StreamWriter;
+
+    async fn open_connection(
+        host: Option<String>,
+        port: wit::Port,
+        options: Option<ConnectOptionsHandle>,
+    ) -> Result<Pair, wit::ConnectError> {
+        executor::enter();
+        let options = Options::take(options);
+        Ok(pair(options.open_connection(host.as_deref(), port).await?))
+    }
+
+    async fn open_unix_connection(
+        _address: wit::UnixAddress,
+        _options: Option<ConnectOptionsHandle>,
+    ) -> Result<Pair, wit::ConnectError> {
+        Err(wit::ConnectError::NotSupported(NO_UNIX.into()))
+    }
+
+    async fn from_stream(
+        data: RawStream<u8>,
+        limit: Option<u64>,
+    ) -> Result<ReaderHandle, wit::ReadError> {
+        executor::enter();
+        Ok(ReaderHandle::new(crate::bridge::checked_reader(
+            data, limit,
+        )?))
+    }
+
+    async fn from_sink() -> (WriterHandle, RawStream<u8>) {
+        executor::enter();
+        let (writer, stream) = crate::from_sink();
+        (WriterHandle::new(writer), stream)
+    }
+}
+
+impl GuestConnectOptions for Options {
+    fn new() -> Options {
+        Options::default()
+    }
+
+    fn set_limit(&self, limit: u64) {
+        self.set(|options| options.limit = Some(limit));
+    }
+
+    fn set_family(&self, family: wit::IpAddressFamily) {
+        self.set(|options| options.family = Some(family.into()));
+    }
+
+    fn set_proto(&self, proto: u32) {
+        self.set(|options| options.proto = proto);
+    }
+
+    fn set_flags(&self, value: wit::LookupFlags) {
+        self.set(|options| options.flags = value.into());
+    }
+
+    fn set_local_addr(&self, host: Option<String>, port: wit::Port) {
+        self.set(|options| options.local_addr = Some((host, port.into())));
+    }
+
+    fn set_happy_eyeballs_delay(&self, delay: u64) {
+        self.set(|options| options.happy_eyeballs_delay = Some(duration(delay)));
+    }
+
+    fn set_interleave(&self, count: u32) {
+        self.set(|options| options.interleave = Some(size(u64::from(count))));
+    }
+
+    fn set_timeout(&self, timeout: u64) {
+        self.set(|options| options.timeout = Some(duration(timeout)));
+    }
+
+    fn set_ssl(&self, _context: SslContextBorrow<'_>) {
+        self.set(|options| options.tls = Some("ssl"));
+    }
+
+    fn set_server_hostname(&self, _name: String) {
+        self.set(|options| options.tls = options.tls.or(Some("server-hostname")));
+    }
+
+    fn set_ssl_handshake_timeout(&self, _timeout: u64) {
+        self.set(|options| options.tls = options.tls.or(Some("ssl-handshake-timeout")));
+    }
+
+    fn set_ssl_shutdown_timeout(&self, _timeout: u64) {
+        self.set(|options| options.tls = options.tls.or(Some("ssl-shutdown-timeout")));
+    }
+}
+
+/// A count of bytes. More than memory holds is as good as all of it.
+fn size(count: u64) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX)
+}
+
+fn separators(list: &[Vec<u8>]) -> Result<Separators, ReadError> {
+    Separators::new(list.iter().map(Vec::as_slice))
+}
+
+impl GuestStreamReader for StreamReader {
+    async fn read(&self, n: Option<u64>) -> Result<Vec<u8>, wit::ReadError> {
+        let bytes = match n {
+            Some(n) => StreamReader::read(self, size(n)).await?,
+            None => self.read_to_end().await?,
+        };
+        Ok(bytes.into())
+    }
+
+    async fn readline(&self, limit: Option<u64>) -> Result<Vec<u8>, wit::ReadError> {
+        let line = match limit {
+            Some(limit) => self.readline_limited(size(limit)).await?,
+            None => StreamReader::readline(self).await?,
+        };
+        Ok(line.into())
+    }
+
+    async fn readexactly(&self, n: u64) -> Result<Vec<u8>, wit::ReadError> {
+        Ok(StreamReader::readexactly(self, size(n)).await?.into())
+    }
+
+    async fn readuntil(
+        &self,
+        list: Vec<Vec<u8>>,
+        limit: Option<u64>,
+    ) -> Result<Vec<u8>, wit::ReadError> {
+        let read = self.read_until(separators(&list)?, limit.map(size));
+        Ok(read.await?.into())
+    }
+
+    async fn readlines(&self, max: u32) -> Result<Vec<Vec<u8>>, wit::ReadError> {
+        let lines = StreamReader::readlines(self, size(u64::from(max))).await?;
+        Ok(lines.into_iter().map(Vec::from).collect())
+    }
+
+    async fn ready(&self, request: ReadRequest) -> Result<(), wit::ReadError> {
+        let wait = |ready: bool, wanted: usize| match ready {
+            true => Found::Ready(()),
+            false => Found::Wait(wanted),
+        };
+        let ready: Result<(), ReadError> = match request {
+            ReadRequest::Some(n) => {
+                StreamReader::ready(self, |buffer| {
+                    wait(n == 0 || !buffer.is_empty() || buffer.ended(), 1)
+                })
+                .await
+            }
+            ReadRequest::All => {
+                StreamReader::ready(self, |buffer| wait(buffer.ended(), usize::MAX)).await
+            }
+            ReadRequest::Exactly(n) => {
+                let n = size(n);
+                StreamReader::ready(self, |buffer| wait(buffer.len() >= n || buffer.ended(), n))
+                    .await
+            }
+            ReadRequest::Line(limit) => self.ready_until(Separators::newline(), limit).await,
+            ReadRequest::Until((list, limit)) => match separators(&list) {
+                Ok(list) => self.ready_until(list, limit).await,
+                // The read itself reports it.
+                Err(_) => Ok(()),
+            },
+        };
+        Ok(ready?)
+    }
+
+    fn read_nowait(&self, request: ReadRequest) -> Result<Option<Vec<u8>>, wit::ReadError> {
+        let found = match request {
+            ReadRequest::Some(n) => self.serve_now(|buffer| buffer.some(size(n)))?.map(Ok),
+            ReadRequest::All => self.serve_now(Buffer::all)?.map(Ok),
+            ReadRequest::Exactly(n) => self.serve_now(|buffer| buffer.exactly(size(n)))?,
+            ReadRequest::Line(limit) => {
+                self.serve_now(|buffer| buffer.line(limit.map_or(buffer.limit(), size)))?
+            }
+            ReadRequest::Until((list, limit)) => {
+                let list = separators(&list)?;
+                self.serve_now(|buffer| buffer.until(&list, limit.map_or(buffer.limit(), size)))?
+            }
+        };
+        Ok(found.transpose()?.map(Vec::from))
+    }
+
+    fn readlines_nowait(&self, max: u32) -> Result<Option<Vec<Vec<u8>>>, wit::ReadError> {
+        let found = self.serve_now(|buffer| lines(buffer, size(u64::from(max))))?;
+        let list = |lines: Vec<Bytes>| lines.into_iter().map(Vec::from).collect();
+        Ok(found.transpose()?.map(list))
+    }
+
+    async fn discard_line(&self) -> Result<u64, wit::ReadError> {
+        Ok(StreamReader::discard_line(self).await?)
+    }
+
+    fn at_eof(&self) -> bool {
+        StreamReader::at_eof(self)
+    }
+
+    fn buffered(&self) -> u64 {
+        StreamReader::buffered(self) as u64
+    }
+
+    fn limit(&self) -> u64 {
+        StreamReader::limit(self) as u64
+    }
+
+    fn set_limit(&self, limit: u64) -> Result<(), wit::ReadError> {
+        Ok(StreamReader::set_limit(self, size(limit))?)
+    }
+
+    async fn into_stream(this: ReaderHandle) -> RawStream<u8> {
+        executor::enter();
+        StreamReader::into_stream(this.into_inner())
+    }
+}
+
+impl StreamReader {
+    async fn ready_until(
+        &self,
+        separators: Separators,
+        limit: Option<u64>,
+    ) -> Result<(), ReadError> {
+        StreamReader::ready(self, |buffer| {
+            buffer.until_ready(&separators, limit.map_or(buffer.limit(), size))
+        })
+        .await
+    }
+}
+
+impl GuestStreamWriter for StreamWriter {
+    fn write(&self, data: Vec<u8>) -> Result<(), wit::WriteError> {
+        Ok(StreamWriter::write(self, data)?)
+    }
+
+    fn writelines(&self, data: Vec<Vec<u8>>) -> Result<(), wit::WriteError> {
+        Ok(StreamWriter::writelines(self, data)?)
+    }
+
+    async fn write_stream(&self, data: RawStream<u8>) -> Result<u64, wit::WriteError> {
+        Ok(StreamWriter::write_stream(self, data).await?)
+    }
+
+    async fn drain(&self) -> Result<(), wit::WriteError> {
+        Ok(StreamWriter::drain(self).await?)
+    }
+
+    fn write_eof(&self) -> Result<(), wit::WriteError> {
+        Ok(StreamWriter::write_eof(self)?)
+    }
+
+    fn can_write_eof(&self) -> bool {
+        StreamWriter::can_write_eof(self)
+    }
+
+    fn close(&self) {
+        StreamWriter::close(self);
+    }
+
+    fn is_closing(&self) -> bool {
+        StreamWriter::is_closing(self)
+    }
+
+    async fn wait_closed(&self) -> Result<(), wit::ErrorCode> {
+        Ok(StreamWriter::wait_closed(self).await?)
+    }
+
+    fn get_extra_info(&self, name: String) -> Option<wit::ExtraInfo> {
+        StreamWriter::get_extra_info(self, &name).map(Into::into)
+    }
+
+    fn peername(&self) -> Option<wit::SocketAddress> {
+        StreamWriter::peername(self).map(Into::into)
+    }
+
+    fn sockname(&self) -> Option<wit::SocketAddress> {
+        StreamWriter::sockname(self).map(Into::into)
+    }
+
+    fn abort(&self) {
+        self.transport().abort();
+    }
+
+    fn set_write_buffer_limits(
+        &self,
+        high: Option<u64>,
+        low: Option<u64>,
+    ) -> Result<(), wit::WriteError> {
+        let limits = (high.map(size), low.map(size));
+        Ok(self
+            .transport()
+            .set_write_buffer_limits(limits.0, limits.1)?)
+    }
+
+    fn get_write_buffer_limits(&self) -> (u64, u64) {
+        let (low, high) = self.transport().get_write_buffer_limits();
+        (low as u64, high as u64)
+    }
+
+    fn get_write_buffer_size(&self) -> u64 {
+        self.transport().get_write_buffer_size() as u64
+    }
+
+    fn pause_reading(&self) {
+        self.transport().pause_reading();
+    }
+
+    fn resume_reading(&self) {
+        self.transport().resume_reading();
+    }
+
+    fn is_reading(&self) -> bool {
+        self.transport().is_reading()
+    }
+
+    async fn start_tls(
+        &self,
+        _context: SslContextBorrow<'_>,
+        _server_hostname: Option<String>,
+        _ssl_handshake_timeout: Option<u64>,
+        _ssl_shutdown_timeout: Option<u64>,
+    ) -> Result<(), wit::ConnectError> {
+        Err(wit::ConnectError::NotSupported(NO_TLS.into()))
+    }
+}

@@ -1,0 +1,371 @@
+//! Connecting.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::future::LocalBoxFuture;
+use futures::stream::FuturesUnordered;
+use wasi::sockets::types::TcpSocket;
+
+use crate::address::Family;
+use crate::error::{Attempt, ConnectError};
+use crate::lookup::{self, LookupFlags, NoAddress};
+use crate::options::limit;
+use crate::port::Port;
+use crate::runtime::time::timeout;
+use crate::transport::tcp::{self, Connected};
+use crate::{StreamReader, StreamWriter};
+
+/// Everything about a connection that has a default.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), asyncio_streams::ConnectError> {
+/// use asyncio_streams::ConnectOptions;
+/// use std::time::Duration;
+///
+/// let (reader, writer) = ConnectOptions::new()
+///     .limit(1024)
+///     .timeout(Duration::from_secs(5))
+///     .open_connection("example.com", 80)
+///     .await?;
+/// # drop((reader, writer)); Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct ConnectOptions {
+    pub(crate) limit: Option<u64>,
+    pub(crate) family: Option<Family>,
+    pub(crate) proto: u32,
+    pub(crate) flags: LookupFlags,
+    pub(crate) local_addr: Option<(Option<String>, Port)>,
+    pub(crate) happy_eyeballs_delay: Option<Duration>,
+    pub(crate) interleave: Option<usize>,
+    pub(crate) timeout: Option<Duration>,
+    /// A setting that needs TLS, which this build lacks.
+    pub(crate) tls: Option<&'static str>,
+}
+
+/// Connects to `host` and `port`: asyncio's `open_connection`.
+///
+/// No host means this machine itself (loopback, IPv6 first). A name is looked
+/// up, and its addresses are tried one after the other until one answers.
+///
+/// # Errors
+/// [`ConnectError::Failed`] with each address and its cause,
+/// [`ConnectError::Lookup`] for a name that cannot be looked up,
+/// [`ConnectError::InvalidArgument`] before anything was tried.
+///
+/// # Cancel safety
+/// Dropping the future closes every socket that was opened for it.
+pub async fn open_connection<'a>(
+    host: impl Into<Option<&'a str>>,
+    port: impl Into<Port>,
+) -> Result<(StreamReader, StreamWriter), ConnectError> {
+    ConnectOptions::new().open_connection(host, port).await
+}
+
+impl ConnectOptions {
+    /// All defaults.
+    pub fn new() -> ConnectOptions {
+        ConnectOptions::default()
+    }
+
+    /// The reader's limit in bytes; 64 KiB unless set. 0 is refused.
+    pub fn limit(mut self, limit: usize) -> Self {
+        self.limit = Some(limit as u64);
+        self
+    }
+
+    /// Only addresses of this family.
+    pub fn family(mut self, family: Family) -> Self {
+        self.family = Some(family);
+        self
+    }
+
+    /// The protocol's number: 0 (any) or 6 (TCP); others are refused.
+    pub fn proto(mut self, proto: u32) -> Self {
+        self.proto = proto;
+        self
+    }
+
+    /// Restrictions on the lookup.
+    pub fn flags(mut self, flags: LookupFlags) -> Self {
+        self.flags = flags;
+        self
+    }
+
+    /// Bind to this address before connecting. No host means any interface,
+    /// port 0 any free port. The host's policy has to permit listening there.
+    pub fn local_addr<'a>(
+        mut self,
+        host: impl Into<Option<&'a str>>,
+        port: impl Into<Port>,
+    ) -> Self {
+        self.local_addr = Some((host.into().map(str::to_owned), port.into()));
+        self
+    }
+
+    /// Start the next address when the one before has not answered in this
+    /// time (happy eyeballs, RFC 8305; 250 ms is usual). Unless set, addresses
+    /// are tried strictly one after the other.
+    pub fn happy_eyeballs_delay(mut self, delay: Duration) -> Self {
+        self.happy_eyeballs_delay = Some(delay);
+        self
+    }
+
+    /// How many addresses of the first family are tried before the families
+    /// alternate; 0 keeps the order of the lookup. Unless set, 1 with a happy
+    /// eyeballs delay and 0 without.
+    pub fn interleave(mut self, count: usize) -> Self {
+        self.interleave = Some(count);
+        self
+    }
+
+    /// A limit for the whole operation, lookup included. None unless set.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// Connects with these options; see [`open_connection`].
+    ///
+    /// # Errors
+    /// As for [`open_connection`]; [`ConnectError::Timeout`] when the time
+    /// limit passed.
+    pub async fn open_connection<'a>(
+        &self,
+        host: impl Into<Option<&'a str>>,
+        port: impl Into<Port>,
+    ) -> Result<(StreamReader, StreamWriter), ConnectError> {
+        let connecting = self.connect(host.into(), port.into());
+        match self.timeout {
+            Some(limit) => timeout(limit, connecting)
+                .await
+                .map_err(|_| ConnectError::Timeout)?,
+            None => connecting.await,
+        }
+    }
+
+    /// The two halves of a connection that `socket` already has.
+    ///
+    /// # Errors
+    /// [`ConnectError::InvalidArgument`] if it is not connected, or if an
+    /// option is set that concerns how a connection is made.
+    pub fn adopt(&self, socket: TcpSocket) -> Result<(StreamReader, StreamWriter), ConnectError> {
+        let limit = self.check()?;
+        let making = self.family.is_some()
+            || self.proto != 0
+            || self.flags != LookupFlags::default()
+            || self.local_addr.is_some()
+            || self.happy_eyeballs_delay.is_some()
+            || self.interleave.is_some();
+        if making {
+            return Err(ConnectError::InvalidArgument(
+                "family, proto, flags, local address and happy eyeballs are for making a \
+                 connection; leave them out to adopt one"
+                    .into(),
+            ));
+        }
+        if socket.get_remote_address().is_err() {
+            return Err(ConnectError::InvalidArgument(
+                "the socket is not connected".into(),
+            ));
+        }
+        let (reader, writer, _) = tcp::open(socket, limit, || {});
+        Ok((reader, writer))
+    }
+
+    async fn connect(
+        &self,
+        host: Option<&str>,
+        port: Port,
+    ) -> Result<(StreamReader, StreamWriter), ConnectError> {
+        let limit = self.check()?;
+        let numeric = self.flags.numeric_service;
+        let port = port
+            .number(numeric)
+            .map_err(ConnectError::InvalidArgument)?;
+        let remote = self.resolve(host, port, false).await?;
+        let local = match &self.local_addr {
+            Some((host, port)) => {
+                let port = port
+                    .number(numeric)
+                    .map_err(ConnectError::InvalidArgument)?;
+                Some(self.resolve(host.as_deref(), port, true).await?)
+            }
+            None => None,
+        };
+        let interleave = self
+            .interleave
+            .unwrap_or(usize::from(self.happy_eyeballs_delay.is_some()));
+        let attempts = attempts(interleaved(remote, interleave), local.as_deref())?;
+        let socket = race(attempts, self.happy_eyeballs_delay).await?;
+        let (reader, writer, _) = tcp::open(socket, limit, || {});
+        Ok((reader, writer))
+    }
+
+    /// Refuses what is wrong before anything is tried. Returns the limit.
+    fn check(&self) -> Result<usize, ConnectError> {
+        let limit = limit(self.limit).map_err(ConnectError::InvalidArgument)?;
+        if let Some(setting) = self.tls {
+            return Err(ConnectError::NotSupported(format!(
+                "{setting}: this streams component has no TLS"
+            )));
+        }
+        if !matches!(self.proto, 0 | 6) {
+            return Err(ConnectError::InvalidArgument(format!(
+                "protocol {} is neither 0 nor 6 (TCP)",
+                self.proto
+            )));
+        }
+        if self.flags.passive {
+            return Err(ConnectError::InvalidArgument(
+                "the flag passive is for servers; leave it out to connect".into(),
+            ));
+        }
+        Ok(limit)
+    }
+
+    async fn resolve(
+        &self,
+        host: Option<&str>,
+        port: u16,
+        passive: bool,
+    ) -> Result<Vec<SocketAddr>, ConnectError> {
+        match host {
+            None | Some("") => Ok(lookup::no_host(port, self.family, passive)),
+            Some(host) => lookup::addresses(host, port, self.family, self.flags.numeric_host)
+                .await
+                .map_err(|error| match error {
+                    NoAddress::NotSupported(why) => ConnectError::NotSupported(why),
+                    NoAddress::Failed(failure) => ConnectError::Lookup(failure),
+                }),
+        }
+    }
+}
+
+/// An address to try, and the local one to try it from.
+type Candidate = (SocketAddr, Option<SocketAddr>);
+
+/// Each remote address with the first local one of its family.
+fn attempts(
+    remote: Vec<SocketAddr>,
+    local: Option<&[SocketAddr]>,
+) -> Result<VecDeque<Candidate>, ConnectError> {
+    let Some(local) = local else {
+        return Ok(remote.into_iter().map(|remote| (remote, None)).collect());
+    };
+    let candidates: VecDeque<Candidate> = remote
+        .iter()
+        .filter_map(|remote| {
+            let family = Family::of(remote);
+            let local = local.iter().find(|local| Family::of(local) == family)?;
+            Some((*remote, Some(*local)))
+        })
+        .collect();
+    if candidates.is_empty() {
+        return Err(ConnectError::InvalidArgument(
+            "the local address is of another family than the remote ones".into(),
+        ));
+    }
+    Ok(candidates)
+}
+
+/// The families in turn, after `first` addresses of the first one (RFC 8305,
+/// section 4). 0 changes nothing.
+fn interleaved(addresses: Vec<SocketAddr>, first: usize) -> Vec<SocketAddr> {
+    let Some(family) = addresses.first().map(Family::of) else {
+        return addresses;
+    };
+    if first == 0 {
+        return addresses;
+    }
+    let (mut preferred, mut others): (VecDeque<_>, VecDeque<_>) = addresses
+        .into_iter()
+        .partition(|address| Family::of(address) == family);
+    let mut ordered: Vec<SocketAddr> = Vec::new();
+    ordered.extend(preferred.drain(..(first - 1).min(preferred.len())));
+    while !preferred.is_empty() || !others.is_empty() {
+        ordered.extend(preferred.pop_front());
+        ordered.extend(others.pop_front());
+    }
+    ordered
+}
+
+/// Tries the candidates in order until one answers. With a delay the next one
+/// starts when it has passed, without one when the one before has failed.
+/// Dropping an attempt closes its socket.
+async fn race(
+    mut candidates: VecDeque<Candidate>,
+    delay: Option<Duration>,
+) -> Result<TcpSocket, ConnectError> {
+    let mut running: FuturesUnordered<LocalBoxFuture<'_, (usize, Candidate, Connected)>> =
+        FuturesUnordered::new();
+    let mut failed: Vec<(usize, Attempt)> = Vec::new();
+    let mut started = 0;
+    loop {
+        if let Some(candidate) = candidates.pop_front() {
+            let number = started;
+            started += 1;
+            running.push(Box::pin(async move {
+                let (remote, local) = candidate;
+                (number, candidate, tcp::connect(remote, local).await)
+            }));
+        }
+        let next = match delay {
+            Some(delay) if !candidates.is_empty() => match timeout(delay, running.next()).await {
+                Ok(next) => next,
+                Err(_) => continue,
+            },
+            _ => running.next().await,
+        };
+        match next {
+            Some((_, _, Ok(socket))) => return Ok(socket),
+            Some((number, (remote, local), Err(code))) => failed.push((
+                number,
+                Attempt {
+                    address: remote.into(),
+                    local_address: local.map(Into::into),
+                    code,
+                },
+            )),
+            None => {
+                failed.sort_by_key(|(number, _)| *number);
+                let attempts = failed.into_iter().map(|(_, attempt)| attempt).collect();
+                return Err(ConnectError::Failed(attempts));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn list(addresses: &[&str]) -> Vec<SocketAddr> {
+        addresses.iter().map(|a| a.parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn interleaving_alternates_the_families_after_the_first_ones() {
+        let found = list(&["[::1]:1", "[::2]:1", "[::3]:1", "1.1.1.1:1", "2.2.2.2:1"]);
+        assert_eq!(
+            interleaved(found.clone(), 1),
+            list(&["[::1]:1", "1.1.1.1:1", "[::2]:1", "2.2.2.2:1", "[::3]:1"])
+        );
+        assert_eq!(
+            interleaved(found.clone(), 2),
+            list(&["[::1]:1", "[::2]:1", "1.1.1.1:1", "[::3]:1", "2.2.2.2:1"])
+        );
+        assert_eq!(interleaved(found.clone(), 0), found);
+        assert_eq!(interleaved(found.clone(), 9)[..3], found[..3]);
+    }
+
+    #[test]
+    fn oc11_a_local_address_of_another_family_is_an_error_that_says_so() {
+        let error = attempts(list(&["1.1.1.1:1"]), Some(&list(&["[::1]:0"]))).unwrap_err();
+        assert!(error.to_string().contains("family"), "{error}");
+    }
+}

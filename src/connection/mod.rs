@@ -1,0 +1,302 @@
+//! A connection: what its reader, its writer and its task share, and the task.
+//!
+//! Bytes go one way each. Received: transport -> buffer -> reader. Written:
+//! writer -> write buffer -> transport. The task is the only one that touches
+//! the transport; the handles only change state here and wake it.
+
+mod read;
+mod task;
+mod write;
+
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::rc::{Rc, Weak};
+use std::task::{Context, Poll, Waker};
+
+use self::write::DEFAULT_HIGH_WATER;
+use crate::address::Address;
+use crate::buffer::Buffer;
+use crate::error::ErrorCode;
+use crate::runtime::waiters::Waiters;
+use crate::{StreamReader, StreamWriter};
+
+thread_local! {
+    /// Connections that are being closed and are not closed yet.
+    static CLOSING: Cell<usize> = const { Cell::new(0) };
+    static ALL_CLOSED: Waiters = Waiters::default();
+}
+
+/// The addresses of both ends, as they were when the connection was made.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Names {
+    pub(crate) peer: Option<Address>,
+    pub(crate) local: Option<Address>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Connection {
+    names: Names,
+    read: RefCell<ReadSide>,
+    write: RefCell<WriteSide>,
+    /// Tasks in `drain`.
+    draining: Waiters,
+    /// Tasks in `wait_closed`.
+    closing: Waiters,
+    state: Cell<State>,
+    /// How the connection failed, if it did.
+    failure: RefCell<Option<ErrorCode>>,
+    /// Readers and writers that exist.
+    handles: Cell<usize>,
+    /// The task that moves the bytes.
+    task: RefCell<Option<Waker>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
+enum State {
+    Open,
+    /// `close` was called: send what is buffered, then close.
+    Closing,
+    /// `abort` was called or the connection failed: close now.
+    Aborting,
+    /// The transport is gone.
+    Closed,
+}
+
+#[derive(Debug)]
+struct ReadSide {
+    buffer: Buffer,
+    error: Option<ErrorCode>,
+    /// By flow control: more than twice the limit is buffered.
+    full: bool,
+    /// By `pause_reading`.
+    paused: bool,
+    /// How many bytes the waiting read needs; 0 if none waits.
+    wanted: usize,
+    /// The read that waits.
+    reader: Option<Waker>,
+    /// Somebody is inside a read.
+    busy: bool,
+    /// The data had ended before the connection failed.
+    ended_before_error: bool,
+    /// The task waits for room.
+    blocked: bool,
+}
+
+#[derive(Debug)]
+struct WriteSide {
+    /// What was written and not handed to the transport yet.
+    queued: Vec<u8>,
+    /// What the transport has in hand and has not taken yet.
+    in_flight: usize,
+    high: usize,
+    low: usize,
+    /// Above the high-water mark since, and not yet down to the low one.
+    above: bool,
+    eof: bool,
+    /// `abort` threw bytes away.
+    discarded: bool,
+    /// The task waits for something to send.
+    idle: bool,
+}
+
+impl Connection {
+    pub(crate) fn new(limit: usize, names: Names) -> Rc<Connection> {
+        Rc::new(Connection {
+            names,
+            read: RefCell::new(ReadSide {
+                buffer: Buffer::new(limit),
+                error: None,
+                full: false,
+                paused: false,
+                wanted: 0,
+                reader: None,
+                busy: false,
+                ended_before_error: false,
+                blocked: false,
+            }),
+            write: RefCell::new(WriteSide {
+                queued: Vec::new(),
+                in_flight: 0,
+                high: DEFAULT_HIGH_WATER,
+                low: DEFAULT_HIGH_WATER / 4,
+                above: false,
+                eof: false,
+                discarded: false,
+                idle: false,
+            }),
+            draining: Waiters::default(),
+            closing: Waiters::default(),
+            state: Cell::new(State::Open),
+            failure: RefCell::new(None),
+            handles: Cell::new(0),
+            task: RefCell::new(None),
+        })
+    }
+
+    /// A reader and a writer of this connection.
+    pub(crate) fn handles(self: &Rc<Self>) -> (StreamReader, StreamWriter) {
+        (
+            StreamReader::new(Handle::new(self)),
+            StreamWriter::new(Handle::new(self)),
+        )
+    }
+
+    pub(crate) fn names(&self) -> &Names {
+        &self.names
+    }
+}
+
+/// A counted reference: the connection closes when the last one is dropped.
+#[derive(Debug)]
+pub(crate) struct Handle(Rc<Connection>);
+
+impl Handle {
+    pub(crate) fn new(connection: &Rc<Connection>) -> Handle {
+        connection.handles.set(connection.handles.get() + 1);
+        Handle(connection.clone())
+    }
+
+    pub(crate) fn downgrade(&self) -> Weak<Connection> {
+        Rc::downgrade(&self.0)
+    }
+}
+
+impl Clone for Handle {
+    fn clone(&self) -> Handle {
+        Handle::new(&self.0)
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        let left = self.0.handles.get() - 1;
+        self.0.handles.set(left);
+        if left == 0 {
+            self.0.close();
+        }
+    }
+}
+
+impl std::ops::Deref for Handle {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.0
+    }
+}
+
+/// The end of a connection.
+impl Connection {
+    pub(crate) fn close(&self) {
+        if self.state.get() == State::Open {
+            self.leave(State::Closing);
+            // What has not arrived yet will not be read.
+            self.read.borrow_mut().buffer.set_ended(true);
+            self.wake_everybody();
+        }
+    }
+
+    pub(crate) fn abort(&self) {
+        if matches!(self.state.get(), State::Open | State::Closing) {
+            self.leave(State::Aborting);
+            {
+                let mut write = self.write.borrow_mut();
+                write.discarded = write.size() > 0;
+                write.clear();
+            }
+            self.read.borrow_mut().buffer.set_ended(true);
+            self.wake_everybody();
+        }
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        self.state.get() != State::Open
+    }
+
+    pub(crate) async fn wait_closed(&self) -> Result<(), ErrorCode> {
+        self.closing.wait_until(|| self.closed()).await
+    }
+
+    pub(crate) fn poll_closed(&self, cx: &mut Context<'_>) -> Poll<Result<(), ErrorCode>> {
+        self.closing.poll(cx, || self.closed())
+    }
+
+    fn closed(&self) -> Option<Result<(), ErrorCode>> {
+        (self.state.get() == State::Closed).then(|| match &*self.failure.borrow() {
+            Some(code) => Err(code.clone()),
+            None => Ok(()),
+        })
+    }
+
+    /// The transport is gone.
+    pub(crate) fn finished(&self) {
+        self.leave(State::Closed);
+        {
+            let mut read = self.read.borrow_mut();
+            if read.error.is_none() {
+                read.buffer.set_ended(true);
+            }
+        }
+        self.wake_everybody();
+        self.closing.wake_all();
+    }
+
+    /// The connection is lost: the reader keeps what it has, what was written
+    /// and not sent is gone.
+    fn fail(&self, code: ErrorCode) {
+        if matches!(self.state.get(), State::Aborting | State::Closed) {
+            return;
+        }
+        self.leave(State::Aborting);
+        self.failure.borrow_mut().get_or_insert(code.clone());
+        self.write.borrow_mut().clear();
+        {
+            let mut read = self.read.borrow_mut();
+            read.ended_before_error = read.buffer.ended();
+            read.buffer.set_ended(false);
+            read.error = Some(code);
+        }
+        self.wake_everybody();
+    }
+    /// On to `state`, which is a later one.
+    fn leave(&self, state: State) {
+        let before = self.state.replace(state);
+        let closing = |state| matches!(state, State::Closing | State::Aborting);
+        let left = CLOSING.with(|count| {
+            match (closing(before), closing(state)) {
+                (false, true) => count.set(count.get() + 1),
+                (true, false) => count.set(count.get().saturating_sub(1)),
+                _ => {}
+            }
+            count.get()
+        });
+        if left == 0 {
+            ALL_CLOSED.with(|waiters| waiters.wake_all());
+        }
+    }
+
+    fn wake_everybody(&self) {
+        self.wake_task();
+        self.wake_reader();
+        self.draining.wake_all();
+    }
+
+    fn wake_task(&self) {
+        let task = self.task.borrow().clone();
+        wake(task);
+    }
+}
+
+/// Waits until every connection that is being closed is closed.
+pub(crate) async fn all_closed() {
+    poll_fn(|cx| {
+        ALL_CLOSED.with(|waiters| waiters.poll(cx, || (CLOSING.with(Cell::get) == 0).then_some(())))
+    })
+    .await;
+}
+
+fn wake(waker: Option<Waker>) {
+    if let Some(waker) = waker {
+        waker.wake();
+    }
+}

@@ -1,0 +1,203 @@
+//! The reader's side: reads are served from the buffer, and flow control.
+
+use std::future::poll_fn;
+use std::task::{Context, Poll};
+
+use super::{Connection, ReadSide, State, wake};
+use crate::buffer::{Buffer, Found};
+use crate::error::{ErrorCode, ReadError};
+use crate::runtime::budget;
+
+/// What a read does with the buffer, again and again until it is ready.
+pub(crate) trait Serve<T>: FnMut(&mut Buffer) -> Found<T> {}
+impl<T, F: FnMut(&mut Buffer) -> Found<T>> Serve<T> for F {}
+
+/// The reader's side.
+impl Connection {
+    /// Serves a read, waiting if need be.
+    ///
+    /// In this order: what the buffer can satisfy, a pending error, the end of
+    /// the data, waiting. Nothing is consumed before it is complete, so a read
+    /// that is dropped has lost nothing.
+    pub(crate) async fn serve<T>(&self, mut serve: impl Serve<T>) -> Result<T, ReadError> {
+        budget::proceed().await;
+        if let Some(now) = self.serve_now(&mut serve)? {
+            return Ok(now);
+        }
+        let _waiting = Waiting::begin(self);
+        poll_fn(|cx| {
+            let served = self.read.borrow_mut().serve(&mut serve);
+            match served {
+                Served::Done(value) => {
+                    self.make_room();
+                    Poll::Ready(Ok(value))
+                }
+                Served::Failed(code) => Poll::Ready(Err(ReadError::Connection(code))),
+                Served::Wait(wanted) => {
+                    budget::refill();
+                    self.want(wanted, cx);
+                    Poll::Pending
+                }
+            }
+        })
+        .await
+    }
+
+    /// Serves a read without waiting; `None` if it would have to.
+    pub(crate) fn serve_now<T>(&self, serve: &mut impl Serve<T>) -> Result<Option<T>, ReadError> {
+        let mut read = self.read.borrow_mut();
+        if read.busy {
+            return Err(ReadError::Busy);
+        }
+        match read.serve(serve) {
+            Served::Done(value) => {
+                drop(read);
+                self.make_room();
+                Ok(Some(value))
+            }
+            Served::Failed(code) => Err(ReadError::Connection(code)),
+            Served::Wait(_) => Ok(None),
+        }
+    }
+
+    /// Whether a read would not have to wait, without consuming anything.
+    pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<Result<(), ReadError>> {
+        {
+            let read = self.read.borrow();
+            if read.busy {
+                return Poll::Ready(Err(ReadError::Busy));
+            }
+            if !read.buffer.is_empty() || read.buffer.ended() {
+                return Poll::Ready(Ok(()));
+            }
+            if let Some(code) = &read.error {
+                return Poll::Ready(Err(ReadError::Connection(code.clone())));
+            }
+        }
+        budget::refill();
+        self.want(1, cx);
+        Poll::Pending
+    }
+
+    pub(crate) fn buffer<T>(&self, look: impl FnOnce(&mut Buffer) -> T) -> T {
+        look(&mut self.read.borrow_mut().buffer)
+    }
+
+    pub(crate) fn at_eof(&self) -> bool {
+        let read = self.read.borrow();
+        (read.buffer.ended() || read.ended_before_error) && read.buffer.is_empty()
+    }
+
+    pub(crate) fn pause_reading(&self) {
+        if self.state.get() == State::Open {
+            self.read.borrow_mut().paused = true;
+        }
+    }
+
+    pub(crate) fn resume_reading(&self) {
+        self.read.borrow_mut().paused = false;
+        self.wake_receiving();
+    }
+
+    pub(crate) fn is_reading(&self) -> bool {
+        let read = self.read.borrow();
+        self.state.get() == State::Open && !read.paused && !read.full
+    }
+
+    /// Waits for more bytes: the transport receives until there are `wanted`,
+    /// past the limit if need be.
+    fn want(&self, wanted: usize, cx: &mut Context<'_>) {
+        {
+            let mut read = self.read.borrow_mut();
+            read.wanted = wanted;
+            match &mut read.reader {
+                Some(waker) => waker.clone_from(cx.waker()),
+                none => *none = Some(cx.waker().clone()),
+            }
+        }
+        self.wake_receiving();
+    }
+
+    /// After bytes were taken: receiving goes on once the buffer is down to
+    /// the limit.
+    pub(crate) fn make_room(&self) {
+        {
+            let mut read = self.read.borrow_mut();
+            if !read.full || read.buffer.len() > read.buffer.limit() {
+                return;
+            }
+            read.full = false;
+        }
+        self.wake_receiving();
+    }
+
+    /// Wakes the task if it waits for room.
+    fn wake_receiving(&self) {
+        let blocked = std::mem::take(&mut self.read.borrow_mut().blocked);
+        if blocked {
+            self.wake_task();
+        }
+    }
+
+    pub(super) fn wake_reader(&self) {
+        let reader = self.read.borrow_mut().reader.take();
+        wake(reader);
+    }
+}
+
+/// A read that waits; the reader is free again when it is dropped.
+struct Waiting<'a>(&'a Connection);
+
+impl<'a> Waiting<'a> {
+    fn begin(connection: &'a Connection) -> Waiting<'a> {
+        connection.read.borrow_mut().busy = true;
+        Waiting(connection)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let mut read = self.0.read.borrow_mut();
+        read.busy = false;
+        read.wanted = 0;
+        read.reader = None;
+    }
+}
+
+enum Served<T> {
+    Done(T),
+    Failed(ErrorCode),
+    Wait(usize),
+}
+
+impl ReadSide {
+    fn serve<T>(&mut self, serve: &mut impl Serve<T>) -> Served<T> {
+        match serve(&mut self.buffer) {
+            Found::Ready(value) => Served::Done(value),
+            Found::Wait(wanted) => match &self.error {
+                // A read to the end gets what there was; the next one the error.
+                Some(_) if wanted == usize::MAX && !self.buffer.is_empty() => {
+                    self.buffer.set_ended(true);
+                    let found = serve(&mut self.buffer);
+                    self.buffer.set_ended(false);
+                    match found {
+                        Found::Ready(value) => Served::Done(value),
+                        Found::Wait(wanted) => Served::Wait(wanted),
+                    }
+                }
+                Some(code) => Served::Failed(code.clone()),
+                None => Served::Wait(wanted),
+            },
+        }
+    }
+
+    /// Whether there is room to receive into.
+    pub(super) fn open(&mut self) -> bool {
+        let buffered = self.buffer.len();
+        self.full = match self.full {
+            false => buffered > self.buffer.limit().saturating_mul(2),
+            true => buffered > self.buffer.limit(),
+        };
+        !self.paused && (!self.full || buffered < self.wanted)
+    }
+}

@@ -1,0 +1,153 @@
+//! The writer's side: the write buffer and its water marks.
+
+use std::task::{Context, Poll};
+
+use super::{Connection, State, WriteSide};
+use crate::error::WriteError;
+use crate::runtime::budget;
+
+/// Written bytes that wait: a write that finds more than this many is refused.
+const WRITE_HARD_LIMIT: usize = 64 * 1024 * 1024;
+/// The high-water mark unless another one is set; the low one is a quarter.
+pub(super) const DEFAULT_HIGH_WATER: usize = 64 * 1024;
+
+/// The writer's side.
+impl Connection {
+    /// Takes `size` bytes, which `fill` appends.
+    pub(crate) fn write(
+        &self,
+        size: usize,
+        fill: impl FnOnce(&mut Vec<u8>),
+    ) -> Result<(), WriteError> {
+        {
+            let mut write = self.write.borrow_mut();
+            self.writable(&write)?;
+            if size == 0 {
+                return Ok(());
+            }
+            let waiting = write.size();
+            if waiting > WRITE_HARD_LIMIT {
+                return Err(WriteError::BufferFull { waiting });
+            }
+            fill(&mut write.queued);
+            write.above |= write.size() > write.high;
+        }
+        self.wake_sending();
+        Ok(())
+    }
+
+    /// What was written and not handed to the transport yet.
+    pub(crate) fn take_queued(&self) -> Vec<u8> {
+        match self.write.try_borrow_mut() {
+            Ok(mut write) => std::mem::take(&mut write.queued),
+            Err(_) => Vec::new(),
+        }
+    }
+
+    fn writable(&self, write: &WriteSide) -> Result<(), WriteError> {
+        if let Some(code) = &*self.failure.borrow() {
+            return Err(WriteError::Connection(code.clone()));
+        }
+        if write.discarded {
+            return Err(WriteError::Aborted);
+        }
+        if self.state.get() != State::Open {
+            return Err(WriteError::Closed);
+        }
+        if write.eof {
+            return Err(WriteError::EofWritten);
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn drain(&self) -> Result<(), WriteError> {
+        budget::proceed().await;
+        self.draining.wait_until(|| self.drained()).await
+    }
+
+    pub(crate) fn poll_drained(&self, cx: &mut Context<'_>) -> Poll<Result<(), WriteError>> {
+        self.draining.poll(cx, || self.drained())
+    }
+
+    fn drained(&self) -> Option<Result<(), WriteError>> {
+        if let Some(code) = &*self.failure.borrow() {
+            return Some(Err(WriteError::Connection(code.clone())));
+        }
+        let write = self.write.borrow();
+        if write.discarded {
+            return Some(Err(WriteError::Aborted));
+        }
+        (!write.above).then_some(Ok(()))
+    }
+
+    /// Waits until nothing written waits any more.
+    pub(crate) fn poll_flushed(&self, cx: &mut Context<'_>) -> Poll<Result<(), WriteError>> {
+        self.draining.poll(cx, || self.flushed())
+    }
+
+    fn flushed(&self) -> Option<Result<(), WriteError>> {
+        self.drained()
+            .filter(|drained| drained.is_err() || self.write.borrow().size() == 0)
+    }
+
+    pub(crate) fn write_eof(&self) -> Result<(), WriteError> {
+        if let Some(code) = &*self.failure.borrow() {
+            return Err(WriteError::Connection(code.clone()));
+        }
+        if self.state.get() == State::Open {
+            self.write.borrow_mut().eof = true;
+            self.wake_sending();
+        }
+        Ok(())
+    }
+
+    pub(crate) fn write_buffer_size(&self) -> usize {
+        self.write.borrow().size()
+    }
+
+    /// The water marks: low, high.
+    pub(crate) fn write_buffer_limits(&self) -> (usize, usize) {
+        let write = self.write.borrow();
+        (write.low, write.high)
+    }
+
+    pub(crate) fn set_write_buffer_limits(
+        &self,
+        high: Option<usize>,
+        low: Option<usize>,
+    ) -> Result<(), WriteError> {
+        let high =
+            high.unwrap_or_else(|| low.map_or(DEFAULT_HIGH_WATER, |low| low.saturating_mul(4)));
+        let low = low.unwrap_or(high / 4);
+        if low > high {
+            return Err(WriteError::InvalidArgument(format!(
+                "the low-water mark ({low}) is above the high one ({high})"
+            )));
+        }
+        let mut write = self.write.borrow_mut();
+        write.high = high;
+        write.low = low;
+        write.above |= write.size() > high;
+        Ok(())
+    }
+
+    /// Wakes the task if it waits for something to send.
+    fn wake_sending(&self) {
+        let idle = std::mem::take(&mut self.write.borrow_mut().idle);
+        if idle {
+            self.wake_task();
+        }
+    }
+}
+
+impl WriteSide {
+    pub(super) fn size(&self) -> usize {
+        self.queued.len() + self.in_flight
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.queued = Vec::new();
+        self.in_flight = 0;
+        self.above = false;
+    }
+}

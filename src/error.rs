@@ -1,0 +1,481 @@
+//! The errors, one type per kind of operation.
+//!
+//! They carry data rather than text: the bytes read so far, the number of
+//! bytes consumed, the address and cause of each attempt. Each converts to
+//! [`std::io::Error`] with the kind that fits.
+
+use std::fmt;
+use std::io;
+
+use bytes::Bytes;
+
+use crate::address::Address;
+
+/// Why an operation on a socket failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ErrorCode {
+    /// The host's policy does not permit it; its log names the rule that would.
+    #[error("denied by the host's policy; the host's log names the rule that would allow it")]
+    AccessDenied,
+    /// The host or this streams component cannot do it.
+    #[error("not supported by this host")]
+    NotSupported,
+    /// The host refuses an argument.
+    #[error("invalid argument")]
+    InvalidArgument,
+    /// Not enough memory or socket buffers.
+    #[error("out of memory or socket buffers")]
+    OutOfMemory,
+    /// The peer did not answer in time.
+    #[error("timed out")]
+    Timeout,
+    /// The socket is not in a state that permits it.
+    #[error("the socket is not in a state that permits it")]
+    InvalidState,
+    /// The address is not one of this machine's.
+    #[error("cannot assign requested address: it is not one of this machine's")]
+    AddressNotBindable,
+    /// Another socket has the address, or no free port is left.
+    #[error("address already in use")]
+    AddressInUse,
+    /// No route to the peer.
+    #[error("the peer cannot be reached")]
+    RemoteUnreachable,
+    /// Nobody listens at the peer's address.
+    #[error("connection refused: nobody listens there")]
+    ConnectionRefused,
+    /// Data was sent on a connection whose reading end is gone.
+    #[error("broken pipe: the peer no longer reads")]
+    ConnectionBroken,
+    /// The peer reset the connection.
+    #[error("connection reset by peer")]
+    ConnectionReset,
+    /// The connection was aborted on this side.
+    #[error("connection aborted")]
+    ConnectionAborted,
+    /// Nothing is at that path.
+    #[error("no such file or directory")]
+    NotFound,
+    /// The TLS layer failed.
+    #[error("TLS: {0}")]
+    Tls(#[from] TlsError),
+    /// Anything else, with the host's words for it where it has any.
+    #[error("{}", .0.as_deref().unwrap_or("the host gave no reason"))]
+    Other(Option<String>),
+}
+
+/// Why the TLS layer failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TlsError {
+    /// The peer does not speak TLS.
+    #[error("the peer does not speak TLS")]
+    NotTls,
+    /// The certificate is for other names than the one asked for.
+    #[error("the peer's certificate is not for {0}")]
+    WrongName(String),
+    /// The certificate has expired.
+    #[error("the peer's certificate has expired")]
+    Expired,
+    /// The certificate is not valid yet.
+    #[error("the peer's certificate is not valid yet")]
+    NotYetValid,
+    /// The certificate's authority is not trusted.
+    #[error("the peer's certificate is from an authority that is not trusted")]
+    UnknownAuthority,
+    /// The certificate was revoked.
+    #[error("the peer's certificate was revoked")]
+    Revoked,
+    /// The certificate cannot be used for another reason.
+    #[error("the peer's certificate cannot be used: {0}")]
+    BadCertificate(String),
+    /// A certificate was required and the peer sent none.
+    #[error("the peer sent no certificate")]
+    NoCertificate,
+    /// The handshake took longer than its limit.
+    #[error("the handshake took too long")]
+    HandshakeTimeout,
+    /// The peer did not end the session within its limit.
+    #[error("the peer did not end the session in time")]
+    ShutdownTimeout,
+    /// The connection ended without the peer ending the session.
+    #[error("the connection ended without the end of the session: data may be missing")]
+    UnexpectedEof,
+    /// Bytes that arrived before the session began were not part of it.
+    #[error("bytes from before the session are not part of it")]
+    UnexpectedData,
+    /// The peer reported an error, by its number in the TLS standard.
+    #[error("the peer sent alert {0}")]
+    Alert(u8),
+    /// Anything else.
+    #[error("{0}")]
+    Other(String),
+}
+
+/// Why a name could not be looked up.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LookupErrorCode {
+    /// The host's policy does not permit looking it up.
+    #[error("denied by the host's policy; the host's log names the rule that would allow it")]
+    AccessDenied,
+    /// It is neither a name nor an address.
+    #[error("neither a name nor an address")]
+    InvalidArgument,
+    /// There is no such name, or it has no address of the wanted family.
+    #[error("name not known, or without an address of the wanted family")]
+    NameUnresolvable,
+    /// The resolver failed; trying later may help.
+    #[error("temporary failure of the resolver; try again later")]
+    TemporaryResolverFailure,
+    /// The resolver failed for good.
+    #[error("the resolver failed")]
+    PermanentResolverFailure,
+    /// Anything else, with the host's words for it where it has any.
+    #[error("{}", .0.as_deref().unwrap_or("the host gave no reason"))]
+    Other(Option<String>),
+}
+
+/// A name that could not be looked up, and why.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("lookup of {name:?}: {code}")]
+pub struct LookupFailure {
+    /// The name as it was given.
+    pub name: String,
+    /// Why.
+    pub code: LookupErrorCode,
+}
+
+/// One address that was tried, and how it failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    /// The address.
+    pub address: Address,
+    /// The local address bound first, where one was asked for.
+    pub local_address: Option<Address>,
+    /// How it failed.
+    pub code: ErrorCode,
+}
+
+/// Why a connection was not made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// An argument is wrong: which, and why. Nothing was tried.
+    #[error("{0}")]
+    InvalidArgument(String),
+    /// This host or streams component cannot do it. Nothing was tried.
+    #[error("not supported: {0}")]
+    NotSupported(String),
+    /// The host's name could not be looked up.
+    #[error(transparent)]
+    Lookup(#[from] LookupFailure),
+    /// Every address failed; at least one entry, in the order of trying.
+    #[error("connect to {}", Attempts(.0))]
+    Failed(Vec<Attempt>),
+    /// The time limit of the whole operation passed.
+    #[error("connecting took longer than its limit")]
+    Timeout,
+    /// The connection was made and its TLS handshake failed.
+    #[error("TLS: {0}")]
+    Tls(TlsError),
+}
+
+/// Why a server was not started.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ListenError {
+    /// An argument is wrong: which, and why. Nothing was opened.
+    #[error("{0}")]
+    InvalidArgument(String),
+    /// This host or streams component cannot do it. Nothing was opened.
+    #[error("not supported: {0}")]
+    NotSupported(String),
+    /// A host's name could not be looked up.
+    #[error(transparent)]
+    Lookup(#[from] LookupFailure),
+    /// The address that could not be bound or listened on. Whatever had been
+    /// opened before is closed again.
+    #[error("listen on {0}")]
+    Failed(Attempt),
+    /// The server is closed.
+    #[error("the server is closed")]
+    Closed,
+}
+
+/// Why an operation of a server failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServerError {
+    /// The server is closed.
+    #[error("the server is closed")]
+    Closed,
+    /// Another call of the same kind is waiting.
+    #[error("another task already waits in serve_forever")]
+    Busy,
+    /// Serving could not begin.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+}
+
+/// Why a read failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// Another read is waiting on this reader.
+    #[error("another read is already waiting for data on this reader")]
+    Busy,
+    /// An argument is wrong: which, and why.
+    #[error("{0}")]
+    InvalidArgument(String),
+    /// More than the limit would have to be buffered. Nothing is consumed.
+    #[error(
+        "{}; raise the limit, or skip {consumed} bytes",
+        if *found { "the separator is behind more bytes than the limit" }
+        else { "no separator within the limit" }
+    )]
+    LimitOverrun {
+        /// How many leading bytes certainly hold no separator.
+        consumed: usize,
+        /// Whether the separator was found, behind more bytes than the limit.
+        found: bool,
+    },
+    /// The stream ended first. The bytes are consumed.
+    #[error("{} bytes read on a total of {} expected bytes", partial.len(), Expected(*expected))]
+    Incomplete {
+        /// What there was.
+        partial: Bytes,
+        /// How many bytes were asked for; none for a separator.
+        expected: Option<usize>,
+    },
+    /// The connection failed. Bytes received before stay readable.
+    #[error(transparent)]
+    Connection(ErrorCode),
+}
+
+/// Why a write failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum WriteError {
+    /// The writer was closed.
+    #[error("the writer is closed")]
+    Closed,
+    /// `write_eof` was called before.
+    #[error("nothing can be written after write_eof")]
+    EofWritten,
+    /// An argument is wrong: which, and why.
+    #[error("{0}")]
+    InvalidArgument(String),
+    /// The hard limit of the write buffer is reached. Nothing of the write was
+    /// taken.
+    #[error("{waiting} written bytes wait already; drain before writing more")]
+    BufferFull {
+        /// The number of bytes waiting.
+        waiting: usize,
+    },
+    /// `abort` threw the data away.
+    #[error("the connection was aborted and its data thrown away")]
+    Aborted,
+    /// The connection failed.
+    #[error(transparent)]
+    Connection(ErrorCode),
+}
+
+struct Attempts<'a>(&'a [Attempt]);
+
+impl fmt::Display for Attempts<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, attempt) in self.0.iter().enumerate() {
+            if index > 0 {
+                f.write_str("; ")?;
+            }
+            write!(f, "{attempt}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.address)?;
+        if let Some(local) = &self.local_address {
+            write!(f, " from {local}")?;
+        }
+        write!(f, ": {}", self.code)
+    }
+}
+
+struct Expected(Option<usize>);
+
+impl fmt::Display for Expected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(n) => write!(f, "{n}"),
+            None => f.write_str("undefined"),
+        }
+    }
+}
+
+impl ErrorCode {
+    /// The kind of [`std::io::Error`] that says the same.
+    pub fn kind(&self) -> io::ErrorKind {
+        use io::ErrorKind as Kind;
+        match self {
+            ErrorCode::AccessDenied => Kind::PermissionDenied,
+            ErrorCode::NotSupported => Kind::Unsupported,
+            ErrorCode::InvalidArgument => Kind::InvalidInput,
+            ErrorCode::OutOfMemory => Kind::OutOfMemory,
+            ErrorCode::Timeout => Kind::TimedOut,
+            ErrorCode::InvalidState => Kind::NotConnected,
+            ErrorCode::AddressNotBindable => Kind::AddrNotAvailable,
+            ErrorCode::AddressInUse => Kind::AddrInUse,
+            ErrorCode::RemoteUnreachable => Kind::HostUnreachable,
+            ErrorCode::ConnectionRefused => Kind::ConnectionRefused,
+            ErrorCode::ConnectionBroken => Kind::BrokenPipe,
+            ErrorCode::ConnectionReset => Kind::ConnectionReset,
+            ErrorCode::ConnectionAborted => Kind::ConnectionAborted,
+            ErrorCode::NotFound => Kind::NotFound,
+            ErrorCode::Tls(TlsError::UnexpectedEof) => Kind::UnexpectedEof,
+            ErrorCode::Tls(TlsError::HandshakeTimeout | TlsError::ShutdownTimeout) => {
+                Kind::TimedOut
+            }
+            ErrorCode::Tls(_) => Kind::InvalidData,
+            ErrorCode::Other(_) => Kind::Other,
+        }
+    }
+}
+
+impl LookupErrorCode {
+    fn kind(&self) -> io::ErrorKind {
+        match self {
+            LookupErrorCode::AccessDenied => io::ErrorKind::PermissionDenied,
+            LookupErrorCode::InvalidArgument => io::ErrorKind::InvalidInput,
+            LookupErrorCode::NameUnresolvable => io::ErrorKind::NotFound,
+            _ => io::ErrorKind::Other,
+        }
+    }
+}
+
+impl ConnectError {
+    /// The kind of [`std::io::Error`] that says the same; of several attempts
+    /// the first one's.
+    pub fn kind(&self) -> io::ErrorKind {
+        match self {
+            ConnectError::InvalidArgument(_) => io::ErrorKind::InvalidInput,
+            ConnectError::NotSupported(_) => io::ErrorKind::Unsupported,
+            ConnectError::Lookup(failure) => failure.code.kind(),
+            ConnectError::Failed(attempts) => attempts
+                .first()
+                .map_or(io::ErrorKind::Other, |attempt| attempt.code.kind()),
+            ConnectError::Timeout => io::ErrorKind::TimedOut,
+            ConnectError::Tls(error) => ErrorCode::Tls(error.clone()).kind(),
+        }
+    }
+}
+
+impl ListenError {
+    /// The kind of [`std::io::Error`] that says the same.
+    pub fn kind(&self) -> io::ErrorKind {
+        match self {
+            ListenError::InvalidArgument(_) => io::ErrorKind::InvalidInput,
+            ListenError::NotSupported(_) => io::ErrorKind::Unsupported,
+            ListenError::Lookup(failure) => failure.code.kind(),
+            ListenError::Failed(attempt) => attempt.code.kind(),
+            ListenError::Closed => io::ErrorKind::NotConnected,
+        }
+    }
+}
+
+impl ServerError {
+    /// The kind of [`std::io::Error`] that says the same.
+    pub fn kind(&self) -> io::ErrorKind {
+        match self {
+            ServerError::Closed => io::ErrorKind::NotConnected,
+            ServerError::Busy => io::ErrorKind::ResourceBusy,
+            ServerError::Listen(error) => error.kind(),
+        }
+    }
+}
+
+impl ReadError {
+    /// The kind of [`std::io::Error`] that says the same.
+    pub fn kind(&self) -> io::ErrorKind {
+        match self {
+            ReadError::Busy => io::ErrorKind::ResourceBusy,
+            ReadError::InvalidArgument(_) => io::ErrorKind::InvalidInput,
+            ReadError::LimitOverrun { .. } => io::ErrorKind::InvalidData,
+            ReadError::Incomplete { .. } => io::ErrorKind::UnexpectedEof,
+            ReadError::Connection(code) => code.kind(),
+        }
+    }
+}
+
+impl WriteError {
+    /// The kind of [`std::io::Error`] that says the same.
+    pub fn kind(&self) -> io::ErrorKind {
+        match self {
+            WriteError::Closed | WriteError::EofWritten => io::ErrorKind::BrokenPipe,
+            WriteError::InvalidArgument(_) => io::ErrorKind::InvalidInput,
+            WriteError::BufferFull { .. } => io::ErrorKind::WouldBlock,
+            WriteError::Aborted => io::ErrorKind::ConnectionAborted,
+            WriteError::Connection(code) => code.kind(),
+        }
+    }
+}
+
+macro_rules! into_io_error {
+    ($($error:ty),* $(,)?) => {
+        $(impl From<$error> for io::Error {
+            fn from(error: $error) -> io::Error {
+                io::Error::new(error.kind(), error)
+            }
+        })*
+    };
+}
+
+into_io_error!(
+    ErrorCode,
+    ConnectError,
+    ListenError,
+    ServerError,
+    ReadError,
+    WriteError
+);
+
+impl From<wasi::sockets::types::ErrorCode> for ErrorCode {
+    fn from(code: wasi::sockets::types::ErrorCode) -> ErrorCode {
+        use wasi::sockets::types::ErrorCode as Wasi;
+        match code {
+            Wasi::AccessDenied => ErrorCode::AccessDenied,
+            Wasi::NotSupported => ErrorCode::NotSupported,
+            Wasi::InvalidArgument => ErrorCode::InvalidArgument,
+            Wasi::OutOfMemory => ErrorCode::OutOfMemory,
+            Wasi::Timeout => ErrorCode::Timeout,
+            Wasi::InvalidState => ErrorCode::InvalidState,
+            Wasi::AddressNotBindable => ErrorCode::AddressNotBindable,
+            Wasi::AddressInUse => ErrorCode::AddressInUse,
+            Wasi::RemoteUnreachable => ErrorCode::RemoteUnreachable,
+            Wasi::ConnectionRefused => ErrorCode::ConnectionRefused,
+            Wasi::ConnectionBroken => ErrorCode::ConnectionBroken,
+            Wasi::ConnectionReset => ErrorCode::ConnectionReset,
+            Wasi::ConnectionAborted => ErrorCode::ConnectionAborted,
+            Wasi::DatagramTooLarge => ErrorCode::Other(Some("datagram too large".into())),
+            Wasi::Other(words) => ErrorCode::Other(words),
+        }
+    }
+}
+
+impl From<wasi::sockets::ip_name_lookup::ErrorCode> for LookupErrorCode {
+    fn from(code: wasi::sockets::ip_name_lookup::ErrorCode) -> LookupErrorCode {
+        use wasi::sockets::ip_name_lookup::ErrorCode as Wasi;
+        match code {
+            Wasi::AccessDenied => LookupErrorCode::AccessDenied,
+            Wasi::InvalidArgument => LookupErrorCode::InvalidArgument,
+            Wasi::NameUnresolvable => LookupErrorCode::NameUnresolvable,
+            Wasi::TemporaryResolverFailure => LookupErrorCode::TemporaryResolverFailure,
+            Wasi::PermanentResolverFailure => LookupErrorCode::PermanentResolverFailure,
+            Wasi::Other(words) => LookupErrorCode::Other(words),
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! asyncio Streams for WebAssembly components.
+//!
+//! Python's [asyncio Streams][page] in Rust, for programs that run in a
+//! WebAssembly sandbox and talk to the network over WASI 0.3:
+//! [`open_connection`], [`start_server`], [`StreamReader`] and
+//! [`StreamWriter`].
+//!
+//! ```
+#![doc = include_str!("../examples/tcp-echo-client.rs")]
+//! ```
+//!
+//! A server:
+//!
+//! ```
+#![doc = include_str!("../examples/tcp-echo-server.rs")]
+//! ```
+//!
+//! Build such a program with `cargo build --target wasm32-unknown-unknown` and
+//! run it with the command `asyncio-streams run`, which grants it the addresses
+//! it may use.
+//!
+//! # What is here
+//!
+//! - Connecting: [`open_connection`], or [`ConnectOptions`] for everything that
+//!   has a default.
+//! - Serving: [`start_server`], [`ServerOptions`], [`Server`].
+//! - Streams: [`StreamReader`] and [`StreamWriter`], which also implement the
+//!   traits of [`futures::io`]. [`from_stream`] and [`from_sink`] make them of
+//!   any stream of a component.
+//! - Programs: [`run!`], [`args`], [`print!`], [`println!`], [`eprint!`],
+//!   [`eprintln!`], [`spawn`], [`sleep`], [`timeout`].
+//! - Errors: one type per kind of operation, each with data and convertible to
+//!   [`std::io::Error`].
+//!
+//! The same library, built with the feature `component`, is the streams
+//! component: it exports the WIT package `asyncio:streams` to applications in
+//! any language.
+//!
+//! [page]: https://docs.python.org/3.7/library/asyncio-stream.html
+
+#![cfg_attr(not(feature = "component"), forbid(unsafe_code))]
+#![deny(unsafe_code)]
+
+mod address;
+mod bridge;
+mod buffer;
+#[cfg(feature = "component")]
+mod component;
+mod connect;
+mod connection;
+mod error;
+mod lookup;
+mod options;
+mod port;
+mod program;
+mod reader;
+mod runtime;
+mod separators;
+mod server;
+mod transport;
+mod writer;
+
+pub use address::{Address, Family, UnixAddress};
+pub use bridge::{from_sink, from_stream};
+pub use connect::{ConnectOptions, open_connection};
+pub use error::{
+    Attempt, ConnectError, ErrorCode, ListenError, LookupErrorCode, LookupFailure, ReadError,
+    ServerError, TlsError, WriteError,
+};
+pub use lookup::LookupFlags;
+pub use port::Port;
+pub use program::{Exit, args};
+pub use reader::StreamReader;
+pub use runtime::executor::{Cancelled, JoinHandle};
+pub use runtime::time::{TimedOut, sleep, timeout};
+pub use server::{Hosts, Outcome, Server, ServerOptions, start_server};
+pub use writer::{ExtraInfo, StreamWriter, Transport};
+
+/// Runs `future` in the background: asyncio's `create_task`.
+///
+/// Dropping the handle lets it go on. The end of the program cancels it.
+pub fn spawn<T: 'static>(future: impl Future<Output = T> + 'static) -> JoinHandle<T> {
+    runtime::executor::spawn(future)
+}
+
+/// Tells the people who run the program. A component without standard streams
+/// has nobody to tell.
+fn report(message: &str) {
+    #[cfg(not(feature = "component"))]
+    program::eprint(format_args!("asyncio-streams: {message}\n"));
+    #[cfg(feature = "component")]
+    let _ = message;
+}
+
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::program::{eprint, print, run};
+    pub use wasi;
+    pub use wasi::cli::command::export;
+    pub use wasi::exports::cli::run::Guest;
+}

@@ -1,0 +1,315 @@
+//! Reading.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, Bytes};
+use futures::Stream;
+use futures::io::{AsyncBufRead, AsyncRead};
+
+use crate::buffer::{Buffer, Found};
+use crate::connection::Handle;
+use crate::error::ReadError;
+use crate::separators::Separators;
+
+/// Reads from a connection or a stream of bytes.
+///
+/// Readers come from [`open_connection`](crate::open_connection), from a
+/// server, or from [`from_stream`](crate::from_stream). A clone is another
+/// handle of the same reader.
+///
+/// One read may wait at a time; a second one fails with
+/// [`ReadError::Busy`]. Every read looks in this order: its arguments, whether
+/// nothing was asked for, the buffer, an error of the connection, the end of
+/// the data; then it waits. So bytes that arrived before the connection failed
+/// are never lost: [`read`](Self::read) returns them, then the error.
+///
+/// # Cancel safety
+/// Every method is cancel-safe: a read that is dropped has consumed nothing
+/// ([`discard_line`](Self::discard_line) says what it did).
+///
+/// # Buffering
+/// The reader receives ahead of you: it pauses above `2 * limit` buffered
+/// bytes and resumes at `limit`. With the 256 KiB that may be received at once,
+/// at most `2 * limit + 256 KiB` are held, unless `readexactly` asks for more.
+#[derive(Debug)]
+pub struct StreamReader {
+    connection: Handle,
+    /// What `poll_fill_buf` lent out and was not consumed.
+    lent: Bytes,
+}
+
+impl StreamReader {
+    pub(crate) fn new(connection: Handle) -> StreamReader {
+        StreamReader {
+            connection,
+            lent: Bytes::new(),
+        }
+    }
+
+    /// Reads up to `n` bytes: waits until there is one and returns what there
+    /// is. Empty at the end of the data, or if `n` is 0.
+    ///
+    /// # Errors
+    /// [`ReadError::Connection`] when the connection failed and nothing is left
+    /// to read; [`ReadError::Busy`].
+    pub async fn read(&self, n: usize) -> Result<Bytes, ReadError> {
+        if n == 0 {
+            return Ok(Bytes::new());
+        }
+        self.connection.serve(|buffer| buffer.some(n)).await
+    }
+
+    /// Reads to the end of the data: asyncio's `read(-1)`.
+    ///
+    /// There is no limit on how much that is. Where the connection fails, what
+    /// had arrived is returned and the next read gives the error.
+    ///
+    /// # Errors
+    /// As for [`read`](Self::read).
+    pub async fn read_to_end(&self) -> Result<Bytes, ReadError> {
+        self.connection.serve(Buffer::all).await
+    }
+
+    /// Reads a line with its `\n`. At the end of the data it returns what is
+    /// left, which has no `\n`; then it is empty.
+    ///
+    /// # Errors
+    /// [`ReadError::LimitOverrun`] when the line is longer than the limit:
+    /// nothing is consumed, [`discard_line`](Self::discard_line) gets past it.
+    /// Else as for [`read`](Self::read).
+    pub async fn readline(&self) -> Result<Bytes, ReadError> {
+        self.connection
+            .serve(|buffer| buffer.line(buffer.limit()))
+            .await?
+    }
+
+    /// Reads exactly `n` bytes. `n` may exceed the limit.
+    ///
+    /// # Errors
+    /// [`ReadError::Incomplete`] when the data ended first; what there was is
+    /// in the error. Else as for [`read`](Self::read).
+    pub async fn readexactly(&self, n: usize) -> Result<Bytes, ReadError> {
+        if n == 0 {
+            return Ok(Bytes::new());
+        }
+        self.connection.serve(|buffer| buffer.exactly(n)).await?
+    }
+
+    /// Reads up to and including a separator.
+    ///
+    /// # Errors
+    /// [`ReadError::InvalidArgument`] for an empty separator,
+    /// [`ReadError::LimitOverrun`] when more than the limit would have to be
+    /// buffered (nothing is consumed), [`ReadError::Incomplete`] when the data
+    /// ended first. Else as for [`read`](Self::read).
+    pub async fn readuntil(&self, separator: impl AsRef<[u8]>) -> Result<Bytes, ReadError> {
+        self.read_until(Separators::new([separator.as_ref()])?, None)
+            .await
+    }
+
+    /// Reads up to and including the one of several separators that ends
+    /// first.
+    ///
+    /// # Errors
+    /// As for [`readuntil`](Self::readuntil).
+    pub async fn readuntil_any<S: AsRef<[u8]>>(
+        &self,
+        separators: &[S],
+    ) -> Result<Bytes, ReadError> {
+        self.read_until(Separators::new(separators.iter().map(AsRef::as_ref))?, None)
+            .await
+    }
+
+    /// As [`readuntil_any`](Self::readuntil_any), with a limit of its own.
+    pub(crate) async fn read_until(
+        &self,
+        separators: Separators,
+        limit: Option<usize>,
+    ) -> Result<Bytes, ReadError> {
+        self.connection
+            .serve(|buffer| buffer.until(&separators, limit.unwrap_or(buffer.limit())))
+            .await?
+    }
+
+    /// As [`readline`](Self::readline), with a limit of its own.
+    ///
+    /// # Errors
+    /// As for [`readline`](Self::readline).
+    pub async fn readline_limited(&self, limit: usize) -> Result<Bytes, ReadError> {
+        self.connection.serve(|buffer| buffer.line(limit)).await?
+    }
+
+    /// Waits for a line and returns all complete ones, `max` at most. Empty at
+    /// the end of the data.
+    ///
+    /// # Errors
+    /// As for [`readline`](Self::readline); complete lines before an over-long
+    /// one come first.
+    pub async fn readlines(&self, max: usize) -> Result<Vec<Bytes>, ReadError> {
+        if max == 0 {
+            return Ok(Vec::new());
+        }
+        self.connection.serve(|buffer| lines(buffer, max)).await?
+    }
+
+    /// Drops everything up to and including the next `\n` (or the end of the
+    /// data), however long, and returns how many bytes that was.
+    ///
+    /// # Errors
+    /// As for [`read`](Self::read).
+    ///
+    /// # Cancel safety
+    /// What was dropped so far stays dropped.
+    pub async fn discard_line(&self) -> Result<u64, ReadError> {
+        let mut total = 0;
+        self.connection
+            .serve(|buffer| {
+                let (count, over) = buffer.discard_line();
+                total += count as u64;
+                if over {
+                    Found::Ready(total)
+                } else {
+                    Found::Wait(1)
+                }
+            })
+            .await
+    }
+
+    /// Serves `request` without waiting; `None` if it would have to.
+    #[cfg(feature = "component")]
+    pub(crate) fn serve_now<T>(
+        &self,
+        mut request: impl FnMut(&mut Buffer) -> Found<T>,
+    ) -> Result<Option<T>, ReadError> {
+        self.connection.serve_now(&mut request)
+    }
+
+    /// Waits until `request`, which looks and takes nothing, is ready.
+    #[cfg(feature = "component")]
+    pub(crate) async fn ready(
+        &self,
+        request: impl FnMut(&mut Buffer) -> Found<()>,
+    ) -> Result<(), ReadError> {
+        match self.connection.serve(request).await {
+            Err(ReadError::Busy) => Err(ReadError::Busy),
+            // The read itself reports it.
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the data have ended and the buffer is empty.
+    pub fn at_eof(&self) -> bool {
+        self.lent.is_empty() && self.connection.at_eof()
+    }
+
+    /// How many bytes could be read without waiting.
+    pub fn buffered(&self) -> usize {
+        self.lent.len() + self.connection.buffer(|buffer| buffer.len())
+    }
+
+    /// The limit in bytes.
+    pub fn limit(&self) -> usize {
+        self.connection.buffer(|buffer| buffer.limit())
+    }
+
+    /// Changes the limit, for later calls.
+    ///
+    /// # Errors
+    /// [`ReadError::InvalidArgument`] if it is 0.
+    pub fn set_limit(&self, limit: usize) -> Result<(), ReadError> {
+        if limit == 0 {
+            return Err(ReadError::InvalidArgument(
+                "the limit is 0; it has to be at least 1".into(),
+            ));
+        }
+        self.connection.buffer(|buffer| buffer.set_limit(limit));
+        self.connection.make_room();
+        Ok(())
+    }
+
+    /// The lines as a [`Stream`]: asyncio's `async for line in reader`. It ends
+    /// with the data; an error is the last item.
+    pub fn lines(&self) -> impl Stream<Item = Result<Bytes, ReadError>> + '_ {
+        futures::stream::unfold(false, async |done| {
+            if done {
+                return None;
+            }
+            match self.readline().await {
+                Ok(line) if line.is_empty() => None,
+                Ok(line) => Some((Ok(line), false)),
+                Err(error) => Some((Err(error), true)),
+            }
+        })
+    }
+
+    /// Gives back what `poll_fill_buf` lent out.
+    fn restore(&mut self) {
+        let lent = std::mem::take(&mut self.lent);
+        if !lent.is_empty() {
+            self.connection.buffer(|buffer| buffer.untake(lent));
+        }
+    }
+}
+
+impl Clone for StreamReader {
+    fn clone(&self) -> StreamReader {
+        StreamReader::new(self.connection.clone())
+    }
+}
+
+impl Drop for StreamReader {
+    fn drop(&mut self) {
+        self.restore();
+    }
+}
+
+/// All complete lines, `max` at most; the rest of the data at their end.
+pub(crate) fn lines(buffer: &mut Buffer, max: usize) -> Found<Result<Vec<Bytes>, ReadError>> {
+    let mut lines = Vec::new();
+    while lines.len() < max {
+        match buffer.line(buffer.limit()) {
+            Found::Ready(Ok(line)) if line.is_empty() => break,
+            Found::Ready(Ok(line)) => lines.push(line),
+            Found::Ready(Err(error)) if lines.is_empty() => return Found::Ready(Err(error)),
+            Found::Ready(Err(_)) => break,
+            Found::Wait(wanted) if lines.is_empty() => return Found::Wait(wanted),
+            Found::Wait(_) => break,
+        }
+    }
+    Found::Ready(Ok(lines))
+}
+
+impl AsyncRead for StreamReader {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        into: &mut [u8],
+    ) -> Poll<std::io::Result<usize>> {
+        let available = ready!(self.as_mut().poll_fill_buf(cx))?;
+        let count = available.len().min(into.len());
+        into.split_at_mut(count)
+            .0
+            .copy_from_slice(available.split_at(count).0);
+        self.consume(count);
+        Poll::Ready(Ok(count))
+    }
+}
+
+impl AsyncBufRead for StreamReader {
+    fn poll_fill_buf(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<&[u8]>> {
+        let this = self.get_mut();
+        if this.lent.is_empty() {
+            ready!(this.connection.poll_readable(cx))?;
+            this.lent = this.connection.buffer(|buffer| buffer.take(usize::MAX));
+            this.connection.make_room();
+        }
+        Poll::Ready(Ok(&this.lent))
+    }
+
+    fn consume(self: Pin<&mut Self>, amount: usize) {
+        let this = self.get_mut();
+        this.lent.advance(amount.min(this.lent.len()));
+        this.restore();
+    }
+}

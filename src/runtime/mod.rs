@@ -1,0 +1,7 @@
+//! What the library runs on: one long-lived task that owns every connection,
+//! wake-up lists, a cooperative budget, and time.
+
+pub(crate) mod budget;
+pub(crate) mod executor;
+pub(crate) mod time;
+pub(crate) mod waiters;

@@ -1,0 +1,247 @@
+//! Serving.
+
+mod bind;
+mod options;
+mod shared;
+
+use std::fmt;
+use std::future::Future;
+use std::rc::Rc;
+
+pub use self::options::{Hosts, ServerOptions};
+use self::shared::Shared;
+use crate::address::Address;
+use crate::connection::Connection;
+use crate::error::{Attempt, ListenError, ServerError};
+use crate::port::Port;
+use crate::runtime::executor;
+use crate::{StreamReader, StreamWriter};
+
+/// Starts a server that calls `client_connected` with a reader and a writer for
+/// each connection: asyncio's `start_server`.
+///
+/// The callback's future runs as a task of its own, so a slow one delays no
+/// other. When it fails, its connection is closed and the failure is written to
+/// standard error; when it returns, the connection is closed as soon as nobody
+/// holds its reader or writer any more.
+///
+/// `hosts` is one host, several, or `()` for all interfaces (IPv4 and IPv6, on
+/// one port). Port 0 asks for any free one.
+///
+/// # Errors
+/// [`ListenError::Failed`] with the address that could not be had and why;
+/// nothing stays open then.
+pub async fn start_server<C, F>(
+    client_connected: C,
+    hosts: impl Into<Hosts>,
+    port: impl Into<Port>,
+) -> Result<Server, ListenError>
+where
+    C: FnMut(StreamReader, StreamWriter) -> F + 'static,
+    F: Future<Output: Outcome> + 'static,
+{
+    ServerOptions::new()
+        .start_server(client_connected, hosts, port)
+        .await
+}
+
+/// What a server's callback comes to: nothing, or a `Result`.
+pub trait Outcome {
+    /// What went wrong, if something did.
+    fn failure(self) -> Option<String>;
+}
+
+impl Outcome for () {
+    fn failure(self) -> Option<String> {
+        None
+    }
+}
+
+impl<T, E: fmt::Display> Outcome for Result<T, E> {
+    fn failure(self) -> Option<String> {
+        self.err().map(|error| error.to_string())
+    }
+}
+
+/// A server. Dropping it closes it; its connections live on.
+pub struct Server {
+    shared: Rc<Shared>,
+}
+
+impl Server {
+    /// The addresses the server is bound to; empty once it is closed.
+    pub fn sockets(&self) -> Vec<Address> {
+        let bound = self.shared.bound.borrow();
+        bound.iter().map(|bound| bound.address.into()).collect()
+    }
+
+    /// Whether the server accepts connections.
+    pub fn is_serving(&self) -> bool {
+        let bound = self.shared.bound.borrow();
+        bound.iter().any(|bound| bound.listening)
+    }
+
+    /// Begins to accept. Nothing to do if the server does already.
+    ///
+    /// # Errors
+    /// [`ListenError::Failed`] when listening failed, [`ListenError::Closed`].
+    pub async fn start_serving(&self) -> Result<(), ListenError> {
+        self.listen()
+    }
+
+    /// Begins to accept if the server does not yet, and waits until it is
+    /// closed.
+    ///
+    /// # Errors
+    /// [`ServerError::Busy`] when another task waits here,
+    /// [`ServerError::Closed`] when the server was closed before,
+    /// [`ServerError::Listen`] when serving could not begin.
+    ///
+    /// # Cancel safety
+    /// Dropping the future closes the server and its connections, as leaving
+    /// [`scope`](Self::scope) does.
+    pub async fn serve_forever(&self) -> Result<(), ServerError> {
+        self.begin()?;
+        if self.shared.waited.replace(true) {
+            return Err(ServerError::Busy);
+        }
+        let cancelled = Cancelled(&self.shared);
+        let shared = &self.shared;
+        shared
+            .closing
+            .wait_until(|| shared.closed.get().then_some(()))
+            .await;
+        cancelled.disarm();
+        Ok(())
+    }
+
+    /// Runs `body` and then ends everything: closes the server, closes its
+    /// connections, waits up to 5 s for what was written to be sent, and aborts
+    /// the rest. asyncio's `async with server`.
+    pub async fn scope<T>(self, body: impl AsyncFnOnce(&Server) -> T) -> T {
+        let result = body(&self).await;
+        self.shared.end().await;
+        result
+    }
+
+    /// Stops accepting and closes the listening sockets. Connections that
+    /// nobody accepted are closed; others live on. A second call does nothing.
+    pub fn close(&self) {
+        self.shared.close();
+    }
+
+    /// Closes every connection that came from this server, after sending what
+    /// was written.
+    pub fn close_clients(&self) {
+        self.shared.each_client(Connection::close);
+    }
+
+    /// Closes every connection that came from this server at once.
+    pub fn abort_clients(&self) {
+        self.shared.each_client(Connection::abort);
+    }
+
+    /// Waits until the server and all its connections are closed.
+    pub async fn wait_closed(&self) {
+        self.shared.wait_closed().await;
+    }
+
+    /// Waits for the next connection.
+    #[cfg(feature = "component")]
+    pub(crate) async fn accept(&self) -> Result<(StreamReader, StreamWriter), ServerError> {
+        self.begin()?;
+        self.shared.accept().await.ok_or(ServerError::Closed)
+    }
+
+    /// Waits until [`accept_now`](Self::accept_now) has something to say.
+    #[cfg(feature = "component")]
+    pub(crate) async fn acceptable(&self) -> Result<(), ServerError> {
+        self.begin()?;
+        let shared = &self.shared;
+        shared
+            .accepting
+            .wait_until(|| {
+                (shared.closed.get() || !shared.pending.borrow().is_empty()).then_some(())
+            })
+            .await;
+        Ok(())
+    }
+
+    #[cfg(feature = "component")]
+    pub(crate) fn accept_now(&self) -> Result<Option<(StreamReader, StreamWriter)>, ServerError> {
+        match self.shared.accept_now() {
+            Some(Some(connection)) => Ok(Some(connection)),
+            Some(None) => Err(ServerError::Closed),
+            None => Ok(None),
+        }
+    }
+
+    fn begin(&self) -> Result<(), ServerError> {
+        self.listen().map_err(|error| match error {
+            ListenError::Closed => ServerError::Closed,
+            error => ServerError::Listen(error),
+        })
+    }
+
+    fn listen(&self) -> Result<(), ListenError> {
+        if self.shared.closed.get() {
+            return Err(ListenError::Closed);
+        }
+        let mut bound = self.shared.bound.borrow_mut();
+        for one in bound.iter_mut().filter(|bound| !bound.listening) {
+            let listening = one
+                .socket
+                .set_listen_backlog_size(u64::from(self.shared.backlog.max(1)))
+                .and_then(|()| one.socket.listen());
+            match listening {
+                Ok(connections) => {
+                    one.listening = true;
+                    executor::detach(shared::listen(self.shared.clone(), connections));
+                }
+                Err(code) => {
+                    let attempt = Attempt {
+                        address: one.address.into(),
+                        local_address: None,
+                        code: code.into(),
+                    };
+                    drop(bound);
+                    self.shared.close();
+                    return Err(ListenError::Failed(attempt));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("sockets", &self.sockets())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.shared.close();
+    }
+}
+
+/// The end of a `serve_forever` that was dropped.
+struct Cancelled<'a>(&'a Rc<Shared>);
+
+impl Cancelled<'_> {
+    fn disarm(self) {
+        self.0.waited.set(false);
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Cancelled<'_> {
+    fn drop(&mut self) {
+        self.0.waited.set(false);
+        let shared = self.0.clone();
+        executor::detach(async move { shared.end().await });
+    }
+}

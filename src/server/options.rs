@@ -1,0 +1,255 @@
+//! The options of a server, and from them to a bound one.
+
+use std::future::Future;
+use std::rc::Rc;
+
+use super::bind::{Wanted, bind_all};
+use super::shared::{Shared, serve};
+use super::{Outcome, Server};
+use crate::address::Family;
+use crate::error::ListenError;
+use crate::lookup::{self, LookupFlags, NoAddress};
+use crate::options::limit;
+use crate::port::Port;
+use crate::runtime::executor;
+use crate::{StreamReader, StreamWriter};
+
+const DEFAULT_BACKLOG: u32 = 100;
+
+/// Everything about a server that has a default.
+#[derive(Debug, Clone)]
+pub struct ServerOptions {
+    pub(crate) limit: Option<u64>,
+    pub(crate) family: Option<Family>,
+    pub(crate) flags: LookupFlags,
+    pub(crate) backlog: u32,
+    pub(crate) reuse_address: bool,
+    pub(crate) reuse_port: bool,
+    pub(crate) keep_alive: bool,
+    pub(crate) start_serving: bool,
+    /// A setting that needs TLS, which this build lacks.
+    pub(crate) tls: Option<&'static str>,
+}
+
+impl Default for ServerOptions {
+    fn default() -> ServerOptions {
+        ServerOptions {
+            limit: None,
+            family: None,
+            flags: LookupFlags {
+                passive: true,
+                ..LookupFlags::default()
+            },
+            backlog: DEFAULT_BACKLOG,
+            reuse_address: true,
+            reuse_port: false,
+            keep_alive: false,
+            start_serving: true,
+            tls: None,
+        }
+    }
+}
+
+impl ServerOptions {
+    /// All defaults.
+    pub fn new() -> ServerOptions {
+        ServerOptions::default()
+    }
+
+    /// The limit of each connection's reader in bytes; 64 KiB unless set. 0 is
+    /// refused.
+    pub fn limit(mut self, limit: usize) -> Self {
+        self.limit = Some(limit as u64);
+        self
+    }
+
+    /// Only addresses of this family.
+    pub fn family(mut self, family: Family) -> Self {
+        self.family = Some(family);
+        self
+    }
+
+    /// Restrictions on the lookup of the hosts.
+    pub fn flags(mut self, flags: LookupFlags) -> Self {
+        self.flags = flags;
+        self
+    }
+
+    /// How many connections may wait in the operating system; 100 unless set.
+    pub fn backlog(mut self, backlog: u32) -> Self {
+        self.backlog = backlog;
+        self
+    }
+
+    /// Whether an address still held by old connections may be bound; true
+    /// unless set. False is not supported by WASI's own sockets.
+    pub fn reuse_address(mut self, reuse: bool) -> Self {
+        self.reuse_address = reuse;
+        self
+    }
+
+    /// Whether other servers may share the port; false unless set. True is not
+    /// supported by WASI's own sockets.
+    pub fn reuse_port(mut self, reuse: bool) -> Self {
+        self.reuse_port = reuse;
+        self
+    }
+
+    /// Whether idle connections are probed; false unless set.
+    pub fn keep_alive(mut self, keep_alive: bool) -> Self {
+        self.keep_alive = keep_alive;
+        self
+    }
+
+    /// Whether the server accepts from the start; true unless set. If not, its
+    /// addresses are bound and refuse connections until
+    /// [`Server::start_serving`].
+    pub fn start_serving(mut self, start_serving: bool) -> Self {
+        self.start_serving = start_serving;
+        self
+    }
+
+    /// Starts a server with these options; see [`start_server`].
+    ///
+    /// # Errors
+    /// As for [`start_server`].
+    pub async fn start_server<C, F>(
+        &self,
+        client_connected: C,
+        hosts: impl Into<Hosts>,
+        port: impl Into<Port>,
+    ) -> Result<Server, ListenError>
+    where
+        C: FnMut(StreamReader, StreamWriter) -> F + 'static,
+        F: Future<Output: Outcome> + 'static,
+    {
+        let server = self.bind(hosts.into(), port.into()).await?;
+        drop(executor::spawn(serve(
+            server.shared.clone(),
+            client_connected,
+        )));
+        Ok(server)
+    }
+
+    /// Binds, and listens unless told otherwise. Connections wait for
+    /// [`Server::accept`].
+    pub(crate) async fn bind(&self, hosts: Hosts, port: Port) -> Result<Server, ListenError> {
+        let limit = self.check()?;
+        let port = port
+            .number(self.flags.numeric_service)
+            .map_err(ListenError::InvalidArgument)?;
+        let wanted = self.resolve(&hosts.0, port).await?;
+        let bound = bind_all(&wanted)?;
+        let server = Server {
+            shared: Rc::new(Shared::new(self, limit, bound)),
+        };
+        if self.start_serving {
+            server.listen()?;
+        }
+        Ok(server)
+    }
+
+    /// A server on a socket that is bound already.
+    #[cfg(feature = "component")]
+    pub(crate) fn adopt(
+        &self,
+        socket: wasi::sockets::types::TcpSocket,
+    ) -> Result<Server, ListenError> {
+        let limit = self.check()?;
+        let server = Server {
+            shared: Rc::new(Shared::new(self, limit, vec![super::bind::adopt(socket)?])),
+        };
+        if self.start_serving {
+            server.listen()?;
+        }
+        Ok(server)
+    }
+
+    /// Refuses what is wrong before anything is opened. Returns the limit.
+    fn check(&self) -> Result<usize, ListenError> {
+        let limit = limit(self.limit).map_err(ListenError::InvalidArgument)?;
+        let missing = match self {
+            ServerOptions {
+                tls: Some(setting), ..
+            } => {
+                format!("{setting}: this streams component has no TLS")
+            }
+            ServerOptions {
+                reuse_address: false,
+                ..
+            } => "reuse-address = false: WASI's own sockets always reuse addresses".into(),
+            ServerOptions {
+                reuse_port: true, ..
+            } => "reuse-port: WASI's own sockets cannot share a port".into(),
+            _ => return Ok(limit),
+        };
+        Err(ListenError::NotSupported(missing))
+    }
+
+    async fn resolve(&self, hosts: &[String], port: u16) -> Result<Vec<Wanted>, ListenError> {
+        let mut wanted: Vec<Wanted> = Vec::new();
+        let everywhere = [String::new()];
+        let hosts = if hosts.is_empty() { &everywhere } else { hosts };
+        for host in hosts {
+            let addresses = if host.is_empty() {
+                lookup::no_host(port, self.family, true)
+            } else {
+                lookup::addresses(host, port, self.family, self.flags.numeric_host)
+                    .await
+                    .map_err(|error| match error {
+                        NoAddress::NotSupported(why) => ListenError::NotSupported(why),
+                        NoAddress::Failed(failure) => ListenError::Lookup(failure),
+                    })?
+            };
+            for address in addresses {
+                if !wanted.iter().any(|known| known.address == address) {
+                    wanted.push(Wanted {
+                        address,
+                        optional: host.is_empty(),
+                    });
+                }
+            }
+        }
+        Ok(wanted)
+    }
+}
+
+/// The hosts a server listens on; none means all interfaces.
+#[derive(Debug, Clone, Default)]
+pub struct Hosts(Vec<String>);
+
+impl From<()> for Hosts {
+    fn from((): ()) -> Hosts {
+        Hosts::default()
+    }
+}
+
+impl From<&str> for Hosts {
+    fn from(host: &str) -> Hosts {
+        Hosts(vec![host.to_owned()])
+    }
+}
+
+impl From<Option<&str>> for Hosts {
+    fn from(host: Option<&str>) -> Hosts {
+        host.map(Hosts::from).unwrap_or_default()
+    }
+}
+
+impl From<&[&str]> for Hosts {
+    fn from(hosts: &[&str]) -> Hosts {
+        Hosts(hosts.iter().map(|host| (*host).to_owned()).collect())
+    }
+}
+
+impl<const N: usize> From<[&str; N]> for Hosts {
+    fn from(hosts: [&str; N]) -> Hosts {
+        Hosts::from(hosts.as_slice())
+    }
+}
+
+impl From<Vec<String>> for Hosts {
+    fn from(hosts: Vec<String>) -> Hosts {
+        Hosts(hosts)
+    }
+}

@@ -1,0 +1,204 @@
+//! The state of a server, and the tasks that accept and call back.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, VecDeque};
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::rc::{Rc, Weak};
+use std::task::Poll;
+use std::time::Duration;
+
+use wasi::sockets::types::TcpSocket;
+use wit_bindgen::rt::async_support::StreamReader as RawStream;
+
+use super::bind::Bound;
+use super::{Outcome, ServerOptions};
+use crate::connection::Connection;
+use crate::error::ErrorCode;
+use crate::runtime::executor;
+use crate::runtime::time::timeout;
+use crate::runtime::waiters::Waiters;
+use crate::transport::tcp;
+use crate::{StreamReader, StreamWriter};
+
+/// Connections that were accepted and that nobody has taken yet. Further ones
+/// wait in the operating system's queue.
+const PENDING: usize = 16;
+/// How long accepting pauses when the host is out of resources.
+const BACK_OFF: Duration = Duration::from_secs(1);
+/// How long connections may take to close when a scope is left.
+const LINGER: Duration = Duration::from_secs(5);
+
+/// What a server, its listeners and its connections share.
+pub(super) struct Shared {
+    limit: usize,
+    pub(super) backlog: u32,
+    keep_alive: bool,
+    pub(super) bound: RefCell<Vec<Bound>>,
+    pub(super) pending: RefCell<VecDeque<TcpSocket>>,
+    clients: RefCell<BTreeMap<u64, Weak<Connection>>>,
+    next_client: Cell<u64>,
+    pub(super) closed: Cell<bool>,
+    /// A task is in `serve_forever`.
+    pub(super) waited: Cell<bool>,
+    /// Tasks that wait for a connection.
+    pub(super) accepting: Waiters,
+    /// Listeners that wait for room among the pending connections, or for
+    /// the end.
+    listening: Waiters,
+    /// Tasks that wait for the end.
+    pub(super) closing: Waiters,
+}
+
+impl Shared {
+    pub(super) fn new(options: &ServerOptions, limit: usize, bound: Vec<Bound>) -> Shared {
+        Shared {
+            limit,
+            backlog: options.backlog,
+            keep_alive: options.keep_alive,
+            bound: RefCell::new(bound),
+            pending: RefCell::default(),
+            clients: RefCell::default(),
+            next_client: Cell::new(0),
+            closed: Cell::new(false),
+            waited: Cell::new(false),
+            accepting: Waiters::default(),
+            listening: Waiters::default(),
+            closing: Waiters::default(),
+        }
+    }
+
+    pub(super) fn close(&self) {
+        if self.closed.replace(true) {
+            return;
+        }
+        self.bound.take();
+        self.pending.take();
+        self.accepting.wake_all();
+        self.listening.wake_all();
+        self.closing.wake_all();
+    }
+
+    pub(super) async fn wait_closed(&self) {
+        self.closing
+            .wait_until(|| (self.closed.get() && self.clients.borrow().is_empty()).then_some(()))
+            .await;
+    }
+
+    pub(super) async fn end(&self) {
+        self.close();
+        self.each_client(Connection::close);
+        if timeout(LINGER, self.wait_closed()).await.is_err() {
+            self.each_client(Connection::abort);
+            self.wait_closed().await;
+        }
+    }
+
+    pub(super) fn each_client(&self, act: impl Fn(&Connection)) {
+        let clients: Vec<_> = self.clients.borrow().values().cloned().collect();
+        for client in clients.iter().filter_map(Weak::upgrade) {
+            act(&client);
+        }
+    }
+
+    /// The next connection; `None` when the server is closed.
+    pub(super) async fn accept(self: &Rc<Self>) -> Option<(StreamReader, StreamWriter)> {
+        self.accepting.wait_until(|| self.accept_now()).await
+    }
+
+    /// `Some(None)` when the server is closed, `None` when nobody waits.
+    pub(super) fn accept_now(self: &Rc<Self>) -> Option<Option<(StreamReader, StreamWriter)>> {
+        if self.closed.get() {
+            return Some(None);
+        }
+        let socket = self.pending.borrow_mut().pop_front()?;
+        self.listening.wake_all();
+        let id = self.next_client.get();
+        self.next_client.set(id.wrapping_add(1));
+        let server = self.clone();
+        let (reader, writer, client) = tcp::open(socket, self.limit, move || server.gone(id));
+        self.clients.borrow_mut().insert(id, client);
+        Some(Some((reader, writer)))
+    }
+
+    fn gone(&self, id: u64) {
+        self.clients.borrow_mut().remove(&id);
+        self.closing.wake_all();
+    }
+}
+
+/// Takes connections from one listening socket until the server is closed.
+pub(super) async fn listen(shared: Rc<Shared>, mut connections: RawStream<TcpSocket>) {
+    let mut reported = false;
+    while let Some(socket) = next(&shared, &mut connections).await {
+        match socket.get_remote_address().map_err(ErrorCode::from) {
+            Ok(_) => {
+                reported = false;
+                if shared.keep_alive {
+                    // Best effort, as in asyncio.
+                    drop(socket.set_keep_alive_enabled(true));
+                }
+                shared.pending.borrow_mut().push_back(socket);
+                shared.accepting.wake_all();
+            }
+            // Gone before it was accepted: the next one may be fine.
+            Err(ErrorCode::ConnectionAborted | ErrorCode::InvalidState) => {}
+            Err(code) => {
+                if !std::mem::replace(&mut reported, true) {
+                    crate::report(&format!(
+                        "accept failed ({code}); accepting pauses for {} s at a time",
+                        BACK_OFF.as_secs()
+                    ));
+                }
+                drop(socket);
+                let closed = shared
+                    .listening
+                    .wait_until(|| shared.closed.get().then_some(()));
+                let _ = timeout(BACK_OFF, closed).await;
+            }
+        }
+    }
+}
+
+/// The next connection; `None` when the server is closed.
+async fn next(shared: &Shared, connections: &mut RawStream<TcpSocket>) -> Option<TcpSocket> {
+    let room = || {
+        let closed = shared.closed.get();
+        (closed || shared.pending.borrow().len() < PENDING).then_some(!closed)
+    };
+    if !shared.listening.wait_until(room).await {
+        return None;
+    }
+    let closed = shared
+        .listening
+        .wait_until(|| shared.closed.get().then_some(()));
+    let mut next = pin!(connections.next());
+    let mut closed = pin!(closed);
+    poll_fn(|cx| {
+        if closed.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(None);
+        }
+        next.as_mut().poll(cx)
+    })
+    .await
+}
+
+/// Calls back for each connection until the server is closed.
+pub(super) async fn serve<C, F>(shared: Rc<Shared>, mut client_connected: C)
+where
+    C: FnMut(StreamReader, StreamWriter) -> F + 'static,
+    F: Future<Output: Outcome> + 'static,
+{
+    while let Some((reader, writer)) = shared.accept().await {
+        let client = writer.downgrade();
+        let task = client_connected(reader, writer);
+        drop(executor::spawn(async move {
+            if let Some(failure) = task.await.failure() {
+                crate::report(&format!("unhandled error in client_connected: {failure}"));
+                if let Some(client) = client.upgrade() {
+                    client.close();
+                }
+            }
+        }));
+    }
+}

@@ -1,0 +1,138 @@
+//! Transports over the component model's own byte streams. TCP is two of them
+//! with a result each.
+
+use std::future::{Future, Ready, poll_fn, ready};
+use std::pin::pin;
+use std::task::Poll;
+
+use wasi::wit_stream;
+use wit_bindgen::rt::async_support::{StreamReader, StreamResult, StreamWriter};
+
+use super::{Received, Sink, Source};
+use crate::error::ErrorCode;
+
+/// Receives from a stream; `result` tells how the stream ended.
+pub(crate) struct RawSource<R> {
+    stream: StreamReader<u8>,
+    result: Option<R>,
+}
+
+/// Sends into a stream; `result` tells how the far side took it.
+pub(crate) struct RawSink<R> {
+    stream: Option<StreamWriter<u8>>,
+    result: Option<R>,
+}
+
+impl RawSource<Ready<Result<(), ErrorCode>>> {
+    /// A stream that can only end well.
+    pub(crate) fn new(stream: StreamReader<u8>) -> Self {
+        RawSource::with_result(stream, ready(Ok(())))
+    }
+}
+
+impl RawSink<Ready<Result<(), ErrorCode>>> {
+    /// A sink, and the stream that it feeds.
+    pub(crate) fn new() -> (Self, StreamReader<u8>) {
+        let (writer, reader) = wit_stream::new();
+        (RawSink::with_result(writer, ready(Ok(()))), reader)
+    }
+}
+
+impl<R: Future<Output = Result<(), ErrorCode>>> RawSource<R> {
+    pub(crate) fn with_result(stream: StreamReader<u8>, result: R) -> Self {
+        RawSource {
+            stream,
+            result: Some(result),
+        }
+    }
+
+    async fn received(&mut self, result: StreamResult) -> Received {
+        match result {
+            StreamResult::Complete(_) => Received::Bytes,
+            StreamResult::Cancelled => Received::Bytes,
+            StreamResult::Dropped => match self.result.take() {
+                Some(result) => match result.await {
+                    Ok(()) => Received::End,
+                    Err(code) => Received::Failed(code),
+                },
+                None => Received::End,
+            },
+        }
+    }
+}
+
+impl<R: Future<Output = Result<(), ErrorCode>>> Source for RawSource<R> {
+    async fn receive(&mut self, buffer: Vec<u8>) -> (Received, Vec<u8>) {
+        let (result, buffer) = self.stream.read(buffer).await;
+        (self.received(result).await, buffer)
+    }
+
+    async fn receive_now(&mut self, buffer: Vec<u8>) -> (Option<Received>, Vec<u8>) {
+        let (result, buffer) = {
+            let mut read = pin!(self.stream.read(buffer));
+            poll_fn(|cx| {
+                Poll::Ready(match read.as_mut().poll(cx) {
+                    Poll::Ready(done) => done,
+                    Poll::Pending => read.as_mut().cancel(),
+                })
+            })
+            .await
+        };
+        match result {
+            StreamResult::Cancelled => (None, buffer),
+            result => (Some(self.received(result).await), buffer),
+        }
+    }
+}
+
+impl<R: Future<Output = Result<(), ErrorCode>>> RawSink<R> {
+    pub(crate) fn with_result(stream: StreamWriter<u8>, result: R) -> Self {
+        RawSink {
+            stream: Some(stream),
+            result: Some(result),
+        }
+    }
+
+    async fn outcome(&mut self) -> Result<(), ErrorCode> {
+        match self.result.take() {
+            Some(result) => result.await,
+            None => Ok(()),
+        }
+    }
+}
+
+impl<R: Future<Output = Result<(), ErrorCode>>> Sink for RawSink<R> {
+    async fn send(
+        &mut self,
+        data: Vec<u8>,
+        mut progress: impl FnMut(usize),
+    ) -> (Result<(), ErrorCode>, Vec<u8>) {
+        let Some(stream) = self.stream.as_mut() else {
+            return (Err(ErrorCode::ConnectionBroken), data);
+        };
+        let (mut result, mut rest) = stream.write(data).await;
+        loop {
+            match result {
+                StreamResult::Complete(count) => progress(count),
+                StreamResult::Cancelled => {}
+                StreamResult::Dropped => {
+                    // The far side gave up: its result says why.
+                    let code = match self.outcome().await {
+                        Ok(()) => ErrorCode::ConnectionBroken,
+                        Err(code) => code,
+                    };
+                    return (Err(code), rest.into_vec());
+                }
+            }
+            if rest.remaining() == 0 {
+                return (Ok(()), rest.into_vec());
+            }
+            (result, rest) = stream.write_buf(rest).await;
+        }
+    }
+
+    async fn finish(&mut self) -> Result<(), ErrorCode> {
+        drop(self.stream.take());
+        self.outcome().await
+    }
+}

@@ -1,0 +1,87 @@
+//! TCP over `wasi:sockets`.
+
+use std::future::Future;
+use std::net::SocketAddr;
+
+use wasi::sockets::types::TcpSocket;
+use wasi::wit_stream;
+use wit_bindgen::rt::async_support::FutureReader;
+
+use super::raw::{RawSink, RawSource};
+use super::{Sink, Source};
+use crate::address::from_wasi;
+use crate::connection::{Connection, Names};
+use crate::error::ErrorCode;
+use crate::runtime::executor;
+use crate::{StreamReader, StreamWriter};
+
+/// The two halves of a connection over `socket`, which is connected.
+///
+/// `closed` runs when the connection is closed and the socket is gone.
+pub(crate) fn open(
+    socket: TcpSocket,
+    limit: usize,
+    closed: impl FnOnce() + 'static,
+) -> (StreamReader, StreamWriter, std::rc::Weak<Connection>) {
+    let names = Names {
+        peer: socket
+            .get_remote_address()
+            .ok()
+            .map(|a| from_wasi(a).into()),
+        local: socket.get_local_address().ok().map(|a| from_wasi(a).into()),
+    };
+    let connection = Connection::new(limit, names);
+    let weak = std::rc::Rc::downgrade(&connection);
+    let (reader, writer) = connection.handles();
+    let task = connection.clone();
+    executor::detach(async move {
+        let (source, sink) = split(&socket);
+        task.run(source, sink).await;
+        drop(socket);
+        task.finished();
+        closed();
+    });
+    (reader, writer, weak)
+}
+
+fn split(socket: &TcpSocket) -> (impl Source + use<>, impl Sink + use<>) {
+    let (received, end) = socket.receive();
+    let (to_send, stream) = wit_stream::new();
+    let sent = socket.send(stream);
+    (
+        RawSource::with_result(received, outcome(end)),
+        RawSink::with_result(to_send, outcome(sent)),
+    )
+}
+
+async fn outcome(
+    result: FutureReader<Result<(), wasi::sockets::types::ErrorCode>>,
+) -> Result<(), ErrorCode> {
+    result.await.map_err(ErrorCode::from)
+}
+
+/// The local address of a socket that has one.
+pub(crate) fn local_address(socket: &TcpSocket) -> Result<SocketAddr, ErrorCode> {
+    Ok(from_wasi(socket.get_local_address()?))
+}
+
+/// A future's type that is only named to be boxed.
+pub(crate) type Connected = Result<TcpSocket, ErrorCode>;
+
+/// Makes a connection to `address`, from `local` if that is given.
+///
+/// Dropping the future closes the socket.
+pub(crate) fn connect(
+    address: SocketAddr,
+    local: Option<SocketAddr>,
+) -> impl Future<Output = Connected> {
+    async move {
+        let family = crate::address::Family::of(&address);
+        let socket = TcpSocket::create(family.into())?;
+        if let Some(local) = local {
+            socket.bind(crate::address::to_wasi(local))?;
+        }
+        socket.connect(crate::address::to_wasi(address)).await?;
+        Ok(socket)
+    }
+}

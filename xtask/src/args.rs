@@ -1,0 +1,243 @@
+//! The command line, parsed into one value per command.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+
+use crate::echo::Form;
+use crate::toolchain::Way;
+
+/// What `cargo xtask --help` prints.
+pub(crate) const USAGE: &str = "\
+usage: cargo xtask COMMAND
+
+  echo [--form wit|static] [MESSAGE]
+      build what is needed, start the echo server component on a free port, run
+      the echo client component against it, and show what both print
+      (MESSAGE: `Hello World!`; form: `wit`, the components that import
+      `asyncio:streams`, or `static`, the ones that link the crate)
+  test [-- ARGS]
+      everything continuous integration runs: build, formatting, lints,
+      documentation, tests; ARGS go to the test programs (a filter, --nocapture)
+  build [DIR] [-- CARGO-ARGS]
+      build this repository's components into target/components, or the crate
+      in DIR (or of the manifest DIR) into components beside its other targets
+  setup [--toolchain auto|installed|rustup|debian]
+      find a way to build WebAssembly and build this repository's components
+        installed  the target wasm32-unknown-unknown of the active toolchain
+        rustup     `rustup target add wasm32-unknown-unknown`
+        debian     Debian's packages rustc-web and rust-web-src
+        auto       the first of these that works (the default)
+  --help
+      this text";
+
+/// A parsed command line.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Invocation {
+    /// Print [`USAGE`].
+    Help,
+    /// Find a toolchain, build the components.
+    Setup {
+        /// The way asked for; none means whatever was chosen before.
+        way: Option<Way>,
+    },
+    /// Build the components, or one crate.
+    Build {
+        /// A crate's folder or manifest.
+        path: Option<PathBuf>,
+        /// Passed on to `cargo build`.
+        cargo_args: Vec<String>,
+    },
+    /// Server and client, talking to each other.
+    Echo {
+        /// What the client sends.
+        message: String,
+        /// Which pair of components.
+        form: Form,
+    },
+    /// Everything CI checks.
+    Test {
+        /// Passed on to the test programs.
+        args: Vec<String>,
+    },
+}
+
+impl Invocation {
+    /// Parses the arguments that follow the program's name.
+    pub(crate) fn parse(args: impl Iterator<Item = String>) -> Result<Self> {
+        let mut args = args.peekable();
+        let Some(command) = args.next() else {
+            return Ok(Self::Help);
+        };
+        let mut words = Words::default();
+        words.take(args, &command)?;
+        if words.help {
+            return Ok(Self::Help);
+        }
+        match command.as_str() {
+            "help" | "--help" | "-h" => Ok(Self::Help),
+            "setup" => words.setup(),
+            "build" => words.build(),
+            "echo" => words.echo(),
+            "test" => words.test(),
+            other => bail!("there is no command `{other}`"),
+        }
+    }
+}
+
+/// The arguments of a command, sorted by kind.
+#[derive(Default)]
+struct Words {
+    help: bool,
+    toolchain: Option<String>,
+    form: Option<String>,
+    positional: Vec<String>,
+    /// What follows `--`.
+    rest: Vec<String>,
+}
+
+impl Words {
+    fn take(&mut self, mut args: impl Iterator<Item = String>, command: &str) -> Result<()> {
+        while let Some(arg) = args.next() {
+            let (name, value) = match arg.split_once('=') {
+                Some((name, value)) if name.starts_with("--") => (name, Some(value.to_owned())),
+                _ => (arg.as_str(), None),
+            };
+            match (command, name) {
+                (_, "--") => {
+                    self.rest.extend(args);
+                    return Ok(());
+                }
+                (_, "--help" | "-h") => self.help = true,
+                ("setup", "--toolchain") => {
+                    let value = value.or_else(|| args.next());
+                    self.toolchain = Some(value.context("`--toolchain` needs a value")?);
+                }
+                ("echo", "--form") => {
+                    let value = value.or_else(|| args.next());
+                    self.form = Some(value.context("`--form` needs a value")?);
+                }
+                (_, option) if option.len() > 1 && option.starts_with('-') => {
+                    bail!("`{command}` has no option `{option}`");
+                }
+                _ => self.positional.push(arg),
+            }
+        }
+        Ok(())
+    }
+
+    fn setup(self) -> Result<Invocation> {
+        let way = self.toolchain.as_deref().map(Way::parse).transpose()?;
+        none_of("setup", self.positional.iter().chain(&self.rest))?;
+        Ok(Invocation::Setup { way })
+    }
+
+    fn build(self) -> Result<Invocation> {
+        let mut positional = self.positional.into_iter();
+        let path = positional.next().map(PathBuf::from);
+        none_of("build", positional.as_slice())?;
+        if path.is_none() {
+            none_of("build", &self.rest)?;
+        }
+        Ok(Invocation::Build {
+            path,
+            cargo_args: self.rest,
+        })
+    }
+
+    fn echo(self) -> Result<Invocation> {
+        let form = self.form.as_deref().map(Form::parse).transpose()?;
+        let mut words = self.positional.into_iter().chain(self.rest);
+        let message = words.next().unwrap_or_else(|| "Hello World!".to_owned());
+        if words.next().is_some() {
+            bail!("`echo` takes one message: put quotes around several words");
+        }
+        Ok(Invocation::Echo {
+            message,
+            form: form.unwrap_or(Form::Wit),
+        })
+    }
+
+    fn test(self) -> Result<Invocation> {
+        none_of("test", &self.positional)
+            .context("arguments for the test programs follow a `--`")?;
+        Ok(Invocation::Test { args: self.rest })
+    }
+}
+
+fn none_of<'a>(command: &str, words: impl IntoIterator<Item = &'a String>) -> Result<()> {
+    match words.into_iter().next() {
+        Some(word) => bail!("`{command}` does not take `{word}`"),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &[&str]) -> Result<Invocation> {
+        Invocation::parse(line.iter().map(|word| (*word).to_owned()))
+    }
+
+    fn echo(message: &str, form: Form) -> Invocation {
+        Invocation::Echo {
+            message: message.to_owned(),
+            form,
+        }
+    }
+
+    #[test]
+    fn nothing_and_help_show_the_usage() -> Result<()> {
+        for line in [&[][..], &["--help"], &["help"], &["echo", "-h"]] {
+            assert_eq!(parse(line)?, Invocation::Help);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn echo_says_hello_world_unless_told_otherwise() -> Result<()> {
+        assert_eq!(parse(&["echo"])?, echo("Hello World!", Form::Wit));
+        assert_eq!(parse(&["echo", "a b"])?, echo("a b", Form::Wit));
+        assert_eq!(parse(&["echo", "--", "-x"])?, echo("-x", Form::Wit));
+        assert_eq!(parse(&["echo", "a=b"])?, echo("a=b", Form::Wit));
+        assert_eq!(
+            parse(&["echo", "--form", "static"])?,
+            echo("Hello World!", Form::Static)
+        );
+        assert!(parse(&["echo", "a", "b"]).is_err());
+        Ok(())
+    }
+
+    #[test]
+    fn setup_takes_a_way() -> Result<()> {
+        let way = Some(Way::Debian);
+        assert_eq!(
+            parse(&["setup", "--toolchain=debian"])?,
+            Invocation::Setup { way }
+        );
+        assert_eq!(parse(&["setup"])?, Invocation::Setup { way: None });
+        assert!(parse(&["setup", "--toolchain"]).is_err());
+        assert!(parse(&["setup", "--toolchain", "nix"]).is_err());
+        assert!(parse(&["setup", "debian"]).is_err());
+        Ok(())
+    }
+
+    #[test]
+    fn test_passes_on_what_follows_the_dashes() -> Result<()> {
+        let args = vec!["echo".to_owned(), "--nocapture".to_owned()];
+        assert_eq!(
+            parse(&["test", "--", "echo", "--nocapture"])?,
+            Invocation::Test { args }
+        );
+        assert!(parse(&["test", "echo"]).is_err());
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_unknown_is_refused() {
+        assert!(parse(&["bulid"]).is_err());
+        assert!(parse(&["build", "--fast"]).is_err());
+        assert!(parse(&["build", "a", "b"]).is_err());
+    }
+}

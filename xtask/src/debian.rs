@@ -1,0 +1,91 @@
+//! Debian's packages, for what a machine lacks.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::process::{is_on_path, output_of};
+use crate::progress::Step;
+
+/// A command that something needs, and the package that has it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tool {
+    /// The command's name.
+    pub(crate) command: &'static str,
+    /// The Debian package.
+    pub(crate) package: &'static str,
+}
+
+/// Installs the packages of those tools that are not on the PATH.
+pub(crate) fn ensure_debian_packages(tools: &[Tool]) -> Result<()> {
+    let missing: Vec<_> = tools
+        .iter()
+        .filter(|tool| !is_on_path(tool.command))
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let commands: Vec<_> = missing.iter().map(|tool| tool.command).collect();
+    let packages: Vec<_> = missing.iter().map(|tool| tool.package).collect();
+    install(&packages).with_context(|| format!("install {} and try again", commands.join(", ")))
+}
+
+/// Installs packages with apt-get; fails rather than removing any.
+pub(crate) fn install(packages: &[&str]) -> Result<()> {
+    if !is_on_path("apt-get") {
+        bail!("no apt-get on this machine");
+    }
+    let sudo = !is_root();
+    if sudo && !can_sudo() {
+        bail!(
+            "not allowed to install packages: run `apt-get install --no-install-recommends {}` as root",
+            packages.join(" ")
+        );
+    }
+    // A stale list of one source is no reason to stop: the install will tell.
+    if let Err(error) = Step::new("apt-get update").run_quietly(apt_get(sudo).arg("update")) {
+        eprintln!("    {error:#}");
+    }
+    Step::new(format!("apt-get install {}", packages.join(" "))).run_quietly(
+        apt_get(sudo)
+            .args(["install", "-y", "--no-install-recommends", "--no-remove"])
+            .args(packages),
+    )
+}
+
+fn apt_get(sudo: bool) -> Command {
+    let mut command = Command::new(if sudo { "sudo" } else { "env" });
+    if sudo {
+        command.args(["-n", "env"]);
+    }
+    command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get", "-q"]);
+    command
+}
+
+fn is_root() -> bool {
+    output_of(Command::new("id").arg("-u")).is_ok_and(|id| id == "0")
+}
+
+fn can_sudo() -> bool {
+    is_on_path("sudo") && output_of(Command::new("sudo").args(["-n", "true"])).is_ok()
+}
+
+/// Whether a file is there, for the cheap check of what was installed before.
+pub(crate) fn has(path: &str) -> bool {
+    Path::new(path).exists()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_on_the_path_is_not_installed_again() -> Result<()> {
+        let package = "no-package-of-this-name";
+        ensure_debian_packages(&[Tool {
+            command: "sh",
+            package,
+        }])
+    }
+}

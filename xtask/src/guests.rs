@@ -1,0 +1,260 @@
+//! Guests: the streams component, the examples, the tests' programs, and a user's crate.
+//!
+//! Each feature set has a cargo run of its own. In one run the feature
+//! `component` would reach the programs that link the library, and they would
+//! export what only the streams component may.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use crate::encode;
+use crate::progress::Step;
+use crate::toolchain::Toolchain;
+use crate::workspace::Workspace;
+
+/// The streams component's name under target/components.
+const STREAMS: &str = "streams-tcp";
+
+const MESSAGES: [&str; 2] = ["--message-format", "json-render-diagnostics"];
+
+/// A core module that cargo made.
+#[derive(Debug, PartialEq, Eq)]
+struct Module {
+    /// The cargo target's name.
+    name: String,
+    path: PathBuf,
+}
+
+/// Builds every component of this repository into target/components.
+pub(crate) fn build_all(workspace: &Workspace, toolchain: &Toolchain) -> Result<()> {
+    let mut components = streams(workspace, toolchain)?;
+    components.extend(programs(workspace, toolchain)?);
+    let mut names: Vec<_> = components
+        .iter()
+        .map(|module| module.name.clone())
+        .collect();
+    names.sort_unstable();
+    if let Some([name, _]) = names.array_windows().find(|[one, next]| one == next) {
+        bail!("two guests are called `{name}`: rename one");
+    }
+    let folder = workspace.components();
+    let mut changed = 0_usize;
+    for module in &components {
+        changed += usize::from(encode::component(&module.path, &folder, &module.name)?.changed);
+    }
+    encode::prune(&folder, &names)?;
+    let place = workspace.relative(&folder).display();
+    eprintln!(
+        "    {} components in {place}, {changed} new",
+        components.len()
+    );
+    Ok(())
+}
+
+/// The library with its WIT exports, as one module.
+fn streams(workspace: &Workspace, toolchain: &Toolchain) -> Result<Vec<Module>> {
+    let mut command = toolchain.cargo("rustc")?;
+    command
+        .args([
+            "--package",
+            "asyncio-streams",
+            "--lib",
+            "--crate-type",
+            "cdylib",
+        ])
+        .args(["--features", "component", "--profile", "guest"])
+        .args(MESSAGES)
+        .arg("--target-dir")
+        .arg(workspace.guests())
+        .current_dir(workspace.root());
+    let messages = Step::new("building the streams component").capture(&mut command)?;
+    let mut built = modules(&messages, workspace.root());
+    if built.len() != 1 {
+        bail!(
+            "cargo made {} modules of the streams component, not one",
+            built.len()
+        );
+    }
+    for module in &mut built {
+        STREAMS.clone_into(&mut module.name);
+    }
+    Ok(built)
+}
+
+/// The examples and the tests' guests.
+fn programs(workspace: &Workspace, toolchain: &Toolchain) -> Result<Vec<Module>> {
+    let mut command = toolchain.cargo("build")?;
+    command
+        .args(["--package", "asyncio-streams", "--package", "guests"])
+        .args(["--bins", "--examples", "--profile", "guest"])
+        .args(MESSAGES)
+        .arg("--target-dir")
+        .arg(workspace.guests())
+        .current_dir(workspace.root());
+    let messages =
+        Step::new("building the examples and the tests' guests").capture(&mut command)?;
+    Ok(modules(&messages, workspace.root()))
+}
+
+/// Builds a crate's programs and cdylibs into components; returns their paths.
+///
+/// A crate of this workspace goes where all its guests go, any other one to the
+/// folder `components` beside cargo's other results.
+pub(crate) fn build_crate(
+    workspace: &Workspace,
+    toolchain: &Toolchain,
+    path: &Path,
+    cargo_args: &[String],
+) -> Result<Vec<PathBuf>> {
+    let manifest = manifest_of(path)?;
+    let folder = manifest.parent().context("a manifest without a folder")?;
+    let ours = is_member(workspace, folder);
+    let mut command = toolchain.cargo("build")?;
+    command.arg("--manifest-path").arg(&manifest).args(MESSAGES);
+    if ours {
+        command
+            .args(["--profile", "guest", "--target-dir"])
+            .arg(workspace.guests());
+    } else if !cargo_args.iter().any(|arg| arg.starts_with("--profile")) {
+        command.arg("--release");
+    }
+    command.args(cargo_args);
+    let messages = Step::new(format!("building {}", manifest.display())).capture(&mut command)?;
+    let modules = modules(&messages, folder);
+    if modules.is_empty() {
+        bail!(
+            "{} has nothing to make a component of: it needs a program (src/main.rs), or a library with \
+             crate-type = [\"cdylib\"]",
+            manifest.display()
+        );
+    }
+    let encoded = modules.iter().map(|module| {
+        let folder = if ours {
+            workspace.components()
+        } else {
+            beside_results(&module.path)?
+        };
+        Ok(encode::component(&module.path, &folder, &module.name)?.path)
+    });
+    encoded.collect()
+}
+
+/// The manifest meant by a folder or a manifest's own path.
+fn manifest_of(path: &Path) -> Result<PathBuf> {
+    let manifest = if path.is_dir() {
+        path.join("Cargo.toml")
+    } else {
+        path.to_owned()
+    };
+    if manifest.file_name().is_none_or(|name| name != "Cargo.toml") || !manifest.is_file() {
+        bail!(
+            "{} is no crate: give the folder of a Cargo.toml",
+            path.display()
+        );
+    }
+    manifest
+        .canonicalize()
+        .with_context(|| format!("cannot open {}", manifest.display()))
+}
+
+/// Whether a crate's folder belongs to this workspace: inside it, and without a workspace of its own.
+fn is_member(workspace: &Workspace, folder: &Path) -> bool {
+    let Ok(root) = workspace.root().canonicalize() else {
+        return false;
+    };
+    folder.starts_with(&root)
+        && (folder == root
+            || !std::fs::read_to_string(folder.join("Cargo.toml"))
+                .is_ok_and(|text| text.lines().any(|line| line.trim() == "[workspace]")))
+}
+
+/// `<target>/components` for a module in `<target>/<triple>/<profile>/`.
+fn beside_results(module: &Path) -> Result<PathBuf> {
+    let profile = module
+        .ancestors()
+        .find(|folder| folder.parent().is_some_and(is_triple));
+    let target = profile.and_then(Path::parent).and_then(Path::parent);
+    let target =
+        target.with_context(|| format!("{} lies in no target folder", module.display()))?;
+    Ok(target.join("components"))
+}
+
+fn is_triple(folder: &Path) -> bool {
+    folder
+        .file_name()
+        .is_some_and(|name| name == crate::toolchain::TARGET)
+}
+
+/// The modules among cargo's messages that come from manifests under `folder`.
+fn modules(messages: &str, folder: &Path) -> Vec<Module> {
+    let messages = messages
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok());
+    messages
+        .filter_map(|message: Value| module(&message, folder))
+        .collect()
+}
+
+fn module(message: &Value, folder: &Path) -> Option<Module> {
+    if message.get("reason")? != "compiler-artifact" {
+        return None;
+    }
+    let manifest = message.get("manifest_path")?.as_str()?;
+    if !Path::new(manifest).starts_with(folder) {
+        return None;
+    }
+    let files = message.get("filenames")?.as_array()?;
+    let mut files = files.iter().filter_map(Value::as_str);
+    Some(Module {
+        name: message.get("target")?.get("name")?.as_str()?.to_owned(),
+        path: PathBuf::from(files.find(|file| file.ends_with(".wasm"))?),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn artifact(manifest: &str, name: &str, file: &str) -> String {
+        format!(
+            r#"{{"reason":"compiler-artifact","manifest_path":"{manifest}","target":{{"name":"{name}"}},"filenames":["{file}"]}}"#
+        )
+    }
+
+    #[test]
+    fn modules_are_the_crates_own_wasm_files() {
+        let messages = [
+            r#"{"reason":"build-script-executed"}"#.to_owned(),
+            artifact("/home/app/Cargo.toml", "app", "/t/app.wasm"),
+            artifact("/home/app/Cargo.toml", "lib", "/t/lib.rlib"),
+            artifact("/registry/dep/Cargo.toml", "dep", "/t/dep.wasm"),
+            r#"{"reason":"build-finished","success":true}"#.to_owned(),
+            "what a build script printed".to_owned(),
+        ];
+        let found = modules(&messages.join("\n"), Path::new("/home/app"));
+        let app = Module {
+            name: "app".to_owned(),
+            path: PathBuf::from("/t/app.wasm"),
+        };
+        assert_eq!(found, [app]);
+    }
+
+    #[test]
+    fn components_lie_beside_cargos_other_results() -> Result<()> {
+        let folder = Path::new("/app/target/components");
+        for file in ["release/app.wasm", "guest/examples/app.wasm"] {
+            let module = Path::new("/app/target/wasm32-unknown-unknown").join(file);
+            assert_eq!(beside_results(&module)?, folder);
+        }
+        assert!(beside_results(Path::new("/app/app.wasm")).is_err());
+        Ok(())
+    }
+
+    #[test]
+    fn a_path_without_a_manifest_is_refused() {
+        assert!(manifest_of(Path::new("/no/such/folder")).is_err());
+        assert!(manifest_of(Path::new(file!())).is_err());
+    }
+}

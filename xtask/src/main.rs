@@ -1,0 +1,71 @@
+//! The repository's own commands: set-up, build of the components, demo, tests.
+//!
+//! `cargo xtask --help` lists them. Everything here needs cargo and nothing
+//! else on the PATH; what a command lacks it installs, or says how to.
+
+#![forbid(unsafe_code)]
+
+mod args;
+mod debian;
+mod echo;
+mod encode;
+mod guests;
+mod process;
+mod progress;
+mod setup;
+mod test;
+mod toolchain;
+mod workspace;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use crate::args::{Invocation, USAGE};
+use crate::workspace::Workspace;
+
+fn main() -> ExitCode {
+    let invocation = match Invocation::parse(std::env::args().skip(1)) {
+        Ok(invocation) => invocation,
+        Err(error) => {
+            eprintln!("error: {error:#}\n\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match dispatch(invocation) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(invocation: Invocation) -> Result<ExitCode> {
+    if let Invocation::Help = invocation {
+        println!("{USAGE}");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let workspace = Workspace::find()?;
+    match invocation {
+        Invocation::Help => {}
+        Invocation::Setup { way } => {
+            setup::run(&workspace, way)?;
+        }
+        Invocation::Build { path: None, .. } => {
+            setup::run(&workspace, None)?;
+        }
+        Invocation::Build {
+            path: Some(path),
+            cargo_args,
+        } => {
+            let toolchain = setup::choose(&workspace, None)?;
+            for component in guests::build_crate(&workspace, &toolchain, &path, &cargo_args)? {
+                println!("{}", component.display());
+            }
+        }
+        Invocation::Echo { message, form } => echo::run(&workspace, &message, form)?,
+        Invocation::Test { args } => return test::run(&workspace, &args),
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,162 @@
+//! `cargo xtask test`: everything continuous integration checks, in order.
+
+use std::process::{Command, ExitCode};
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+
+use crate::debian::{Tool, ensure_debian_packages};
+use crate::echo;
+use crate::process::{cargo, output_of};
+use crate::progress::{Step, seconds};
+use crate::setup;
+use crate::toolchain::{TARGET, Toolchain, has_target};
+use crate::workspace::{NATIVE, Workspace};
+
+/// The target of guests written with all of std, for which the library compiles too.
+const WASIP2: &str = "wasm32-wasip2";
+
+/// The programs that tests talk to.
+const TOOLS: [Tool; 1] = [Tool {
+    command: "python3",
+    package: "python3",
+}];
+
+/// Runs all checks; the tests come last, and theirs are the last lines.
+pub(crate) fn run(workspace: &Workspace, args: &[String]) -> Result<ExitCode> {
+    let started = Instant::now();
+    let toolchain = setup::run(workspace, None)?;
+    ensure_tools()?;
+    let checks = Checks {
+        workspace,
+        toolchain,
+    };
+    checks.format()?;
+    checks.lint_native()?;
+    checks.lint_guests()?;
+    checks.document()?;
+    checks.check_wasip2()?;
+    // Tests start this command; built here, it shares all of wasmtime with them.
+    echo::host_command(workspace)?;
+    checks.build_tests()?;
+    eprintln!(
+        "==> running the tests (after {})",
+        seconds(started.elapsed())
+    );
+    checks.test(args)
+}
+
+fn ensure_tools() -> Result<()> {
+    ensure_debian_packages(&TOOLS).context("the tests talk to programs of other origin")?;
+    let script = "import asyncio, sys; assert sys.version_info >= (3, 7)";
+    output_of(Command::new("python3").args(["-c", script]))
+        .context("the tests need python3 with asyncio, 3.7 or newer")?;
+    Ok(())
+}
+
+struct Checks<'a> {
+    workspace: &'a Workspace,
+    toolchain: Toolchain,
+}
+
+impl Checks<'_> {
+    fn format(&self) -> Result<()> {
+        Step::new("checking the formatting")
+            .remedy("run `cargo fmt`, or, where it is missing, `rustup component add rustfmt`")
+            .run(self.cargo().args(["fmt", "--all", "--check"]))
+    }
+
+    fn lint_native(&self) -> Result<()> {
+        Step::new("linting the workspace")
+            .remedy("where clippy is missing, run `rustup component add clippy`")
+            .run(self.cargo().arg("clippy").args(NATIVE).args([
+                "--all-targets",
+                "--",
+                "-D",
+                "warnings",
+            ]))
+    }
+
+    /// The library as guests link it, with its examples and the tests' guests,
+    /// then as the streams component.
+    fn lint_guests(&self) -> Result<()> {
+        if self.toolchain != Toolchain::Active {
+            eprintln!("==> not linting guests: clippy belongs to a toolchain without {TARGET}");
+            return Ok(());
+        }
+        let programs = ["--package", "guests", "--lib", "--bins", "--examples"];
+        Step::new("linting the library, the examples and the guests for WebAssembly")
+            .run(self.guest_clippy(&programs)?.args(["--", "-D", "warnings"]))?;
+        Step::new("linting the streams component").run(
+            self.guest_clippy(&["--lib", "--features", "component"])?
+                .args(["--", "-D", "warnings"]),
+        )
+    }
+
+    /// In the guests' own profile and folder, whose macros are built already.
+    fn guest_clippy(&self, what: &[&str]) -> Result<Command> {
+        let mut command = self.toolchain.cargo("clippy")?;
+        command
+            .args(["--package", "asyncio-streams", "--profile", "guest"])
+            .args(what)
+            .arg("--target-dir")
+            .arg(self.workspace.guests())
+            .current_dir(self.workspace.root());
+        Ok(command)
+    }
+
+    /// The two libraries that others read about; the command has the same
+    /// file name as the guest library, and is no library.
+    fn document(&self) -> Result<()> {
+        Step::new("building the documentation").run(
+            self.cargo()
+                .args(["doc", "--no-deps", "--lib"])
+                .args([
+                    "--package",
+                    "asyncio-streams",
+                    "--package",
+                    "asyncio-streams-host",
+                ])
+                .env("RUSTDOCFLAGS", "-D warnings"),
+        )
+    }
+
+    fn check_wasip2(&self) -> Result<()> {
+        if !has_target(WASIP2)? {
+            eprintln!("==> not checking the library for {WASIP2}: the target is not installed");
+            return Ok(());
+        }
+        Step::new(format!("checking the library for {WASIP2}")).run(
+            self.cargo()
+                .args(["check", "--package", "asyncio-streams", "--lib"])
+                .args(["--profile", "guest", "--target", WASIP2])
+                .arg("--target-dir")
+                .arg(self.workspace.guests()),
+        )
+    }
+
+    fn build_tests(&self) -> Result<()> {
+        let mut command = self.cargo();
+        command.arg("test").args(NATIVE).arg("--no-run");
+        Step::new("building the tests").run(&mut command)
+    }
+
+    /// Hands the terminal to the test runner, and its verdict to the caller.
+    fn test(&self, args: &[String]) -> Result<ExitCode> {
+        let mut command = self.cargo();
+        command
+            .arg("test")
+            .args(NATIVE)
+            .args(["--no-fail-fast", "--"])
+            .args(args);
+        let status = command.status().context("cannot run cargo")?;
+        let code = status.code().and_then(|code| u8::try_from(code).ok());
+        Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
+    }
+
+    fn cargo(&self) -> Command {
+        let mut command = cargo();
+        command.current_dir(self.workspace.root());
+        command
+    }
+}
