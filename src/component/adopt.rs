@@ -16,7 +16,7 @@ impl Guest for Component {
         socket: TcpSocket,
         options: Option<ConnectOptionsHandle>,
     ) -> Result<Pair, wit::ConnectError> {
-        executor::enter();
+        let _entered = executor::enter();
         let options = ConnectOptions::take(options);
         Ok(pair(options.adopt(socket)?))
     }
@@ -25,7 +25,7 @@ impl Guest for Component {
         socket: TcpSocket,
         options: Option<ServerOptionsHandle>,
     ) -> Result<ServerHandle, wit::ListenError> {
-        executor::enter();
+        let _entered = executor::enter();
         let options = ServerOptions::take(options);
         Ok(ServerHandle::new(options.adopt(socket)?))
     }

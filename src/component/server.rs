@@ -38,7 +38,7 @@ impl Guest for Component {
         port: wit::Port,
         options: Option<ServerOptionsHandle>,
     ) -> Result<ServerHandle, wit::ListenError> {
-        executor::enter();
+        let _entered = executor::enter();
         let options = Options::take(options);
         let server = options.bind(Hosts::from(hosts), port.into()).await?;
         Ok(ServerHandle::new(server))
@@ -116,22 +116,22 @@ impl GuestServer for Server {
     }
 
     async fn start_serving(&self) -> Result<(), wit::ListenError> {
-        executor::enter();
+        let _entered = executor::enter();
         Ok(Server::start_serving(self).await?)
     }
 
     async fn serve_forever(&self) -> Result<(), wit::ServerError> {
-        executor::enter();
+        let _entered = executor::enter();
         Ok(Server::serve_forever(self).await?)
     }
 
     async fn accept(&self) -> Result<Pair, wit::ServerError> {
-        executor::enter();
+        let _entered = executor::enter();
         Ok(pair(Server::accept(self).await?))
     }
 
     async fn ready(&self) -> Result<(), wit::ServerError> {
-        executor::enter();
+        let _entered = executor::enter();
         Ok(self.acceptable().await?)
     }
 

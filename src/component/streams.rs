@@ -59,7 +59,7 @@ impl Guest for Component {
         port: wit::Port,
         options: Option<ConnectOptionsHandle>,
     ) -> Result<Pair, wit::ConnectError> {
-        executor::enter();
+        let _entered = executor::enter();
         let options = Options::take(options);
         Ok(pair(options.open_connection(host.as_deref(), port).await?))
     }
@@ -75,14 +75,14 @@ impl Guest for Component {
         data: RawStream<u8>,
         limit: Option<u64>,
     ) -> Result<ReaderHandle, wit::ReadError> {
-        executor::enter();
+        let _entered = executor::enter();
         Ok(ReaderHandle::new(crate::bridge::checked_reader(
             data, limit,
         )?))
     }
 
     async fn from_sink() -> (WriterHandle, RawStream<u8>) {
-        executor::enter();
+        let _entered = executor::enter();
         let (writer, stream) = crate::from_sink();
         (WriterHandle::new(writer), stream)
     }
@@ -259,7 +259,7 @@ impl GuestStreamReader for StreamReader {
     }
 
     async fn into_stream(this: ReaderHandle) -> RawStream<u8> {
-        executor::enter();
+        let _entered = executor::enter();
         StreamReader::into_stream(this.into_inner())
     }
 }

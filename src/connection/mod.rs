@@ -6,6 +6,8 @@
 
 mod read;
 mod task;
+#[cfg(test)]
+mod tests;
 mod write;
 
 use std::cell::{Cell, RefCell};

@@ -7,7 +7,7 @@ use crate::error::WriteError;
 use crate::runtime::budget;
 
 /// Written bytes that wait: a write that finds more than this many is refused.
-const WRITE_HARD_LIMIT: usize = 64 * 1024 * 1024;
+pub(super) const WRITE_HARD_LIMIT: usize = 64 * 1024 * 1024;
 /// The high-water mark unless another one is set; the low one is a quarter.
 pub(super) const DEFAULT_HIGH_WATER: usize = 64 * 1024;
 

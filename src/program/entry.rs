@@ -82,7 +82,7 @@ where
     F: Future<Output: Exit>,
 {
     panic::install();
-    executor::enter();
+    let _entered = executor::enter();
     let failure = program().await.failure();
     if let Some(failure) = &failure {
         stdio::eprint(format_args!("error: {failure}\n"));

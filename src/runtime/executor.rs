@@ -23,7 +23,7 @@ thread_local! {
         RefCell::new(Tasks { running: BTreeMap::new(), next: 0 })
     };
     static INBOX: RefCell<Inbox> = const {
-        RefCell::new(Inbox { arrived: Vec::new(), driver: None, running: false })
+        RefCell::new(Inbox { arrived: Vec::new(), driver: None, running: false, entered: 0 })
     };
 }
 
@@ -37,14 +37,39 @@ struct Inbox {
     /// Wakes the driver while it sleeps.
     driver: Option<Waker>,
     running: bool,
+    /// Asynchronous entries that have not returned.
+    entered: usize,
 }
 
-/// Starts the driver if there is none. Every asynchronous entry into this
-/// library calls it first: the program's `run`, and each asynchronous export.
-pub(crate) fn enter() {
+/// Starts the driver if there is none, and keeps it until the guard is dropped.
+/// Every asynchronous entry into this library holds one: the program's `run`,
+/// and each asynchronous export.
+pub(crate) fn enter() -> Entered {
+    INBOX.with_borrow_mut(|inbox| inbox.entered += 1);
     if claim() {
         // The handle is dropped: the driver ends by itself.
         drop(wit_bindgen::spawn_local(Driver::default()));
+    }
+    Entered(())
+}
+
+/// An asynchronous entry that has not returned.
+#[must_use]
+pub(crate) struct Entered(());
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        let driver = INBOX.with_borrow_mut(|inbox| {
+            inbox.entered -= 1;
+            match inbox.entered {
+                0 => inbox.driver.take(),
+                _ => None,
+            }
+        });
+        // It may have nothing left to stay for.
+        if let Some(driver) = driver {
+            driver.wake();
+        }
     }
 }
 
@@ -135,25 +160,20 @@ impl Future for Driver {
             self.tasks.extend(arrived);
             match self.tasks.poll_next_unpin(cx) {
                 Poll::Ready(Some(())) => {}
-                Poll::Ready(None) => {
-                    let done = INBOX.with_borrow_mut(|inbox| {
-                        inbox.running = !inbox.arrived.is_empty();
-                        !inbox.running
-                    });
-                    if done {
-                        return Poll::Ready(());
-                    }
-                }
-                Poll::Pending => {
-                    let idle = INBOX.with_borrow_mut(|inbox| {
-                        let idle = inbox.arrived.is_empty();
-                        if idle {
-                            inbox.driver = Some(cx.waker().clone());
+                idle => {
+                    let next = INBOX.with_borrow_mut(|inbox| {
+                        if !inbox.arrived.is_empty() {
+                            return None;
                         }
-                        idle
+                        if idle.is_ready() && inbox.entered == 0 {
+                            inbox.running = false;
+                            return Some(Poll::Ready(()));
+                        }
+                        inbox.driver = Some(cx.waker().clone());
+                        Some(Poll::Pending)
                     });
-                    if idle {
-                        return Poll::Pending;
+                    if let Some(next) = next {
+                        return next;
                     }
                 }
             }
@@ -168,7 +188,7 @@ pub(crate) fn run_native<T>(future: impl Future<Output = T>) -> T {
     assert!(claim(), "one driver a thread");
     let mut driver = Box::pin(Driver::default());
     let mut future = Box::pin(future);
-    let result = futures::executor::block_on(std::future::poll_fn(|cx| {
+    let result = pollster::block_on(std::future::poll_fn(|cx| {
         let running = INBOX.with_borrow(|inbox| inbox.running);
         if (running || claim()) && driver.as_mut().poll(cx).is_ready() {
             driver = Box::pin(Driver::default());
