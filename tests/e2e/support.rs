@@ -1,0 +1,201 @@
+//! Running the command and its peers, and waiting for what they print.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Longer than anything takes; a test that waits this long has failed.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A component that `cargo xtask setup` has built.
+pub(crate) fn component(name: &str) -> PathBuf {
+    let path = workspace()
+        .join("target/components")
+        .join(format!("{name}.wasm"));
+    assert!(
+        path.is_file(),
+        "{} is missing: run `cargo xtask setup` first",
+        path.display()
+    );
+    path
+}
+
+pub(crate) fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap()
+        .to_owned()
+}
+
+/// `asyncio-streams run` with these flags, this component and these arguments.
+pub(crate) fn run(flags: &[&str], name: &str, args: &[&str]) -> Process {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_asyncio-streams"));
+    command
+        .env_remove("ASYNCIO_STREAMS_COMPONENT")
+        .env_remove("ASYNCIO_STREAMS_LOG")
+        .arg("run")
+        .args(flags)
+        .arg(component(name))
+        .args(args);
+    Process::start(command)
+}
+
+/// CPython with this program.
+pub(crate) fn python(program: &str, args: &[&str]) -> Process {
+    let mut command = Command::new("python3");
+    command.arg("-u").arg("-c").arg(program).args(args);
+    Process::start(command)
+}
+
+/// A running program whose lines are collected. Killed when dropped.
+pub(crate) struct Process {
+    child: Child,
+    lines: Receiver<Line>,
+    stdout: String,
+    stderr: String,
+}
+
+enum Line {
+    Stdout(String),
+    Stderr(String),
+}
+
+/// What a program has printed, and its exit code.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Process {
+    pub(crate) fn start(mut command: Command) -> Process {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        let (sender, lines) = channel();
+        collect(child.stdout.take().unwrap(), sender.clone(), Line::Stdout);
+        collect(child.stderr.take().unwrap(), sender, Line::Stderr);
+        Process {
+            child,
+            lines,
+            stdout: String::new(),
+            stderr: String::new(),
+        }
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits for a line of standard output or error that starts with this, and
+    /// returns the rest of it.
+    pub(crate) fn wait_for(&mut self, start: &str) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match self.lines.recv_timeout(deadline - Instant::now()) {
+                Ok(line) => {
+                    let text = self.keep(line);
+                    if let Some(rest) = text.strip_prefix(start) {
+                        return rest.trim_end().to_owned();
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => panic!("no {start:?} in time: {self:?}"),
+                Err(RecvTimeoutError::Disconnected) => panic!("ended without {start:?}: {self:?}"),
+            }
+        }
+    }
+
+    /// The address of the next `listening on ADDR` line.
+    pub(crate) fn listening(&mut self) -> SocketAddr {
+        self.wait_for("listening on ").parse().unwrap()
+    }
+
+    /// Sends a signal: `INT`, `TERM`.
+    pub(crate) fn signal(&self, name: &str) {
+        let status = Command::new("kill")
+            .args(["-s", name, &self.id().to_string()])
+            .status()
+            .unwrap();
+        assert!(status.success());
+    }
+
+    /// Waits for the end.
+    pub(crate) fn end(mut self) -> Ended {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match self.lines.recv_timeout(deadline - Instant::now()) {
+                Ok(line) => drop(self.keep(line)),
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => panic!("no end in time: {self:?}"),
+            }
+        }
+        let code = self.child.wait().unwrap().code();
+        Ended {
+            code,
+            stdout: std::mem::take(&mut self.stdout),
+            stderr: std::mem::take(&mut self.stderr),
+        }
+    }
+
+    /// Waits for the end, which has to be a success, and returns what was
+    /// printed to standard output.
+    pub(crate) fn success(self) -> String {
+        let ended = self.end();
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        ended.stdout
+    }
+
+    /// What was printed to standard error so far.
+    pub(crate) fn stderr(&self) -> &str {
+        &self.stderr
+    }
+
+    fn keep(&mut self, line: Line) -> String {
+        let (text, kept) = match line {
+            Line::Stdout(text) => (text, &mut self.stdout),
+            Line::Stderr(text) => (text, &mut self.stderr),
+        };
+        kept.push_str(&text);
+        text
+    }
+}
+
+impl std::fmt::Debug for Process {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // One that has ended already is fine.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+fn collect(from: impl Read + Send + 'static, to: Sender<Line>, kind: fn(String) -> Line) {
+    thread::spawn(move || {
+        let mut from = BufReader::new(from);
+        loop {
+            let mut line = Vec::new();
+            match from.read_until(b'\n', &mut line) {
+                Ok(0) | Err(_) => return,
+                Ok(_) => {
+                    let text = String::from_utf8_lossy(&line).into_owned();
+                    if to.send(kind(text)).is_err() {
+                        return;
+                    }
+                }
+            }
+        }
+    });
+}
