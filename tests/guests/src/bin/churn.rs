@@ -1,0 +1,3 @@
+//! Makes and takes connections on demand; linked statically.
+use asyncio_streams as net;
+include!("../behaviours/churn.rs");

@@ -1,0 +1,260 @@
+//! Nothing is left behind: after thousands of connections the host's tables,
+//! the guest's memory and the open descriptors are what they were after a
+//! hundred.
+//!
+//! A test binary of its own with one test, because descriptors are counted.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use asyncio_streams_host::policy::Policy;
+use asyncio_streams_host::{Ctx, Limits, Runner, Stats, compose, engine};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::task::spawn_local;
+use wasmtime::component::Component;
+use wasmtime_wasi::WasiCtx;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+const BASELINE: usize = 100;
+
+/// What may not grow.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Held {
+    sockets: usize,
+    table: usize,
+    concurrent: usize,
+    memory: usize,
+    descriptors: usize,
+}
+
+async fn held(stats: &Stats) -> Held {
+    let sample = stats.sample().await;
+    Held {
+        sockets: sample.sockets_open,
+        table: sample.table_len,
+        concurrent: sample.concurrent_len,
+        memory: sample.memory_bytes,
+        descriptors: std::fs::read_dir("/proc/self/fd").unwrap().count(),
+    }
+}
+
+/// Waits until what is held is `expected`: the last connections may still be
+/// on their way out.
+async fn expect(stats: &Stats, expected: Held, after: &str) {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let now = held(stats).await;
+        if now == expected {
+            return;
+        }
+        assert!(
+            Instant::now() < deadline,
+            "after {after}: {now:?}, expected {expected:?}"
+        );
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// What is held once it stops changing.
+async fn settled(stats: &Stats) -> Held {
+    let mut last = held(stats).await;
+    let mut same = 0;
+    while same < 20 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        let now = held(stats).await;
+        same = if now == last { same + 1 } else { 0 };
+        last = now;
+    }
+    last
+}
+
+/// The guest, at the other end of its control connection.
+struct Control {
+    lines: BufReader<TcpStream>,
+    port: u16,
+}
+
+impl Control {
+    async fn accept(listener: &TcpListener) -> Control {
+        let (control, _) = listener.accept().await.unwrap();
+        let mut lines = BufReader::new(control);
+        let mut port = String::new();
+        lines.read_line(&mut port).await.unwrap();
+        Control {
+            lines,
+            port: port.trim().parse().unwrap(),
+        }
+    }
+
+    /// The guest makes `count` connections to `port`.
+    async fn run(&mut self, mode: &str, count: usize, port: u16) {
+        let order = format!("{mode} {count} {port}\n");
+        self.lines.get_mut().write_all(order.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        self.lines.read_line(&mut answer).await.unwrap();
+        assert_eq!(answer, "done\n", "{mode}");
+    }
+
+    /// The guest takes `count` connections.
+    async fn visit(&self, count: usize) {
+        for _ in 0..count {
+            let mut visit = TcpStream::connect(("127.0.0.1", self.port)).await.unwrap();
+            visit.write_all(b"x").await.unwrap();
+            let mut answer = Vec::new();
+            visit.read_to_end(&mut answer).await.unwrap();
+            assert_eq!(answer, b"x");
+        }
+    }
+
+    /// The guest takes `count` connections that are reset.
+    async fn visit_and_reset(&self, count: usize) {
+        for _ in 0..count {
+            let visit = TcpStream::connect(("127.0.0.1", self.port)).await.unwrap();
+            visit.set_zero_linger().unwrap();
+        }
+    }
+}
+
+/// Answers each connection's byte with the same byte and closes.
+async fn echo(listener: TcpListener) {
+    loop {
+        let (mut connection, _) = listener.accept().await.unwrap();
+        spawn_local(async move {
+            let mut byte = [0];
+            if connection.read_exact(&mut byte).await.is_ok() {
+                drop(connection.write_all(&byte).await);
+            }
+            // Until the guest closes, or has closed already.
+            drop(connection.read(&mut byte).await);
+        });
+    }
+}
+
+/// Resets each connection once it has sent something.
+async fn reset(listener: TcpListener) {
+    loop {
+        let (mut connection, _) = listener.accept().await.unwrap();
+        drop(connection.read(&mut [0]).await);
+        connection.set_zero_linger().unwrap();
+    }
+}
+
+/// A port where connections are never accepted nor refused.
+async fn black_hole() -> (TcpListener, Vec<TcpSocket>, Vec<TcpStream>) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut waiting = Vec::new();
+    // The kernel drops further ones when its queue is full.
+    while let Ok(connected) =
+        tokio::time::timeout(Duration::from_millis(200), TcpStream::connect(address)).await
+    {
+        waiting.push(connected.unwrap());
+    }
+    (listener, Vec::new(), waiting)
+}
+
+async fn local() -> (TcpListener, u16) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    (listener, port)
+}
+
+async fn nothing_is_left_behind_by(guest: &str, handles: Option<usize>) {
+    let (control, control_port) = local().await;
+    let (echoing, echo_port) = local().await;
+    let (resetting, reset_port) = local().await;
+    let (refusing, refused_port) = local().await;
+    drop(refusing);
+    let (hole, _, _waiting) = black_hole().await;
+    let hole_port = hole.local_addr().unwrap().port();
+    let (denied, denied_port) = local().await;
+
+    let mut policy = Policy::new();
+    for port in [control_port, echo_port, reset_port, refused_port, hole_port] {
+        policy.allow_connect(format!("tcp://127.0.0.1:{port}").parse().unwrap());
+    }
+    policy.allow_listen("tcp://127.0.0.1:0".parse().unwrap());
+    let mut limits = Limits::default();
+    if let Some(handles) = handles {
+        limits.handles = handles;
+    }
+
+    let engine = engine().unwrap();
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../target/components")
+        .join(format!("{guest}.wasm"));
+    let application = std::fs::read(path).unwrap();
+    let program = compose::prepare(&application, compose::builtin_streams()).unwrap();
+    let component = Component::from_binary(&engine, &program).unwrap();
+    let ctx = Ctx::builder().policy(policy).limits(limits).build();
+    let wasi = WasiCtx::builder()
+        .args(&[guest, "127.0.0.1", &control_port.to_string()])
+        .inherit_stderr()
+        .build();
+    let runner = Runner::new(ctx, wasi);
+    let stats = runner.stats();
+
+    let peers = [
+        spawn_local(echo(echoing)),
+        spawn_local(reset(resetting)),
+    ];
+    let test = async {
+        let mut control = Control::accept(&control).await;
+        let modes = [
+            ("complete", 10_000, echo_port),
+            ("dropped", 1000, echo_port),
+            ("refused", 1000, refused_port),
+            ("reset", 1000, reset_port),
+            ("denied", 1000, denied_port),
+            ("cancelled", 1000, hole_port),
+        ];
+        for (mode, _, port) in modes {
+            control.run(mode, BASELINE, port).await;
+        }
+        control.visit(BASELINE).await;
+        control.visit_and_reset(BASELINE).await;
+        let before = settled(&stats).await;
+        eprintln!("{guest} after {BASELINE} of each: {before:?}");
+        for (mode, count, port) in modes {
+            control.run(mode, count, port).await;
+            expect(&stats, before, &format!("{count} {mode}")).await;
+        }
+        control.visit(10_000).await;
+        expect(&stats, before, "10000 accepted").await;
+        control.visit_and_reset(1000).await;
+        expect(&stats, before, "1000 accepted and reset").await;
+    };
+    let running = runner.run(&engine, &component);
+    let (report, ()) = tokio::join!(running, test);
+    let report = report.unwrap();
+    assert_eq!(report.exit.code(), 0, "{:?}", report.exit);
+    assert_eq!(report.stats.sockets_open, 0);
+    for peer in peers {
+        peer.abort();
+    }
+    drop(denied);
+}
+
+#[test]
+fn nothing_is_left_behind() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let local = tokio::task::LocalSet::new();
+    let guests = std::env::var("LEAKS_OF").unwrap_or_else(|_| "churn churn-wit".into());
+    for guest in guests.split_whitespace() {
+        local.block_on(&runtime, async {
+            nothing_is_left_behind_by(guest, None).await;
+            nothing_is_left_behind_by(guest, Some(300)).await;
+        });
+    }
+}
