@@ -1,0 +1,15 @@
+//! Takes memory without an end.
+
+async fn program() {
+    asyncio_streams::println!("allocating");
+    asyncio_streams::sleep(std::time::Duration::ZERO).await;
+    let mut taken = Vec::new();
+    loop {
+        taken.push(vec![taken.len(); 100_000]);
+        if taken.len() == usize::MAX {
+            break;
+        }
+    }
+}
+
+asyncio_streams::run!(program);

@@ -1,0 +1,15 @@
+//! Listens on all the hosts that are its arguments, on one free port, prints
+//! each address and ends.
+
+use asyncio_streams::{Hosts, println, start_server};
+
+async fn program() -> Result<(), Box<dyn std::error::Error>> {
+    let hosts: Vec<String> = asyncio_streams::args().skip(1).collect();
+    let server = start_server(async |_, _| {}, Hosts::from(hosts), 0).await?;
+    for address in server.sockets() {
+        println!("{address}");
+    }
+    Ok(())
+}
+
+asyncio_streams::run!(program);
