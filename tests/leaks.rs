@@ -20,7 +20,7 @@ use tokio::task::spawn_local;
 use wasmtime::component::Component;
 use wasmtime_wasi::WasiCtx;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(20);
 const BASELINE: usize = 100;
 
 /// What may not grow.
@@ -95,7 +95,11 @@ impl Control {
     /// The guest makes `count` connections to `port`.
     async fn run(&mut self, mode: &str, count: usize, port: u16) {
         let order = format!("{mode} {count} {port}\n");
-        self.lines.get_mut().write_all(order.as_bytes()).await.unwrap();
+        self.lines
+            .get_mut()
+            .write_all(order.as_bytes())
+            .await
+            .unwrap();
         let mut answer = String::new();
         self.lines.read_line(&mut answer).await.unwrap();
         assert_eq!(answer, "done\n", "{mode}");
@@ -202,10 +206,7 @@ async fn nothing_is_left_behind_by(guest: &str, handles: Option<usize>) {
     let runner = Runner::new(ctx, wasi);
     let stats = runner.stats();
 
-    let peers = [
-        spawn_local(echo(echoing)),
-        spawn_local(reset(resetting)),
-    ];
+    let peers = [spawn_local(echo(echoing)), spawn_local(reset(resetting))];
     let test = async {
         let mut control = Control::accept(&control).await;
         let modes = [

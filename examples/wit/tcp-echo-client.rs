@@ -3,6 +3,7 @@
 //!
 //! Arguments: address (127.0.0.1), port (8888), message (Hello World!), and
 //! `--no-wait` to end without waiting for the connection to be closed.
+#![expect(missing_docs, reason = "the bindings are generated")]
 
 use asyncio_streams::println;
 

@@ -2,6 +2,7 @@
 //! imports `asyncio:streams` and never sees a socket.
 //!
 //! Arguments: address (127.0.0.1) and port (8888).
+#![expect(missing_docs, reason = "the bindings are generated")]
 
 use asyncio_streams::{println, spawn};
 

@@ -16,17 +16,21 @@ impl Guest for Component {
         socket: TcpSocket,
         options: Option<ConnectOptionsHandle>,
     ) -> Result<Pair, wit::ConnectError> {
-        let _entered = executor::enter();
-        let options = ConnectOptions::take(options);
-        Ok(pair(options.adopt(socket)?))
+        executor::export(async {
+            let options = ConnectOptions::take(options);
+            Ok(pair(options.adopt(socket)?))
+        })
+        .await
     }
 
     async fn start_server(
         socket: TcpSocket,
         options: Option<ServerOptionsHandle>,
     ) -> Result<ServerHandle, wit::ListenError> {
-        let _entered = executor::enter();
-        let options = ServerOptions::take(options);
-        Ok(ServerHandle::new(options.adopt(socket)?))
+        executor::export(async {
+            let options = ServerOptions::take(options);
+            Ok(ServerHandle::new(options.adopt(socket)?))
+        })
+        .await
     }
 }

@@ -38,17 +38,19 @@ impl Guest for Component {
         port: wit::Port,
         options: Option<ServerOptionsHandle>,
     ) -> Result<ServerHandle, wit::ListenError> {
-        let _entered = executor::enter();
-        let options = Options::take(options);
-        let server = options.bind(Hosts::from(hosts), port.into()).await?;
-        Ok(ServerHandle::new(server))
+        executor::export(async {
+            let options = Options::take(options);
+            let server = options.bind(Hosts::from(hosts), port.into()).await?;
+            Ok(ServerHandle::new(server))
+        })
+        .await
     }
 
     async fn start_unix_server(
         _address: wit::UnixAddress,
         _options: Option<ServerOptionsHandle>,
     ) -> Result<ServerHandle, wit::ListenError> {
-        Err(wit::ListenError::NotSupported(NO_UNIX.into()))
+        executor::export(async { Err(wit::ListenError::NotSupported(NO_UNIX.into())) }).await
     }
 }
 
@@ -116,23 +118,19 @@ impl GuestServer for Server {
     }
 
     async fn start_serving(&self) -> Result<(), wit::ListenError> {
-        let _entered = executor::enter();
-        Ok(Server::start_serving(self).await?)
+        executor::export(async { Ok(Server::start_serving(self).await?) }).await
     }
 
     async fn serve_forever(&self) -> Result<(), wit::ServerError> {
-        let _entered = executor::enter();
-        Ok(Server::serve_forever(self).await?)
+        executor::export(async { Ok(Server::serve_forever(self).await?) }).await
     }
 
     async fn accept(&self) -> Result<Pair, wit::ServerError> {
-        let _entered = executor::enter();
-        Ok(pair(Server::accept(self).await?))
+        executor::export(async { Ok(pair(Server::accept(self).await?)) }).await
     }
 
     async fn ready(&self) -> Result<(), wit::ServerError> {
-        let _entered = executor::enter();
-        Ok(self.acceptable().await?)
+        executor::export(async { Ok(self.acceptable().await?) }).await
     }
 
     fn accept_nowait(&self) -> Result<Option<Pair>, wit::ServerError> {
@@ -152,6 +150,9 @@ impl GuestServer for Server {
     }
 
     async fn wait_closed(&self) {
-        Server::wait_closed(self).await;
+        executor::export(async {
+            Server::wait_closed(self).await;
+        })
+        .await
     }
 }

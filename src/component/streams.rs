@@ -59,32 +59,38 @@ impl Guest for Component {
         port: wit::Port,
         options: Option<ConnectOptionsHandle>,
     ) -> Result<Pair, wit::ConnectError> {
-        let _entered = executor::enter();
-        let options = Options::take(options);
-        Ok(pair(options.open_connection(host.as_deref(), port).await?))
+        executor::export(async {
+            let options = Options::take(options);
+            Ok(pair(options.open_connection(host.as_deref(), port).await?))
+        })
+        .await
     }
 
     async fn open_unix_connection(
         _address: wit::UnixAddress,
         _options: Option<ConnectOptionsHandle>,
     ) -> Result<Pair, wit::ConnectError> {
-        Err(wit::ConnectError::NotSupported(NO_UNIX.into()))
+        executor::export(async { Err(wit::ConnectError::NotSupported(NO_UNIX.into())) }).await
     }
 
     async fn from_stream(
         data: RawStream<u8>,
         limit: Option<u64>,
     ) -> Result<ReaderHandle, wit::ReadError> {
-        let _entered = executor::enter();
-        Ok(ReaderHandle::new(crate::bridge::checked_reader(
-            data, limit,
-        )?))
+        executor::export(async {
+            Ok(ReaderHandle::new(crate::bridge::checked_reader(
+                data, limit,
+            )?))
+        })
+        .await
     }
 
     async fn from_sink() -> (WriterHandle, RawStream<u8>) {
-        let _entered = executor::enter();
-        let (writer, stream) = crate::from_sink();
-        (WriterHandle::new(writer), stream)
+        executor::export(async {
+            let (writer, stream) = crate::from_sink();
+            (WriterHandle::new(writer), stream)
+        })
+        .await
     }
 }
 
@@ -153,23 +159,29 @@ fn separators(list: &[Vec<u8>]) -> Result<Separators, ReadError> {
 
 impl GuestStreamReader for StreamReader {
     async fn read(&self, n: Option<u64>) -> Result<Vec<u8>, wit::ReadError> {
-        let bytes = match n {
-            Some(n) => StreamReader::read(self, size(n)).await?,
-            None => self.read_to_end().await?,
-        };
-        Ok(bytes.into())
+        executor::export(async {
+            let bytes = match n {
+                Some(n) => StreamReader::read(self, size(n)).await?,
+                None => self.read_to_end().await?,
+            };
+            Ok(bytes.into())
+        })
+        .await
     }
 
     async fn readline(&self, limit: Option<u64>) -> Result<Vec<u8>, wit::ReadError> {
-        let line = match limit {
-            Some(limit) => self.readline_limited(size(limit)).await?,
-            None => StreamReader::readline(self).await?,
-        };
-        Ok(line.into())
+        executor::export(async {
+            let line = match limit {
+                Some(limit) => self.readline_limited(size(limit)).await?,
+                None => StreamReader::readline(self).await?,
+            };
+            Ok(line.into())
+        })
+        .await
     }
 
     async fn readexactly(&self, n: u64) -> Result<Vec<u8>, wit::ReadError> {
-        Ok(StreamReader::readexactly(self, size(n)).await?.into())
+        executor::export(async { Ok(StreamReader::readexactly(self, size(n)).await?.into()) }).await
     }
 
     async fn readuntil(
@@ -177,43 +189,52 @@ impl GuestStreamReader for StreamReader {
         list: Vec<Vec<u8>>,
         limit: Option<u64>,
     ) -> Result<Vec<u8>, wit::ReadError> {
-        let read = self.read_until(separators(&list)?, limit.map(size));
-        Ok(read.await?.into())
+        executor::export(async {
+            let read = self.read_until(separators(&list)?, limit.map(size));
+            Ok(read.await?.into())
+        })
+        .await
     }
 
     async fn readlines(&self, max: u32) -> Result<Vec<Vec<u8>>, wit::ReadError> {
-        let lines = StreamReader::readlines(self, size(u64::from(max))).await?;
-        Ok(lines.into_iter().map(Vec::from).collect())
+        executor::export(async {
+            let lines = StreamReader::readlines(self, size(u64::from(max))).await?;
+            Ok(lines.into_iter().map(Vec::from).collect())
+        })
+        .await
     }
 
     async fn ready(&self, request: ReadRequest) -> Result<(), wit::ReadError> {
-        let wait = |ready: bool, wanted: usize| match ready {
-            true => Found::Ready(()),
-            false => Found::Wait(wanted),
-        };
-        let ready: Result<(), ReadError> = match request {
-            ReadRequest::Some(n) => {
-                StreamReader::ready(self, |buffer| {
-                    wait(n == 0 || !buffer.is_empty() || buffer.ended(), 1)
-                })
-                .await
-            }
-            ReadRequest::All => {
-                StreamReader::ready(self, |buffer| wait(buffer.ended(), usize::MAX)).await
-            }
-            ReadRequest::Exactly(n) => {
-                let n = size(n);
-                StreamReader::ready(self, |buffer| wait(buffer.len() >= n || buffer.ended(), n))
+        executor::export(async {
+            let wait = |ready: bool, wanted: usize| match ready {
+                true => Found::Ready(()),
+                false => Found::Wait(wanted),
+            };
+            let ready: Result<(), ReadError> = match request {
+                ReadRequest::Some(n) => {
+                    StreamReader::ready(self, |buffer| {
+                        wait(n == 0 || !buffer.is_empty() || buffer.ended(), 1)
+                    })
                     .await
-            }
-            ReadRequest::Line(limit) => self.ready_until(Separators::newline(), limit).await,
-            ReadRequest::Until((list, limit)) => match separators(&list) {
-                Ok(list) => self.ready_until(list, limit).await,
-                // The read itself reports it.
-                Err(_) => Ok(()),
-            },
-        };
-        Ok(ready?)
+                }
+                ReadRequest::All => {
+                    StreamReader::ready(self, |buffer| wait(buffer.ended(), usize::MAX)).await
+                }
+                ReadRequest::Exactly(n) => {
+                    let n = size(n);
+                    StreamReader::ready(self, |buffer| wait(buffer.len() >= n || buffer.ended(), n))
+                        .await
+                }
+                ReadRequest::Line(limit) => self.ready_until(Separators::newline(), limit).await,
+                ReadRequest::Until((list, limit)) => match separators(&list) {
+                    Ok(list) => self.ready_until(list, limit).await,
+                    // The read itself reports it.
+                    Err(_) => Ok(()),
+                },
+            };
+            Ok(ready?)
+        })
+        .await
     }
 
     fn read_nowait(&self, request: ReadRequest) -> Result<Option<Vec<u8>>, wit::ReadError> {
@@ -239,7 +260,7 @@ impl GuestStreamReader for StreamReader {
     }
 
     async fn discard_line(&self) -> Result<u64, wit::ReadError> {
-        Ok(StreamReader::discard_line(self).await?)
+        executor::export(async { Ok(StreamReader::discard_line(self).await?) }).await
     }
 
     fn at_eof(&self) -> bool {
@@ -259,8 +280,7 @@ impl GuestStreamReader for StreamReader {
     }
 
     async fn into_stream(this: ReaderHandle) -> RawStream<u8> {
-        let _entered = executor::enter();
-        StreamReader::into_stream(this.into_inner())
+        executor::export(async { StreamReader::into_stream(this.into_inner()) }).await
     }
 }
 
@@ -287,11 +307,11 @@ impl GuestStreamWriter for StreamWriter {
     }
 
     async fn write_stream(&self, data: RawStream<u8>) -> Result<u64, wit::WriteError> {
-        Ok(StreamWriter::write_stream(self, data).await?)
+        executor::export(async { Ok(StreamWriter::write_stream(self, data).await?) }).await
     }
 
     async fn drain(&self) -> Result<(), wit::WriteError> {
-        Ok(StreamWriter::drain(self).await?)
+        executor::export(async { Ok(StreamWriter::drain(self).await?) }).await
     }
 
     fn write_eof(&self) -> Result<(), wit::WriteError> {
@@ -311,7 +331,7 @@ impl GuestStreamWriter for StreamWriter {
     }
 
     async fn wait_closed(&self) -> Result<(), wit::ErrorCode> {
-        Ok(StreamWriter::wait_closed(self).await?)
+        executor::export(async { Ok(StreamWriter::wait_closed(self).await?) }).await
     }
 
     fn get_extra_info(&self, name: String) -> Option<wit::ExtraInfo> {
@@ -369,6 +389,6 @@ impl GuestStreamWriter for StreamWriter {
         _ssl_handshake_timeout: Option<u64>,
         _ssl_shutdown_timeout: Option<u64>,
     ) -> Result<(), wit::ConnectError> {
-        Err(wit::ConnectError::NotSupported(NO_TLS.into()))
+        executor::export(async { Err(wit::ConnectError::NotSupported(NO_TLS.into())) }).await
     }
 }

@@ -119,17 +119,12 @@ impl Connection {
 
     async fn send(&self, mut sink: impl Sink) {
         let mut spare = Vec::new();
-        loop {
-            match self.next_to_send(&mut spare).await {
-                Some(data) => {
-                    let (result, data) = sink.send(data, |count| self.sent(count)).await;
-                    if let Err(code) = result {
-                        return self.fail(code);
-                    }
-                    spare = data;
-                }
-                None => break,
+        while let Some(data) = self.next_to_send(&mut spare).await {
+            let (result, data) = sink.send(data, |count| self.sent(count)).await;
+            if let Err(code) = result {
+                return self.fail(code);
             }
+            spare = data;
         }
         if let Err(code) = sink.finish().await {
             return self.fail(code);

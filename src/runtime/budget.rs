@@ -6,7 +6,7 @@ use std::future::poll_fn;
 use std::task::{Context, Poll};
 
 /// Ready operations in a row before one gives way.
-const TURNS: u32 = 128;
+const TURNS: u32 = 64;
 
 thread_local! {
     static LEFT: Cell<u32> = const { Cell::new(TURNS) };

@@ -53,6 +53,30 @@ pub(crate) fn enter() -> Entered {
     Entered(())
 }
 
+/// Runs the body of an asynchronous export.
+///
+/// wasmtime 48 never frees its record of a call between components that returns
+/// and ends before its caller has taken notice: a million such calls, and the
+/// store is full. So a call that did not have to wait ends one turn after it
+/// has returned, and the budget gives those turns a chance.
+#[cfg(feature = "component")]
+pub(crate) async fn export<T>(body: impl Future<Output = T>) -> T {
+    let _entered = enter();
+    super::budget::proceed().await;
+    let mut body = std::pin::pin!(body);
+    let mut waited = false;
+    let result = std::future::poll_fn(|cx| {
+        let result = body.as_mut().poll(cx);
+        waited |= result.is_pending();
+        result
+    })
+    .await;
+    if !waited {
+        drop(wit_bindgen::spawn_local(wit_bindgen::yield_async()));
+    }
+    result
+}
+
 /// An asynchronous entry that has not returned.
 #[must_use]
 pub(crate) struct Entered(());

@@ -36,9 +36,8 @@ pub(crate) trait Source {
 /// The sending half. Dropping it without [`finish`](Sink::finish) gives up
 /// sending.
 pub(crate) trait Sink {
-    /// Sends some of `data`, from `from` on; how much, and the data again.
-    ///
-    /// `progress` is called with the number of bytes each time some were taken.
+    /// Sends all of `data` and gives its memory back. `progress` is called with
+    /// the number of bytes each time some were taken.
     fn send(
         &mut self,
         data: Vec<u8>,

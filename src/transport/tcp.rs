@@ -1,7 +1,7 @@
 //! TCP over `wasi:sockets`.
 
-use std::future::Future;
 use std::net::SocketAddr;
+use std::rc::{Rc, Weak};
 
 use wasi::sockets::types::TcpSocket;
 use wasi::wit_stream;
@@ -9,7 +9,7 @@ use wit_bindgen::rt::async_support::FutureReader;
 
 use super::raw::{RawSink, RawSource};
 use super::{Sink, Source};
-use crate::address::from_wasi;
+use crate::address::{Family, from_wasi, to_wasi};
 use crate::connection::{Connection, Names};
 use crate::error::ErrorCode;
 use crate::runtime::executor;
@@ -22,7 +22,7 @@ pub(crate) fn open(
     socket: TcpSocket,
     limit: usize,
     closed: impl FnOnce() + 'static,
-) -> (StreamReader, StreamWriter, std::rc::Weak<Connection>) {
+) -> (StreamReader, StreamWriter, Weak<Connection>) {
     let names = Names {
         peer: socket
             .get_remote_address()
@@ -31,7 +31,7 @@ pub(crate) fn open(
         local: socket.get_local_address().ok().map(|a| from_wasi(a).into()),
     };
     let connection = Connection::new(limit, names);
-    let weak = std::rc::Rc::downgrade(&connection);
+    let weak = Rc::downgrade(&connection);
     let (reader, writer) = connection.handles();
     let task = connection.clone();
     executor::detach(async move {
@@ -65,23 +65,17 @@ pub(crate) fn local_address(socket: &TcpSocket) -> Result<SocketAddr, ErrorCode>
     Ok(from_wasi(socket.get_local_address()?))
 }
 
-/// A future's type that is only named to be boxed.
+/// A connected socket, or why there is none.
 pub(crate) type Connected = Result<TcpSocket, ErrorCode>;
 
 /// Makes a connection to `address`, from `local` if that is given.
 ///
 /// Dropping the future closes the socket.
-pub(crate) fn connect(
-    address: SocketAddr,
-    local: Option<SocketAddr>,
-) -> impl Future<Output = Connected> {
-    async move {
-        let family = crate::address::Family::of(&address);
-        let socket = TcpSocket::create(family.into())?;
-        if let Some(local) = local {
-            socket.bind(crate::address::to_wasi(local))?;
-        }
-        socket.connect(crate::address::to_wasi(address)).await?;
-        Ok(socket)
+pub(crate) async fn connect(address: SocketAddr, local: Option<SocketAddr>) -> Connected {
+    let socket = TcpSocket::create(Family::of(&address).into())?;
+    if let Some(local) = local {
+        socket.bind(to_wasi(local))?;
     }
+    socket.connect(to_wasi(address)).await?;
+    Ok(socket)
 }

@@ -8,6 +8,15 @@
     reason = "a test fails by panicking"
 )]
 
+#[expect(unreachable_pub, reason = "the guests' library has it as well")]
+#[path = "../guests/src/noise.rs"]
+mod noise;
 mod support;
 
+mod command;
+mod denials;
 mod examples;
+mod interop;
+mod pace;
+mod readme;
+mod transfer;

@@ -57,7 +57,7 @@ async fn complete(port: &str) -> Outcome {
     let (reader, writer) = open_connection(HOST, port).await?;
     writer.write(b"x")?;
     let answer = reader.readexactly(1).await?;
-    if answer.as_ref() != b"x" {
+    if answer != b"x"[..] {
         return Err("the answer is not what was sent".into());
     }
     writer.close();

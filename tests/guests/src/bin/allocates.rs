@@ -1,8 +1,6 @@
 //! Takes memory without an end.
 
 async fn program() {
-    asyncio_streams::println!("allocating");
-    asyncio_streams::sleep(std::time::Duration::ZERO).await;
     let mut taken = Vec::new();
     loop {
         taken.push(vec![taken.len(); 100_000]);

@@ -1,26 +1,3 @@
-//! Opens connections until one fails, holds them all, and says how it failed.
-//! Then it closes one and opens another. Arguments: address and port.
-
-use asyncio_streams::{open_connection, println};
-
-async fn program() -> Result<(), Box<dyn std::error::Error>> {
-    let args: Vec<String> = asyncio_streams::args().skip(1).collect();
-    let arg = |index: usize| args.get(index).map_or("", String::as_str);
-    let mut open = Vec::new();
-    let error = loop {
-        match open_connection(arg(0), arg(1)).await {
-            Ok(connection) => open.push(connection),
-            Err(error) => break error,
-        }
-    };
-    println!("{} open, then: {error}", open.len());
-    if let Some((_reader, writer)) = open.pop() {
-        writer.close();
-        writer.wait_closed().await?;
-    }
-    open.push(open_connection(arg(0), arg(1)).await?);
-    println!("{} open again", open.len());
-    Ok(())
-}
-
-asyncio_streams::run!(program);
+//! Connects until it is refused; linked statically.
+use asyncio_streams as net;
+include!("../behaviours/connects.rs");

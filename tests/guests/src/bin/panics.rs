@@ -5,12 +5,12 @@ async fn program() {
     let bytes = bytes.and_then(|n| n.parse().ok()).unwrap_or_default();
     asyncio_streams::print!("{}", ".".repeat(bytes));
     asyncio_streams::println!("before");
-    fall_over().await;
+    fall_over();
 }
 
 #[inline(never)]
 #[expect(clippy::panic, reason = "it is what this program is for")]
-async fn fall_over() {
+fn fall_over() -> ! {
     panic!("the cellar is flooded");
 }
 

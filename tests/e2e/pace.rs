@@ -1,0 +1,90 @@
+//! Nothing that waits holds up anything else.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::thread;
+use std::time::Duration;
+
+use crate::noise::Noise;
+use crate::support::{Process, run};
+
+const FORMS: [&str; 2] = ["", "-wit"];
+
+const SEED: u64 = 7;
+
+fn guest(form: &str, name: &str, args: &[&str]) -> (Process, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    let rule = format!("tcp://127.0.0.1:{port}");
+    let args = [&["127.0.0.1", port.as_str()], args].concat();
+    let guest = run(&["--allow-connect", &rule], &format!("{name}{form}"), &args);
+    (guest, listener.accept().unwrap().0)
+}
+
+#[test]
+fn a_thousand_writes_in_a_row_wait_for_a_peer_that_does_not_read_until_they_are_aborted() {
+    let (writes, bytes) = (1000, 32 << 10);
+    for form in FORMS {
+        let args = [writes.to_string(), bytes.to_string()];
+        let args = args.each_ref().map(String::as_str);
+        let (mut guest, mut peer) = guest(form, "storm", &args);
+        let buffered: usize = guest.wait_for("buffered ").parse().unwrap();
+        assert!(buffered > 0 && buffered <= writes * bytes, "{buffered}");
+        guest.wait_for("aborted");
+        guest.success();
+        // Its end came before all of it.
+        let mut received = Vec::new();
+        drop(peer.read_to_end(&mut received));
+        assert!(received.len() < writes * bytes, "{}", received.len());
+    }
+}
+
+#[test]
+fn connections_are_made_and_accepted_while_other_calls_wait() {
+    for form in FORMS {
+        let guest = run(
+            &[
+                "--allow-listen",
+                "tcp://127.0.0.1:0",
+                "--allow-connect",
+                "tcp://127.0.0.1:*",
+            ],
+            &format!("pending{form}"),
+            &[],
+        );
+        assert_eq!(
+            guest.success(),
+            "ten came back\nread: Ok(()), drain: Err(Aborted)\n"
+        );
+    }
+}
+
+#[test]
+fn reads_whose_time_is_over_lose_nothing() {
+    let bytes = 100_000;
+    for form in FORMS {
+        let args = [bytes.to_string(), SEED.to_string()];
+        let args = args.each_ref().map(String::as_str);
+        let (guest, mut peer) = guest(form, "patient", &args);
+        peer.set_nodelay(true).unwrap();
+        let mut noise = Noise::new(SEED);
+        let mut sent = 0;
+        while sent < bytes {
+            let mut asked = [0];
+            peer.read_exact(&mut asked).unwrap();
+            let piece = noise.bytes((bytes - sent).min(1000));
+            sent += piece.len();
+            for part in piece.chunks(100) {
+                // Many limits are over meanwhile; how many does not matter.
+                thread::sleep(Duration::from_millis(1));
+                peer.write_all(part).unwrap();
+            }
+        }
+        let printed = guest.success();
+        print!("{printed}");
+        assert!(
+            printed.starts_with(&format!("received {bytes} ")),
+            "{printed}"
+        );
+    }
+}

@@ -1,0 +1,380 @@
+//! The README is executed: its code is built, its commands are run, its output
+//! and its tables are compared with what the code does.
+
+mod applications;
+mod document;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use asyncio_streams_host::policy::{Decision, GRANT_LIFETIME, Grants, HostName, Policy, Use};
+use asyncio_streams_host::{DEFAULT_LINGER, Limits};
+
+use self::document::{Document, code_spans, words};
+use crate::support::{Process, component, run, workspace};
+
+/// The command, without what the caller's environment would change.
+fn host() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_asyncio-streams"));
+    command
+        .env_remove("ASYNCIO_STREAMS_COMPONENT")
+        .env_remove("ASYNCIO_STREAMS_LOG");
+    command
+}
+
+/// Runs the commands that `cargo xtask echo` shows. The demo itself would build
+/// the components and the command again while other tests use them.
+#[test]
+fn the_echo_demo_prints_what_is_shown() {
+    let readme = Document::readme();
+    let shown = readme.block("text", "echo");
+    let commands: Vec<Vec<String>> = lines(shown, "$ ").map(words).collect();
+    let [server, client] = &commands[..] else {
+        panic!("{commands:?}");
+    };
+    let mut server = demo(server, "40197", "0");
+    let port = server.listening().port().to_string();
+    let client = demo(client, "40197", &port).success();
+    let expected: String = lines(shown, "client | ")
+        .map(|line| format!("{line}\n"))
+        .collect();
+    assert_eq!(client, expected);
+    for line in lines(shown, "server | ").skip(1) {
+        server.wait_for(
+            line.split(|letter: char| letter.is_ascii_digit())
+                .next()
+                .unwrap(),
+        );
+    }
+
+    let demo = fs::read_to_string(workspace().join("xtask/src/echo.rs")).unwrap();
+    let closing = shown.rsplit("\n\n").next().unwrap();
+    for line in closing.lines() {
+        assert!(
+            demo.contains(line),
+            "cargo xtask echo does not print: {line}"
+        );
+    }
+}
+
+/// The rest of the lines that start so.
+fn lines<'a>(text: &'a str, start: &'a str) -> impl Iterator<Item = &'a str> {
+    text.lines()
+        .filter_map(move |line| line.strip_prefix(start))
+}
+
+/// Runs a command of the transcript, with another port.
+fn demo(words: &[String], shown: &str, port: &str) -> Process {
+    assert_eq!(words[0], "target/debug/asyncio-streams");
+    let mut command = host();
+    command.current_dir(workspace());
+    command.args(words[1..].iter().map(|word| word.replace(shown, port)));
+    Process::start(command)
+}
+
+#[test]
+fn the_denial_shown_is_the_one_printed() {
+    let readme = Document::readme();
+    let line = readme.command(&["asyncio-streams", "run"], "tcp-echo-client.wasm");
+    assert_eq!(line[2..], ["target/components/tcp-echo-client.wasm"]);
+    let denied = run(&[], "tcp-echo-client", &[]).end();
+    assert_eq!(denied.code, Some(1));
+    assert_eq!(denied.stderr, readme.block("text", "denied"));
+    assert_eq!(denied.stdout, "");
+}
+
+#[test]
+fn every_command_line_is_one_that_exists() {
+    let help = Command::new("cargo")
+        .args(["xtask", "--help"])
+        .current_dir(workspace())
+        .output()
+        .unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    for command in Document::readme().commands() {
+        let line: Vec<&str> = command.iter().map(String::as_str).collect();
+        match line[..] {
+            // The tests of the applications run these.
+            ["cargo", "new", "echo-server" | "echo-client"]
+            | [
+                "cargo",
+                "build",
+                "--target",
+                "wasm32-unknown-unknown",
+                "--release",
+            ] => {}
+            // What `cargo xtask` itself runs to build the command.
+            ["cargo", "build", "--workspace", "--exclude", "guests"]
+            | ["export", "PATH=$PWD/target/debug:$PATH"] => {}
+            ["cargo", "xtask", subcommand, ..] => {
+                let start = format!("  {subcommand} ");
+                let known = help
+                    .lines()
+                    .any(|line| format!("{line} ").starts_with(&start));
+                assert!(known, "cargo xtask {subcommand}");
+            }
+            ["asyncio-streams", "compose", _, "-o", _] => {}
+            ["asyncio-streams", ref args @ ..] => assert_parses(args),
+            _ => panic!("nothing tests {command:?}"),
+        }
+    }
+}
+
+/// The same command line with a program that only prints its arguments.
+fn assert_parses(args: &[&str]) {
+    let probe = component("probe");
+    let mut command = host();
+    for arg in args {
+        if arg.ends_with(".wasm") {
+            command.arg(&probe);
+        } else {
+            command.arg(arg);
+        }
+    }
+    Process::start(command).success();
+}
+
+#[test]
+fn every_option_named_is_one_of_the_command() {
+    let output = host().args(["run", "--help"]).output().unwrap();
+    let help = String::from_utf8(output.stdout).unwrap();
+    let text = fs::read_to_string(workspace().join("README.md")).unwrap();
+    let prose: String = text.split("```").step_by(2).collect();
+    let options: BTreeSet<&str> = code_spans(&prose)
+        .into_iter()
+        .filter(|span| span.starts_with("--"))
+        .filter_map(|span| span.split(' ').next())
+        .collect();
+    assert!(options.len() > 10, "{options:?}");
+    for option in options {
+        assert!(
+            help.contains(&format!("{option} ")) || help.contains(&format!("{option}\n")),
+            "{option}"
+        );
+    }
+}
+
+#[test]
+fn the_permission_table_is_what_the_policy_does() {
+    let rows = Document::readme().rows("## Permissions");
+    assert!(rows.len() > 10);
+    for row in &rows[1..] {
+        let [option, permits, denies] = &row[..] else {
+            panic!("{row:?}");
+        };
+        let option = words(code_spans(option)[0]);
+        assert_parses(&["run", &option[0], &option[1], "probe.wasm"]);
+        let policy = policy(&option[0], &option[1]);
+        for (cell, expected) in [(permits, true), (denies, false)] {
+            for span in code_spans(cell) {
+                assert_eq!(
+                    allows(&policy, &option[0], span),
+                    expected,
+                    "{option:?}: {span}"
+                );
+            }
+        }
+    }
+}
+
+fn policy(option: &str, rule: &str) -> Policy {
+    let mut policy = Policy::new();
+    match option {
+        "--allow-connect" => policy.allow_connect(rule.parse().unwrap()),
+        "--allow-listen" => policy.allow_listen(rule.parse().unwrap()),
+        "--allow-resolve" => policy.allow_resolve(rule.parse().unwrap()),
+        _ => panic!("{option}"),
+    };
+    policy
+}
+
+/// An address without a look-up before, or the look-up of a name.
+fn allows(policy: &Policy, option: &str, wish: &str) -> bool {
+    let Ok(address) = wish.parse::<SocketAddr>() else {
+        return policy.decide_lookup(&wish.parse().unwrap()) == Decision::Allow;
+    };
+    let usage = if option == "--allow-listen" {
+        Use::Bind
+    } else {
+        Use::Connect
+    };
+    policy.decide(usage, address, &Grants::default(), Instant::now()) == Decision::Allow
+}
+
+#[test]
+fn a_name_grants_what_it_resolved_to_as_the_table_says() {
+    let name: HostName = "example.com".parse().unwrap();
+    let policy = policy("--allow-connect", "tcp://example.com:443");
+    let now = Instant::now();
+    let mut grants = Grants::default();
+    grants.record(
+        &name,
+        &[
+            "93.184.215.14".parse().unwrap(),
+            "10.1.2.3".parse().unwrap(),
+        ],
+        now,
+    );
+    let decide = |address: &str, at| {
+        policy.decide(Use::Connect, address.parse().unwrap(), &grants, at) == Decision::Allow
+    };
+    assert!(decide("93.184.215.14:443", now));
+    assert!(!decide("93.184.215.14:443", now + GRANT_LIFETIME));
+    assert!(!decide("10.1.2.3:443", now));
+}
+
+#[test]
+fn the_exit_codes_are_those_of_the_table() {
+    let rows = Document::readme().rows("## Exit codes");
+    let codes: Vec<&str> = rows.iter().map(|row| row[0].as_str()).collect();
+    assert_eq!(codes, ["code", "0", "1", "2", "130, 143", "134", "other"]);
+    let server = || {
+        let mut server = run(
+            &["--allow-listen", "tcp://127.0.0.1:0"],
+            "tcp-echo-server",
+            &["127.0.0.1", "0"],
+        );
+        server.listening();
+        server
+    };
+    assert_eq!(run(&[], "probe", &[]).end().code, Some(0));
+    assert_eq!(run(&[], "tcp-echo-client", &[]).end().code, Some(1));
+    assert_eq!(run(&["--no-such-option"], "probe", &[]).end().code, Some(2));
+    let starved = run(&["--max-memory", "64KiB"], "probe", &[]).end();
+    assert_eq!(starved.code, Some(134), "{starved:?}");
+    for (signal, code) in [("INT", 130), ("TERM", 143)] {
+        let server = server();
+        server.signal(signal);
+        assert_eq!(server.end().code, Some(code));
+    }
+}
+
+#[test]
+fn the_figures_are_those_of_the_code() {
+    let rows = Document::readme().rows("## Limits");
+    let figure = |start: &str| {
+        let mut found = rows.iter().filter(|row| row[0].starts_with(start));
+        let row = found
+            .next()
+            .unwrap_or_else(|| panic!("no figure for {start}"));
+        assert!(found.next().is_none(), "two figures for {start}");
+        row[1].as_str()
+    };
+    let limits = Limits::default();
+    assert_eq!(figure("TCP sockets"), limits.sockets.to_string());
+    assert_eq!(
+        figure("linear memory"),
+        format!("{} GiB", limits.memory >> 30)
+    );
+    assert_eq!(figure("handles"), limits.handles.to_string());
+    assert_eq!(figure("tasks"), limits.concurrent.to_string());
+    assert_eq!(figure("resources"), limits.resources.to_string());
+    assert_eq!(
+        figure("when the program"),
+        format!("{} s", DEFAULT_LINGER.as_secs())
+    );
+    let minutes = GRANT_LIFETIME.as_secs() / 60;
+    assert_eq!(figure("an address"), format!("{minutes} minutes"));
+    // The guest's are constants of its own.
+    for (start, shown, file, line) in [
+        (
+            "a line",
+            "64 KiB",
+            "src/options.rs",
+            "DEFAULT_LIMIT: usize = 64 * 1024;",
+        ),
+        (
+            "received",
+            "256 KiB",
+            "src/connection/task.rs",
+            "LARGE_RECEIVE: usize = 256 * 1024;",
+        ),
+        (
+            "`drain`",
+            "64 KiB",
+            "src/connection/write.rs",
+            "DEFAULT_HIGH_WATER: usize = 64 * 1024;",
+        ),
+        (
+            "`write`",
+            "64 MiB",
+            "src/connection/write.rs",
+            "WRITE_HARD_LIMIT: usize = 64 * 1024 * 1024;",
+        ),
+        (
+            "connections a server",
+            "16",
+            "src/server/shared.rs",
+            "PENDING: usize = 16;",
+        ),
+        (
+            "connections waiting",
+            "100",
+            "src/server/options.rs",
+            "DEFAULT_BACKLOG: u32 = 100;",
+        ),
+        (
+            "when a server",
+            "5 s",
+            "src/server/shared.rs",
+            "LINGER: Duration = Duration::from_secs(5);",
+        ),
+        ("look-ups", "16", "host/src/ctx.rs", "LOOKUPS: usize = 16;"),
+    ] {
+        assert!(figure(start).contains(shown), "{start}");
+        let code = fs::read_to_string(workspace().join(file)).unwrap();
+        assert!(
+            code.contains(line),
+            "{file} has no `{line}`: does the README still say so?"
+        );
+    }
+}
+
+#[test]
+fn the_code_is_formatted() {
+    let readme = Document::readme();
+    for label in readme.labels("rust") {
+        let mut rustfmt = Command::new("rustfmt")
+            .args(["--check", "--edition", "2024"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let code = readme.block("rust", label);
+        rustfmt
+            .stdin
+            .take()
+            .unwrap()
+            .write_all(code.as_bytes())
+            .unwrap();
+        let output = rustfmt.wait_with_output().unwrap();
+        let difference = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{label}: {difference}");
+    }
+}
+
+#[test]
+fn what_the_standing_files_link_to_exists() {
+    for file in [
+        "README.md",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+        "CHANGELOG.md",
+    ] {
+        let text = fs::read_to_string(workspace().join(file)).unwrap();
+        for link in text.split("](").skip(1) {
+            let link = link.split(')').next().unwrap();
+            let target = link.split('#').next().unwrap();
+            let outside = link.starts_with("https://");
+            assert!(
+                outside || Path::new(&workspace()).join(target).exists(),
+                "{file}: {link}"
+            );
+        }
+    }
+}

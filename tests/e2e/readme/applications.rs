@@ -1,0 +1,221 @@
+//! "Write your own", done as a reader does it: two crates in a new folder, with
+//! the files, the commands and the output that the README shows.
+//!
+//! Only ports, and the place of the clone and of cargo's results, differ.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use super::document::Document;
+use super::host;
+use crate::support::{Process, python, workspace};
+
+/// Sends back what it receives, on this port.
+const ECHO_SERVER: &str = "import socket, sys
+listener = socket.create_server(('127.0.0.1', int(sys.argv[1])))
+print('ready')
+connection, _ = listener.accept()
+while data := connection.recv(4096):
+    connection.sendall(data)
+connection.close()";
+
+/// Sends lines to this port, all at once, and shows what comes back.
+const CLIENT: &str = "import socket, sys
+connection = socket.create_connection(('127.0.0.1', int(sys.argv[1])))
+connection.sendall(b'one\\ntwo\\nthree')
+connection.shutdown(socket.SHUT_WR)
+print('got', connection.makefile('rb').read())";
+
+#[test]
+fn both_forms_are_written_built_and_run_as_shown() {
+    let readme = Document::readme();
+    let reader = Reader::new(&readme);
+
+    reader.create("echo-server", "0");
+    let server = reader.build_static("echo-server");
+    let mut server = reader.run(&server, "0");
+    let listening = server.listening();
+    let port = listening.port().to_string();
+    for line in readme.block("text", "echo-server").lines() {
+        if line != "listening on 127.0.0.1:8888" {
+            server.wait_for(line);
+        }
+    }
+    let mut client = python(CLIENT, &[&port]);
+    assert_eq!(client.wait_for("got "), r"b'one\ntwo\nthree'");
+
+    reader.create("echo-client", &port);
+    let client = reader.build("echo-client");
+    let shown = readme.block("text", "echo-client");
+    assert_eq!(reader.run(&client, &port).success(), shown);
+
+    server.signal("INT");
+    assert_eq!(server.end().code, Some(130));
+    let mut server = python(ECHO_SERVER, &[&port]);
+    server.wait_for("ready");
+    let composed = reader.compose(&client);
+    let rule = format!("tcp://127.0.0.1:{port}");
+    let mut command = host();
+    command.args(["run", "--streams-component", "none"]);
+    command.args(["--allow-connect", &rule]).arg(composed);
+    assert_eq!(Process::start(command).success(), shown);
+}
+
+/// Somebody with a clone and a folder beside it.
+struct Reader<'a> {
+    readme: &'a Document,
+    folder: TempDir,
+    /// Cargo's results; kept, so that only the crates themselves are built anew.
+    target: PathBuf,
+}
+
+impl Reader<'_> {
+    fn new(readme: &Document) -> Reader<'_> {
+        Reader {
+            readme,
+            folder: tempfile::tempdir().unwrap(),
+            target: workspace().join("target/readme"),
+        }
+    }
+
+    /// `cargo new`, and the files of the README with this port.
+    fn create(&self, name: &str, port: &str) {
+        let new = self.readme.command(&["cargo", "new"], name);
+        done(
+            Command::new("cargo")
+                .args(&new[1..])
+                .current_dir(&self.folder),
+        );
+        let path = |file: &str| self.folder.path().join(name).join(file);
+        let clone = workspace();
+        for (kind, file) in [("toml", "Cargo.toml"), ("rust", "src/main.rs")] {
+            let text = self.readme.block(kind, &format!("{name}/{file}"));
+            let text = text
+                .replace("../asyncio-streams", clone.to_str().unwrap())
+                .replace("8888", port);
+            fs::write(path(file), text).unwrap();
+        }
+        // The versions this repository is tested with, and no look for others.
+        fs::copy(clone.join("Cargo.lock"), path("Cargo.lock")).unwrap();
+    }
+
+    /// `cargo build`, where the target is installed; else as [`build`](Self::build).
+    fn build_static(&self, name: &str) -> PathBuf {
+        let module = self
+            .target
+            .join("wasm32-unknown-unknown/release")
+            .join(format!("{name}.wasm"));
+        if !has_target() {
+            self.build(name);
+            return self.keep(&module);
+        }
+        let build = self.readme.command(&["cargo", "build"], "--release");
+        done(
+            Command::new("cargo")
+                .args(&build[1..])
+                .arg("--target-dir")
+                .arg(&self.target)
+                .current_dir(self.folder.path().join(name)),
+        );
+        self.keep(&module)
+    }
+
+    /// `cargo xtask build ../NAME`, in the clone.
+    fn build(&self, name: &str) -> PathBuf {
+        let build = self.readme.command(&["cargo", "xtask", "build"], name);
+        assert_eq!(build[3], format!("../{name}"));
+        let printed = done(
+            Command::new("cargo")
+                .args(&build[1..3])
+                .arg(self.folder.path().join(name))
+                .args(["--", "--target-dir"])
+                .arg(&self.target)
+                .current_dir(workspace()),
+        );
+        let component = self.target.join("components").join(format!("{name}.wasm"));
+        assert_eq!(Path::new(printed.trim()), component);
+        self.keep(&component)
+    }
+
+    /// Another run of this test may build the same with another port.
+    fn keep(&self, wasm: &Path) -> PathBuf {
+        let kept = self.folder.path().join(wasm.file_name().unwrap());
+        fs::copy(wasm, &kept).unwrap();
+        kept
+    }
+
+    /// The README's `asyncio-streams run` for this program, with this port.
+    fn run(&self, wasm: &Path, port: &str) -> Process {
+        let name = wasm.file_name().and_then(OsStr::to_str).unwrap();
+        let line = self
+            .readme
+            .command(&["asyncio-streams", "run"], &format!("/{name}"));
+        let mut command = host();
+        for word in &line[1..] {
+            if word.ends_with(name) {
+                command.arg(wasm);
+            } else {
+                command.arg(word.replace("8888", port));
+            }
+        }
+        Process::start(command)
+    }
+
+    /// The README's `asyncio-streams compose`.
+    fn compose(&self, wasm: &Path) -> PathBuf {
+        let line = self
+            .readme
+            .command(&["asyncio-streams", "compose"], ".wasm");
+        let [_, compose, component, o, output] = &line[..] else {
+            panic!("{line:?}");
+        };
+        assert!(component.ends_with(wasm.file_name().and_then(OsStr::to_str).unwrap()));
+        let output = self.folder.path().join(output);
+        done(host().args([compose, o]).arg(&output).arg(wasm));
+        output
+    }
+}
+
+impl Drop for Reader<'_> {
+    /// Removes what cargo would not find again, as the folder's name is new
+    /// each time.
+    fn drop(&mut self) {
+        let release = self.target.join("wasm32-unknown-unknown/release");
+        for folder in ["deps", ".fingerprint"] {
+            for entry in fs::read_dir(release.join(folder))
+                .into_iter()
+                .flatten()
+                .flatten()
+            {
+                let name = entry.file_name().to_string_lossy().replace('_', "-");
+                if name.starts_with("echo-server-") || name.starts_with("echo-client-") {
+                    let path = entry.path();
+                    let _ = fs::remove_file(&path).or_else(|_| fs::remove_dir_all(&path));
+                }
+            }
+        }
+    }
+}
+
+/// Whether plain `cargo build --target wasm32-unknown-unknown` works here.
+fn has_target() -> bool {
+    let sysroot = done(Command::new("rustc").args(["--print", "sysroot"]));
+    Path::new(sysroot.trim())
+        .join("lib/rustlib/wasm32-unknown-unknown/lib")
+        .is_dir()
+}
+
+/// Runs to a success and returns what was printed.
+fn done(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    assert!(
+        output.status.success(),
+        "{command:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout).unwrap()
+}

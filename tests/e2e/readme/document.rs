@@ -1,0 +1,108 @@
+//! The README as data: its fenced blocks, its command lines, its tables.
+
+use crate::support::workspace;
+
+/// A fenced block: `kind` is the language, `label` what follows it.
+struct Block {
+    kind: String,
+    label: String,
+    text: String,
+}
+
+pub(crate) struct Document {
+    text: String,
+    blocks: Vec<Block>,
+}
+
+impl Document {
+    /// The README of this repository.
+    pub(crate) fn readme() -> Document {
+        let text = std::fs::read_to_string(workspace().join("README.md")).unwrap();
+        let mut blocks = Vec::new();
+        let mut lines = text.lines();
+        while let Some(line) = lines.next() {
+            let Some(info) = line.strip_prefix("```") else {
+                continue;
+            };
+            let (kind, label) = info.split_once(' ').unwrap_or((info, ""));
+            let inside = lines.by_ref().take_while(|line| *line != "```");
+            blocks.push(Block {
+                kind: kind.to_owned(),
+                label: label.to_owned(),
+                text: inside.map(|line| format!("{line}\n")).collect(),
+            });
+        }
+        Document { text, blocks }
+    }
+
+    /// The text of the one block with this language and label.
+    pub(crate) fn block(&self, kind: &str, label: &str) -> &str {
+        let mut found = self
+            .blocks
+            .iter()
+            .filter(|block| block.kind == kind && block.label == label);
+        let block = found.next();
+        assert!(found.next().is_none(), "two blocks `{kind} {label}`");
+        &block
+            .unwrap_or_else(|| panic!("no block `{kind} {label}` in the README"))
+            .text
+    }
+
+    /// The labels of the blocks in this language.
+    pub(crate) fn labels(&self, kind: &str) -> Vec<&str> {
+        let blocks = self.blocks.iter().filter(|block| block.kind == kind);
+        blocks.map(|block| block.label.as_str()).collect()
+    }
+
+    /// Every line that a reader types, as words.
+    pub(crate) fn commands(&self) -> Vec<Vec<String>> {
+        let blocks = self.blocks.iter().filter(|block| block.kind == "sh");
+        let lines = blocks.flat_map(|block| block.text.lines());
+        lines.map(words).collect()
+    }
+
+    /// The one command line that begins so and has a word that ends so.
+    pub(crate) fn command(&self, start: &[&str], with: &str) -> Vec<String> {
+        let mut found = self.commands().into_iter().filter(|words| {
+            let begins = words.iter().zip(start).all(|(word, start)| word == start);
+            begins && words.iter().any(|word| word.ends_with(with))
+        });
+        let command = found.next();
+        assert!(found.next().is_none(), "two commands {start:?} {with}");
+        command.unwrap_or_else(|| panic!("no command {start:?} {with} in the README"))
+    }
+
+    /// All tables after a heading, up to the next one, as one list of rows.
+    pub(crate) fn rows(&self, heading: &str) -> Vec<Vec<String>> {
+        let section = self.text.lines().skip_while(|line| *line != heading);
+        let section = section.skip(1).take_while(|line| !line.starts_with("## "));
+        let rows = section.filter(|line| line.starts_with("| "));
+        rows.map(|row| {
+            let cells = row.trim_matches('|').split('|');
+            cells.map(|cell| cell.trim().to_owned()).collect()
+        })
+        .collect()
+    }
+}
+
+/// What stands in backticks.
+pub(crate) fn code_spans(text: &str) -> Vec<&str> {
+    text.split('`').skip(1).step_by(2).collect()
+}
+
+/// A line as a shell splits it, as far as the README needs: spaces, and quotes.
+pub(crate) fn words(line: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut quote = None;
+    for letter in line.chars() {
+        match (quote, letter) {
+            (Some(open), _) if letter == open => quote = None,
+            (None, '\'' | '"') => quote = Some(letter),
+            (None, ' ') => words.push(String::new()),
+            _ => words.last_mut().unwrap().push(letter),
+        }
+    }
+    assert!(quote.is_none(), "an open quote: {line}");
+    words.retain(|word| !word.is_empty());
+    words
+}

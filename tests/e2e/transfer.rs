@@ -1,0 +1,192 @@
+//! Much data within little memory, and data that outlive the program that
+//! wrote them.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use crate::noise::Noise;
+use crate::support::{Ended, run};
+
+/// Each form, and how much memory it may take: a composed program has two
+/// memories.
+const FORMS: [(&str, u64); 2] = [("", 8 << 20), ("-wit", 16 << 20)];
+
+const BYTES: usize = 64 << 20;
+const CHUNK: usize = 65536;
+const SEED: u64 = 20_250_101;
+
+fn listener() -> (TcpListener, String, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    let rule = format!("tcp://127.0.0.1:{port}");
+    (listener, port, rule)
+}
+
+/// A listener whose connections keep as little as the system permits.
+fn tight_listener() -> (TcpListener, String, String) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .build()
+        .unwrap();
+    let _entered = runtime.enter();
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(1).unwrap().into_std().unwrap();
+    listener.set_nonblocking(false).unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    let rule = format!("tcp://127.0.0.1:{port}");
+    (listener, port, rule)
+}
+
+/// Reads to the end, which has to come after exactly so many right bytes.
+fn read_noise(mut connection: TcpStream, bytes: usize) {
+    let mut noise = Noise::new(SEED);
+    let mut buffer = vec![0; CHUNK];
+    let mut received = 0;
+    loop {
+        let count = connection.read(&mut buffer).unwrap();
+        if count == 0 {
+            break;
+        }
+        noise.check(&buffer[..count]).unwrap();
+        received += count;
+    }
+    assert_eq!(received, bytes);
+}
+
+/// Counts what the system has taken.
+fn write_noise(mut connection: TcpStream, bytes: usize, written: &AtomicUsize) {
+    let mut noise = Noise::new(SEED);
+    for _ in 0..bytes / CHUNK {
+        connection.write_all(&noise.bytes(CHUNK)).unwrap();
+        written.fetch_add(CHUNK, Ordering::Relaxed);
+    }
+}
+
+/// What `--stats` says about memory.
+fn memory_peak(ended: &Ended) -> u64 {
+    let (_, rest) = ended.stderr.split_once("memory-peak=").expect("--stats");
+    rest.split_whitespace().next().unwrap().parse().unwrap()
+}
+
+fn assert_small(ended: &Ended, printed: &str, limit: u64) {
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert_eq!(ended.stdout, format!("{printed} {BYTES}\n"));
+    let peak = memory_peak(ended);
+    println!("{printed}: memory peak {peak}");
+    assert!(peak < limit, "{peak} bytes of memory");
+}
+
+#[test]
+fn a_guest_sends_64_mib_within_8_mib_of_memory() {
+    for (form, limit) in FORMS {
+        let (listener, port, rule) = listener();
+        let args = ["127.0.0.1", &port, &BYTES.to_string(), &SEED.to_string()];
+        let guest = run(
+            &["--stats", "--allow-connect", &rule],
+            &format!("send{form}"),
+            &args,
+        );
+        read_noise(listener.accept().unwrap().0, BYTES);
+        assert_small(&guest.end(), "sent", limit);
+    }
+}
+
+#[test]
+fn a_guest_receives_64_mib_within_8_mib_of_memory() {
+    for (form, limit) in FORMS {
+        let (listener, port, rule) = listener();
+        let guest = run(
+            &["--stats", "--allow-connect", &rule],
+            &format!("receive{form}"),
+            &["127.0.0.1", &port, &SEED.to_string()],
+        );
+        write_noise(listener.accept().unwrap().0, BYTES, &AtomicUsize::new(0));
+        assert_small(&guest.end(), "received", limit);
+    }
+}
+
+#[test]
+fn a_guest_that_does_not_read_makes_its_peer_wait_within_8_mib_of_memory() {
+    for (form, limit) in FORMS {
+        let (listener, port, rule) = listener();
+        let guest = run(
+            &["--stats", "--allow-connect", &rule],
+            &format!("receive-late{form}"),
+            &["127.0.0.1", &port, &SEED.to_string()],
+        );
+        let data = listener.accept().unwrap().0;
+        let mut control = listener.accept().unwrap().0;
+        let written = Arc::new(AtomicUsize::new(0));
+        let writing = thread::spawn({
+            let written = written.clone();
+            move || write_noise(data, BYTES, &written)
+        });
+        // A peer that is only slow makes this weaker, and never fails it.
+        let mut before = 0;
+        loop {
+            thread::sleep(Duration::from_millis(200));
+            let now = written.load(Ordering::Relaxed);
+            if now > 0 && now == before {
+                break;
+            }
+            before = now;
+        }
+        assert!(before < BYTES, "nothing made the peer wait");
+        control.write_all(b"go\n").unwrap();
+        writing.join().unwrap();
+        assert_small(&guest.end(), "received", limit);
+    }
+}
+
+/// A guest writes and returns; only then its peer begins to read.
+fn leaves(bytes: usize, how: &str) {
+    for (form, _) in FORMS {
+        let (listener, port, rule) = tight_listener();
+        let bytes_arg = bytes.to_string();
+        let args = ["127.0.0.1", &port, &bytes_arg, &SEED.to_string(), how];
+        let mut guest = run(
+            &["--linger", "60s", "--allow-connect", &rule],
+            &format!("leave{form}"),
+            &args,
+        );
+        guest.wait_for("leaving");
+        read_noise(listener.accept().unwrap().0, bytes);
+        let ended = guest.end();
+        assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
+    }
+}
+
+#[test]
+fn what_was_written_arrives_when_the_program_closes_and_returns_at_once() {
+    leaves(48 << 10, "close");
+}
+
+#[test]
+fn what_was_written_arrives_when_the_program_drops_its_handles_and_returns_at_once() {
+    leaves(48 << 10, "drop");
+}
+
+#[test]
+fn more_than_the_system_keeps_arrives_after_the_program_has_returned() {
+    leaves(16 << 20, "close");
+    leaves(16 << 20, "drop");
+}
+
+#[test]
+fn what_was_written_arrives_when_the_peer_begins_to_read_after_the_program_has_exited() {
+    for (form, _) in FORMS {
+        let (listener, port, rule) = listener();
+        let bytes = 48 << 10;
+        let bytes_arg = bytes.to_string();
+        let args = ["127.0.0.1", &port, &bytes_arg, &SEED.to_string(), "close"];
+        let guest = run(&["--allow-connect", &rule], &format!("leave{form}"), &args);
+        assert_eq!(guest.success(), "leaving\n");
+        read_noise(listener.accept().unwrap().0, bytes);
+    }
+}

@@ -1,0 +1,28 @@
+// Writes noise and returns at once, without waiting for anything.
+//
+// Arguments: host, port, bytes, a seed, and whether to `close` the writer
+// first or only to `drop` it.
+
+use std::error::Error;
+
+use asyncio_streams::println;
+use guests::noise::Noise;
+use net::open_connection;
+
+type Outcome = Result<(), Box<dyn Error>>;
+
+async fn program() -> Outcome {
+    let args: Vec<String> = asyncio_streams::args().skip(1).collect();
+    let [host, port, bytes, seed, how] = args.as_slice() else {
+        return Err("usage: leave HOST PORT BYTES SEED close|drop".into());
+    };
+    let (_reader, writer) = open_connection(host.as_str(), port.as_str()).await?;
+    writer.write(Noise::new(seed.parse()?).bytes(bytes.parse()?))?;
+    if how == "close" {
+        writer.close();
+    }
+    println!("leaving");
+    Ok(())
+}
+
+asyncio_streams::run!(program);

@@ -1,0 +1,64 @@
+// Reads with time limits that are often over, and compares what it got.
+//
+// First nothing is on its way, so the limit has to be over; then it asks for
+// the bytes.
+//
+// Arguments: host, port, bytes and a seed.
+
+use std::error::Error;
+use std::time::Duration;
+
+use asyncio_streams::println;
+use guests::noise::Noise;
+use net::open_connection;
+
+type Outcome = Result<(), Box<dyn Error>>;
+
+async fn program() -> Outcome {
+    let args: Vec<String> = asyncio_streams::args().skip(1).collect();
+    let [host, port, bytes, seed] = args.as_slice() else {
+        return Err("usage: patient HOST PORT BYTES SEED".into());
+    };
+    let bytes: usize = bytes.parse()?;
+    let mut noise = Noise::new(seed.parse()?);
+    let (reader, writer) = open_connection(host.as_str(), port.as_str()).await?;
+    let mut timeouts: u64 = 0;
+    while timeouts < 10 {
+        match read_within(&reader, 1, limit(timeouts)).await {
+            Err(_) => timeouts += 1,
+            Ok(early) => return Err(format!("nothing was sent: {early:?}").into()),
+        }
+    }
+    let mut received = 0;
+    while received < bytes {
+        // One piece at a time, each with limits that are over before it comes.
+        writer.write(b"?")?;
+        let wanted = (bytes - received).min(1000);
+        let mut piece = 0;
+        while piece < wanted {
+            match read_within(&reader, wanted - piece, limit(timeouts)).await {
+                Err(_) => timeouts += 1,
+                Ok(data) => {
+                    let data = data?;
+                    if data.is_empty() {
+                        return Err("the data ended early".into());
+                    }
+                    noise.check(&data)?;
+                    piece += data.len();
+                }
+            }
+        }
+        received += piece;
+    }
+    writer.close();
+    writer.wait_closed().await?;
+    println!("received {received} with {timeouts} timeouts");
+    Ok(())
+}
+
+/// Over at once, or soon.
+fn limit(timeouts: u64) -> Duration {
+    Duration::from_micros(timeouts % 2 * 50)
+}
+
+asyncio_streams::run!(program);

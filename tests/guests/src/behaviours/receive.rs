@@ -1,0 +1,37 @@
+// Receives noise to the end of the data and compares it.
+//
+// Arguments: host, port and a seed.
+
+use std::error::Error;
+
+use asyncio_streams::println;
+use guests::noise::Noise;
+use net::open_connection;
+
+type Outcome = Result<(), Box<dyn Error>>;
+
+const CHUNK: usize = 65536;
+
+async fn program() -> Outcome {
+    let args: Vec<String> = asyncio_streams::args().skip(1).collect();
+    let [host, port, seed] = args.as_slice() else {
+        return Err("usage: receive HOST PORT SEED".into());
+    };
+    let mut noise = Noise::new(seed.parse()?);
+    let (reader, writer) = open_connection(host.as_str(), port.as_str()).await?;
+    let mut received = 0;
+    loop {
+        let data = reader.read(CHUNK).await?;
+        if data.is_empty() {
+            break;
+        }
+        noise.check(&data)?;
+        received += data.len();
+    }
+    writer.close();
+    writer.wait_closed().await?;
+    println!("received {received}");
+    Ok(())
+}
+
+asyncio_streams::run!(program);

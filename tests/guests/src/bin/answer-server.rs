@@ -1,0 +1,3 @@
+//! Answers once a question has ended; linked statically.
+use asyncio_streams as net;
+include!("../behaviours/answer-server.rs");

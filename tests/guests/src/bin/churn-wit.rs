@@ -1,0 +1,3 @@
+//! Makes and takes connections on demand; composed.
+use guests::composed as net;
+include!("../behaviours/churn.rs");

@@ -1,0 +1,3 @@
+//! Connects; linked statically.
+use asyncio_streams as net;
+include!("../behaviours/connect.rs");

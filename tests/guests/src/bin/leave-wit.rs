@@ -1,0 +1,3 @@
+//! Returns right after writing; written against the WIT.
+use guests::composed as net;
+include!("../behaviours/leave.rs");

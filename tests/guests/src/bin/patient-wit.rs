@@ -1,0 +1,11 @@
+//! Reads with time limits; written against the WIT.
+use guests::composed as net;
+include!("../behaviours/patient.rs");
+
+async fn read_within(
+    reader: &net::StreamReader,
+    n: usize,
+    limit: Duration,
+) -> Result<Result<Vec<u8>, net::ReadError>, asyncio_streams::TimedOut> {
+    reader.read_within(n, limit).await
+}

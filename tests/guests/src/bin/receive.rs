@@ -1,0 +1,3 @@
+//! Receives much; linked statically.
+use asyncio_streams as net;
+include!("../behaviours/receive.rs");

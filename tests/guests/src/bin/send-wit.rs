@@ -1,0 +1,3 @@
+//! Sends much; written against the WIT.
+use guests::composed as net;
+include!("../behaviours/send.rs");

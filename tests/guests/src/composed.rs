@@ -1,0 +1,30 @@
+//! The WIT package `asyncio:streams` with the names and signatures of the
+//! crate `asyncio-streams`, as far as the guests use them: they import the
+//! package and never see a socket.
+
+mod connect;
+mod convert;
+mod reader;
+mod server;
+mod writer;
+
+mod bindings {
+    wit_bindgen::generate!({ path: "../../wit", world: "application", generate_all });
+}
+
+use bindings::asyncio::streams as wit;
+
+pub use asyncio_streams::{
+    Address, Attempt, ConnectError, ErrorCode, ListenError, LookupErrorCode, LookupFailure,
+    Outcome, Port, ReadError, ServerError, WriteError,
+};
+pub use connect::{ConnectOptions, open_connection};
+pub use reader::StreamReader;
+pub use server::{Hosts, Server, start_server};
+pub use writer::{StreamWriter, Transport};
+
+type Pair = (wit::streams::StreamReader, wit::streams::StreamWriter);
+
+fn pair((reader, writer): Pair) -> (StreamReader, StreamWriter) {
+    (StreamReader::new(reader), StreamWriter::new(writer))
+}
