@@ -8,8 +8,9 @@ use bytes::{Bytes, BytesMut};
 use crate::error::ReadError;
 use crate::separators::Separators;
 
-/// The room an empty buffer may keep for what comes next.
-const IDLE_CAPACITY: usize = 4 * 1024;
+/// How much a buffer may have held and still keep its memory when it is empty.
+/// What `BytesMut` would keep otherwise does not show in its capacity.
+const KEPT: usize = 4 * 1024;
 
 /// What a read finds in the buffer.
 #[derive(Debug, PartialEq)]
@@ -25,6 +26,8 @@ pub(crate) enum Found<T> {
 #[derive(Debug)]
 pub(crate) struct Buffer {
     data: BytesMut,
+    /// The most that `data` has held since it was empty.
+    peak: usize,
     ended: bool,
     limit: usize,
     scan: Scan,
@@ -54,6 +57,7 @@ impl Buffer {
     pub(crate) fn new(limit: usize) -> Buffer {
         Buffer {
             data: BytesMut::new(),
+            peak: 0,
             ended: false,
             limit,
             scan: Scan::default(),
@@ -85,6 +89,7 @@ impl Buffer {
     pub(crate) fn feed(&mut self, bytes: &[u8]) {
         debug_assert!(!self.ended, "bytes after the end of the data");
         self.data.extend_from_slice(bytes);
+        self.peak = self.peak.max(self.data.len());
     }
 
     pub(crate) fn set_ended(&mut self, ended: bool) {
@@ -211,12 +216,12 @@ impl Buffer {
     pub(crate) fn take(&mut self, n: usize) -> Bytes {
         self.scan = Scan::default();
         if n >= self.data.len() {
-            let all = self.data.split().freeze();
-            if self.data.capacity() > IDLE_CAPACITY {
+            if std::mem::take(&mut self.peak) > KEPT {
                 // An idle connection keeps no large buffer.
-                self.data = BytesMut::new();
+                std::mem::take(&mut self.data).freeze()
+            } else {
+                self.data.split().freeze()
             }
-            all
         } else {
             self.data.split_to(n).freeze()
         }

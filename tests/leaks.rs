@@ -1,22 +1,26 @@
-//! Nothing is left behind: after thousands of connections the host's tables,
-//! the guest's memory and the open descriptors are what they were after a
-//! hundred.
+//! What connections cost: after thousands of them nothing is left behind, and
+//! idle ones hold little.
 //!
-//! A test binary of its own with one test, because descriptors are counted.
+//! A test binary of its own whose tests run one after the other, because
+//! descriptors are counted.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
     reason = "a test fails by panicking"
 )]
 
+use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use asyncio_streams_host::policy::Policy;
-use asyncio_streams_host::{Ctx, Limits, Runner, Stats, compose, engine};
+use asyncio_streams_host::{Ctx, Denial, Limits, Observer, Runner, Stats, compose, engine};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::task::spawn_local;
+use tokio::sync::mpsc;
+use tokio::task::{LocalSet, spawn_local};
+use wasmtime::Engine;
 use wasmtime::component::Component;
 use wasmtime_wasi::WasiCtx;
 
@@ -150,7 +154,7 @@ async fn reset(listener: TcpListener) {
 }
 
 /// A port where connections are never accepted nor refused.
-async fn black_hole() -> (TcpListener, Vec<TcpSocket>, Vec<TcpStream>) {
+async fn black_hole() -> (TcpListener, Vec<TcpStream>) {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let listener = socket.listen(1).unwrap();
@@ -162,7 +166,7 @@ async fn black_hole() -> (TcpListener, Vec<TcpSocket>, Vec<TcpStream>) {
     {
         waiting.push(connected.unwrap());
     }
-    (listener, Vec::new(), waiting)
+    (listener, waiting)
 }
 
 async fn local() -> (TcpListener, u16) {
@@ -171,13 +175,22 @@ async fn local() -> (TcpListener, u16) {
     (listener, port)
 }
 
+fn load(engine: &Engine, guest: &str) -> Component {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../target/components")
+        .join(format!("{guest}.wasm"));
+    let application = std::fs::read(path).unwrap();
+    let program = compose::prepare(&application, compose::builtin_streams()).unwrap();
+    Component::from_binary(engine, &program).unwrap()
+}
+
 async fn nothing_is_left_behind_by(guest: &str, handles: Option<usize>) {
     let (control, control_port) = local().await;
     let (echoing, echo_port) = local().await;
     let (resetting, reset_port) = local().await;
     let (refusing, refused_port) = local().await;
     drop(refusing);
-    let (hole, _, _waiting) = black_hole().await;
+    let (hole, _waiting) = black_hole().await;
     let hole_port = hole.local_addr().unwrap().port();
     let (denied, denied_port) = local().await;
 
@@ -192,12 +205,7 @@ async fn nothing_is_left_behind_by(guest: &str, handles: Option<usize>) {
     }
 
     let engine = engine().unwrap();
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../target/components")
-        .join(format!("{guest}.wasm"));
-    let application = std::fs::read(path).unwrap();
-    let program = compose::prepare(&application, compose::builtin_streams()).unwrap();
-    let component = Component::from_binary(&engine, &program).unwrap();
+    let component = load(&engine, guest);
     let ctx = Ctx::builder().policy(policy).limits(limits).build();
     let wasi = WasiCtx::builder()
         .args(&[guest, "127.0.0.1", &control_port.to_string()])
@@ -244,18 +252,110 @@ async fn nothing_is_left_behind_by(guest: &str, handles: Option<usize>) {
     drop(denied);
 }
 
-#[test]
-fn nothing_is_left_behind() {
+/// Where the server listens.
+struct Listening(mpsc::UnboundedSender<SocketAddr>);
+
+impl Observer for Listening {
+    fn denied(&self, _: &Denial) {}
+    fn suppressed(&self, _: u64) {}
+    fn listening(&self, address: SocketAddr) {
+        self.0.send(address).unwrap();
+    }
+}
+
+/// Sends a MiB, compares what comes back, and stays.
+async fn visit_with_a_mebibyte(address: SocketAddr) -> TcpStream {
+    let mut visit = TcpStream::connect(address).await.unwrap();
+    let sent: Vec<u8> = (0..1_u32 << 20).map(|n| (n % 251) as u8).collect();
+    let mut received = vec![0; sent.len()];
+    let (mut from, mut to) = visit.split();
+    let (read, written) = tokio::join!(from.read_exact(&mut received), to.write_all(&sent));
+    read.unwrap();
+    written.unwrap();
+    assert!(sent == received, "what came back is not what was sent");
+    visit
+}
+
+async fn idle_connections_hold_little_of(guest: &str, most: usize) {
+    const CONNECTIONS: usize = 2000;
+    const AT_ONCE: usize = 8;
+    let engine = engine().unwrap();
+    let component = load(&engine, guest);
+    let (listening, mut addresses) = mpsc::unbounded_channel();
+    let mut policy = Policy::new();
+    policy.allow_listen("tcp://127.0.0.1:0".parse().unwrap());
+    let ctx = Ctx::builder()
+        .policy(policy)
+        .observer(Listening(listening))
+        .build();
+    let wasi = WasiCtx::builder()
+        .args(&[guest, "127.0.0.1", "0"])
+        .inherit_stderr()
+        .build();
+    let runner = Runner::new(ctx, wasi).linger(Duration::ZERO);
+    let stats = runner.stats();
+    let test = async {
+        let address = addresses.recv().await.unwrap();
+        let before = stats.sample().await.memory_bytes;
+        let mut idle = Vec::new();
+        for _ in 0..CONNECTIONS / AT_ONCE {
+            let visits: Vec<_> = (0..AT_ONCE)
+                .map(|_| spawn_local(visit_with_a_mebibyte(address)))
+                .collect();
+            for visit in visits {
+                idle.push(visit.await.unwrap());
+            }
+        }
+        let after = stats.sample().await;
+        assert_eq!(after.sockets_open, CONNECTIONS + 1);
+        let each = (after.memory_peak - before) / CONNECTIONS;
+        eprintln!(
+            "{guest}: {CONNECTIONS} idle connections after 1 MiB each: memory {} KiB \
+             (from {} KiB), {each} bytes each",
+            after.memory_peak / 1024,
+            before / 1024,
+        );
+        assert!(each <= most, "{each} bytes each");
+    };
+    // The server never ends by itself: it is dropped with the test.
+    tokio::select! {
+        ended = runner.run(&engine, &component) => panic!("the server ended: {ended:?}"),
+        () = test => {}
+    }
+}
+
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+fn run(test: impl Future<Output = ()>) {
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .unwrap();
-    let local = tokio::task::LocalSet::new();
-    let guests = std::env::var("LEAKS_OF").unwrap_or_else(|_| "churn churn-wit".into());
-    for guest in guests.split_whitespace() {
-        local.block_on(&runtime, async {
-            nothing_is_left_behind_by(guest, None).await;
-            nothing_is_left_behind_by(guest, Some(300)).await;
-        });
-    }
+    LocalSet::new().block_on(&runtime, test);
+}
+
+#[test]
+fn a_static_guest_leaves_nothing_behind() {
+    run(nothing_is_left_behind_by("churn", None));
+}
+
+#[test]
+fn a_composed_guest_leaves_nothing_behind() {
+    run(nothing_is_left_behind_by("churn-wit", None));
+}
+
+#[test]
+fn three_hundred_handles_are_enough_for_any_number_of_connections_in_sequence() {
+    run(nothing_is_left_behind_by("churn", Some(300)));
+    run(nothing_is_left_behind_by("churn-wit", Some(300)));
+}
+
+#[test]
+fn idle_connections_that_have_moved_a_mebibyte_hold_little_memory() {
+    run(idle_connections_hold_little_of("echo-server", 8 * 1024));
+    run(idle_connections_hold_little_of(
+        "echo-server-wit",
+        12 * 1024,
+    ));
 }

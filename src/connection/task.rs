@@ -143,16 +143,18 @@ impl Connection {
             let mut write = self.write.borrow_mut();
             if !write.queued.is_empty() {
                 spare.clear();
-                if spare.capacity() > SMALL_RECEIVE {
-                    // An idle connection keeps no large buffer.
-                    *spare = Vec::new();
-                }
                 let data = std::mem::replace(&mut write.queued, std::mem::take(spare));
                 write.in_flight = data.len();
                 return Poll::Ready(Some(data));
             }
             if write.eof || self.state.get() != State::Open {
                 return Poll::Ready(None);
+            }
+            // An idle connection keeps no large buffer.
+            for buffer in [&mut *spare, &mut write.queued] {
+                if buffer.capacity() > SMALL_RECEIVE {
+                    *buffer = Vec::new();
+                }
             }
             write.idle = true;
             Poll::Pending

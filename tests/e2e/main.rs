@@ -18,5 +18,7 @@ mod denials;
 mod examples;
 mod interop;
 mod pace;
+mod packages;
 mod readme;
+mod refusals;
 mod transfer;

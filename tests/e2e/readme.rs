@@ -125,6 +125,36 @@ fn every_command_line_is_one_that_exists() {
     }
 }
 
+#[test]
+fn the_commands_within_the_text_are_known() {
+    let text = fs::read_to_string(workspace().join("README.md")).unwrap();
+    let prose: String = text.split("```").step_by(2).collect();
+    let starts = ["cargo ", "rustup ", "asyncio-streams "];
+    for span in code_spans(&prose) {
+        if !starts.iter().any(|start| span.starts_with(start)) {
+            continue;
+        }
+        match words(span).iter().map(String::as_str).collect::<Vec<_>>()[..] {
+            ["cargo", "xtask"]
+            | ["cargo", "xtask", "echo" | "setup"]
+            | ["rustup", "target", "add", "wasm32-unknown-unknown"] => {}
+            [
+                "cargo",
+                "doc",
+                "--open",
+                "--no-deps",
+                "--package",
+                package,
+                "--lib",
+            ] => {
+                let known = ["asyncio-streams", env!("CARGO_PKG_NAME")];
+                assert!(known.contains(&package), "{package}");
+            }
+            _ => panic!("nothing tests `{span}`"),
+        }
+    }
+}
+
 /// The same command line with a program that only prints its arguments.
 fn assert_parses(args: &[&str]) {
     let probe = component("probe");

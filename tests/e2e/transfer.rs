@@ -190,3 +190,30 @@ fn what_was_written_arrives_when_the_peer_begins_to_read_after_the_program_has_e
         read_noise(listener.accept().unwrap().0, bytes);
     }
 }
+
+/// A guest writes more than the system keeps and returns; its peer never reads.
+fn is_cut(form: &str) {
+    let (listener, port, rule) = tight_listener();
+    let bytes = (16 << 20).to_string();
+    let args = ["127.0.0.1", &port, &bytes, &SEED.to_string(), "close"];
+    let guest = run(
+        &["--linger", "100ms", "--allow-connect", &rule],
+        &format!("leave{form}"),
+        &args,
+    );
+    let _silent = listener.accept().unwrap().0;
+    let ended = guest.end();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(ended.stderr.contains("(--linger)"), "{ended:?}");
+}
+
+#[test]
+fn a_composed_program_whose_peer_never_reads_ends_after_the_linger_time() {
+    is_cut("-wit");
+}
+
+#[test]
+#[ignore = "a static program waits for its closing connections before it returns, without a limit"]
+fn a_static_program_whose_peer_never_reads_ends_after_the_linger_time() {
+    is_cut("");
+}

@@ -1,0 +1,386 @@
+//! The WIT package, what each component imports and exports, and that the tests
+//! leave no component out.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use wit_component::DecodedWasm;
+use wit_parser::{
+    Docs, Function, InterfaceId, PackageId, Resolve, Stability, Type, TypeDef, TypeDefKind,
+    TypeOwner, WorldId, WorldItem,
+};
+
+use crate::support::{component, workspace};
+
+const PACKAGE: &str = "asyncio:streams";
+
+// The WIT package
+
+fn package() -> (Resolve, PackageId) {
+    let mut resolve = Resolve::default();
+    let (package, _) = resolve.push_dir(workspace().join("wit")).unwrap();
+    (resolve, package)
+}
+
+/// Collects what lacks its documentation or its version.
+struct Check<'a> {
+    resolve: &'a Resolve,
+    package: PackageId,
+    missing: Vec<String>,
+    seen: usize,
+}
+
+impl Check<'_> {
+    fn docs(&mut self, item: &str, docs: &Docs) {
+        self.seen += 1;
+        if docs
+            .contents
+            .as_ref()
+            .is_none_or(|text| text.trim().is_empty())
+        {
+            self.missing.push(format!("{item}: documentation"));
+        }
+    }
+
+    fn since(&mut self, item: &str, stability: &Stability) {
+        let version = self.resolve.packages[self.package].name.version.as_ref();
+        match stability {
+            Stability::Stable { since, .. } if Some(since) <= version => {}
+            other => self.missing.push(format!("{item}: @since ({other:?})")),
+        }
+    }
+
+    fn item(&mut self, item: &str, docs: &Docs, stability: &Stability) {
+        self.docs(item, docs);
+        self.since(item, stability);
+    }
+
+    fn interface(&mut self, id: InterfaceId) {
+        let interface = &self.resolve.interfaces[id];
+        let name = interface.name.clone().unwrap();
+        self.item(&name, &interface.docs, &interface.stability);
+        for (item, ty) in &interface.types {
+            let ty = &self.resolve.types[*ty];
+            if !self.is_used(id, ty) {
+                self.type_definition(&format!("{name}.{item}"), ty);
+            }
+        }
+        for function in interface.functions.values() {
+            self.function(&name, function);
+        }
+    }
+
+    /// Whether the type stands there because of a `use`.
+    fn is_used(&self, here: InterfaceId, ty: &TypeDef) -> bool {
+        let TypeDefKind::Type(Type::Id(of)) = &ty.kind else {
+            return false;
+        };
+        self.resolve.types[*of].owner != TypeOwner::Interface(here)
+    }
+
+    fn type_definition(&mut self, name: &str, ty: &TypeDef) {
+        self.item(name, &ty.docs, &ty.stability);
+        let parts: Vec<(&String, &Docs)> = match &ty.kind {
+            TypeDefKind::Record(it) => it.fields.iter().map(|it| (&it.name, &it.docs)).collect(),
+            TypeDefKind::Flags(it) => it.flags.iter().map(|it| (&it.name, &it.docs)).collect(),
+            TypeDefKind::Variant(it) => it.cases.iter().map(|it| (&it.name, &it.docs)).collect(),
+            TypeDefKind::Enum(it) => it.cases.iter().map(|it| (&it.name, &it.docs)).collect(),
+            _ => Vec::new(),
+        };
+        for (part, docs) in parts {
+            self.docs(&format!("{name}.{part}"), docs);
+        }
+    }
+
+    fn function(&mut self, interface: &str, function: &Function) {
+        let name = format!("{interface}.{}", function.name);
+        self.item(&name, &function.docs, &function.stability);
+    }
+}
+
+#[test]
+fn everything_in_the_package_is_documented_and_has_a_version() {
+    let (resolve, package) = package();
+    let mut check = Check {
+        resolve: &resolve,
+        package,
+        missing: Vec::new(),
+        seen: 0,
+    };
+    for id in resolve.packages[package].interfaces.values() {
+        check.interface(*id);
+    }
+    for (name, id) in &resolve.packages[package].worlds {
+        let world = &resolve.worlds[*id];
+        check.item(name, &world.docs, &world.stability);
+        for (key, item) in world.imports.iter().chain(&world.exports) {
+            let item_name = format!("{name}: {}", resolve.name_world_key(key));
+            if item_name.contains(PACKAGE) {
+                check.since(&item_name, item.stability(&resolve));
+            }
+        }
+    }
+    assert_eq!(check.missing, Vec::<String>::new());
+    assert!(check.seen > 200, "only {} items were seen", check.seen);
+}
+
+#[test]
+fn worlds_hold_interfaces_only() {
+    let (resolve, package) = package();
+    assert!(!resolve.packages[package].worlds.is_empty());
+    for (name, id) in &resolve.packages[package].worlds {
+        let world = &resolve.worlds[*id];
+        for (key, item) in world.imports.iter().chain(&world.exports) {
+            let item_name = resolve.name_world_key(key);
+            assert!(
+                matches!(item, WorldItem::Interface { .. }),
+                "{name}: {item_name}"
+            );
+            assert!(
+                item_name.contains(':'),
+                "{name}: {item_name} is not in a package"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_package_has_the_version_of_the_crate() {
+    let (resolve, package) = package();
+    let name = resolve.packages[package].name.to_string();
+    assert_eq!(name, format!("{PACKAGE}@{}", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn the_interfaces_that_plain_applications_import_mention_no_socket() {
+    let (resolve, package) = package();
+    let worlds = &resolve.packages[package].worlds;
+    let world = &resolve.worlds[worlds["application"]];
+    let imports = world.imports.keys().map(|key| resolve.name_world_key(key));
+    for import in imports {
+        assert!(import.starts_with("asyncio:streams/"), "{import}");
+        assert!(!import.contains("/adopt"), "{import}");
+    }
+}
+
+#[test]
+fn the_wasi_packages_are_of_the_version_that_guests_are_built_with() {
+    let lock = fs::read_to_string(workspace().join("Cargo.lock")).unwrap();
+    let wasip3 = lock
+        .split("[[package]]")
+        .find(|it| it.contains("\nname = \"wasip3\"\n"));
+    let version = wasip3
+        .unwrap()
+        .lines()
+        .find_map(|line| line.strip_prefix("version = "));
+    let (_, wasi) = version
+        .unwrap()
+        .trim_matches('"')
+        .split_once("+wasi-")
+        .unwrap();
+
+    let (resolve, package) = package();
+    let mut names = BTreeSet::new();
+    for (id, dependency) in &resolve.packages {
+        if id != package {
+            assert_eq!(dependency.name.version.as_ref().unwrap().to_string(), wasi);
+            names.insert(format!(
+                "{}:{}",
+                dependency.name.namespace, dependency.name.name
+            ));
+        }
+    }
+    assert_eq!(names, set(&["wasi:clocks", "wasi:sockets"]));
+}
+
+// What components import and export
+
+/// The interfaces of a component, without their versions.
+#[derive(Debug)]
+struct Surface {
+    imports: BTreeSet<String>,
+    exports: BTreeSet<String>,
+}
+
+impl Surface {
+    /// Of a component whose WASI is on the 0.3 track, and whose own package is
+    /// of this version.
+    fn of(name: &str) -> Surface {
+        let bytes = fs::read(component(name)).unwrap();
+        let DecodedWasm::Component(resolve, world) = wit_component::decode(&bytes).unwrap() else {
+            panic!("{name} is a package");
+        };
+        let (imports, exports) = names(&resolve, world);
+        let unversioned = |names: Vec<String>| {
+            let names = names.into_iter().map(|full| {
+                let (interface, version) = full.split_once('@').unwrap();
+                let ours = interface.starts_with("asyncio:") && version == "0.1.0";
+                let wasi = interface.starts_with("wasi:") && version.starts_with("0.3.");
+                assert!(ours || wasi, "{name}: {full}");
+                interface.to_owned()
+            });
+            names.collect()
+        };
+        Surface {
+            imports: unversioned(imports),
+            exports: unversioned(exports),
+        }
+    }
+
+    /// The packages that it imports from.
+    fn packages(&self) -> BTreeSet<String> {
+        let packages = self.imports.iter().filter_map(|name| name.split_once('/'));
+        packages.map(|(package, _)| package.to_owned()).collect()
+    }
+}
+
+fn names(resolve: &Resolve, world: WorldId) -> (Vec<String>, Vec<String>) {
+    let world = &resolve.worlds[world];
+    let names = |keys: &mut dyn Iterator<Item = &wit_parser::WorldKey>| {
+        keys.map(|key| resolve.name_world_key(key)).collect()
+    };
+    (
+        names(&mut world.imports.keys()),
+        names(&mut world.exports.keys()),
+    )
+}
+
+fn set(names: &[&str]) -> BTreeSet<String> {
+    names.iter().map(|&name| name.to_owned()).collect()
+}
+
+#[test]
+fn the_streams_component_imports_nothing_but_sockets_and_a_clock() {
+    let surface = Surface::of("streams-tcp");
+    assert_eq!(
+        surface.imports,
+        set(&[
+            "wasi:clocks/monotonic-clock",
+            "wasi:clocks/types",
+            "wasi:sockets/ip-name-lookup",
+            "wasi:sockets/types",
+        ])
+    );
+    assert_eq!(
+        surface.exports,
+        set(&[
+            "asyncio:streams/adopt",
+            "asyncio:streams/server",
+            "asyncio:streams/ssl",
+            "asyncio:streams/streams",
+            "asyncio:streams/types",
+        ])
+    );
+}
+
+#[test]
+fn a_plain_application_imports_nothing_but_streams_and_the_command_line() {
+    for name in examples().iter().filter(|name| name.ends_with("-wit")) {
+        let surface = Surface::of(name);
+        assert_eq!(
+            surface.packages(),
+            set(&["asyncio:streams", "wasi:cli"]),
+            "{name}"
+        );
+        assert!(!surface.imports.contains("asyncio:streams/adopt"), "{name}");
+        assert_eq!(surface.exports, set(&["wasi:cli/run"]), "{name}");
+    }
+}
+
+#[test]
+fn a_composed_guest_has_no_socket() {
+    for name in guests().iter().filter(|name| name.ends_with("-wit")) {
+        let surface = Surface::of(name);
+        let allowed = set(&["asyncio:streams", "wasi:cli", "wasi:clocks"]);
+        assert!(
+            surface.packages().is_subset(&allowed),
+            "{name}: {surface:?}"
+        );
+        assert!(surface.packages().contains("asyncio:streams"), "{name}");
+        assert_eq!(surface.exports, set(&["wasi:cli/run"]), "{name}");
+    }
+}
+
+#[test]
+fn a_static_program_imports_nothing_but_wasi() {
+    for name in guests()
+        .union(&examples())
+        .filter(|name| !name.ends_with("-wit"))
+    {
+        let surface = Surface::of(name);
+        let allowed = set(&["wasi:cli", "wasi:clocks", "wasi:sockets"]);
+        assert!(
+            surface.packages().is_subset(&allowed),
+            "{name}: {surface:?}"
+        );
+        assert_eq!(surface.exports, set(&["wasi:cli/run"]), "{name}");
+    }
+}
+
+// Whether the tests use all of them
+
+/// The tests' guests, by the names of their files.
+fn guests() -> BTreeSet<String> {
+    let files = sources(&workspace().join("tests/guests/src/bin"));
+    let guests: BTreeSet<String> = files.iter().map(|file| stem(file)).collect();
+    assert!(!guests.is_empty());
+    guests
+}
+
+/// The examples; those in the folder `wit` end in `-wit`.
+fn examples() -> BTreeSet<String> {
+    let folder = workspace().join("examples");
+    let examples: BTreeSet<String> = sources(&folder)
+        .iter()
+        .map(|file| match file.parent() {
+            Some(parent) if parent.ends_with("wit") => format!("{}-wit", stem(file)),
+            _ => stem(file),
+        })
+        .collect();
+    assert!(!examples.is_empty());
+    examples
+}
+
+fn stem(file: &Path) -> String {
+    file.file_stem().unwrap().to_str().unwrap().to_owned()
+}
+
+/// The Rust files in a folder and below.
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+#[test]
+fn every_component_is_run_by_a_test() {
+    let tests = workspace().join("tests");
+    let guests_folder = tests.join("guests");
+    let tests: Vec<String> = sources(&tests)
+        .iter()
+        .filter(|file| !file.starts_with(&guests_folder) && !file.ends_with("packages.rs"))
+        .map(|file| fs::read_to_string(file).unwrap())
+        .collect();
+    // By its name, or by what both its forms have in common and the form.
+    let named = |name: &str| {
+        let both = name.trim_end_matches("-wit");
+        tests.iter().any(|test| {
+            let has = |text: &str| test.contains(&format!("\"{text}\""));
+            has(name) || has(&format!("{both}{{form}}")) || (has(both) && has("-wit"))
+        })
+    };
+    let dead: Vec<String> = guests()
+        .union(&examples())
+        .filter(|name| !named(name))
+        .cloned()
+        .collect();
+    assert_eq!(dead, Vec::<String>::new(), "no test names these components");
+}
