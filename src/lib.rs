@@ -5,13 +5,13 @@
 //! [`open_connection`], [`start_server`], [`StreamReader`] and
 //! [`StreamWriter`].
 //!
-//! ```
+//! ```no_run
 #![doc = include_str!("../examples/tcp-echo-client.rs")]
 //! ```
 //!
 //! A server:
 //!
-//! ```
+//! ```no_run
 #![doc = include_str!("../examples/tcp-echo-server.rs")]
 //! ```
 //!

@@ -13,7 +13,7 @@ use crate::runtime::executor;
 /// it has spawned and its servers are cancelled, as by `asyncio.run`; what was
 /// written to connections is sent before the program ends.
 ///
-/// ```
+/// ```no_run
 /// asyncio_streams::run!(program);
 ///
 /// async fn program() -> Result<(), asyncio_streams::ConnectError> {

@@ -109,10 +109,10 @@ impl ServerOptions {
         self
     }
 
-    /// Starts a server with these options; see [`start_server`].
+    /// Starts a server with these options; see [`start_server`](crate::start_server).
     ///
     /// # Errors
-    /// As for [`start_server`].
+    /// As for [`start_server`](crate::start_server).
     pub async fn start_server<C, F>(
         &self,
         client_connected: C,
