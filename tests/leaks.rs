@@ -3,11 +3,7 @@
 //!
 //! A test binary of its own whose tests run one after the other, because
 //! descriptors are counted.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::net::SocketAddr;
 use std::path::Path;

@@ -37,7 +37,10 @@ pub struct Ctx {
 /// A socket that was bound or that listens, by its place in the table.
 #[derive(Debug, Clone, Copy)]
 struct Bound {
+    /// The address asked for, as the policy sees it.
     requested: SocketAddr,
+    /// The port that the system picked, where port 0 was asked for.
+    picked: Option<u16>,
     listening: bool,
 }
 
@@ -87,15 +90,25 @@ impl Ctx {
         &mut self.limiter
     }
 
-    pub(crate) fn socket_bound(&mut self, rep: u32, requested: SocketAddr) {
-        let listening = false;
-        self.bound.insert(
-            rep,
-            Bound {
-                requested,
-                listening,
-            },
-        );
+    /// The address that a bind asks for, as the policy sees it: a port that the
+    /// system has picked for a living socket of this guest counts as port 0, so
+    /// that a server can have the same free port on several addresses.
+    pub(crate) fn wished(&self, mut address: SocketAddr) -> SocketAddr {
+        let picked = |bound: &Bound| bound.picked == Some(address.port());
+        if self.bound.values().any(picked) {
+            address.set_port(0);
+        }
+        address
+    }
+
+    /// A socket was bound as `requested`, and got `port`.
+    pub(crate) fn socket_bound(&mut self, rep: u32, requested: SocketAddr, port: Option<u16>) {
+        let bound = Bound {
+            requested,
+            picked: port.filter(|_| requested.port() == 0),
+            listening: false,
+        };
+        self.bound.insert(rep, bound);
     }
 
     /// The address that the socket asked to be bound to, if it was bound.
@@ -104,14 +117,12 @@ impl Ctx {
     }
 
     pub(crate) fn socket_listens(&mut self, rep: u32, requested: SocketAddr) {
-        let listening = true;
-        self.bound.insert(
-            rep,
-            Bound {
-                requested,
-                listening,
-            },
-        );
+        let bound = self.bound.entry(rep).or_insert(Bound {
+            requested,
+            picked: None,
+            listening: true,
+        });
+        bound.listening = true;
         self.stats.listener_opened();
     }
 
@@ -168,8 +179,8 @@ impl CtxBuilder {
         ));
         Ctx {
             sockets: sockets_asking(Arc::clone(&gate)),
+            limiter: Limiter::new(self.limits, Arc::clone(&gate)),
             gate,
-            limiter: Limiter::new(self.limits, stats.clone()),
             stats,
             limits: self.limits,
             lookups: Arc::new(Semaphore::new(LOOKUPS)),

@@ -114,8 +114,21 @@ impl fmt::Display for Frame {
 
 fn frame(frame: &wasmtime::FrameInfo) -> Frame {
     Frame {
-        module: frame.module().name().map(str::to_owned),
+        module: frame.module().name().map(module_name),
         function: frame.func_name().map(demangle),
+    }
+}
+
+/// The name of a module without the hash that cargo gives its files.
+fn module_name(name: &str) -> String {
+    let stem = name.strip_suffix(".wasm").unwrap_or(name);
+    match stem.rsplit_once('-') {
+        Some((tidy, hash))
+            if hash.len() == 16 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()) =>
+        {
+            tidy.to_owned()
+        }
+        _ => stem.to_owned(),
     }
 }
 

@@ -73,6 +73,19 @@ impl Gate {
         room
     }
 
+    /// The guest wished for so many bytes of memory in all, and does not get
+    /// them.
+    pub(crate) fn no_memory(&self, bytes: usize) {
+        self.deny(
+            Wish::Memory(bytes),
+            DenyReason::MemoryLimit(self.limits.memory),
+        );
+    }
+
+    pub(crate) fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
     /// Whether the guest may look this name up.
     pub(crate) fn lookup(&self, name: &HostName) -> bool {
         match self.policy.decide_lookup(name) {
@@ -133,7 +146,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
     use std::sync::Arc;
 
     use super::*;

@@ -1,6 +1,8 @@
+use std::sync::Arc;
+
 use wasmtime::ResourceLimiter;
 
-use crate::Stats;
+use crate::gate::Gate;
 
 /// Bounds on what a guest may take from its host. Each has a default that is
 /// meant for a server and keeps a hostile guest from exhausting the host.
@@ -39,24 +41,23 @@ impl Default for Limits {
 
 /// Counts what a guest's memories and tables take, and refuses more than the
 /// limits allow.
-#[derive(Debug)]
 pub struct Limiter {
     limits: Limits,
     memory: usize,
     table_elements: usize,
     /// What the growth that was permitted last would add, should it fail.
     growing: usize,
-    stats: Stats,
+    gate: Arc<Gate>,
 }
 
 impl Limiter {
-    pub(crate) fn new(limits: Limits, stats: Stats) -> Self {
+    pub(crate) fn new(limits: Limits, gate: Arc<Gate>) -> Self {
         Self {
             limits,
             memory: 0,
             table_elements: 0,
             growing: 0,
-            stats,
+            gate,
         }
     }
 }
@@ -71,19 +72,23 @@ impl ResourceLimiter for Limiter {
         self.growing = 0;
         let more = desired.saturating_sub(current);
         let total = self.memory.saturating_add(more);
-        if total > self.limits.memory || maximum.is_some_and(|maximum| desired > maximum) {
+        if total > self.limits.memory {
+            self.gate.no_memory(total);
+            return Ok(false);
+        }
+        if maximum.is_some_and(|maximum| desired > maximum) {
             return Ok(false);
         }
         self.growing = more;
         self.memory = total;
-        self.stats.memory(total);
+        self.gate.stats().memory(total);
         Ok(true)
     }
 
     fn memory_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
         self.memory = self.memory.saturating_sub(self.growing);
         self.growing = 0;
-        self.stats.memory(self.memory);
+        self.gate.stats().memory(self.memory);
         Ok(())
     }
 
@@ -107,15 +112,18 @@ impl ResourceLimiter for Limiter {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
+    use crate::Stats;
+    use crate::policy::Policy;
 
     fn limiter(memory: usize) -> Limiter {
         let limits = Limits {
             memory,
             ..Limits::default()
         };
-        Limiter::new(limits, Stats::new())
+        let observer = Box::new(crate::TracingObserver);
+        let gate = Gate::new(Policy::new(), limits, Stats::new(), observer);
+        Limiter::new(limits, Arc::new(gate))
     }
 
     #[test]
@@ -124,7 +132,7 @@ mod tests {
         assert!(limiter.memory_growing(0, 60, None).unwrap());
         assert!(!limiter.memory_growing(0, 60, None).unwrap());
         assert!(limiter.memory_growing(60, 100, None).unwrap());
-        assert_eq!(limiter.stats.snapshot().memory_bytes, 100);
+        assert_eq!(limiter.gate.stats().snapshot().memory_bytes, 100);
     }
 
     #[test]
@@ -134,7 +142,7 @@ mod tests {
         limiter
             .memory_grow_failed(wasmtime::format_err!("no memory"))
             .unwrap();
-        assert_eq!(limiter.stats.snapshot().memory_bytes, 0);
+        assert_eq!(limiter.gate.stats().snapshot().memory_bytes, 0);
         assert!(limiter.memory_growing(0, 100, None).unwrap());
     }
 

@@ -55,6 +55,8 @@ pub enum Wish {
     Lookup(HostName),
     /// To have one more socket, made or accepted.
     Socket,
+    /// To have so many bytes of memory in all.
+    Memory(usize),
 }
 
 impl Denial {
@@ -80,6 +82,12 @@ impl Denial {
                 format!("--allow-connect tcp://{name}:PORT, or --allow-resolve {name}")
             }
             (_, Wish::Socket) => "--max-sockets N".to_owned(),
+            (_, Wish::Memory(bytes)) => {
+                format!(
+                    "--max-memory {}MiB",
+                    bytes.div_ceil(1 << 20).next_power_of_two()
+                )
+            }
         }
     }
 }
@@ -110,13 +118,13 @@ impl fmt::Display for Wish {
             Self::Listen(address) => write!(f, "listen on {address}"),
             Self::Lookup(name) => write!(f, "look-up of {name}"),
             Self::Socket => f.write_str("another socket"),
+            Self::Memory(bytes) => write!(f, "{} KiB of memory", bytes / 1024),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
     use crate::policy::{ListenRule, Rule, Special};
 

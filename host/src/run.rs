@@ -62,7 +62,8 @@ pub enum RunError {
     Wasi02(String),
     /// It exports no `wasi:cli/run` at all.
     #[error(
-        "this component is not a program: it does not export `wasi:cli/run@0.3.0` (it exports {0})"
+        "this component is not a program: it does not export `wasi:cli/run@0.3.0` (it exports {0}); \
+         in Rust, `asyncio_streams::run!(program)` makes one"
     )]
     NotAProgram(String),
     /// It imports what nobody provides, or something with another type.

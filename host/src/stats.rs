@@ -167,11 +167,13 @@ impl Stats {
 }
 
 impl StatsSnapshot {
-    /// Connections and sending halves that are not finished, listeners not
-    /// counted: what the end of a run waits for.
+    /// Connections that are not finished, listeners not counted: what the end
+    /// of a run waits for. One whose socket the guest has dropped counts while
+    /// it still sends.
     #[must_use]
     pub fn unfinished(&self) -> usize {
-        self.sockets_open.saturating_sub(self.listeners_open) + self.sends_open
+        let connections = self.sockets_open.saturating_sub(self.listeners_open);
+        connections.max(self.sends_open)
     }
 }
 

@@ -23,6 +23,8 @@ use crate::runtime::waiters::Waiters;
 use crate::{StreamReader, StreamWriter};
 
 thread_local! {
+    /// Bytes that transports have taken, to see whether anything still moves.
+    static SENT: Cell<u64> = const { Cell::new(0) };
     /// Connections that are being closed and are not closed yet.
     static CLOSING: Cell<usize> = const { Cell::new(0) };
     static ALL_CLOSED: Waiters = Waiters::default();
@@ -295,6 +297,11 @@ pub(crate) async fn all_closed() {
         ALL_CLOSED.with(|waiters| waiters.poll(cx, || (CLOSING.with(Cell::get) == 0).then_some(())))
     })
     .await;
+}
+
+/// How many bytes transports have taken so far.
+pub(crate) fn total_sent() -> u64 {
+    SENT.with(Cell::get)
 }
 
 fn wake(waker: Option<Waker>) {

@@ -5,7 +5,7 @@ use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::Poll;
 
-use super::{Connection, State, wake};
+use super::{Connection, SENT, State, wake};
 use crate::runtime::budget;
 use crate::transport::{Received, Sink, Source};
 
@@ -163,6 +163,7 @@ impl Connection {
     }
 
     fn sent(&self, count: usize) {
+        SENT.with(|sent| sent.set(sent.get().wrapping_add(count as u64)));
         let woken = {
             let mut write = self.write.borrow_mut();
             write.in_flight = write.in_flight.saturating_sub(count);

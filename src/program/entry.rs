@@ -1,9 +1,14 @@
 //! Where a program starts and ends.
 
+use std::cell::Cell;
 use std::fmt;
 use std::future::Future;
+use std::pin::pin;
+
+use futures::future::{Either, LocalBoxFuture, select};
 
 use super::{panic, stdio};
+use crate::connection::{all_closed, total_sent};
 use crate::runtime::executor;
 
 /// Makes an asynchronous function the program: asyncio's `asyncio.run(main())`.
@@ -11,7 +16,8 @@ use crate::runtime::executor;
 /// The function takes no arguments and returns nothing or a `Result`; an error
 /// is printed and the program fails with exit code 1. When it returns, the tasks
 /// it has spawned and its servers are cancelled, as by `asyncio.run`; what was
-/// written to connections is sent before the program ends.
+/// written to connections is sent before the program ends, unless a peer takes
+/// nothing for 5 s.
 ///
 /// ```no_run
 /// asyncio_streams::run!(program);
@@ -88,10 +94,43 @@ where
         stdio::eprint(format_args!("error: {failure}\n"));
     }
     executor::cancel_tasks();
-    crate::connection::all_closed().await;
+    linger().await;
     stdio::finish().await;
     match failure {
         Some(_) => Err(()),
         None => Ok(()),
+    }
+}
+
+/// How long a program that has ended waits for peers that take nothing.
+#[cfg(not(feature = "component"))]
+const LINGER: std::time::Duration = std::time::Duration::from_secs(5);
+
+type Pause = fn() -> LocalBoxFuture<'static, ()>;
+
+thread_local! {
+    static PAUSE: Cell<Option<Pause>> = const { Cell::new(None) };
+}
+
+/// Has the program wait at its end for the connections it closes. Called where
+/// connections are made: a program that makes none needs no clock.
+#[cfg(not(feature = "component"))]
+pub(crate) fn let_connections_linger() {
+    PAUSE.set(Some(|| Box::pin(crate::sleep(LINGER))));
+}
+
+/// Waits until every connection is closed, or nothing has moved for a while.
+async fn linger() {
+    let mut closed = pin!(all_closed());
+    loop {
+        let Some(pause) = PAUSE.get() else {
+            return closed.await;
+        };
+        let before = total_sent();
+        match select(closed, pause()).await {
+            Either::Left(_) => return,
+            Either::Right((_, rest)) if total_sent() > before => closed = rest,
+            Either::Right(_) => return,
+        }
     }
 }

@@ -7,6 +7,8 @@ mod panic;
 mod stdio;
 
 pub use entry::Exit;
+#[cfg(not(feature = "component"))]
+pub(crate) use entry::let_connections_linger;
 #[doc(hidden)]
 pub use entry::run;
 #[doc(hidden)]

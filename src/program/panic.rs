@@ -7,11 +7,13 @@ use wasi::wit_stream;
 use wit_bindgen::rt::async_support::{FutureReader, StreamReader};
 
 use super::stdio;
+use crate::runtime::executor;
 
 /// Has panics write their message and place to standard error. Afterwards the
 /// program traps, and the host ends it.
 pub(super) fn install() {
     panic::set_hook(Box::new(|panic| {
+        executor::abandon();
         let printed = stdio::unwritten();
         let message = format!("{panic}\n");
         wit_bindgen::block_on(async {

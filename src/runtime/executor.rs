@@ -23,7 +23,7 @@ thread_local! {
         RefCell::new(Tasks { running: BTreeMap::new(), next: 0 })
     };
     static INBOX: RefCell<Inbox> = const {
-        RefCell::new(Inbox { arrived: Vec::new(), driver: None, running: false, entered: 0 })
+        RefCell::new(Inbox { arrived: Vec::new(), driver: None, running: false, entered: 0, abandoned: false })
     };
 }
 
@@ -39,6 +39,8 @@ struct Inbox {
     running: bool,
     /// Asynchronous entries that have not returned.
     entered: usize,
+    /// The program is about to trap.
+    abandoned: bool,
 }
 
 /// Starts the driver if there is none, and keeps it until the guard is dropped.
@@ -99,6 +101,16 @@ impl Drop for Entered {
 
 fn claim() -> bool {
     INBOX.with_borrow_mut(|inbox| !std::mem::replace(&mut inbox.running, true))
+}
+
+/// Gives the background up: the program is about to trap. A driver that has not
+/// begun yet would keep the last words waiting for its end.
+pub(crate) fn abandon() {
+    INBOX.with(|inbox| {
+        if let Ok(mut inbox) = inbox.try_borrow_mut() {
+            inbox.abandoned = true;
+        }
+    });
 }
 
 /// Runs `future` in the background, also after the caller has returned.
@@ -180,8 +192,14 @@ impl Future for Driver {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         loop {
-            let arrived = INBOX.with_borrow_mut(|inbox| std::mem::take(&mut inbox.arrived));
+            let (arrived, abandoned) = INBOX
+                .with_borrow_mut(|inbox| (std::mem::take(&mut inbox.arrived), inbox.abandoned));
             self.tasks.extend(arrived);
+            if abandoned {
+                // Not dropped: what panicked may be in the middle of them.
+                std::mem::forget(std::mem::take(&mut self.tasks));
+                return Poll::Ready(());
+            }
             match self.tasks.poll_next_unpin(cx) {
                 Poll::Ready(Some(())) => {}
                 idle => {

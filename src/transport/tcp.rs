@@ -30,6 +30,8 @@ pub(crate) fn open(
             .map(|a| from_wasi(a).into()),
         local: socket.get_local_address().ok().map(|a| from_wasi(a).into()),
     };
+    #[cfg(not(feature = "component"))]
+    crate::program::let_connections_linger();
     let connection = Connection::new(limit, names);
     let weak = Rc::downgrade(&connection);
     let (reader, writer) = connection.handles();

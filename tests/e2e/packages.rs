@@ -99,11 +99,10 @@ impl Check<'_> {
     }
 }
 
-#[test]
-fn everything_in_the_package_is_documented_and_has_a_version() {
-    let (resolve, package) = package();
+/// What lacks its documentation or its version, and how many items there are.
+fn undocumented(resolve: &Resolve, package: PackageId) -> (Vec<String>, usize) {
     let mut check = Check {
-        resolve: &resolve,
+        resolve,
         package,
         missing: Vec::new(),
         seen: 0,
@@ -115,14 +114,61 @@ fn everything_in_the_package_is_documented_and_has_a_version() {
         let world = &resolve.worlds[*id];
         check.item(name, &world.docs, &world.stability);
         for (key, item) in world.imports.iter().chain(&world.exports) {
-            let item_name = format!("{name}: {}", resolve.name_world_key(key));
-            if item_name.contains(PACKAGE) {
-                check.since(&item_name, item.stability(&resolve));
+            let item_name = resolve.name_world_key(key);
+            if item_name.starts_with(PACKAGE) {
+                check.since(&format!("{name}: {item_name}"), item.stability(resolve));
             }
         }
     }
-    assert_eq!(check.missing, Vec::<String>::new());
-    assert!(check.seen > 200, "only {} items were seen", check.seen);
+    (check.missing, check.seen)
+}
+
+#[test]
+fn everything_in_the_package_is_documented_and_has_a_version() {
+    let (resolve, package) = package();
+    let (missing, seen) = undocumented(&resolve, package);
+    assert_eq!(missing, Vec::<String>::new());
+    assert!(seen > 200, "only {seen} items were seen");
+}
+
+#[test]
+fn whatever_lacks_its_documentation_or_its_version_is_found() {
+    let mut resolve = Resolve::default();
+    let wit = "package asyncio:streams@0.1.0;
+        interface all {
+            type number = u8;
+            enum colour { red }
+            record point { x: u8 }
+            flags set { one }
+            variant either { this }
+            resource thing { constructor(); act: func(); make: static func() -> thing; }
+            call: func();
+        }
+        world w { import all; }";
+    let package = resolve.push_str("test.wit", wit).unwrap();
+    let (missing, _) = undocumented(&resolve, package);
+    let documentation = "\
+        all all.number all.colour all.colour.red all.point all.point.x all.set all.set.one \
+        all.either all.either.this all.thing all.[constructor]thing all.[method]thing.act \
+        all.[static]thing.make all.call w";
+    let found = |kind: &str| -> BTreeSet<String> {
+        let found = missing.iter().filter_map(|text| text.rsplit_once(": "));
+        let found = found.filter(|(_, what)| what.starts_with(kind));
+        found.map(|(item, _)| item.to_owned()).collect()
+    };
+    let expected: Vec<&str> = documentation.split_whitespace().collect();
+    assert_eq!(found("documentation"), set(&expected));
+    // Cases, fields and flags have no version of their own.
+    let mut expected: Vec<&str> = expected
+        .into_iter()
+        .filter(|item| {
+            !["red", "x", "one", "this"]
+                .iter()
+                .any(|part| item.ends_with(part))
+        })
+        .collect();
+    expected.push("w: asyncio:streams/all@0.1.0");
+    assert_eq!(found("@since"), set(&expected));
 }
 
 #[test]

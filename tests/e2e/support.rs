@@ -153,11 +153,6 @@ impl Process {
         ended.stdout
     }
 
-    /// What was printed to standard error so far.
-    pub(crate) fn stderr(&self) -> &str {
-        &self.stderr
-    }
-
     fn keep(&mut self, line: Line) -> String {
         let (text, kept) = match line {
             Line::Stdout(text) => (text, &mut self.stdout),

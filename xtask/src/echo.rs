@@ -63,6 +63,11 @@ pub(crate) fn run(workspace: &Workspace, message: &str, form: Form) -> Result<()
         message.len()
     );
     setup::run(workspace, None)?;
+    demonstrate(workspace, message, form)
+}
+
+/// Builds the command and runs both; the components are built.
+pub(crate) fn demonstrate(workspace: &Workspace, message: &str, form: Form) -> Result<()> {
     let host = host_command(workspace)?;
     let programs = Programs {
         root: workspace.root(),

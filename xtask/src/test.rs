@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 
 use crate::debian::{Tool, ensure_debian_packages};
-use crate::echo;
+use crate::echo::{self, Form};
 use crate::process::{cargo, output_of};
 use crate::progress::{Step, seconds};
 use crate::setup;
@@ -37,7 +37,7 @@ pub(crate) fn run(workspace: &Workspace, args: &[String]) -> Result<ExitCode> {
     checks.document()?;
     checks.check_wasip2()?;
     // Tests start this command; built here, it shares all of wasmtime with them.
-    echo::host_command(workspace)?;
+    echo::demonstrate(workspace, "Hello World!", Form::Wit)?;
     checks.build_tests()?;
     eprintln!(
         "==> running the tests (after {})",
@@ -48,9 +48,9 @@ pub(crate) fn run(workspace: &Workspace, args: &[String]) -> Result<ExitCode> {
 
 fn ensure_tools() -> Result<()> {
     ensure_debian_packages(&TOOLS).context("the tests talk to programs of other origin")?;
-    let script = "import asyncio, sys; assert sys.version_info >= (3, 7)";
+    let script = "import asyncio, sys; assert sys.version_info >= (3, 8)";
     output_of(Command::new("python3").args(["-c", script]))
-        .context("the tests need python3 with asyncio, 3.7 or newer")?;
+        .context("the tests need python3 with asyncio, 3.8 or newer")?;
     Ok(())
 }
 

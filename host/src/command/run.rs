@@ -109,8 +109,8 @@ fn tell(report: &RunReport, linger: Duration, stats: bool) {
     }
     if report.linger == Linger::TimedOut {
         say(format_args!(
-            "{} connections were not finished {linger:?} after the program returned, and are cut \
-             (--linger)",
+            "connections not finished {linger:?} after the program returned: {}; they are cut, and \
+             their peers may lack data (--linger allows more time)",
             report.stats.unfinished()
         ));
     }

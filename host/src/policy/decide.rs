@@ -42,6 +42,8 @@ pub enum DenyReason {
     DenyRule(String),
     /// The guest has as many sockets as it may.
     SocketLimit(usize),
+    /// The guest may have so many bytes of memory.
+    MemoryLimit(usize),
 }
 
 impl DenyReason {
@@ -55,6 +57,7 @@ impl DenyReason {
             Self::Expired(_) => "expired",
             Self::DenyRule(_) => "deny-rule",
             Self::SocketLimit(_) => "socket-limit",
+            Self::MemoryLimit(_) => "memory-limit",
         }
     }
 }
@@ -70,6 +73,7 @@ impl fmt::Display for DenyReason {
             Self::Expired(name) => write!(f, "{name} was looked up too long ago"),
             Self::DenyRule(rule) => write!(f, "denied by {rule}"),
             Self::SocketLimit(limit) => write!(f, "limit of {limit} sockets"),
+            Self::MemoryLimit(limit) => write!(f, "limit of {} KiB", limit / 1024),
         }
     }
 }

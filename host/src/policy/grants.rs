@@ -79,7 +79,6 @@ impl Grants {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
 
     fn names(grants: &Grants, address: &str, now: Instant) -> Vec<(String, bool)> {

@@ -95,7 +95,6 @@ impl fmt::Display for HostName {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
 
     fn name(text: &str) -> HostName {

@@ -230,7 +230,6 @@ fn unmapped(network: IpNet) -> IpNet {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
     use proptest::prelude::*;
 

@@ -75,7 +75,6 @@ fn error_code(error: &io::Error) -> ErrorCode {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
 
     #[tokio::test]

@@ -84,12 +84,14 @@ impl<T: View> HostTcpSocketWithStore<T> for Sockets {
 impl HostTcpSocket for CtxView<'_> {
     async fn bind(&mut self, socket: Socket, local_address: IpSocketAddress) -> SocketResult<()> {
         let rep = socket.rep();
-        let requested = SocketAddr::from(local_address);
+        let requested = self.ctx.wished(local_address.into());
         self.ctx.gate.request(Some(requested));
         let result = HostTcpSocket::bind(&mut self.stock(), socket, local_address).await;
         self.ctx.gate.request(None);
         if result.is_ok() {
-            self.ctx.socket_bound(rep, requested);
+            let local = self.stock().get_local_address(Resource::new_borrow(rep));
+            let port = local.ok().map(|local| SocketAddr::from(local).port());
+            self.ctx.socket_bound(rep, requested, port);
         }
         result
     }

@@ -1,0 +1,78 @@
+//! What signals do.
+
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use super::{Peer, connect, expect, is_over};
+use crate::support::{Process, run};
+
+/// How long the command lets a program that computes go on after one signal.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// A client that waits for an answer is stopped.
+fn stopped(name: &str, signal: &str) -> Option<i32> {
+    let peer = Peer::new();
+    let client = peer.visited_by(name, &[], &["hello"]);
+    let mut connection = peer.accept();
+    expect(&mut connection, "hello");
+    client.signal(signal);
+    assert!(is_over(&mut connection));
+    client.end().code
+}
+
+#[test]
+fn an_interrupt_ends_the_connections_and_exits_with_130() {
+    assert_eq!(stopped("tcp-echo-client", "INT"), Some(130));
+    assert_eq!(stopped("tcp-echo-client-wit", "INT"), Some(130));
+}
+
+#[test]
+fn a_termination_ends_the_connections_and_exits_with_143() {
+    assert_eq!(stopped("tcp-echo-client", "TERM"), Some(143));
+    assert_eq!(stopped("tcp-echo-client-wit", "TERM"), Some(143));
+}
+
+#[test]
+fn an_interrupted_server_ends_its_connections() {
+    for name in ["tcp-echo-server", "tcp-echo-server-wit"] {
+        let flags = ["--allow-listen", "tcp://127.0.0.1:0"];
+        let mut server = run(&flags, name, &["127.0.0.1", "0"]);
+        let address = server.listening();
+        let mut clients: Vec<TcpStream> = (0..10).map(|_| connect(address)).collect();
+        server.signal("INT");
+        assert!(clients.iter_mut().all(is_over));
+        assert_eq!(server.end().code, Some(130));
+        assert!(TcpStream::connect(address).is_err());
+    }
+}
+
+fn spinning() -> Process {
+    let peer = Peer::new();
+    let program = peer.visited_by("spins", &[], &[]);
+    let mut connection = peer.accept();
+    expect(&mut connection, "spinning\n");
+    assert!(is_over(&mut connection));
+    program
+}
+
+#[test]
+fn a_program_that_computes_ends_soon_after_a_signal() {
+    let program = spinning();
+    program.signal("INT");
+    assert_eq!(program.end().code, Some(130));
+}
+
+#[test]
+fn a_second_signal_ends_a_program_that_computes_at_once() {
+    let program = spinning();
+    let start = Instant::now();
+    program.signal("INT");
+    program.signal("TERM");
+    let code = program.end().code;
+    // It is the second one's, unless both were seen at the same time.
+    let at_once = start.elapsed() < GRACE;
+    assert!(
+        code == Some(143) || (code == Some(130) && at_once),
+        "{code:?}"
+    );
+}
