@@ -214,7 +214,7 @@ impl Connection {
     }
 
     pub(crate) fn is_closing(&self) -> bool {
-        self.state.get() != State::Open
+        self.state.get() != State::Open || self.failed()
     }
 
     pub(crate) async fn wait_closed(&self) -> Result<(), ErrorCode> {
@@ -243,6 +243,18 @@ impl Connection {
         }
         self.wake_everybody();
         self.closing.wake_all();
+    }
+
+    /// Nothing more can be sent. What the peer has sent can still be received:
+    /// its last words may say why.
+    fn fail_sending(&self, code: ErrorCode) {
+        self.failure.borrow_mut().get_or_insert(code);
+        self.write.borrow_mut().clear();
+        self.wake_everybody();
+    }
+
+    fn failed(&self) -> bool {
+        self.failure.borrow().is_some()
     }
 
     /// The connection is lost: the reader keeps what it has, what was written

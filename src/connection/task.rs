@@ -53,8 +53,7 @@ impl Connection {
     async fn receive(&self, mut source: impl Source) {
         let mut small = Vec::new();
         let mut full = false;
-        loop {
-            self.room().await;
+        while self.room().await {
             let received = if full {
                 // More has probably come: take it in one go, but never wait
                 // with a large buffer in hand.
@@ -85,17 +84,21 @@ impl Connection {
         }
     }
 
-    /// Waits until there is room to receive into.
-    async fn room(&self) {
+    /// Waits until there is room to receive into; false if none is to be waited
+    /// for, because the connection has failed.
+    async fn room(&self) -> bool {
         poll_fn(|_| {
             let mut read = self.read.borrow_mut();
             if read.open() {
-                return Poll::Ready(());
+                return Poll::Ready(true);
+            }
+            if self.failed() {
+                return Poll::Ready(false);
             }
             read.blocked = true;
             Poll::Pending
         })
-        .await;
+        .await
     }
 
     fn feed(&self, bytes: &[u8]) {
@@ -122,12 +125,12 @@ impl Connection {
         while let Some(data) = self.next_to_send(&mut spare).await {
             let (result, data) = sink.send(data, |count| self.sent(count)).await;
             if let Err(code) = result {
-                return self.fail(code);
+                return self.fail_sending(code);
             }
             spare = data;
         }
         if let Err(code) = sink.finish().await {
-            return self.fail(code);
+            return self.fail_sending(code);
         }
         // The end of the data is sent; `close` ends the rest.
         poll_fn(|_| match self.state.get() {

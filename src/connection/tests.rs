@@ -45,6 +45,25 @@ fn rd17_bytes_that_arrived_before_a_failure_are_read_first() {
 }
 
 #[test]
+fn what_the_peer_has_sent_is_read_after_a_write_has_failed() {
+    run_native(async {
+        let ((_, far), (reader, writer), _, back) = connected(100, 100);
+        back.refuse(ErrorCode::ConnectionBroken);
+        writer.write(b"too late").unwrap();
+        let failed = WriteError::Connection(ErrorCode::ConnectionBroken);
+        while writer.write(b"").is_ok() {
+            yield_now().await;
+        }
+        assert_eq!(writer.drain().await, Err(failed));
+        assert!(writer.is_closing());
+        far.write(b"the reason").unwrap();
+        far.close();
+        assert_eq!(reader.readexactly(10).await.unwrap(), "the reason");
+        assert_eq!(writer.wait_closed().await, Err(ErrorCode::ConnectionBroken));
+    });
+}
+
+#[test]
 fn rd16_a_second_reader_that_would_wait_is_refused_and_the_first_goes_on() {
     run_native(async {
         let ((_, writer), (reader, _), ..) = connected(100, 100);

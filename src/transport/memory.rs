@@ -18,6 +18,7 @@ struct Pipe {
     room: usize,
     ended: bool,
     failed: Option<ErrorCode>,
+    refused: Option<ErrorCode>,
     wakers: Vec<Waker>,
 }
 
@@ -35,6 +36,12 @@ impl Direction {
 
     pub(crate) fn fail(&self, code: ErrorCode) {
         self.0.borrow_mut().failed = Some(code);
+        self.wake();
+    }
+
+    /// Sending fails; what is under way can still be received.
+    pub(crate) fn refuse(&self, code: ErrorCode) {
+        self.0.borrow_mut().refused = Some(code);
         self.wake();
     }
 
@@ -112,7 +119,7 @@ impl Sink for MemorySink {
         let result = poll_fn(|cx| {
             loop {
                 let mut pipe = self.0.0.borrow_mut();
-                if let Some(code) = &pipe.failed {
+                if let Some(code) = pipe.failed.as_ref().or(pipe.refused.as_ref()) {
                     return Poll::Ready(Err(code.clone()));
                 }
                 if from == data.len() {
