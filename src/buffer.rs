@@ -126,7 +126,8 @@ impl Buffer {
                 expected: Some(n),
             }))
         } else {
-            Found::Wait(n)
+            // Everything there is would be another read.
+            Found::Wait(n.min(usize::MAX - 1))
         }
     }
 

@@ -354,6 +354,12 @@ fn the_figures_are_those_of_the_code() {
             "src/server/shared.rs",
             "LINGER: Duration = Duration::from_secs(5);",
         ),
+        (
+            "at its end",
+            "5 s",
+            "src/program/entry.rs",
+            "LINGER: std::time::Duration = std::time::Duration::from_secs(5);",
+        ),
         ("look-ups", "16", "host/src/ctx.rs", "LOOKUPS: usize = 16;"),
     ] {
         assert!(figure(start).contains(shown), "{start}");
