@@ -4,8 +4,9 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use bytes::Bytes;
-use futures::FutureExt;
+use futures::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, FutureExt, StreamExt};
 
+use crate::StreamReader;
 use crate::error::{ErrorCode, ReadError, WriteError};
 use crate::runtime::executor::{run_native, spawn};
 use crate::transport::memory::connected;
@@ -271,4 +272,53 @@ async fn yield_now() {
         })
         .await;
     }
+}
+
+#[test]
+fn the_halves_are_what_crates_made_for_futures_io_expect() {
+    run_native(async {
+        let ((_, mut writer), (mut reader, _), ..) = connected(100, 5);
+        let copied = spawn(async move {
+            let mut from = futures::io::Cursor::new("first\nsecond\nthe rest");
+            let copied = futures::io::copy(&mut from, &mut writer).await.unwrap();
+            AsyncWriteExt::close(&mut writer).await.unwrap();
+            copied
+        });
+        let mut line = String::new();
+        AsyncBufReadExt::read_line(&mut reader, &mut line)
+            .await
+            .unwrap();
+        assert_eq!(line, "first\n");
+        // What the trait has lent out and not consumed, asyncio's reads find.
+        assert_eq!(reader.readline().await.unwrap(), "second\n");
+        let mut rest = String::new();
+        AsyncReadExt::read_to_string(&mut reader, &mut rest)
+            .await
+            .unwrap();
+        assert_eq!(rest, "the rest");
+        assert_eq!(copied.await.unwrap(), 21);
+    });
+}
+
+#[test]
+fn rd20_lines_are_a_stream_that_ends_with_the_data() {
+    run_native(async {
+        let ((_, writer), (reader, _), ..) = connected(4, 100);
+        writer.write(b"ab\n\nlast").unwrap();
+        writer.close();
+        let lines: Vec<_> = StreamReader::lines(&reader)
+            .map(Result::unwrap)
+            .collect()
+            .await;
+        assert_eq!(lines, ["ab\n", "\n", "last"]);
+
+        let ((_, writer), (reader, _), ..) = connected(4, 100);
+        writer.write(b"ab\nabcdefgh\nx\n").unwrap();
+        writer.close();
+        let lines: Vec<_> = StreamReader::lines(&reader).collect().await;
+        assert_eq!(lines.len(), 2);
+        assert!(matches!(lines[1], Err(ReadError::LimitOverrun { .. })));
+        assert_eq!(reader.discard_line().await, Ok(9));
+        assert_eq!(reader.readline().await.unwrap(), "x\n");
+    });
 }
