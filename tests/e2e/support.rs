@@ -1,5 +1,6 @@
 //! Running the command and its peers, and waiting for what they print.
 
+use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -55,6 +56,8 @@ pub(crate) fn python(program: &str, args: &[&str]) -> Process {
 pub(crate) struct Process {
     child: Child,
     lines: Receiver<Line>,
+    /// Lines that nobody has waited for yet.
+    unseen: VecDeque<String>,
     stdout: String,
     stderr: String,
 }
@@ -86,6 +89,7 @@ impl Process {
         Process {
             child,
             lines,
+            unseen: VecDeque::new(),
             stdout: String::new(),
             stderr: String::new(),
         }
@@ -96,16 +100,19 @@ impl Process {
     }
 
     /// Waits for a line of standard output or error that starts with this, and
-    /// returns the rest of it.
+    /// returns the rest of it. Each line is found once; others stay to be waited
+    /// for, because the two streams arrive in any order.
     pub(crate) fn wait_for(&mut self, start: &str) -> String {
         let deadline = Instant::now() + PATIENCE;
         loop {
+            let found = self.unseen.iter().position(|line| line.starts_with(start));
+            if let Some(line) = found.and_then(|at| self.unseen.remove(at)) {
+                return line[start.len()..].trim_end().to_owned();
+            }
             match self.lines.recv_timeout(deadline - Instant::now()) {
                 Ok(line) => {
-                    let text = self.keep(line);
-                    if let Some(rest) = text.strip_prefix(start) {
-                        return rest.trim_end().to_owned();
-                    }
+                    let line = self.keep(line);
+                    self.unseen.push_back(line);
                 }
                 Err(RecvTimeoutError::Timeout) => panic!("no {start:?} in time: {self:?}"),
                 Err(RecvTimeoutError::Disconnected) => panic!("ended without {start:?}: {self:?}"),
