@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::noise::Noise;
-use crate::support::{Ended, run};
+use crate::support::{Ended, python, run};
 
 /// Each form, and how much memory it may take: a composed program has two
 /// memories.
@@ -215,4 +215,26 @@ fn a_composed_program_whose_peer_never_reads_ends_after_the_linger_time() {
 #[test]
 fn a_static_program_whose_peer_never_reads_ends_after_the_linger_time() {
     is_cut("");
+}
+
+#[test]
+fn streams_of_bytes_become_readers_and_writers_and_the_other_way_round() {
+    const ECHO: &str = "import socket, sys
+listener = socket.create_server(('127.0.0.1', 0))
+print('port', listener.getsockname()[1])
+connection, _ = listener.accept()
+while data := connection.recv(4096):
+    connection.sendall(data)
+connection.close()";
+    for (form, _) in FORMS {
+        let mut echo = python(ECHO, &[]);
+        let port = echo.wait_for("port ");
+        let rule = format!("tcp://127.0.0.1:{port}");
+        let guest = run(
+            &["--allow-connect", &rule],
+            &format!("bridge{form}"),
+            &["127.0.0.1", &port, "300000"],
+        );
+        assert_eq!(guest.success(), "sent 300000\nsame true\n", "bridge{form}");
+    }
 }

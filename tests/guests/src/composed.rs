@@ -8,7 +8,8 @@ mod reader;
 mod server;
 mod writer;
 
-mod bindings {
+#[expect(missing_docs, reason = "generated from the WIT, which has them")]
+pub mod bindings {
     wit_bindgen::generate!({ path: "../../wit", world: "application", generate_all });
 }
 
