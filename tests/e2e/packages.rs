@@ -334,9 +334,16 @@ fn a_plain_application_imports_nothing_but_streams_and_the_command_line() {
     }
 }
 
+/// The one composed guest whose point is that it has sockets of its own.
+const ADOPTS: &str = "adopts-wit";
+
 #[test]
-fn a_composed_guest_has_no_socket() {
-    for name in guests().iter().filter(|name| name.ends_with("-wit")) {
+fn a_composed_guest_has_no_socket_unless_it_brings_its_own() {
+    let surface = Surface::of(ADOPTS);
+    assert!(surface.imports.contains("asyncio:streams/adopt"));
+    assert!(surface.imports.contains("wasi:sockets/types"));
+    let composed = |name: &&String| name.ends_with("-wit") && *name != ADOPTS;
+    for name in guests().iter().filter(composed) {
         let surface = Surface::of(name);
         let allowed = set(&["asyncio:streams", "wasi:cli", "wasi:clocks"]);
         assert!(

@@ -9,7 +9,6 @@ use asyncio_streams::println;
 use asyncio_wit::asyncio::streams::adopt;
 use wasi::sockets::types::{IpAddressFamily, IpSocketAddress, Ipv4SocketAddress, TcpSocket};
 
-#[expect(missing_docs, reason = "generated from the WIT, which has them")]
 mod asyncio_wit {
     wit_bindgen::generate!({
         path: "../../wit",
