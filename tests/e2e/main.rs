@@ -19,6 +19,7 @@ mod examples;
 mod interop;
 mod pace;
 mod packages;
+mod python;
 mod readme;
 mod refusals;
 mod transfer;

@@ -12,6 +12,7 @@ mod encode;
 mod guests;
 mod process;
 mod progress;
+mod python;
 mod setup;
 mod test;
 mod toolchain;

@@ -9,6 +9,7 @@ use crate::debian::{Tool, ensure_debian_packages};
 use crate::echo::{self, Form};
 use crate::process::{cargo, output_of};
 use crate::progress::{Step, seconds};
+use crate::python;
 use crate::setup;
 use crate::toolchain::{TARGET, Toolchain, has_target};
 use crate::workspace::{NATIVE, Workspace};
@@ -27,6 +28,7 @@ pub(crate) fn run(workspace: &Workspace, args: &[String]) -> Result<ExitCode> {
     let started = Instant::now();
     let toolchain = setup::run(workspace, None)?;
     ensure_tools()?;
+    python::build_all(workspace)?;
     let checks = Checks {
         workspace,
         toolchain,

@@ -1,0 +1,20 @@
+"""asyncio's names for WebAssembly components, over the WIT package asyncio:streams.
+
+`import asyncio_streams as asyncio`: what concerns streams and the entry is this
+module's, everything else is the standard library's asyncio.
+"""
+
+import asyncio as _asyncio
+from asyncio import *
+from asyncio.exceptions import IncompleteReadError, LimitOverrunError
+
+from ._connect import open_connection, open_unix_connection
+from ._program import run
+from ._server import Server, start_server, start_unix_server
+from ._streams import StreamReader, StreamWriter
+
+__all__ = [*_asyncio.__all__]
+
+
+def __getattr__(name):
+    return getattr(_asyncio, name)

@@ -1,0 +1,93 @@
+"""Opening connections."""
+
+from componentize_py_types import Err
+from wit_world.imports import ssl as wit_ssl
+from wit_world.imports import streams as wit
+
+from . import _address, _loop
+from ._errors import connect_error
+from ._streams import Connection, StreamReader, StreamWriter
+
+
+async def open_connection(
+    host=None,
+    port=None,
+    *,
+    limit=None,
+    ssl=None,
+    family=0,
+    proto=0,
+    flags=0,
+    sock=None,
+    local_addr=None,
+    server_hostname=None,
+    ssl_handshake_timeout=None,
+    ssl_shutdown_timeout=None,
+    happy_eyeballs_delay=None,
+    interleave=None,
+    all_errors=False,
+):
+    """asyncio's `open_connection`; `limit=None` is 64 KiB.
+
+    An OSError has `exceptions`: one for each address that was tried.
+    Cancelled, it closes the connection once it is made: the call itself cannot
+    be cancelled in componentize-py 0.25.
+    """
+    limit = _address.limit(limit)
+    if sock is not None:
+        if host is not None or port is not None:
+            raise ValueError("host/port and sock can not be specified at the same time")
+        raise NotImplementedError("sock: a component has no socket to give")
+    if host is None and port is None:
+        raise ValueError("host and port was not specified and no sock specified")
+    options = wit.ConnectOptions()
+    options.set_limit(limit)
+    if (family := _address.family(family)) is not None:
+        options.set_family(family)
+    if proto:
+        options.set_proto(_address.number("proto", proto))
+    if flags:
+        options.set_flags(_address.flags(flags))
+    if local_addr is not None:
+        local_host, local_port = local_addr
+        options.set_local_addr(_address.host(local_host), _address.port(local_port))
+    if happy_eyeballs_delay is not None:
+        options.set_happy_eyeballs_delay(
+            _address.nanoseconds("happy_eyeballs_delay", happy_eyeballs_delay)
+        )
+    if interleave is not None:
+        options.set_interleave(_address.number("interleave", interleave))
+    if ssl:
+        if ssl is not True:
+            raise NotImplementedError("ssl: only True, which is the default context")
+        options.set_ssl(wit_ssl.SslContext(wit_ssl.Side.CLIENT))
+    else:
+        for name, value in (
+            ("server_hostname", server_hostname),
+            ("ssl_handshake_timeout", ssl_handshake_timeout),
+            ("ssl_shutdown_timeout", ssl_shutdown_timeout),
+        ):
+            if value is not None:
+                raise ValueError(f"{name} is only meaningful with ssl")
+    if server_hostname is not None:
+        options.set_server_hostname(server_hostname)
+    if ssl_handshake_timeout is not None:
+        options.set_ssl_handshake_timeout(
+            _address.nanoseconds("ssl_handshake_timeout", ssl_handshake_timeout)
+        )
+    if ssl_shutdown_timeout is not None:
+        options.set_ssl_shutdown_timeout(
+            _address.nanoseconds("ssl_shutdown_timeout", ssl_shutdown_timeout)
+        )
+    opening = wit.open_connection(_address.host(host), _address.port(port), options)
+    try:
+        pair = await _loop.call(opening, late=lambda pair: pair[1].abort())
+    except Err as error:
+        raise connect_error(error.value, all_errors) from None
+    connection = Connection(*pair, limit)
+    return StreamReader(connection), StreamWriter(connection)
+
+
+async def open_unix_connection(*args, **kwargs):
+    """Not yet: the streams component has no Unix sockets."""
+    raise NotImplementedError("Unix sockets are not supported")

@@ -1,0 +1,151 @@
+"""The errors of the WIT as Python's exceptions."""
+
+import errno
+import os
+import socket
+
+from wit_world.imports import asyncio_streams_types as wit
+
+from ._address import sockaddr
+
+_ERRNO = {
+    wit.ErrorCode_AccessDenied: errno.EACCES,
+    wit.ErrorCode_NotSupported: errno.EOPNOTSUPP,
+    wit.ErrorCode_InvalidArgument: errno.EINVAL,
+    wit.ErrorCode_OutOfMemory: errno.ENOMEM,
+    wit.ErrorCode_Timeout: errno.ETIMEDOUT,
+    wit.ErrorCode_InvalidState: errno.ENOTCONN,
+    wit.ErrorCode_AddressNotBindable: errno.EADDRNOTAVAIL,
+    wit.ErrorCode_AddressInUse: errno.EADDRINUSE,
+    wit.ErrorCode_RemoteUnreachable: errno.EHOSTUNREACH,
+    wit.ErrorCode_ConnectionRefused: errno.ECONNREFUSED,
+    wit.ErrorCode_ConnectionBroken: errno.EPIPE,
+    wit.ErrorCode_ConnectionReset: errno.ECONNRESET,
+    wit.ErrorCode_ConnectionAborted: errno.ECONNABORTED,
+    wit.ErrorCode_NotFound: errno.ENOENT,
+}
+
+_EAI = {
+    wit.LookupErrorCode_InvalidArgument: ("EAI_NONAME", -2, "neither a name nor an address"),
+    wit.LookupErrorCode_NameUnresolvable: ("EAI_NONAME", -2, "Name or service not known"),
+    wit.LookupErrorCode_TemporaryResolverFailure: (
+        "EAI_AGAIN",
+        -3,
+        "Temporary failure in name resolution",
+    ),
+    wit.LookupErrorCode_PermanentResolverFailure: (
+        "EAI_FAIL",
+        -4,
+        "Non-recoverable failure in name resolution",
+    ),
+}
+
+
+def code_error(code, about=None):
+    """An error code as an OSError; Python chooses the subclass by errno."""
+    number = _ERRNO.get(type(code))
+    if number is None:
+        text = tls_text(code.value) if isinstance(code, wit.ErrorCode_Tls) else code.value
+        text = text or "unknown error"
+        return OSError(f"{about}: {text}" if about else text)
+    return OSError(number, f"{about}: {os.strerror(number)}" if about else os.strerror(number))
+
+
+def tls_text(error):
+    """`TlsError_WrongName('a')` as `TLS: wrong name: a`."""
+    name = type(error).__name__.partition("_")[2]
+    words = "".join(" " + c.lower() if c.isupper() else c for c in name)
+    value = getattr(error, "value", None)
+    return f"TLS:{words}" if value is None else f"TLS:{words}: {value}"
+
+
+def lookup_error(failure):
+    if isinstance(failure.code, wit.LookupErrorCode_AccessDenied):
+        return PermissionError(errno.EACCES, f"looking up {failure.name!r}: {os.strerror(errno.EACCES)}")
+    if isinstance(failure.code, wit.LookupErrorCode_Other):
+        name, number, text = "EAI_FAIL", -4, failure.code.value or "unknown error"
+    else:
+        name, number, text = _EAI[type(failure.code)]
+    return socket.gaierror(getattr(socket, name, number), f"{text}: {failure.name!r}")
+
+
+def attempt_error(attempt):
+    about = f"Connect call failed {sockaddr(attempt.address)!r}"
+    if attempt.local_address is not None:
+        about += f" from {sockaddr(attempt.local_address)!r}"
+    return code_error(attempt.code, about)
+
+
+def connect_error(error, all_errors=False):
+    match error:
+        case wit.ConnectError_InvalidArgument(text):
+            return ValueError(text)
+        case wit.ConnectError_NotSupported(text):
+            return NotImplementedError(text)
+        case wit.ConnectError_Lookup(failure):
+            return lookup_error(failure)
+        case wit.ConnectError_Timeout():
+            return TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
+        case wit.ConnectError_Tls(error):
+            return OSError(tls_text(error))
+    errors = [attempt_error(attempt) for attempt in error.value]
+    if all_errors:
+        return ExceptionGroup("open_connection failed", errors)
+    if len(errors) == 1:
+        result = errors[0]
+    else:
+        text = "Multiple exceptions: " + ", ".join(str(error) for error in errors)
+        numbers = {error.errno for error in errors}
+        number = numbers.pop() if len(numbers) == 1 else None
+        result = OSError(text) if number is None else OSError(number, text)
+    # Each attempt's, which the text alone would hide.
+    result.exceptions = errors
+    return result
+
+
+def listen_error(error):
+    match error:
+        case wit.ListenError_InvalidArgument(text):
+            return ValueError(text)
+        case wit.ListenError_NotSupported(text):
+            return NotImplementedError(text)
+        case wit.ListenError_Lookup(failure):
+            return lookup_error(failure)
+        case wit.ListenError_Closed():
+            return RuntimeError("the server is closed")
+    attempt = error.value
+    about = f"error while attempting to bind on address {sockaddr(attempt.address)!r}"
+    return code_error(attempt.code, about)
+
+
+def server_error(error):
+    match error:
+        case wit.ServerError_Listen(error):
+            return listen_error(error)
+        case wit.ServerError_Busy():
+            return RuntimeError("the server is already being awaited")
+    return RuntimeError("the server is closed")
+
+
+def write_error(error):
+    match error:
+        case wit.WriteError_Closed():
+            return RuntimeError("Cannot call write() after close()")
+        case wit.WriteError_EofWritten():
+            return RuntimeError("Cannot call write() after write_eof()")
+        case wit.WriteError_InvalidArgument(text):
+            return ValueError(text)
+        case wit.WriteError_BufferFull(size):
+            return BufferError(f"{size} bytes wait to be sent already; drain() first")
+        case wit.WriteError_Aborted():
+            return ConnectionAbortedError(errno.ECONNABORTED, "data were thrown away by abort()")
+    return code_error(error.value)
+
+
+def read_error(error):
+    match error:
+        case wit.ReadError_Connection(code):
+            return code_error(code)
+        case wit.ReadError_InvalidArgument(text):
+            return ValueError(text)
+    return RuntimeError(f"read failed: {error!r}")

@@ -1,0 +1,220 @@
+"""What componentize-py's event loop lacks.
+
+The loop of componentize-py 0.25 has no timers and no exception handler, and it
+traps where a task that waits for an import is cancelled: it cannot cancel the
+call, and does not expect its result any more. So each call that may wait is
+made by a task of its own, which nobody cancels (`call`), and the loop gets
+timers and a handler here.
+"""
+
+import asyncio
+import contextvars
+import heapq
+import sys
+import traceback
+
+import componentize_py_async_support as _support
+import componentize_py_runtime as _runtime
+from wit_world.imports import monotonic_clock
+
+# Tasks that wait for an import; asyncio keeps only weak references.
+_calls = set()
+
+# Those that wait for time to pass; nobody else is concerned in them.
+_clocks = set()
+
+# How long calls may take to end once the program has.
+_LINGER = 5
+
+
+def start(coroutine):
+    """A task for one import call, to be awaited through `end_of`."""
+    task = loop.create_task(coroutine)
+    _calls.add(task)
+    task.add_done_callback(_ended)
+    return task
+
+
+def _ended(task):
+    _calls.discard(task)
+    _clocks.discard(task)
+    if not task.cancelled():
+        task.exception()  # for those who wait, if anybody does
+
+
+def end_of(task):
+    """A future that is done once the task is. Cancelling it leaves the task
+    alone; unlike asyncio.shield it does not report what then fails unseen."""
+    future = loop.create_future()
+
+    def end(_):
+        if not future.done():
+            future.set_result(None)
+
+    task.add_done_callback(end)
+    future.add_done_callback(lambda _: task.remove_done_callback(end))
+    return future
+
+
+async def call(coroutine, late=None):
+    """The result of one import call. `late` gets a result that comes after the
+    caller was cancelled."""
+    task = start(coroutine)
+    try:
+        await end_of(task)
+    except asyncio.CancelledError:
+        if late is not None:
+            task.add_done_callback(lambda task: task.exception() or late(task.result()))
+        raise
+    return task.result()
+
+
+class Shared:
+    """A call that any number of tasks wait for; made again once it has ended."""
+
+    def __init__(self, function):
+        self._function = function
+        self._task = None
+
+    async def __call__(self):
+        if self._task is None or self._task.done():
+            self._task = start(self._function())
+        task = self._task
+        await end_of(task)
+        return task.result()
+
+
+class _Loop(type(_support._loop)):
+    """componentize-py's loop with timers, `call_soon` without a context, and
+    errors that are reported instead of ending the program."""
+
+    def setup(self):
+        self._timers = []
+        self._waits = []
+        self._handler = None
+        self._count = 0
+        self.stopped = None
+        self.main = None
+        self.context = None
+
+    def poll(self, state):
+        while state.handles:
+            handles, state.handles = state.handles, []
+            for handle in handles:
+                if handle._cancelled:
+                    continue
+                try:
+                    handle._run()
+                except (SystemExit, KeyboardInterrupt) as error:
+                    self.stopped = error
+                    if self.main is not None:
+                        self.main.cancel()
+            if self.exception is not None:
+                raise self.exception
+
+    def _context(self, context):
+        """The context, or the program's where it belongs to no call of an
+        export: a finalizer's, that runs between the tasks."""
+        context = contextvars.copy_context() if context is None else context
+        return context if _support._future_state in context else self.context.copy()
+
+    def call_soon(self, callback, *args, context=None):
+        return super().call_soon(callback, *args, context=self._context(context))
+
+    call_soon_threadsafe = call_soon
+
+    def create_task(self, coroutine, *, name=None, context=None, **more):
+        context = self._context(context)
+        return asyncio.Task(coroutine, loop=self, name=name, context=context, **more)
+
+    def time(self):
+        return monotonic_clock.now() / 1e9
+
+    def call_later(self, delay, callback, *args, context=None):
+        return self.call_at(self.time() + delay, callback, *args, context=context)
+
+    def call_at(self, when, callback, *args, context=None):
+        timer = asyncio.TimerHandle(when, callback, args, self, self._context(context))
+        timer._scheduled = True
+        self._count += 1
+        heapq.heappush(self._timers, (when, self._count, timer))
+        self._wait_for_first()
+        return timer
+
+    def _timer_handle_cancelled(self, handle):
+        """A wait cannot be cancelled; its timer is skipped when it is over."""
+
+    def _wait_for_first(self):
+        """One wait is under way that ends no later than the first timer."""
+        while self._timers and self._timers[0][2]._cancelled:
+            heapq.heappop(self._timers)
+        if self._timers:
+            when = self._timers[0][0]
+            if not any(end <= when for end in self._waits):
+                self._waits.append(when)
+                _clocks.add(start(self._wait(when)))
+
+    async def _wait(self, when):
+        await monotonic_clock.wait_until(max(0, int(when * 1e9) + 1))
+        self._waits.remove(when)
+        now = self.time()
+        while self._timers and self._timers[0][0] <= now:
+            _, _, timer = heapq.heappop(self._timers)
+            timer._scheduled = False
+            if not timer._cancelled:
+                timer._run()
+        self._wait_for_first()
+
+    def set_exception_handler(self, handler):
+        self._handler = handler
+
+    def get_exception_handler(self):
+        return self._handler
+
+    def call_exception_handler(self, context):
+        if self._handler is not None:
+            self._handler(self, context)
+        else:
+            self.default_exception_handler(context)
+
+    def default_exception_handler(self, context):
+        print(context.get("message", "Unhandled exception in event loop"), file=sys.stderr)
+        error = context.get("exception")
+        if error is not None:
+            traceback.print_exception(error)
+
+
+loop = _support._loop
+loop.__class__ = _Loop
+loop.setup()
+
+
+def is_running():
+    """Whether the component runs, and is not just being built."""
+    return _support._future_state.get(None) is not None
+
+
+async def cancel_all(keep):
+    """Cancels the program's tasks, as asyncio.run does at its end."""
+    tasks = [task for task in asyncio.all_tasks(loop) if task not in _calls and task is not keep]
+    for task in tasks:
+        task.cancel()
+    for outcome in await asyncio.gather(*tasks, return_exceptions=True):
+        if isinstance(outcome, Exception):
+            loop.call_exception_handler({"message": "exception at the end", "exception": outcome})
+
+
+async def finish():
+    """Waits for the calls that have not ended; false when they take too long.
+
+    A call into the streams component that ends after the program has returned
+    traps. One that waits for time to pass does not; it is given up.
+    """
+    if calls := _calls - _clocks:
+        _, late = await asyncio.wait(calls, timeout=_LINGER)
+        if late:
+            return False
+    state = _support._future_state.get()
+    for waitable in state.futures:
+        _runtime.waitable_join(waitable, 0)
+    return True

@@ -1,0 +1,265 @@
+"""Servers."""
+
+import asyncio
+import socket
+import weakref
+
+from componentize_py_types import Err
+from wit_world.imports import asyncio_streams_types as types
+from wit_world.imports import server as wit
+
+from . import _address, _loop
+from ._errors import listen_error, server_error
+from ._streams import Connection, StreamReader, StreamWriter
+
+# How long connections may take to close when the server's scope is left.
+_DEADLINE = 5
+
+_open = weakref.WeakSet()
+
+
+def close_all():
+    """Closes what the program left open at its end."""
+    for server in list(_open):
+        server.close()
+
+
+async def start_server(
+    client_connected_cb,
+    host=None,
+    port=None,
+    *,
+    limit=None,
+    family=0,
+    flags=None,
+    sock=None,
+    backlog=100,
+    ssl=None,
+    reuse_address=None,
+    reuse_port=None,
+    keep_alive=None,
+    ssl_handshake_timeout=None,
+    ssl_shutdown_timeout=None,
+    start_serving=True,
+):
+    """asyncio's `start_server`; `limit=None` is 64 KiB.
+
+    A callback that fails is reported and its connection closed; one that
+    returns closes it unless somebody still holds its reader or writer.
+    """
+    limit = _address.limit(limit)
+    if sock is not None:
+        if host is not None or port is not None:
+            raise ValueError("host/port and sock can not be specified at the same time")
+        raise NotImplementedError("sock: a component has no socket to give")
+    if host is None and port is None:
+        raise ValueError("Neither host/port nor sock were specified")
+    if isinstance(ssl, bool):
+        raise TypeError("ssl argument must be an SSLContext or None")
+    if ssl is not None:
+        raise NotImplementedError("ssl: servers with TLS are not supported")
+    if not callable(client_connected_cb):
+        raise TypeError(f"client_connected_cb must be callable, not {client_connected_cb!r}")
+    if host is None or isinstance(host, (str, bytes)):
+        hosts = [host] if host else []
+    else:
+        hosts = list(host)
+        if not hosts:
+            raise ValueError("host: the list is empty; None means all interfaces")
+    hosts = [_address.host(host) or "" for host in hosts]
+    options = wit.ServerOptions()
+    options.set_limit(limit)
+    options.set_backlog(_address.number("backlog", backlog))
+    options.set_start_serving(bool(start_serving))
+    if (family := _address.family(family)) is not None:
+        options.set_family(family)
+    if flags is not None:
+        options.set_flags(_address.flags(flags))
+    for value, set_value in (
+        (reuse_address, options.set_reuse_address),
+        (reuse_port, options.set_reuse_port),
+        (keep_alive, options.set_keep_alive),
+    ):
+        if value is not None:
+            set_value(bool(value))
+    for name, value in (
+        ("ssl_handshake_timeout", ssl_handshake_timeout),
+        ("ssl_shutdown_timeout", ssl_shutdown_timeout),
+    ):
+        if value is not None:
+            raise ValueError(f"{name} is only meaningful with ssl")
+    starting = wit.start_server(hosts, _address.port(port), options)
+    try:
+        server = await _loop.call(starting, late=lambda server: server.close())
+    except Err as error:
+        raise listen_error(error.value) from None
+    server = Server(server, client_connected_cb, limit)
+    if start_serving:
+        server._accept()
+    return server
+
+
+async def start_unix_server(*args, **kwargs):
+    """Not yet: the streams component has no Unix sockets."""
+    raise NotImplementedError("Unix sockets are not supported")
+
+
+class ServerSocket:
+    """A listening socket's address."""
+
+    type = socket.SOCK_STREAM
+
+    def __init__(self, address):
+        ipv4 = isinstance(address, types.SocketAddress_Ipv4)
+        self.family = socket.AF_INET if ipv4 else socket.AF_INET6
+        self._name = _address.sockaddr(address)
+
+    def getsockname(self):
+        return self._name
+
+    def __repr__(self):
+        return f"<ServerSocket {self._name!r}>"
+
+
+class Server:
+    """asyncio's Server; comes from `start_server`."""
+
+    def __init__(self, server, callback, limit):
+        self._wit = server
+        self._callback = callback
+        self._limit = limit
+        self._accepting = None
+        self._forever = None
+        self._wait_closed = _loop.Shared(server.wait_closed)
+        self._closed = False
+        _open.add(self)
+
+    @property
+    def sockets(self):
+        """Where it listens; empty once it is closed."""
+        return tuple(map(ServerSocket, self._wit.sockets()))
+
+    def get_loop(self):
+        return _loop.loop
+
+    def is_serving(self):
+        return self._wit.is_serving()
+
+    async def start_serving(self):
+        """Begins to accept, unless it does."""
+        try:
+            await _loop.call(self._wit.start_serving())
+        except Err as error:
+            raise listen_error(error.value) from None
+        self._accept()
+
+    async def serve_forever(self):
+        """Serves until it is cancelled, or the server closed: both raise
+        CancelledError. Then it closes the connections; see `__aexit__`."""
+        if self._forever is not None:
+            raise RuntimeError(f"server {self!r} is already being awaited on serve_forever()")
+        if self._closed:
+            raise RuntimeError(f"server {self!r} is closed")
+        self._forever = _loop.loop.create_future()
+        try:
+            try:
+                await self.start_serving()
+            except RuntimeError:
+                if not self._closed:
+                    raise
+            await self._forever
+        except asyncio.CancelledError:
+            await self._end()
+            raise
+        finally:
+            self._forever = None
+
+    def close(self):
+        """Stops accepting; the connections live on."""
+        self._closed = True
+        self._wit.close()
+        if self._forever is not None and not self._forever.done():
+            self._forever.cancel()
+
+    async def wait_closed(self):
+        """Waits until the server and all its connections are closed."""
+        await self._wait_closed()
+
+    def close_clients(self):
+        """Closes its connections, after sending what was written."""
+        self._wit.close_clients()
+
+    def abort_clients(self):
+        """Closes its connections at once."""
+        self._wit.abort_clients()
+
+    async def __aenter__(self):
+        return self
+
+    async def __aexit__(self, *error):
+        """Closes the server and its connections; aborts those that are not
+        closed 5 s later."""
+        await self._end()
+
+    async def _end(self):
+        self.close()
+        self.close_clients()
+        try:
+            await asyncio.wait_for(self.wait_closed(), _DEADLINE)
+        except TimeoutError:
+            self.abort_clients()
+            await self.wait_closed()
+
+    def _accept(self):
+        if self._accepting is None:
+            accept = accept_all(self._wit, self._callback, self._limit)
+            self._accepting = _loop.start(accept)
+
+    def __repr__(self):
+        return f"<Server sockets={self.sockets!r}>"
+
+
+async def accept_all(server, callback, limit):
+    """Calls back for each connection until the server is closed."""
+    tasks = set()
+    while True:
+        try:
+            pair = server.accept_nowait()
+            if pair is None:
+                await server.ready()
+                continue
+        except Err as error:
+            if not isinstance(error.value, types.ServerError_Closed):
+                report(server_error(error.value), "accepting failed")
+            return
+        connected(callback, Connection(*pair, limit), tasks)
+        # A ready accept does not wait: let the others run.
+        await asyncio.sleep(0)
+
+
+def connected(callback, connection, tasks):
+    writer = connection.writer
+    try:
+        result = callback(StreamReader(connection), StreamWriter(connection))
+    except Exception as error:
+        writer.close()
+        report(error, "client_connected_cb failed")
+        return
+    if not asyncio.iscoroutine(result):
+        return
+
+    def ended(task):
+        tasks.discard(task)
+        if task.cancelled():
+            writer.close()
+        elif (error := task.exception()) is not None:
+            writer.close()
+            report(error, "client_connected_cb failed")
+
+    task = _loop.loop.create_task(result)
+    tasks.add(task)
+    task.add_done_callback(ended)
+
+
+def report(error, message):
+    _loop.loop.call_exception_handler({"message": message, "exception": error})

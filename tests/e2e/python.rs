@@ -1,0 +1,245 @@
+//! Python programs as components: the module in python/, its examples against
+//! each other, Rust's and CPython, and its README.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::LazyLock;
+
+use crate::support::{Ended, Process, python, run, workspace};
+
+const SERVER: &str = "tcp-echo-server-py";
+const CLIENT: &str = "tcp-echo-client-py";
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(workspace().join(path)).unwrap()
+}
+
+/// The example as CPython's own asyncio runs it.
+fn cpython(name: &str, args: &[&str]) -> Process {
+    let source = read(&format!("examples/python/{name}.py"));
+    let ours = "import asyncio_streams as asyncio";
+    assert!(source.contains(ours));
+    python(&source.replace(ours, "import asyncio"), args)
+}
+
+fn connect(name: &str, port: &str, message: &str) -> Process {
+    let allow = format!("tcp://127.0.0.1:{port}");
+    run(
+        &["--allow-connect", &allow],
+        name,
+        &["127.0.0.1", port, message],
+    )
+}
+
+fn sent_and_received(message: &str) -> String {
+    format!("Send: '{message}'\nReceived: '{message}'\nClose the connection\n")
+}
+
+fn served(server: &mut Process, message: &str) {
+    server.wait_for(&format!("Received '{message}' from ('127.0.0.1', "));
+    server.wait_for(&format!("Send: '{message}'"));
+    server.wait_for("Close the connection");
+}
+
+#[test]
+fn the_echo_server_serves_clients_in_python_in_rust_and_of_cpython() {
+    let mut server = run(
+        &["--allow-listen", "tcp://127.0.0.1:0"],
+        SERVER,
+        &["127.0.0.1", "0"],
+    );
+    let port = server.listening().port().to_string();
+    server.wait_for(&format!("Serving on ('127.0.0.1', {port})"));
+    let clients = [
+        (connect(CLIENT, &port, "Grüße"), "Grüße"),
+        (connect("tcp-echo-client", &port, "static"), "static"),
+        (
+            connect("tcp-echo-client-wit", &port, "composed"),
+            "composed",
+        ),
+        (
+            cpython("tcp_echo_client", &["127.0.0.1", &port, "CPython"]),
+            "CPython",
+        ),
+    ];
+    let mut messages = BTreeSet::new();
+    for (client, message) in clients {
+        assert_eq!(client.success(), sent_and_received(message));
+        messages.insert(message);
+    }
+    // All of them, in the order in which they happened to come.
+    while !messages.is_empty() {
+        let line = server.wait_for("Received '");
+        let message = line.split('\'').next().unwrap();
+        assert!(messages.remove(message), "{line}");
+    }
+}
+
+#[test]
+fn the_echo_client_talks_to_rusts_server() {
+    let mut server = run(
+        &["--allow-listen", "tcp://127.0.0.1:0"],
+        "tcp-echo-server-wit",
+        &["127.0.0.1", "0"],
+    );
+    let port = server.listening().port().to_string();
+    let client = connect(CLIENT, &port, "to Rust");
+    assert_eq!(client.success(), sent_and_received("to Rust"));
+    served(&mut server, "to Rust");
+}
+
+#[test]
+fn the_echo_client_talks_to_cpythons_server_as_cpythons_does() {
+    let mut server = cpython("tcp_echo_server", &["127.0.0.1", "0"]);
+    let port = server.wait_for("Serving on ('127.0.0.1', ");
+    let port = port.trim_end_matches(')');
+    let ours = connect(CLIENT, port, "one of two").success();
+    served(&mut server, "one of two");
+    let theirs = cpython("tcp_echo_client", &["127.0.0.1", port, "one of two"]);
+    assert_eq!(ours, theirs.success());
+}
+
+#[test]
+fn http_headers_prints_what_cpythons_does() {
+    let server = "import http.server
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_HEAD(self):
+        self.send_response_only(200)
+        self.send_header('X-Path', self.path)
+        self.send_header('X-Host', self.headers['Host'])
+        self.end_headers()
+server = http.server.HTTPServer(('127.0.0.1', 0), Handler)
+print('port', server.server_port)
+server.serve_forever()";
+    let mut server = python(server, &[]);
+    let port = server.wait_for("port ");
+    let url = format!("http://127.0.0.1:{port}/path/page.html");
+    let allow = format!("tcp://127.0.0.1:{port}");
+    let ours = run(&["--allow-connect", &allow], "http-headers-py", &[&url]).success();
+    assert_eq!(ours, cpython("http_headers", &[&url]).success());
+    assert_eq!(
+        ours,
+        "HTTP header> HTTP/1.0 200 OK\n\
+         HTTP header> X-Path: /path/page.html\n\
+         HTTP header> X-Host: 127.0.0.1\n"
+    );
+}
+
+#[test]
+fn an_exception_is_a_traceback_and_exit_code_1() {
+    let ended = run(&[], CLIENT, &["127.0.0.1", "9", "denied"]).end();
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.stderr.contains("Traceback"), "{ended:?}");
+    assert!(ended.stderr.contains("PermissionError: "), "{ended:?}");
+    assert!(ended.stderr.contains("tcp_echo_client.py"), "{ended:?}");
+}
+
+/// What python/tests/behaviours.py printed: one run for all its checks.
+static BEHAVIOURS: LazyLock<Ended> = LazyLock::new(|| behaviours("3", &[]));
+
+fn behaviours(code: &str, checks: &[&str]) -> Ended {
+    let mut peer = python(&read("python/tests/peer.py"), &[]);
+    let port = peer.wait_for("port ");
+    let flags = [
+        "--allow-listen",
+        "tcp://127.0.0.0/8:*",
+        "--allow-connect",
+        "tcp://127.0.0.0/8:*",
+        "--allow-resolve",
+        "name.invalid",
+    ];
+    let args = [&[port.as_str(), code], checks].concat();
+    run(&flags, "behaviours-py", &args).end()
+}
+
+/// The names of the checks in behaviours.py, in order.
+fn checks() -> Vec<String> {
+    let source = read("python/tests/behaviours.py");
+    let checks = source.split("@check\nasync def ").skip(1);
+    checks
+        .map(|check| check.split('(').next().unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn the_module_behaves_as_asyncio_does() {
+    let ended = &*BEHAVIOURS;
+    let results: Vec<&str> = ended
+        .stdout
+        .lines()
+        .filter(|line| line.starts_with("ok ") || line.starts_with("failed "))
+        .collect();
+    let expected: Vec<String> = checks().iter().map(|name| format!("ok {name}")).collect();
+    assert_eq!(results, expected, "{ended:?}");
+    assert!(expected.len() > 20, "{expected:?}");
+}
+
+#[test]
+fn what_failed_unseen_is_reported_and_does_not_end_the_program() {
+    let ended = &*BEHAVIOURS;
+    for error in ["plain callback", "coroutine callback", "never retrieved"] {
+        let line = format!("ValueError: {error}\n");
+        assert_eq!(ended.stderr.matches(&line).count(), 1, "{ended:?}");
+    }
+    // And nothing else; a refused rule is the command's to report.
+    let tracebacks = ended.stderr.matches("Traceback").count();
+    assert_eq!(tracebacks, 3, "{ended:?}");
+    assert!(!ended.stderr.contains("gnored"), "{ended:?}");
+}
+
+#[test]
+fn sys_exit_ends_the_program_with_its_code_and_cancels_its_tasks() {
+    for (code, ended) in [(3, &*BEHAVIOURS), (0, &behaviours("0", &["reading"]))] {
+        assert_eq!(ended.code, Some(code), "{ended:?}");
+        let last = ended.stdout.lines().last();
+        assert_eq!(last, Some("background task cancelled"), "{ended:?}");
+    }
+}
+
+/// The README's block that begins so.
+fn block(readme: &str, info: &str) -> String {
+    let start = format!("```{info}\n");
+    let (_, rest) = readme.split_once(&start).unwrap();
+    rest.split("```").next().unwrap().to_owned()
+}
+
+/// Builds and runs the README's program with the README's commands; only its
+/// set-up is what `cargo xtask test` has made.
+#[test]
+fn the_readme_does_what_it_says() {
+    let readme = read("python/README.md");
+    let folder = std::env::temp_dir().join(format!("python-readme-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("app.py"), block(&readme, "python app.py")).unwrap();
+    let venv = workspace().join("target/python/venv");
+    for (link, to) in [("asyncio-streams", workspace()), ("venv", venv)] {
+        std::os::unix::fs::symlink(to, folder.join(link)).unwrap();
+    }
+    let command = PathBuf::from(env!("CARGO_BIN_EXE_asyncio-streams"));
+    let path = [
+        command.parent().unwrap().as_os_str(),
+        "/usr/bin".as_ref(),
+        "/bin".as_ref(),
+    ]
+    .join(":".as_ref());
+    let script: Vec<String> = readme
+        .split("```sh\n")
+        .skip(1)
+        .map(|rest| rest.split("```").next().unwrap().to_owned())
+        .collect();
+    assert_eq!(script.len(), 2, "{script:?}");
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-e", "-c", &script.concat()])
+        .env_remove("ASYNCIO_STREAMS_COMPONENT")
+        .env_remove("VIRTUAL_ENV")
+        .env("PATH", path)
+        .current_dir(&folder);
+    let printed = Process::start(shell).success();
+    std::fs::remove_dir_all(&folder).unwrap();
+    assert!(
+        printed.ends_with(&block(&readme, "text app.py")),
+        "{printed}"
+    );
+}
