@@ -191,7 +191,7 @@ impl StreamReader {
         &self,
         request: impl FnMut(&mut Buffer) -> Found<()>,
     ) -> Result<(), ReadError> {
-        match self.connection.serve(request).await {
+        match self.connection.ready(request).await {
             Err(ReadError::Busy) => Err(ReadError::Busy),
             // The read itself reports it.
             _ => Ok(()),

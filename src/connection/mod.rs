@@ -78,12 +78,22 @@ struct ReadSide {
     wanted: usize,
     /// The read that waits.
     reader: Option<Waker>,
-    /// Somebody is inside a read.
-    busy: bool,
+    /// Who waits.
+    waiting: Option<Wait>,
+    /// The number of the next one who waits.
+    next_wait: u64,
     /// The data had ended before the connection failed.
     ended_before_error: bool,
     /// The task waits for room.
     blocked: bool,
+}
+
+/// A call that waits for bytes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Wait {
+    number: u64,
+    /// It only waits and takes nothing, so that another may take its place.
+    yields: bool,
 }
 
 #[derive(Debug)]
@@ -114,7 +124,8 @@ impl Connection {
                 paused: false,
                 wanted: 0,
                 reader: None,
-                busy: false,
+                waiting: None,
+                next_wait: 0,
                 ended_before_error: false,
                 blocked: false,
             }),

@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::task::{Context, Poll};
 
-use super::{Connection, ReadSide, State, wake};
+use super::{Connection, ReadSide, State, Wait, wake};
 use crate::buffer::{Buffer, Found};
 use crate::error::{ErrorCode, ReadError};
 use crate::runtime::budget;
@@ -24,15 +24,40 @@ impl Connection {
         if let Some(now) = self.serve_now(&mut serve)? {
             return Ok(now);
         }
-        let _waiting = Waiting::begin(self);
+        self.wait(false, serve)
+            .await
+            .unwrap_or(Err(ReadError::Busy))
+    }
+
+    /// Waits until `look`, which takes nothing, is ready, or another call has
+    /// taken this one's place.
+    #[cfg(feature = "component")]
+    pub(crate) async fn ready(&self, mut look: impl Serve<()>) -> Result<(), ReadError> {
+        budget::proceed().await;
+        if self.serve_now(&mut look)?.is_none() {
+            self.wait(true, look).await.transpose()?;
+        }
+        Ok(())
+    }
+
+    /// Waits for bytes; `None` if another call has taken this one's place.
+    async fn wait<T>(
+        &self,
+        yields: bool,
+        mut serve: impl Serve<T>,
+    ) -> Option<Result<T, ReadError>> {
+        let waiting = Waiting::begin(self, yields);
         poll_fn(|cx| {
+            if !waiting.is_current() {
+                return Poll::Ready(None);
+            }
             let served = self.read.borrow_mut().serve(&mut serve);
             match served {
                 Served::Done(value) => {
                     self.make_room();
-                    Poll::Ready(Ok(value))
+                    Poll::Ready(Some(Ok(value)))
                 }
-                Served::Failed(code) => Poll::Ready(Err(ReadError::Connection(code))),
+                Served::Failed(code) => Poll::Ready(Some(Err(ReadError::Connection(code)))),
                 Served::Wait(wanted) => {
                     budget::refill();
                     self.want(wanted, cx);
@@ -46,9 +71,7 @@ impl Connection {
     /// Serves a read without waiting; `None` if it would have to.
     pub(crate) fn serve_now<T>(&self, serve: &mut impl Serve<T>) -> Result<Option<T>, ReadError> {
         let mut read = self.read.borrow_mut();
-        if read.busy {
-            return Err(ReadError::Busy);
-        }
+        read.check_free()?;
         match read.serve(serve) {
             Served::Done(value) => {
                 drop(read);
@@ -64,8 +87,8 @@ impl Connection {
     pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<Result<(), ReadError>> {
         {
             let read = self.read.borrow();
-            if read.busy {
-                return Poll::Ready(Err(ReadError::Busy));
+            if let Err(busy) = read.check_free() {
+                return Poll::Ready(Err(busy));
             }
             if !read.buffer.is_empty() || read.buffer.ended() {
                 return Poll::Ready(Ok(()));
@@ -145,22 +168,40 @@ impl Connection {
     }
 }
 
-/// A read that waits; the reader is free again when it is dropped.
-struct Waiting<'a>(&'a Connection);
+/// A call that waits; the reader is free again when it is dropped.
+struct Waiting<'a> {
+    connection: &'a Connection,
+    wait: Wait,
+}
 
 impl<'a> Waiting<'a> {
-    fn begin(connection: &'a Connection) -> Waiting<'a> {
-        connection.read.borrow_mut().busy = true;
-        Waiting(connection)
+    /// Takes the place of one that yields, if there is one.
+    fn begin(connection: &'a Connection, yields: bool) -> Waiting<'a> {
+        let wait = {
+            let mut read = connection.read.borrow_mut();
+            let number = read.next_wait;
+            read.next_wait = number.wrapping_add(1);
+            let wait = Wait { number, yields };
+            read.waiting = Some(wait);
+            wait
+        };
+        connection.wake_reader();
+        Waiting { connection, wait }
+    }
+
+    fn is_current(&self) -> bool {
+        self.connection.read.borrow().waiting == Some(self.wait)
     }
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        let mut read = self.0.read.borrow_mut();
-        read.busy = false;
-        read.wanted = 0;
-        read.reader = None;
+        let mut read = self.connection.read.borrow_mut();
+        if read.waiting == Some(self.wait) {
+            read.waiting = None;
+            read.wanted = 0;
+            read.reader = None;
+        }
     }
 }
 
@@ -171,6 +212,14 @@ enum Served<T> {
 }
 
 impl ReadSide {
+    /// Refuses a read while another one waits.
+    fn check_free(&self) -> Result<(), ReadError> {
+        match self.waiting {
+            Some(Wait { yields: false, .. }) => Err(ReadError::Busy),
+            _ => Ok(()),
+        }
+    }
+
     fn serve<T>(&mut self, serve: &mut impl Serve<T>) -> Served<T> {
         match serve(&mut self.buffer) {
             Found::Ready(value) => Served::Done(value),

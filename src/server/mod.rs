@@ -196,6 +196,8 @@ impl Server {
             match listening {
                 Ok(connections) => {
                     one.listening = true;
+                    let listeners = &self.shared.listeners;
+                    listeners.set(listeners.get() + 1);
                     executor::detach(shared::listen(self.shared.clone(), connections));
                 }
                 Err(code) => {

@@ -39,6 +39,8 @@ pub(super) struct Shared {
     clients: RefCell<BTreeMap<u64, Weak<Connection>>>,
     next_client: Cell<u64>,
     pub(super) closed: Cell<bool>,
+    /// Listeners that have not let go of their sockets.
+    pub(super) listeners: Cell<usize>,
     /// A task is in `serve_forever`.
     pub(super) waited: Cell<bool>,
     /// Tasks that wait for a connection.
@@ -61,6 +63,7 @@ impl Shared {
             clients: RefCell::default(),
             next_client: Cell::new(0),
             closed: Cell::new(false),
+            listeners: Cell::new(0),
             waited: Cell::new(false),
             accepting: Waiters::default(),
             listening: Waiters::default(),
@@ -81,7 +84,12 @@ impl Shared {
 
     pub(super) async fn wait_closed(&self) {
         self.closing
-            .wait_until(|| (self.closed.get() && self.clients.borrow().is_empty()).then_some(()))
+            .wait_until(|| {
+                let over = self.closed.get()
+                    && self.listeners.get() == 0
+                    && self.clients.borrow().is_empty();
+                over.then_some(())
+            })
             .await;
     }
 
@@ -128,9 +136,15 @@ impl Shared {
 }
 
 /// Takes connections from one listening socket until the server is closed.
-pub(super) async fn listen(shared: Rc<Shared>, mut connections: RawStream<TcpSocket>) {
+pub(super) async fn listen(shared: Rc<Shared>, connections: RawStream<TcpSocket>) {
+    take_connections(&shared, connections).await;
+    shared.listeners.set(shared.listeners.get() - 1);
+    shared.closing.wake_all();
+}
+
+async fn take_connections(shared: &Shared, mut connections: RawStream<TcpSocket>) {
     let mut reported = false;
-    while let Some(socket) = next(&shared, &mut connections).await {
+    while let Some(socket) = next(shared, &mut connections).await {
         match socket.get_remote_address().map_err(ErrorCode::from) {
             Ok(_) => {
                 reported = false;

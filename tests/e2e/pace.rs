@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::noise::Noise;
-use crate::support::{Process, run};
+use crate::support::{Process, python, run};
 
 const FORMS: [&str; 2] = ["", "-wit"];
 
@@ -87,4 +87,39 @@ fn reads_whose_time_is_over_lose_nothing() {
             "{printed}"
         );
     }
+}
+
+#[test]
+fn a_wait_that_was_given_up_without_being_cancelled_is_in_nobodys_way() {
+    const PEER: &str = "import socket
+listener = socket.create_server(('127.0.0.1', 0))
+print('port', listener.getsockname()[1])
+connection, _ = listener.accept()
+connection.sendall(b'ab')
+connection.makefile('rb').readline()
+connection.sendall(b'c\\n')
+connection.recv(1)";
+    let mut peer = python(PEER, &[]);
+    let port = peer.wait_for("port ");
+    let rule = format!("tcp://127.0.0.1:{port}");
+    let guest = run(
+        &["--allow-connect", &rule],
+        "ready-wit",
+        &["127.0.0.1", &port],
+    );
+    assert_eq!(
+        guest.success(),
+        "line None\nthe first gave way\nline Some([97, 98, 99, 10])\n"
+    );
+}
+
+#[test]
+fn sv5_nobody_listens_any_more_once_a_server_is_closed() {
+    let flags = [
+        "--allow-listen",
+        "tcp://127.0.0.1:0",
+        "--allow-connect",
+        "tcp://127.0.0.1:*",
+    ];
+    assert_eq!(run(&flags, "closes", &[]).success(), "refused 100\n");
 }
