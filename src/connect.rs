@@ -12,7 +12,7 @@ use wasi::sockets::types::TcpSocket;
 use crate::address::Family;
 use crate::error::{Attempt, ConnectError};
 use crate::lookup::{self, LookupFlags, NoAddress};
-use crate::options::limit;
+use crate::options::{NoTls, Tls, limit};
 use crate::port::Port;
 use crate::runtime::time::timeout;
 use crate::transport::tcp::{self, Connected};
@@ -43,8 +43,7 @@ pub struct ConnectOptions {
     pub(crate) happy_eyeballs_delay: Option<Duration>,
     pub(crate) interleave: Option<usize>,
     pub(crate) timeout: Option<Duration>,
-    /// A setting that needs TLS, which this build lacks.
-    pub(crate) tls: Option<&'static str>,
+    pub(crate) tls: Tls,
 }
 
 /// Connects to `host` and `port`: asyncio's `open_connection`.
@@ -209,11 +208,10 @@ impl ConnectOptions {
     /// Refuses what is wrong before anything is tried. Returns the limit.
     fn check(&self) -> Result<usize, ConnectError> {
         let limit = limit(self.limit).map_err(ConnectError::InvalidArgument)?;
-        if let Some(setting) = self.tls {
-            return Err(ConnectError::NotSupported(format!(
-                "{setting}: this streams component has no TLS"
-            )));
-        }
+        self.tls.check().map_err(|error| match error {
+            NoTls::Invalid(why) => ConnectError::InvalidArgument(why),
+            NoTls::NotSupported(why) => ConnectError::NotSupported(why),
+        })?;
         if !matches!(self.proto, 0 | 6) {
             return Err(ConnectError::InvalidArgument(format!(
                 "protocol {} is neither 0 nor 6 (TCP)",

@@ -92,15 +92,15 @@ impl GuestServerOptions for Options {
     }
 
     fn set_ssl(&self, _context: SslContextBorrow<'_>) {
-        self.set(|options| options.tls = Some("ssl"));
+        self.set(|options| options.tls.wanted = true);
     }
 
     fn set_ssl_handshake_timeout(&self, _timeout: u64) {
-        self.set(|options| options.tls = options.tls.or(Some("ssl-handshake-timeout")));
+        self.set(|options| options.tls.detail = Some("ssl-handshake-timeout"));
     }
 
     fn set_ssl_shutdown_timeout(&self, _timeout: u64) {
-        self.set(|options| options.tls = options.tls.or(Some("ssl-shutdown-timeout")));
+        self.set(|options| options.tls.detail = Some("ssl-shutdown-timeout"));
     }
 
     // Only Unix servers look at it, and there are none.

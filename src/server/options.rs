@@ -9,7 +9,7 @@ use super::{Outcome, Server};
 use crate::address::Family;
 use crate::error::ListenError;
 use crate::lookup::{self, LookupFlags, NoAddress};
-use crate::options::limit;
+use crate::options::{NoTls, Tls, limit};
 use crate::port::Port;
 use crate::runtime::executor;
 use crate::{StreamReader, StreamWriter};
@@ -27,8 +27,7 @@ pub struct ServerOptions {
     pub(crate) reuse_port: bool,
     pub(crate) keep_alive: bool,
     pub(crate) start_serving: bool,
-    /// A setting that needs TLS, which this build lacks.
-    pub(crate) tls: Option<&'static str>,
+    pub(crate) tls: Tls,
 }
 
 impl Default for ServerOptions {
@@ -45,7 +44,7 @@ impl Default for ServerOptions {
             reuse_port: false,
             keep_alive: false,
             start_serving: true,
-            tls: None,
+            tls: Tls::default(),
         }
     }
 }
@@ -168,22 +167,18 @@ impl ServerOptions {
     /// Refuses what is wrong before anything is opened. Returns the limit.
     fn check(&self) -> Result<usize, ListenError> {
         let limit = limit(self.limit).map_err(ListenError::InvalidArgument)?;
-        let missing = match self {
-            ServerOptions {
-                tls: Some(setting), ..
-            } => {
-                format!("{setting}: this streams component has no TLS")
-            }
-            ServerOptions {
-                reuse_address: false,
-                ..
-            } => "reuse-address = false: WASI's own sockets always reuse addresses".into(),
-            ServerOptions {
-                reuse_port: true, ..
-            } => "reuse-port: WASI's own sockets cannot share a port".into(),
-            _ => return Ok(limit),
+        self.tls.check().map_err(|error| match error {
+            NoTls::Invalid(why) => ListenError::InvalidArgument(why),
+            NoTls::NotSupported(why) => ListenError::NotSupported(why),
+        })?;
+        let missing = if !self.reuse_address {
+            "reuse-address = false: WASI's own sockets always reuse addresses"
+        } else if self.reuse_port {
+            "reuse-port: WASI's own sockets cannot share a port"
+        } else {
+            return Ok(limit);
         };
-        Err(ListenError::NotSupported(missing))
+        Err(ListenError::NotSupported(missing.into()))
     }
 
     async fn resolve(&self, hosts: &[String], port: u16) -> Result<Vec<Wanted>, ListenError> {
