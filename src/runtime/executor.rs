@@ -23,7 +23,14 @@ thread_local! {
         RefCell::new(Tasks { running: BTreeMap::new(), next: 0 })
     };
     static INBOX: RefCell<Inbox> = const {
-        RefCell::new(Inbox { arrived: Vec::new(), driver: None, running: false, entered: 0, abandoned: false })
+        RefCell::new(Inbox {
+            arrived: Vec::new(),
+            driver: None,
+            running: false,
+            entered: 0,
+            empty: false,
+            abandoned: false,
+        })
     };
 }
 
@@ -39,6 +46,8 @@ struct Inbox {
     running: bool,
     /// Asynchronous entries that have not returned.
     entered: usize,
+    /// The driver has nothing left, and stays for the entries only.
+    empty: bool,
     /// The program is about to trap.
     abandoned: bool,
 }
@@ -88,11 +97,11 @@ impl Drop for Entered {
         let driver = INBOX.with_borrow_mut(|inbox| {
             inbox.entered -= 1;
             match inbox.entered {
-                0 => inbox.driver.take(),
+                0 if inbox.empty => inbox.driver.take(),
                 _ => None,
             }
         });
-        // It may have nothing left to stay for.
+        // Nothing is left to stay for.
         if let Some(driver) = driver {
             driver.wake();
         }
@@ -211,6 +220,7 @@ impl Future for Driver {
                             inbox.running = false;
                             return Some(Poll::Ready(()));
                         }
+                        inbox.empty = idle.is_ready();
                         inbox.driver = Some(cx.waker().clone());
                         Some(Poll::Pending)
                     });
