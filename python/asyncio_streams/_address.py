@@ -54,6 +54,15 @@ def limit(value):
     return value
 
 
+def no_sock(sock, host, port):
+    """Refuses `sock`: with a host or port as CPython does, else as missing."""
+    if sock is None:
+        return
+    if host is not None or port is not None:
+        raise ValueError("host/port and sock can not be specified at the same time")
+    raise NotImplementedError("sock: a component has no socket to give")
+
+
 def number(name, value):
     value = operator.index(value)
     if not 0 <= value < 2**32:

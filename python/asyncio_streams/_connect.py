@@ -34,10 +34,7 @@ async def open_connection(
     be cancelled in componentize-py 0.25.
     """
     limit = _address.limit(limit)
-    if sock is not None:
-        if host is not None or port is not None:
-            raise ValueError("host/port and sock can not be specified at the same time")
-        raise NotImplementedError("sock: a component has no socket to give")
+    _address.no_sock(sock, host, port)
     if host is None and port is None:
         raise ValueError("host and port was not specified and no sock specified")
     options = wit.ConnectOptions()

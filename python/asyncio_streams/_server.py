@@ -48,10 +48,7 @@ async def start_server(
     returns closes it unless somebody still holds its reader or writer.
     """
     limit = _address.limit(limit)
-    if sock is not None:
-        if host is not None or port is not None:
-            raise ValueError("host/port and sock can not be specified at the same time")
-        raise NotImplementedError("sock: a component has no socket to give")
+    _address.no_sock(sock, host, port)
     if host is None and port is None:
         raise ValueError("Neither host/port nor sock were specified")
     if isinstance(ssl, bool):

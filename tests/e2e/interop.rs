@@ -216,17 +216,11 @@ fn a_server_without_a_host_has_one_port_for_ipv4_and_ipv6() {
 
 #[test]
 fn sockets_of_the_applications_own_are_adopted() {
-    const ECHO_ONCE: &str = "import socket, sys
-listener = socket.create_server(('127.0.0.1', 0))
-print('port', listener.getsockname()[1])
-connection, _ = listener.accept()
-connection.sendall(connection.makefile('rb').readline())
-connection.close()";
     const VISIT: &str = "import socket, sys
 connection = socket.create_connection(('127.0.0.1', int(sys.argv[1])))
 connection.sendall(b'visit\\n')
 print('got', connection.makefile('rb').read())";
-    let mut echo = python(ECHO_ONCE, &[]);
+    let mut echo = python(ECHO_SERVER, &["127.0.0.1"]);
     let port = echo.wait_for("port ");
     let rule = format!("tcp://127.0.0.1:{port}");
     let flags = [

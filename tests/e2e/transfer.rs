@@ -19,6 +19,8 @@ const BYTES: usize = 64 << 20;
 const CHUNK: usize = 65536;
 const SEED: u64 = 20_250_101;
 
+const ECHO_SERVER: &str = include_str!("peers/echo_server.py");
+
 fn listener() -> (TcpListener, String, String) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port().to_string();
@@ -117,8 +119,8 @@ fn a_guest_that_does_not_read_makes_its_peer_wait_within_8_mib_of_memory() {
         let (listener, port, rule) = listener();
         let guest = run(
             &["--stats", "--allow-connect", &rule],
-            &format!("receive-late{form}"),
-            &["127.0.0.1", &port, &SEED.to_string()],
+            &format!("receive{form}"),
+            &["127.0.0.1", &port, &SEED.to_string(), "late"],
         );
         let data = listener.accept().unwrap().0;
         let mut control = listener.accept().unwrap().0;
@@ -219,15 +221,8 @@ fn a_static_program_whose_peer_never_reads_ends_after_the_linger_time() {
 
 #[test]
 fn streams_of_bytes_become_readers_and_writers_and_the_other_way_round() {
-    const ECHO: &str = "import socket, sys
-listener = socket.create_server(('127.0.0.1', 0))
-print('port', listener.getsockname()[1])
-connection, _ = listener.accept()
-while data := connection.recv(4096):
-    connection.sendall(data)
-connection.close()";
     for (form, _) in FORMS {
-        let mut echo = python(ECHO, &[]);
+        let mut echo = python(ECHO_SERVER, &["127.0.0.1"]);
         let port = echo.wait_for("port ");
         let rule = format!("tcp://127.0.0.1:{port}");
         let guest = run(

@@ -227,13 +227,13 @@ mod tests {
     fn modules_are_the_crates_own_wasm_files() {
         let messages = [
             r#"{"reason":"build-script-executed"}"#.to_owned(),
-            artifact("/home/app/Cargo.toml", "app", "/t/app.wasm"),
-            artifact("/home/app/Cargo.toml", "lib", "/t/lib.rlib"),
+            artifact("/clone/app/Cargo.toml", "app", "/t/app.wasm"),
+            artifact("/clone/app/Cargo.toml", "lib", "/t/lib.rlib"),
             artifact("/registry/dep/Cargo.toml", "dep", "/t/dep.wasm"),
             r#"{"reason":"build-finished","success":true}"#.to_owned(),
             "what a build script printed".to_owned(),
         ];
-        let found = modules(&messages.join("\n"), Path::new("/home/app"));
+        let found = modules(&messages.join("\n"), Path::new("/clone/app"));
         let app = Module {
             name: "app".to_owned(),
             path: PathBuf::from("/t/app.wasm"),

@@ -1,6 +1,7 @@
 // Receives noise to the end of the data and compares it.
 //
-// Arguments: host, port and a seed.
+// Arguments: host, port, a seed, and `late` to read nothing until a second
+// connection to the same peer brings a line.
 
 use std::error::Error;
 
@@ -14,11 +15,17 @@ const CHUNK: usize = 65536;
 
 async fn program() -> Outcome {
     let args: Vec<String> = asyncio_streams::args().skip(1).collect();
-    let [host, port, seed] = args.as_slice() else {
-        return Err("usage: receive HOST PORT SEED".into());
+    let (host, port, seed, late) = match args.as_slice() {
+        [host, port, seed] => (host, port, seed, false),
+        [host, port, seed, late] if late == "late" => (host, port, seed, true),
+        _ => return Err("usage: receive HOST PORT SEED [late]".into()),
     };
     let mut noise = Noise::new(seed.parse()?);
     let (reader, writer) = open_connection(host.as_str(), port.as_str()).await?;
+    if late {
+        let (control, _control_writer) = open_connection(host.as_str(), port.as_str()).await?;
+        control.readline().await?;
+    }
     let mut received = 0;
     loop {
         let data = reader.read(CHUNK).await?;
