@@ -70,10 +70,12 @@ pub use error::{
 pub use lookup::LookupFlags;
 pub use port::Port;
 pub use program::{Exit, args};
-pub use reader::StreamReader;
+pub use reader::{Limited, Lines, StreamReader};
 pub use runtime::executor::{Cancelled, JoinHandle};
 pub use runtime::time::{TimedOut, sleep, timeout};
-pub use server::{Hosts, Outcome, Server, ServerOptions, start_server};
+pub use server::{
+    Asynchronous, Called, Hosts, Outcome, Plain, Server, ServerFailure, ServerOptions, start_server,
+};
 pub use writer::{ExtraInfo, StreamWriter, Transport};
 
 /// Runs `future` in the background: asyncio's `create_task`.
@@ -98,4 +100,10 @@ pub mod __private {
     pub use wasi;
     pub use wasi::cli::command::export;
     pub use wasi::exports::cli::run::Guest;
+}
+
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing {
+    pub use crate::buffer::model::{Step, compare};
 }

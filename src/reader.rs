@@ -1,11 +1,13 @@
 //! Reading.
 
+use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
 use futures::Stream;
 use futures::io::{AsyncBufRead, AsyncRead};
+use futures::stream::LocalBoxStream;
 
 use crate::buffer::{Buffer, Found};
 use crate::connection::Handle;
@@ -79,9 +81,7 @@ impl StreamReader {
     /// nothing is consumed, [`discard_line`](Self::discard_line) gets past it.
     /// Else as for [`read`](Self::read).
     pub async fn readline(&self) -> Result<Bytes, ReadError> {
-        self.connection
-            .serve(|buffer| buffer.line(buffer.limit()))
-            .await?
+        self.line(None).await
     }
 
     /// Reads exactly `n` bytes. `n` may exceed the limit.
@@ -104,7 +104,7 @@ impl StreamReader {
     /// buffered (nothing is consumed), [`ReadError::Incomplete`] when the data
     /// ended first. Else as for [`read`](Self::read).
     pub async fn readuntil(&self, separator: impl AsRef<[u8]>) -> Result<Bytes, ReadError> {
-        self.read_until(Separators::new([separator.as_ref()])?, None)
+        self.until(Separators::new([separator.as_ref()])?, None)
             .await
     }
 
@@ -117,27 +117,8 @@ impl StreamReader {
         &self,
         separators: &[S],
     ) -> Result<Bytes, ReadError> {
-        self.read_until(Separators::new(separators.iter().map(AsRef::as_ref))?, None)
+        self.until(Separators::new(separators.iter().map(AsRef::as_ref))?, None)
             .await
-    }
-
-    /// As [`readuntil_any`](Self::readuntil_any), with a limit of its own.
-    pub(crate) async fn read_until(
-        &self,
-        separators: Separators,
-        limit: Option<usize>,
-    ) -> Result<Bytes, ReadError> {
-        self.connection
-            .serve(|buffer| buffer.until(&separators, limit.unwrap_or(buffer.limit())))
-            .await?
-    }
-
-    /// As [`readline`](Self::readline), with a limit of its own.
-    ///
-    /// # Errors
-    /// As for [`readline`](Self::readline).
-    pub async fn readline_limited(&self, limit: usize) -> Result<Bytes, ReadError> {
-        self.connection.serve(|buffer| buffer.line(limit)).await?
     }
 
     /// Waits for a line and returns all complete ones, `max` at most. Empty at
@@ -147,10 +128,16 @@ impl StreamReader {
     /// As for [`readline`](Self::readline); complete lines before an over-long
     /// one come first.
     pub async fn readlines(&self, max: usize) -> Result<Vec<Bytes>, ReadError> {
-        if max == 0 {
-            return Ok(Vec::new());
+        self.several(max, None).await
+    }
+
+    /// The reads that know a limit, with this one instead of the reader's own:
+    /// `reader.limited(1024).readline()`.
+    pub fn limited(&self, limit: usize) -> Limited<'_> {
+        Limited {
+            reader: self,
+            limit,
         }
-        self.connection.serve(|buffer| lines(buffer, max)).await?
     }
 
     /// Drops everything up to and including the next `\n` (or the end of the
@@ -230,17 +217,50 @@ impl StreamReader {
 
     /// The lines as a [`Stream`]: asyncio's `async for line in reader`. It ends
     /// with the data; an error is the last item.
-    pub fn lines(&self) -> impl Stream<Item = Result<Bytes, ReadError>> + '_ {
-        futures::stream::unfold(false, async |done| {
-            if done {
-                return None;
-            }
-            match self.readline().await {
-                Ok(line) if line.is_empty() => None,
-                Ok(line) => Some((Ok(line), false)),
-                Err(error) => Some((Err(error), true)),
-            }
-        })
+    ///
+    /// A clone is another handle of the same reader: `reader.clone().lines()`
+    /// leaves this one for other reads.
+    pub fn lines(self) -> Lines {
+        Lines(Box::pin(futures::stream::unfold(
+            Some(self),
+            async |reader| {
+                let reader = reader?;
+                match reader.readline().await {
+                    Ok(line) if line.is_empty() => None,
+                    Ok(line) => Some((Ok(line), Some(reader))),
+                    Err(error) => Some((Err(error), None)),
+                }
+            },
+        )))
+    }
+
+    pub(crate) async fn line(&self, limit: Option<usize>) -> Result<Bytes, ReadError> {
+        self.connection
+            .serve(|buffer| buffer.line(limit.unwrap_or(buffer.limit())))
+            .await?
+    }
+
+    pub(crate) async fn until(
+        &self,
+        separators: Separators,
+        limit: Option<usize>,
+    ) -> Result<Bytes, ReadError> {
+        self.connection
+            .serve(|buffer| buffer.until(&separators, limit.unwrap_or(buffer.limit())))
+            .await?
+    }
+
+    pub(crate) async fn several(
+        &self,
+        max: usize,
+        limit: Option<usize>,
+    ) -> Result<Vec<Bytes>, ReadError> {
+        if max == 0 {
+            return Ok(Vec::new());
+        }
+        self.connection
+            .serve(|buffer| lines(buffer, max, limit))
+            .await?
     }
 
     /// Gives back what `poll_fill_buf` lent out.
@@ -264,11 +284,76 @@ impl Drop for StreamReader {
     }
 }
 
+/// Reads with a limit of their own; see [`StreamReader::limited`].
+#[derive(Debug, Clone, Copy)]
+pub struct Limited<'a> {
+    reader: &'a StreamReader,
+    limit: usize,
+}
+
+impl Limited<'_> {
+    /// As [`StreamReader::readline`].
+    ///
+    /// # Errors
+    /// As for [`StreamReader::readline`].
+    pub async fn readline(self) -> Result<Bytes, ReadError> {
+        self.reader.line(Some(self.limit)).await
+    }
+
+    /// As [`StreamReader::readlines`].
+    ///
+    /// # Errors
+    /// As for [`StreamReader::readlines`].
+    pub async fn readlines(self, max: usize) -> Result<Vec<Bytes>, ReadError> {
+        self.reader.several(max, Some(self.limit)).await
+    }
+
+    /// As [`StreamReader::readuntil`].
+    ///
+    /// # Errors
+    /// As for [`StreamReader::readuntil`].
+    pub async fn readuntil(self, separator: impl AsRef<[u8]>) -> Result<Bytes, ReadError> {
+        let separators = Separators::new([separator.as_ref()])?;
+        self.reader.until(separators, Some(self.limit)).await
+    }
+
+    /// As [`StreamReader::readuntil_any`].
+    ///
+    /// # Errors
+    /// As for [`StreamReader::readuntil`].
+    pub async fn readuntil_any<S: AsRef<[u8]>>(self, separators: &[S]) -> Result<Bytes, ReadError> {
+        let separators = Separators::new(separators.iter().map(AsRef::as_ref))?;
+        self.reader.until(separators, Some(self.limit)).await
+    }
+}
+
+/// The lines of a reader; see [`StreamReader::lines`].
+pub struct Lines(LocalBoxStream<'static, Result<Bytes, ReadError>>);
+
+impl fmt::Debug for Lines {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lines").finish_non_exhaustive()
+    }
+}
+
+impl Stream for Lines {
+    type Item = Result<Bytes, ReadError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.0.as_mut().poll_next(cx)
+    }
+}
+
 /// All complete lines, `max` at most; the rest of the data at their end.
-pub(crate) fn lines(buffer: &mut Buffer, max: usize) -> Found<Result<Vec<Bytes>, ReadError>> {
+pub(crate) fn lines(
+    buffer: &mut Buffer,
+    max: usize,
+    limit: Option<usize>,
+) -> Found<Result<Vec<Bytes>, ReadError>> {
+    let limit = limit.unwrap_or(buffer.limit());
     let mut lines = Vec::new();
     while lines.len() < max {
-        match buffer.line(buffer.limit()) {
+        match buffer.line(limit) {
             Found::Ready(Ok(line)) if line.is_empty() => break,
             Found::Ready(Ok(line)) => lines.push(line),
             Found::Ready(Err(error)) if lines.is_empty() => return Found::Ready(Err(error)),

@@ -36,7 +36,7 @@ async fn program() -> Result<(), Box<dyn std::error::Error>> {
     let arg =
         |index: usize, default: &str| args.get(index).map_or(default, String::as_str).to_owned();
     let port = Port::Service(arg(1, "8888"));
-    let server = start_server(vec![arg(0, "127.0.0.1")], port, None).await?;
+    let server = start_server(Some(vec![arg(0, "127.0.0.1")]), port, None).await?;
 
     let addr = server.sockets().first().map(getsockname);
     println!("Serving on {}", addr.unwrap_or_default());

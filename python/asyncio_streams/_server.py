@@ -58,12 +58,13 @@ async def start_server(
     if not callable(client_connected_cb):
         raise TypeError(f"client_connected_cb must be callable, not {client_connected_cb!r}")
     if host is None or isinstance(host, (str, bytes)):
-        hosts = [host] if host else []
+        hosts = [host] if host else None
     else:
         hosts = list(host)
         if not hosts:
             raise ValueError("host: the list is empty; None means all interfaces")
-    hosts = [_address.host(host) or "" for host in hosts]
+    if hosts is not None:
+        hosts = [_address.host(host) or "" for host in hosts]
     options = wit.ServerOptions()
     options.set_limit(limit)
     options.set_backlog(_address.number("backlog", backlog))

@@ -3,8 +3,10 @@
 //! Pure code. It knows no I/O, no tasks and no wakers, so every rule about
 //! limits, separators and the end of the data is here and can be tested alone.
 
+#[cfg(any(test, fuzzing))]
+pub mod model;
 #[cfg(test)]
-mod model;
+mod properties;
 #[cfg(test)]
 mod tests;
 

@@ -1,9 +1,7 @@
-//! The buffer beside a naive model of it: any sequence of arrivals and reads has
-//! the same results in both.
+//! A naive model of the buffer, and the comparison of both: any sequence of
+//! arrivals and reads has the same results. For properties and for fuzzing.
 
 use bytes::Bytes;
-use proptest::collection::vec;
-use proptest::prelude::*;
 
 use super::{Buffer, Found};
 use crate::error::ReadError;
@@ -11,36 +9,103 @@ use crate::separators::Separators;
 
 /// Something that happens to a buffer.
 #[derive(Debug, Clone)]
-enum Step {
+pub enum Step {
+    /// Bytes arrive, unless the data have ended.
     Arrive(Vec<u8>),
+    /// The data end.
     End,
+    /// Up to so many bytes are read.
     Some(usize),
+    /// Everything is read.
     All,
+    /// What there is is read, as before an error.
+    AllSoFar,
+    /// Exactly so many bytes are read.
     Exactly(usize),
+    /// One of these separators is read up to, within this limit.
     Until(Vec<Vec<u8>>, usize),
+    /// A line is read, within this limit.
     Line(usize),
+    /// A line is dropped, or as much of it as there is.
     DiscardLine,
+    /// So many bytes are taken, so many of them used, and the rest put back.
     TakeAndPutBack(usize, usize),
+    /// The limit is changed.
+    Limit(usize),
 }
 
-/// Few letters, so that separators occur, also across arrivals.
-fn bytes(length: std::ops::Range<usize>) -> impl Strategy<Value = Vec<u8>> {
-    vec(prop_oneof![Just(b'a'), Just(b'b'), Just(b'\n')], length)
+/// Does the steps to a buffer and to its model.
+///
+/// # Panics
+///
+/// Where the two differ.
+pub fn compare(steps: impl IntoIterator<Item = Step>) {
+    let mut buffer = Buffer::new(0);
+    let mut model = Model::default();
+    for step in steps {
+        both_do(step, &mut buffer, &mut model);
+        assert_eq!(buffer.len(), model.data.len());
+        assert_eq!(buffer.is_empty(), model.data.is_empty());
+        assert_eq!(buffer.ended(), model.ended);
+        assert_eq!(buffer.limit(), model.limit);
+    }
+    buffer.set_ended(true);
+    assert_eq!(buffer.all(), Found::Ready(model.data.into()));
 }
 
-fn step() -> impl Strategy<Value = Step> {
-    let small = 0..12_usize;
-    prop_oneof![
-        4 => bytes(0..8).prop_map(Step::Arrive),
-        1 => Just(Step::End),
-        2 => small.clone().prop_map(Step::Some),
-        1 => Just(Step::All),
-        2 => small.clone().prop_map(Step::Exactly),
-        4 => (vec(bytes(1..4), 1..4), small.clone()).prop_map(|(set, limit)| Step::Until(set, limit)),
-        2 => small.clone().prop_map(Step::Line),
-        1 => Just(Step::DiscardLine),
-        1 => (small.clone(), small).prop_map(|(taken, used)| Step::TakeAndPutBack(taken, used)),
-    ]
+fn both_do(step: Step, buffer: &mut Buffer, model: &mut Model) {
+    match step {
+        Step::Arrive(bytes) => {
+            if !model.ended {
+                buffer.feed(&bytes);
+                model.data.extend(bytes);
+            }
+        }
+        Step::End => {
+            buffer.set_ended(true);
+            model.ended = true;
+        }
+        Step::Some(n) => {
+            let found = buffer.some(n);
+            assert_eq!(plain(found, buffer), model.some(n));
+        }
+        Step::All => {
+            let found = buffer.all();
+            assert_eq!(plain(found, buffer), model.all());
+        }
+        Step::AllSoFar => {
+            buffer.set_ended(true);
+            let found = buffer.all();
+            buffer.set_ended(model.ended);
+            assert_eq!(plain(found, buffer), Some(Ok(model.take(usize::MAX))));
+        }
+        Step::Exactly(n) => {
+            let found = buffer.exactly(n);
+            assert_eq!(answer(found, buffer), model.exactly(n));
+        }
+        Step::Until(list, limit) => match Separators::new(list.iter().map(Vec::as_slice)) {
+            Ok(set) => {
+                let found = buffer.until(&set, limit);
+                assert_eq!(answer(found, buffer), model.until(&list, limit));
+            }
+            Err(_) => assert!(list.is_empty() || list.iter().any(Vec::is_empty)),
+        },
+        Step::Line(limit) => {
+            let found = buffer.line(limit);
+            assert_eq!(answer(found, buffer), model.line(limit));
+        }
+        Step::DiscardLine => assert_eq!(buffer.discard_line(), model.discard_line()),
+        Step::TakeAndPutBack(taken, used) => {
+            let mut bytes = buffer.take(taken);
+            let used = bytes.split_to(used.min(bytes.len()));
+            assert_eq!(used, model.take(used.len()));
+            buffer.untake(bytes);
+        }
+        Step::Limit(limit) => {
+            buffer.set_limit(limit);
+            model.limit = limit;
+        }
+    }
 }
 
 /// What the buffer should do, written for reading and not for speed.
@@ -48,6 +113,7 @@ fn step() -> impl Strategy<Value = Step> {
 struct Model {
     data: Vec<u8>,
     ended: bool,
+    limit: usize,
 }
 
 /// A read's result; `None` if it has to wait.
@@ -83,7 +149,10 @@ impl Model {
         let found = (0..=self.data.len()).find_map(|end| {
             let mut ends_here: Vec<usize> = separators
                 .iter()
-                .filter(|separator| self.data[..end].ends_with(separator))
+                .filter(|separator| {
+                    let front = self.data.get(..end).unwrap_or_default();
+                    front.ends_with(separator)
+                })
                 .map(|separator| separator.len())
                 .collect();
             ends_here.sort_unstable();
@@ -130,71 +199,20 @@ impl Model {
     }
 }
 
-fn answer(found: Found<Result<Bytes, ReadError>>) -> Answer {
+fn answer(found: Found<Result<Bytes, ReadError>>, buffer: &Buffer) -> Answer {
     match found {
         Found::Ready(result) => Some(result.map(Vec::from)),
-        Found::Wait(_) => None,
+        Found::Wait(wanted) => {
+            assert!(wanted > buffer.len(), "it waits for what is there");
+            None
+        }
     }
 }
 
-fn plain(found: Found<Bytes>) -> Answer {
-    match found {
-        Found::Ready(bytes) => Some(Ok(bytes.into())),
-        Found::Wait(_) => None,
-    }
-}
-
-proptest! {
-    #[test]
-    fn the_buffer_does_what_its_model_does(steps in vec(step(), 1..60)) {
-        let mut buffer = Buffer::new(4);
-        let mut model = Model::default();
-        for step in steps {
-            match step {
-                Step::Arrive(bytes) => {
-                    if !model.ended {
-                        buffer.feed(&bytes);
-                        model.data.extend(bytes);
-                    }
-                }
-                Step::End => {
-                    buffer.set_ended(true);
-                    model.ended = true;
-                }
-                Step::Some(n) => prop_assert_eq!(plain(buffer.some(n)), model.some(n)),
-                Step::All => prop_assert_eq!(plain(buffer.all()), model.all()),
-                Step::Exactly(n) => prop_assert_eq!(answer(buffer.exactly(n)), model.exactly(n)),
-                Step::Until(list, limit) => {
-                    let set = Separators::new(list.iter().map(Vec::as_slice)).unwrap();
-                    prop_assert_eq!(answer(buffer.until(&set, limit)), model.until(&list, limit));
-                }
-                Step::Line(limit) => {
-                    prop_assert_eq!(answer(buffer.line(limit)), model.line(limit));
-                }
-                Step::DiscardLine => {
-                    prop_assert_eq!(buffer.discard_line(), model.discard_line());
-                }
-                Step::TakeAndPutBack(taken, used) => {
-                    let mut bytes = buffer.take(taken);
-                    let used = bytes.split_to(used.min(bytes.len()));
-                    prop_assert_eq!(used.as_ref(), &*model.take(used.len()));
-                    buffer.untake(bytes);
-                }
-            }
-            prop_assert_eq!(buffer.len(), model.data.len());
-            prop_assert_eq!(buffer.ended(), model.ended);
-        }
-    }
-
-    /// What a read says it waits for is enough: with less it still waits.
-    #[test]
-    fn a_read_that_waits_says_how_much_for(have in bytes(0..8), n in 0..20_usize) {
-        let mut buffer = Buffer::new(4);
-        buffer.feed(&have);
-        if let Found::Wait(wanted) = buffer.exactly(n) {
-            prop_assert_eq!(wanted, n);
-            buffer.feed(&vec![b'x'; wanted - have.len()]);
-            prop_assert!(matches!(buffer.exactly(n), Found::Ready(Ok(_))));
-        }
-    }
+fn plain(found: Found<Bytes>, buffer: &Buffer) -> Answer {
+    let found = match found {
+        Found::Ready(bytes) => Found::Ready(Ok(bytes)),
+        Found::Wait(wanted) => Found::Wait(wanted),
+    };
+    answer(found, buffer)
 }

@@ -3,7 +3,7 @@
 use wasi::sockets::types::TcpSocket;
 
 use super::Component;
-use super::server::Options as ServerOptions;
+use super::server::{Options as ServerOptions, Watched};
 use super::streams::{Options as ConnectOptions, Pair, pair};
 use super::wit::adopt::Guest;
 use super::wit::server::{Server as ServerHandle, ServerOptions as ServerOptionsHandle};
@@ -27,10 +27,10 @@ impl Guest for Component {
         socket: TcpSocket,
         options: Option<ServerOptionsHandle>,
     ) -> Result<ServerHandle, wit::ListenError> {
-        executor::export(async {
-            let options = ServerOptions::take(options);
-            Ok(ServerHandle::new(options.adopt(socket)?))
-        })
+        executor::export(Watched::start(
+            ServerOptions::take(options),
+            async |options| options.adopted(socket),
+        ))
         .await
     }
 }

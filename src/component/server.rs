@@ -1,6 +1,11 @@
 //! `asyncio:streams/server`.
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::pin::pin;
+use std::rc::Rc;
+
+use futures::future::{Either, select};
 
 use super::Component;
 use super::streams::{NO_UNIX, Pair, pair};
@@ -10,8 +15,10 @@ use super::wit::server::{
 };
 use super::wit::ssl::SslContextBorrow;
 use super::wit::types as wit;
+use crate::error::{ListenError, ServerError};
 use crate::runtime::executor;
-use crate::server::{Hosts, Server, ServerOptions};
+use crate::runtime::waiters::Waiters;
+use crate::server::{Hosts, Server, ServerFailure, ServerOptions};
 
 /// The options of a server, while the application sets them.
 #[derive(Default)]
@@ -29,20 +36,76 @@ impl Options {
     }
 }
 
+/// A server, and what nobody was waiting for.
+pub(super) struct Watched {
+    server: Server,
+    failures: Rc<Failures>,
+}
+
+/// The latest failures, for whoever asks.
+#[derive(Default)]
+struct Failures {
+    kept: RefCell<VecDeque<wit::ServerFailure>>,
+    asking: Waiters,
+}
+
+/// Failures that are kept.
+const KEPT: usize = 16;
+
+impl Failures {
+    fn keep(&self, failure: &ServerFailure) {
+        let failure = match failure {
+            ServerFailure::Accept(code) => wit::ServerFailure::Accept(code.clone().into()),
+            // The callback is the application's, and so are its failures.
+            ServerFailure::Callback { .. } => return,
+        };
+        {
+            let mut kept = self.kept.borrow_mut();
+            if kept.len() == KEPT {
+                kept.pop_front();
+            }
+            kept.push_back(failure);
+        }
+        self.asking.wake_all();
+    }
+}
+
+impl Watched {
+    /// Starts a server as `start` does, given options that keep its failures.
+    pub(super) async fn start(
+        options: ServerOptions,
+        start: impl AsyncFnOnce(ServerOptions) -> Result<Server, ListenError>,
+    ) -> Result<ServerHandle, wit::ListenError> {
+        let failures = Rc::new(Failures::default());
+        let keeping = failures.clone();
+        let options = options.on_failure(move |failure| keeping.keep(failure));
+        let server = start(options).await?;
+        Ok(ServerHandle::new(Watched { server, failures }))
+    }
+
+    async fn failure(&self) -> Result<wit::ServerFailure, ServerError> {
+        let next = || self.failures.kept.borrow_mut().pop_front();
+        let failure = pin!(self.failures.asking.wait_until(next));
+        let closed = pin!(self.server.until_closed());
+        match select(failure, closed).await {
+            Either::Left((failure, _)) => Ok(failure),
+            Either::Right(_) => Err(ServerError::Closed),
+        }
+    }
+}
+
 impl Guest for Component {
     type ServerOptions = Options;
-    type Server = Server;
+    type Server = Watched;
 
     async fn start_server(
-        hosts: Vec<String>,
+        hosts: Option<Vec<String>>,
         port: wit::Port,
         options: Option<ServerOptionsHandle>,
     ) -> Result<ServerHandle, wit::ListenError> {
-        executor::export(async {
-            let options = Options::take(options);
-            let server = options.bind(Hosts::from(hosts), port.into()).await?;
-            Ok(ServerHandle::new(server))
-        })
+        executor::export(Watched::start(Options::take(options), async |options| {
+            options.bind(Hosts::from(hosts), port.into()).await
+        }))
         .await
     }
 
@@ -107,52 +170,53 @@ impl GuestServerOptions for Options {
     fn set_cleanup_socket(&self, _cleanup: bool) {}
 }
 
-impl GuestServer for Server {
+impl GuestServer for Watched {
     fn sockets(&self) -> Vec<wit::SocketAddress> {
-        let sockets = Server::sockets(self);
+        let sockets = self.server.sockets();
         sockets.into_iter().map(Into::into).collect()
     }
 
     fn is_serving(&self) -> bool {
-        Server::is_serving(self)
+        self.server.is_serving()
     }
 
     async fn start_serving(&self) -> Result<(), wit::ListenError> {
-        executor::export(async { Ok(Server::start_serving(self).await?) }).await
+        executor::export(async { Ok(self.server.start_serving().await?) }).await
     }
 
     async fn serve_forever(&self) -> Result<(), wit::ServerError> {
-        executor::export(async { Ok(Server::serve_forever(self).await?) }).await
+        executor::export(async { Ok(self.server.serve_forever().await?) }).await
     }
 
     async fn accept(&self) -> Result<Pair, wit::ServerError> {
-        executor::export(async { Ok(pair(Server::accept(self).await?)) }).await
+        executor::export(async { Ok(pair(self.server.accept().await?)) }).await
     }
 
     async fn ready(&self) -> Result<(), wit::ServerError> {
-        executor::export(async { Ok(self.acceptable().await?) }).await
+        executor::export(async { Ok(self.server.acceptable().await?) }).await
     }
 
     fn accept_nowait(&self) -> Result<Option<Pair>, wit::ServerError> {
-        Ok(self.accept_now()?.map(pair))
+        Ok(self.server.accept_now()?.map(pair))
     }
 
     fn close(&self) {
-        Server::close(self);
+        self.server.close();
     }
 
     fn close_clients(&self) {
-        Server::close_clients(self);
+        self.server.close_clients();
     }
 
     fn abort_clients(&self) {
-        Server::abort_clients(self);
+        self.server.abort_clients();
     }
 
     async fn wait_closed(&self) {
-        executor::export(async {
-            Server::wait_closed(self).await;
-        })
-        .await
+        executor::export(self.server.wait_closed()).await;
+    }
+
+    async fn next_failure(&self) -> Result<wit::ServerFailure, wit::ServerError> {
+        executor::export(async { Ok(self.failure().await?) }).await
     }
 }

@@ -170,14 +170,7 @@ impl GuestStreamReader for StreamReader {
     }
 
     async fn readline(&self, limit: Option<u64>) -> Result<Vec<u8>, wit::ReadError> {
-        executor::export(async {
-            let line = match limit {
-                Some(limit) => self.readline_limited(size(limit)).await?,
-                None => StreamReader::readline(self).await?,
-            };
-            Ok(line.into())
-        })
-        .await
+        executor::export(async { Ok(self.line(limit.map(size)).await?.into()) }).await
     }
 
     async fn readexactly(&self, n: u64) -> Result<Vec<u8>, wit::ReadError> {
@@ -190,15 +183,19 @@ impl GuestStreamReader for StreamReader {
         limit: Option<u64>,
     ) -> Result<Vec<u8>, wit::ReadError> {
         executor::export(async {
-            let read = self.read_until(separators(&list)?, limit.map(size));
+            let read = self.until(separators(&list)?, limit.map(size));
             Ok(read.await?.into())
         })
         .await
     }
 
-    async fn readlines(&self, max: u32) -> Result<Vec<Vec<u8>>, wit::ReadError> {
+    async fn readlines(
+        &self,
+        max: u32,
+        limit: Option<u64>,
+    ) -> Result<Vec<Vec<u8>>, wit::ReadError> {
         executor::export(async {
-            let lines = StreamReader::readlines(self, size(u64::from(max))).await?;
+            let lines = self.several(size(u64::from(max)), limit.map(size)).await?;
             Ok(lines.into_iter().map(Vec::from).collect())
         })
         .await
@@ -253,8 +250,13 @@ impl GuestStreamReader for StreamReader {
         Ok(found.transpose()?.map(Vec::from))
     }
 
-    fn readlines_nowait(&self, max: u32) -> Result<Option<Vec<Vec<u8>>>, wit::ReadError> {
-        let found = self.serve_now(|buffer| lines(buffer, size(u64::from(max))))?;
+    fn readlines_nowait(
+        &self,
+        max: u32,
+        limit: Option<u64>,
+    ) -> Result<Option<Vec<Vec<u8>>>, wit::ReadError> {
+        let (max, limit) = (size(u64::from(max)), limit.map(size));
+        let found = self.serve_now(|buffer| lines(buffer, max, limit))?;
         let list = |lines: Vec<Bytes>| lines.into_iter().map(Vec::from).collect();
         Ok(found.transpose()?.map(list))
     }

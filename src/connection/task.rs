@@ -67,6 +67,7 @@ impl Connection {
                 let received;
                 (received, small) = source.receive(small).await;
                 full = small.len() == small.capacity();
+                self.resumed().await;
                 self.feed(&small);
                 small.clear();
                 Some(received)
@@ -99,6 +100,19 @@ impl Connection {
             Poll::Pending
         })
         .await
+    }
+
+    /// Waits while `pause_reading` holds back what has arrived.
+    async fn resumed(&self) {
+        poll_fn(|_| {
+            let mut read = self.read.borrow_mut();
+            read.blocked = read.paused && !self.failed();
+            match read.blocked {
+                true => Poll::Pending,
+                false => Poll::Ready(()),
+            }
+        })
+        .await;
     }
 
     fn feed(&self, bytes: &[u8]) {

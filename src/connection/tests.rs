@@ -306,16 +306,13 @@ fn rd20_lines_are_a_stream_that_ends_with_the_data() {
         let ((_, writer), (reader, _), ..) = connected(4, 100);
         writer.write(b"ab\n\nlast").unwrap();
         writer.close();
-        let lines: Vec<_> = StreamReader::lines(&reader)
-            .map(Result::unwrap)
-            .collect()
-            .await;
+        let lines: Vec<_> = reader.clone().lines().map(Result::unwrap).collect().await;
         assert_eq!(lines, ["ab\n", "\n", "last"]);
 
         let ((_, writer), (reader, _), ..) = connected(4, 100);
         writer.write(b"ab\nabcdefgh\nx\n").unwrap();
         writer.close();
-        let lines: Vec<_> = StreamReader::lines(&reader).collect().await;
+        let lines: Vec<_> = reader.clone().lines().collect().await;
         assert_eq!(lines.len(), 2);
         assert!(matches!(lines[1], Err(ReadError::LimitOverrun { .. })));
         assert_eq!(reader.discard_line().await, Ok(9));

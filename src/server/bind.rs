@@ -91,7 +91,6 @@ fn bind(address: SocketAddr) -> Result<Bound, ErrorCode> {
 }
 
 /// A socket that was bound elsewhere.
-#[cfg(feature = "component")]
 pub(super) fn adopt(socket: TcpSocket) -> Result<Bound, ListenError> {
     match tcp::local_address(&socket) {
         Ok(address) if !socket.get_is_listening() => Ok(Bound {

@@ -1,13 +1,16 @@
 //! Serving.
 
 mod bind;
+mod callback;
+mod failure;
 mod options;
 mod shared;
 
 use std::fmt;
-use std::future::Future;
 use std::rc::Rc;
 
+pub use self::callback::{Asynchronous, Called, Outcome, Plain};
+pub use self::failure::ServerFailure;
 pub use self::options::{Hosts, ServerOptions};
 use self::shared::Shared;
 use crate::address::Address;
@@ -20,10 +23,12 @@ use crate::{StreamReader, StreamWriter};
 /// Starts a server that calls `client_connected` with a reader and a writer for
 /// each connection: asyncio's `start_server`.
 ///
-/// The callback's future runs as a task of its own, so a slow one delays no
-/// other. When it fails, its connection is closed and the failure is written to
-/// standard error; when it returns, the connection is closed as soon as nobody
-/// holds its reader or writer any more.
+/// The callback is a plain or an asynchronous function. An asynchronous one
+/// runs as a task of its own, so a slow one delays no other. When the callback
+/// fails, its connection is closed and the failure is written to standard error
+/// ([`ServerOptions::on_failure`] changes that); when it returns, the connection
+/// is closed as soon as nobody holds its reader or writer any more: a plain
+/// callback may hand them to a task that goes on.
 ///
 /// `hosts` is one host, several, or `()` for all interfaces (IPv4 and IPv6, on
 /// one port). Port 0 asks for any free one.
@@ -31,36 +36,19 @@ use crate::{StreamReader, StreamWriter};
 /// # Errors
 /// [`ListenError::Failed`] with the address that could not be had and why;
 /// nothing stays open then.
-pub async fn start_server<C, F>(
+pub async fn start_server<C, R, Kind>(
     client_connected: C,
     hosts: impl Into<Hosts>,
     port: impl Into<Port>,
 ) -> Result<Server, ListenError>
 where
-    C: FnMut(StreamReader, StreamWriter) -> F + 'static,
-    F: Future<Output: Outcome> + 'static,
+    C: FnMut(StreamReader, StreamWriter) -> R + 'static,
+    R: Called<Kind>,
+    Kind: 'static,
 {
     ServerOptions::new()
         .start_server(client_connected, hosts, port)
         .await
-}
-
-/// What a server's callback comes to: nothing, or a `Result`.
-pub trait Outcome {
-    /// What went wrong, if something did.
-    fn failure(self) -> Option<String>;
-}
-
-impl Outcome for () {
-    fn failure(self) -> Option<String> {
-        None
-    }
-}
-
-impl<T, E: fmt::Display> Outcome for Result<T, E> {
-    fn failure(self) -> Option<String> {
-        self.err().map(|error| error.to_string())
-    }
 }
 
 /// A server. Dropping it closes it; its connections live on.
@@ -106,11 +94,7 @@ impl Server {
             return Err(ServerError::Busy);
         }
         let cancelled = Cancelled(&self.shared);
-        let shared = &self.shared;
-        shared
-            .closing
-            .wait_until(|| shared.closed.get().then_some(()))
-            .await;
+        self.until_closed().await;
         cancelled.disarm();
         Ok(())
     }
@@ -146,6 +130,14 @@ impl Server {
         self.shared.wait_closed().await;
     }
 
+    pub(crate) async fn until_closed(&self) {
+        let shared = &self.shared;
+        shared
+            .closing
+            .wait_until(|| shared.closed.get().then_some(()))
+            .await;
+    }
+
     /// Waits for the next connection.
     #[cfg(feature = "component")]
     pub(crate) async fn accept(&self) -> Result<(StreamReader, StreamWriter), ServerError> {
@@ -174,6 +166,18 @@ impl Server {
             Some(None) => Err(ServerError::Closed),
             None => Ok(None),
         }
+    }
+
+    /// Calls back for each connection from now on.
+    fn calling<C, R, Kind>(self, client_connected: C) -> Server
+    where
+        C: FnMut(StreamReader, StreamWriter) -> R + 'static,
+        R: Called<Kind>,
+        Kind: 'static,
+    {
+        let shared = self.shared.clone();
+        drop(executor::spawn(shared::serve(shared, client_connected)));
+        self
     }
 
     fn begin(&self) -> Result<(), ServerError> {

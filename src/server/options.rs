@@ -1,17 +1,19 @@
 //! The options of a server, and from them to a bound one.
 
-use std::future::Future;
 use std::rc::Rc;
 
+use wasi::sockets::types::TcpSocket;
+
+use super::Server;
 use super::bind::{Wanted, bind_all};
-use super::shared::{Shared, serve};
-use super::{Outcome, Server};
+use super::callback::Called;
+use super::failure::{Observer, ServerFailure};
+use super::shared::Shared;
 use crate::address::Family;
 use crate::error::ListenError;
 use crate::lookup::{self, LookupFlags, NoAddress};
 use crate::options::{NoTls, Tls, limit};
 use crate::port::Port;
-use crate::runtime::executor;
 use crate::{StreamReader, StreamWriter};
 
 const DEFAULT_BACKLOG: u32 = 100;
@@ -28,6 +30,7 @@ pub struct ServerOptions {
     pub(crate) keep_alive: bool,
     pub(crate) start_serving: bool,
     pub(crate) tls: Tls,
+    pub(super) observer: Observer,
 }
 
 impl Default for ServerOptions {
@@ -45,6 +48,7 @@ impl Default for ServerOptions {
             keep_alive: false,
             start_serving: true,
             tls: Tls::default(),
+            observer: Observer::default(),
         }
     }
 }
@@ -108,26 +112,50 @@ impl ServerOptions {
         self
     }
 
+    /// Who is told of what goes wrong in the server and has no caller to be
+    /// returned to: a callback that failed, connections that cannot be
+    /// accepted. Unless set, standard error is, with ten lines a second at most.
+    pub fn on_failure(mut self, observer: impl Fn(&ServerFailure) + 'static) -> Self {
+        self.observer = Observer(Some(Rc::new(observer)));
+        self
+    }
+
     /// Starts a server with these options; see [`start_server`](crate::start_server).
     ///
     /// # Errors
     /// As for [`start_server`](crate::start_server).
-    pub async fn start_server<C, F>(
+    pub async fn start_server<C, R, Kind>(
         &self,
         client_connected: C,
         hosts: impl Into<Hosts>,
         port: impl Into<Port>,
     ) -> Result<Server, ListenError>
     where
-        C: FnMut(StreamReader, StreamWriter) -> F + 'static,
-        F: Future<Output: Outcome> + 'static,
+        C: FnMut(StreamReader, StreamWriter) -> R + 'static,
+        R: Called<Kind>,
+        Kind: 'static,
     {
         let server = self.bind(hosts.into(), port.into()).await?;
-        drop(executor::spawn(serve(
-            server.shared.clone(),
-            client_connected,
-        )));
-        Ok(server)
+        Ok(server.calling(client_connected))
+    }
+
+    /// As [`start_server`](Self::start_server), on a socket that is already
+    /// bound: asyncio's `sock`.
+    ///
+    /// # Errors
+    /// [`ListenError::InvalidArgument`] if it is not bound or listens already,
+    /// or if an option is set that concerns how an address is found or bound.
+    pub fn adopt<C, R, Kind>(
+        &self,
+        client_connected: C,
+        socket: TcpSocket,
+    ) -> Result<Server, ListenError>
+    where
+        C: FnMut(StreamReader, StreamWriter) -> R + 'static,
+        R: Called<Kind>,
+        Kind: 'static,
+    {
+        Ok(self.adopted(socket)?.calling(client_connected))
     }
 
     /// Binds, and listens unless told otherwise. Connections wait for
@@ -137,7 +165,8 @@ impl ServerOptions {
         let port = port
             .number(self.flags.numeric_service)
             .map_err(ListenError::InvalidArgument)?;
-        let wanted = self.resolve(&hosts.0, port).await?;
+        let hosts = hosts.checked().map_err(ListenError::InvalidArgument)?;
+        let wanted = self.resolve(&hosts, port).await?;
         let bound = bind_all(&wanted)?;
         let server = Server {
             shared: Rc::new(Shared::new(self, limit, bound)),
@@ -148,13 +177,16 @@ impl ServerOptions {
         Ok(server)
     }
 
-    /// A server on a socket that is bound already.
-    #[cfg(feature = "component")]
-    pub(crate) fn adopt(
-        &self,
-        socket: wasi::sockets::types::TcpSocket,
-    ) -> Result<Server, ListenError> {
+    /// A server on a socket that is bound already. Connections wait for
+    /// [`Server::accept`].
+    pub(crate) fn adopted(&self, socket: TcpSocket) -> Result<Server, ListenError> {
         let limit = self.check()?;
+        if self.family.is_some() || self.flags != ServerOptions::default().flags {
+            return Err(ListenError::InvalidArgument(
+                "family and flags are for finding an address; leave them out to adopt a socket"
+                    .into(),
+            ));
+        }
         let server = Server {
             shared: Rc::new(Shared::new(self, limit, vec![super::bind::adopt(socket)?])),
         };
@@ -183,8 +215,6 @@ impl ServerOptions {
 
     async fn resolve(&self, hosts: &[String], port: u16) -> Result<Vec<Wanted>, ListenError> {
         let mut wanted: Vec<Wanted> = Vec::new();
-        let everywhere = [String::new()];
-        let hosts = if hosts.is_empty() { &everywhere } else { hosts };
         for host in hosts {
             let addresses = if host.is_empty() {
                 lookup::no_host(port, self.family, true)
@@ -209,9 +239,24 @@ impl ServerOptions {
     }
 }
 
-/// The hosts a server listens on; none means all interfaces.
+/// The hosts a server listens on: one, several, or `()` for all interfaces.
+///
+/// An empty host means all interfaces too; an empty list is refused.
 #[derive(Debug, Clone, Default)]
-pub struct Hosts(Vec<String>);
+pub struct Hosts(Option<Vec<String>>);
+
+impl Hosts {
+    /// The hosts in order; an empty one for all interfaces.
+    fn checked(self) -> Result<Vec<String>, String> {
+        match self.0 {
+            None => Ok(vec![String::new()]),
+            Some(hosts) if hosts.is_empty() => {
+                Err("the list of hosts is empty; leave it out for all interfaces".into())
+            }
+            Some(hosts) => Ok(hosts),
+        }
+    }
+}
 
 impl From<()> for Hosts {
     fn from((): ()) -> Hosts {
@@ -221,7 +266,7 @@ impl From<()> for Hosts {
 
 impl From<&str> for Hosts {
     fn from(host: &str) -> Hosts {
-        Hosts(vec![host.to_owned()])
+        Hosts::from([host])
     }
 }
 
@@ -233,7 +278,7 @@ impl From<Option<&str>> for Hosts {
 
 impl From<&[&str]> for Hosts {
     fn from(hosts: &[&str]) -> Hosts {
-        Hosts(hosts.iter().map(|host| (*host).to_owned()).collect())
+        Hosts(Some(hosts.iter().map(|host| (*host).to_owned()).collect()))
     }
 }
 
@@ -245,6 +290,12 @@ impl<const N: usize> From<[&str; N]> for Hosts {
 
 impl From<Vec<String>> for Hosts {
     fn from(hosts: Vec<String>) -> Hosts {
+        Hosts(Some(hosts))
+    }
+}
+
+impl From<Option<Vec<String>>> for Hosts {
+    fn from(hosts: Option<Vec<String>>) -> Hosts {
         Hosts(hosts)
     }
 }

@@ -11,8 +11,10 @@ use std::time::Duration;
 use wasi::sockets::types::TcpSocket;
 use wit_bindgen::rt::async_support::StreamReader as RawStream;
 
+use super::ServerOptions;
 use super::bind::Bound;
-use super::{Outcome, ServerOptions};
+use super::callback::Called;
+use super::failure::{Observer, ServerFailure};
 use crate::connection::Connection;
 use crate::error::ErrorCode;
 use crate::runtime::executor;
@@ -50,6 +52,7 @@ pub(super) struct Shared {
     listening: Waiters,
     /// Tasks that wait for the end.
     pub(super) closing: Waiters,
+    observer: Observer,
 }
 
 impl Shared {
@@ -68,6 +71,7 @@ impl Shared {
             accepting: Waiters::default(),
             listening: Waiters::default(),
             closing: Waiters::default(),
+            observer: options.observer.clone(),
         }
     }
 
@@ -129,6 +133,21 @@ impl Shared {
         Some(Some((reader, writer)))
     }
 
+    /// The callback of this connection has come to an end.
+    fn called(&self, client: &Weak<Connection>, failure: Option<String>) {
+        let Some(message) = failure else { return };
+        let client = client.upgrade();
+        self.observer.tell(&ServerFailure::Callback {
+            peer: client
+                .as_ref()
+                .and_then(|client| client.names().peer.clone()),
+            message,
+        });
+        if let Some(client) = client {
+            client.close();
+        }
+    }
+
     fn gone(&self, id: u64) {
         self.clients.borrow_mut().remove(&id);
         self.closing.wake_all();
@@ -159,10 +178,7 @@ async fn take_connections(shared: &Shared, mut connections: RawStream<TcpSocket>
             Err(ErrorCode::ConnectionAborted | ErrorCode::InvalidState) => {}
             Err(code) => {
                 if !std::mem::replace(&mut reported, true) {
-                    crate::report(&format!(
-                        "accept failed ({code}); accepting pauses for {} s at a time",
-                        BACK_OFF.as_secs()
-                    ));
+                    shared.observer.tell(&ServerFailure::Accept(code));
                 }
                 drop(socket);
                 let closed = shared
@@ -198,21 +214,21 @@ async fn next(shared: &Shared, connections: &mut RawStream<TcpSocket>) -> Option
 }
 
 /// Calls back for each connection until the server is closed.
-pub(super) async fn serve<C, F>(shared: Rc<Shared>, mut client_connected: C)
+pub(super) async fn serve<C, R, Kind>(shared: Rc<Shared>, mut client_connected: C)
 where
-    C: FnMut(StreamReader, StreamWriter) -> F + 'static,
-    F: Future<Output: Outcome> + 'static,
+    C: FnMut(StreamReader, StreamWriter) -> R + 'static,
+    R: Called<Kind>,
 {
     while let Some((reader, writer)) = shared.accept().await {
         let client = writer.downgrade();
-        let task = client_connected(reader, writer);
-        drop(executor::spawn(async move {
-            if let Some(failure) = task.await.failure() {
-                crate::report(&format!("unhandled error in client_connected: {failure}"));
-                if let Some(client) = client.upgrade() {
-                    client.close();
-                }
+        match client_connected(reader, writer).task() {
+            Ok(task) => {
+                let shared = shared.clone();
+                drop(executor::spawn(async move {
+                    shared.called(&client, task.await);
+                }));
             }
-        }));
+            Err(outcome) => shared.called(&client, outcome),
+        }
     }
 }

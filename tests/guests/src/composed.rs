@@ -16,12 +16,13 @@ pub mod bindings {
 use bindings::asyncio::streams as wit;
 
 pub use asyncio_streams::{
-    Address, Attempt, ConnectError, ErrorCode, ListenError, LookupErrorCode, LookupFailure,
-    Outcome, Port, ReadError, ServerError, WriteError,
+    Address, Attempt, Called, ConnectError, ErrorCode, ExtraInfo, Family, ListenError,
+    LookupErrorCode, LookupFailure, LookupFlags, Outcome, Port, ReadError, ServerError,
+    ServerFailure, WriteError,
 };
 pub use connect::{ConnectOptions, open_connection};
-pub use reader::StreamReader;
-pub use server::{Hosts, Server, start_server};
+pub use reader::{Limited, StreamReader};
+pub use server::{Hosts, Server, ServerOptions, start_server};
 pub use writer::{StreamWriter, Transport};
 
 type Pair = (wit::streams::StreamReader, wit::streams::StreamWriter);

@@ -5,13 +5,17 @@
 
 use std::error::Error;
 
-use net::{StreamReader, StreamWriter, start_server};
+use net::{Hosts, StreamReader, StreamWriter, start_server};
 
 type Outcome = Result<(), Box<dyn Error>>;
 
 async fn program() -> Outcome {
     let mut hosts: Vec<String> = asyncio_streams::args().skip(1).collect();
     let port = hosts.pop().ok_or("usage: echo-server [HOST]... PORT")?;
+    let hosts = match hosts.is_empty() {
+        true => Hosts::from(()),
+        false => hosts.into(),
+    };
     let server = start_server(echo, hosts, port).await?;
     server
         .scope(async |server| server.serve_forever().await)

@@ -6,6 +6,6 @@ async fn read_within(
     reader: &net::StreamReader,
     n: usize,
     limit: Duration,
-) -> Result<Result<Vec<u8>, net::ReadError>, asyncio_streams::TimedOut> {
+) -> Result<Result<bytes::Bytes, net::ReadError>, asyncio_streams::TimedOut> {
     reader.read_within(n, limit).await
 }

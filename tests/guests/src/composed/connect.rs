@@ -1,3 +1,9 @@
+use std::fmt;
+use std::rc::Rc;
+use std::time::Duration;
+
+use asyncio_streams::{Family, LookupFlags};
+
 use super::wit::streams as wit;
 use super::{ConnectError, Port, StreamReader, StreamWriter, pair};
 
@@ -12,11 +18,11 @@ pub async fn open_connection<'a>(
     ConnectOptions::new().open_connection(host, port).await
 }
 
-/// What has a default.
-#[derive(Debug, Clone, Default)]
-pub struct ConnectOptions {
-    local_addr: Option<(Option<String>, Port)>,
-}
+/// What has a default; each setting as the crate's of this name.
+#[derive(Clone, Default)]
+pub struct ConnectOptions(Vec<Setting>);
+
+type Setting = Rc<dyn Fn(&wit::ConnectOptions)>;
 
 impl ConnectOptions {
     /// All defaults.
@@ -24,14 +30,52 @@ impl ConnectOptions {
         ConnectOptions::default()
     }
 
-    /// Bind to this address first.
-    pub fn local_addr<'a>(
-        mut self,
-        host: impl Into<Option<&'a str>>,
-        port: impl Into<Port>,
-    ) -> Self {
-        self.local_addr = Some((host.into().map(str::to_owned), port.into()));
+    fn set(mut self, setting: impl Fn(&wit::ConnectOptions) + 'static) -> Self {
+        self.0.push(Rc::new(setting));
         self
+    }
+
+    /// See the crate.
+    pub fn limit(self, limit: usize) -> Self {
+        self.set(move |options| options.set_limit(limit as u64))
+    }
+
+    /// See the crate.
+    pub fn family(self, family: Family) -> Self {
+        self.set(move |options| options.set_family(family.into()))
+    }
+
+    /// See the crate.
+    pub fn proto(self, proto: u32) -> Self {
+        self.set(move |options| options.set_proto(proto))
+    }
+
+    /// See the crate.
+    pub fn flags(self, flags: LookupFlags) -> Self {
+        self.set(move |options| options.set_flags(flags.into()))
+    }
+
+    /// See the crate.
+    pub fn local_addr<'a>(self, host: impl Into<Option<&'a str>>, port: impl Into<Port>) -> Self {
+        let host = host.into().map(str::to_owned);
+        let port = port.into().into();
+        self.set(move |options| options.set_local_addr(host.as_deref(), &port))
+    }
+
+    /// See the crate.
+    pub fn happy_eyeballs_delay(self, delay: Duration) -> Self {
+        self.set(move |options| options.set_happy_eyeballs_delay(nanoseconds(delay)))
+    }
+
+    /// See the crate.
+    pub fn interleave(self, count: usize) -> Self {
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        self.set(move |options| options.set_interleave(count))
+    }
+
+    /// See the crate.
+    pub fn timeout(self, timeout: Duration) -> Self {
+        self.set(move |options| options.set_timeout(nanoseconds(timeout)))
     }
 
     /// Connects.
@@ -44,12 +88,19 @@ impl ConnectOptions {
         port: impl Into<Port>,
     ) -> Result<(StreamReader, StreamWriter), ConnectError> {
         let host = host.into().map(str::to_owned);
-        let options = self.local_addr.as_ref().map(|(host, port)| {
-            let options = wit::ConnectOptions::new();
-            options.set_local_addr(host.as_deref(), &port.clone().into());
-            options
-        });
-        let opened = wit::open_connection(host, port.into().into(), options).await;
+        let options = wit::ConnectOptions::new();
+        self.0.iter().for_each(|set| set(&options));
+        let opened = wit::open_connection(host, port.into().into(), Some(options)).await;
         Ok(pair(opened?))
     }
+}
+
+impl fmt::Debug for ConnectOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConnectOptions").finish_non_exhaustive()
+    }
+}
+
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -2,8 +2,9 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
-use asyncio_streams::{TlsError, UnixAddress};
+use asyncio_streams::{Family, LookupFlags, TlsError, UnixAddress};
 
+use super::reader::size;
 use super::wit::types as wit;
 use super::{
     Address, Attempt, ConnectError, ErrorCode, ListenError, LookupErrorCode, LookupFailure, Port,
@@ -16,6 +17,26 @@ impl From<Port> for wit::Port {
             Port::Number(number) => wit::Port::Number(number),
             Port::Service(name) => wit::Port::Service(name),
         }
+    }
+}
+
+impl From<Family> for wit::IpAddressFamily {
+    fn from(family: Family) -> wit::IpAddressFamily {
+        match family {
+            Family::Ipv4 => wit::IpAddressFamily::Ipv4,
+            Family::Ipv6 => wit::IpAddressFamily::Ipv6,
+        }
+    }
+}
+
+impl From<LookupFlags> for wit::LookupFlags {
+    fn from(flags: LookupFlags) -> wit::LookupFlags {
+        let mut set = wit::LookupFlags::empty();
+        set.set(wit::LookupFlags::NUMERIC_HOST, flags.numeric_host);
+        set.set(wit::LookupFlags::NUMERIC_SERVICE, flags.numeric_service);
+        set.set(wit::LookupFlags::ADDRCONFIG, flags.addrconfig);
+        set.set(wit::LookupFlags::PASSIVE, flags.passive);
+        set
     }
 }
 
@@ -172,8 +193,4 @@ impl From<wit::WriteError> for WriteError {
             wit::WriteError::Connection(code) => WriteError::Connection(code.into()),
         }
     }
-}
-
-fn size(count: u64) -> usize {
-    usize::try_from(count).unwrap_or(usize::MAX)
 }

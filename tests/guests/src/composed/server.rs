@@ -1,47 +1,173 @@
-use std::future::Future;
+use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
-use asyncio_streams::{eprintln, spawn, timeout};
+use asyncio_streams::{Called, Family, LookupFlags, ServerFailure, eprintln, spawn, timeout};
 
 use super::wit::server as wit;
-use super::{Address, ListenError, Outcome, Port, ServerError, StreamReader, StreamWriter, pair};
+use super::{Address, ListenError, Port, ServerError, StreamReader, StreamWriter, pair};
 
 /// Starts a server that calls `client_connected` for each connection.
 ///
 /// # Errors
 /// As the crate's function of this name.
-pub async fn start_server<C, F>(
-    mut client_connected: C,
+pub async fn start_server<C, R, Kind>(
+    client_connected: C,
     hosts: impl Into<Hosts>,
     port: impl Into<Port>,
 ) -> Result<Server, ListenError>
 where
-    C: FnMut(StreamReader, StreamWriter) -> F + 'static,
-    F: Future<Output: Outcome> + 'static,
+    C: FnMut(StreamReader, StreamWriter) -> R + 'static,
+    R: Called<Kind>,
+    Kind: 'static,
 {
-    let server = wit::start_server(hosts.into().0, port.into().into(), None).await?;
-    let server = Rc::new(server);
-    let accepting = server.clone();
-    spawn(async move {
-        while let Ok(accepted) = accepting.accept().await {
-            let (reader, writer) = pair(accepted);
-            let client = writer.downgrade();
-            let task = client_connected(reader, writer);
-            spawn(async move {
-                if let Some(failure) = task.await.failure() {
-                    eprintln!("client_connected: {failure}");
-                    if let Some(client) = client.upgrade() {
-                        client.close();
-                    }
-                }
-            });
-        }
-    });
-    Ok(Server(server))
+    ServerOptions::new()
+        .start_server(client_connected, hosts, port)
+        .await
 }
 
-/// A server. Dropping it closes it.
+/// What has a default; each setting as the crate's of this name.
+#[derive(Clone, Default)]
+pub struct ServerOptions {
+    settings: Vec<Setting>,
+    observer: Option<Observer>,
+}
+
+type Setting = Rc<dyn Fn(&wit::ServerOptions)>;
+type Observer = Rc<dyn Fn(&ServerFailure)>;
+
+impl ServerOptions {
+    /// All defaults.
+    pub fn new() -> ServerOptions {
+        ServerOptions::default()
+    }
+
+    fn set(mut self, setting: impl Fn(&wit::ServerOptions) + 'static) -> Self {
+        self.settings.push(Rc::new(setting));
+        self
+    }
+
+    /// See the crate.
+    pub fn limit(self, limit: usize) -> Self {
+        self.set(move |options| options.set_limit(limit as u64))
+    }
+
+    /// See the crate.
+    pub fn family(self, family: Family) -> Self {
+        self.set(move |options| options.set_family(family.into()))
+    }
+
+    /// See the crate.
+    pub fn flags(self, flags: LookupFlags) -> Self {
+        self.set(move |options| options.set_flags(flags.into()))
+    }
+
+    /// See the crate.
+    pub fn backlog(self, backlog: u32) -> Self {
+        self.set(move |options| options.set_backlog(backlog))
+    }
+
+    /// See the crate.
+    pub fn reuse_address(self, reuse: bool) -> Self {
+        self.set(move |options| options.set_reuse_address(reuse))
+    }
+
+    /// See the crate.
+    pub fn reuse_port(self, reuse: bool) -> Self {
+        self.set(move |options| options.set_reuse_port(reuse))
+    }
+
+    /// See the crate.
+    pub fn keep_alive(self, keep_alive: bool) -> Self {
+        self.set(move |options| options.set_keep_alive(keep_alive))
+    }
+
+    /// See the crate.
+    pub fn start_serving(self, start_serving: bool) -> Self {
+        self.set(move |options| options.set_start_serving(start_serving))
+    }
+
+    /// See the crate.
+    pub fn on_failure(mut self, observer: impl Fn(&ServerFailure) + 'static) -> Self {
+        self.observer = Some(Rc::new(observer));
+        self
+    }
+
+    /// Starts a server.
+    ///
+    /// # Errors
+    /// As the crate's method of this name.
+    pub async fn start_server<C, R, Kind>(
+        &self,
+        client_connected: C,
+        hosts: impl Into<Hosts>,
+        port: impl Into<Port>,
+    ) -> Result<Server, ListenError>
+    where
+        C: FnMut(StreamReader, StreamWriter) -> R + 'static,
+        R: Called<Kind>,
+        Kind: 'static,
+    {
+        let options = wit::ServerOptions::new();
+        self.settings.iter().for_each(|set| set(&options));
+        let server = wit::start_server(hosts.into().0, port.into().into(), Some(options)).await?;
+        let server = Rc::new(server);
+        let observer = self.observer.clone();
+        let tell = Rc::new(move |failure: ServerFailure| match &observer {
+            Some(observer) => observer(&failure),
+            None => eprintln!("asyncio-streams: {failure}"),
+        });
+        spawn(watch(server.clone(), tell.clone()));
+        spawn(serve(server.clone(), client_connected, tell));
+        Ok(Server(server))
+    }
+}
+
+impl fmt::Debug for ServerOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerOptions").finish_non_exhaustive()
+    }
+}
+
+/// Tells what goes wrong in the server.
+async fn watch(server: Rc<wit::Server>, tell: Rc<impl Fn(ServerFailure)>) {
+    while let Ok(failure) = server.next_failure().await {
+        match failure {
+            wit::ServerFailure::Accept(code) => tell(ServerFailure::Accept(code.into())),
+            wit::ServerFailure::Handshake(failure) => eprintln!("{failure:?}"),
+        }
+    }
+}
+
+/// Calls back for each connection.
+async fn serve<C, R, Kind>(
+    server: Rc<wit::Server>,
+    mut client_connected: C,
+    tell: Rc<impl Fn(ServerFailure) + 'static>,
+) where
+    C: FnMut(StreamReader, StreamWriter) -> R,
+    R: Called<Kind>,
+{
+    while let Ok(accepted) = server.accept().await {
+        let (reader, writer) = pair(accepted);
+        let peer = writer.peername();
+        let client = writer.downgrade();
+        let tell = tell.clone();
+        let over = move |failure: Option<String>| {
+            let Some(message) = failure else { return };
+            tell(ServerFailure::Callback { peer, message });
+            if let Some(client) = client.upgrade() {
+                client.close();
+            }
+        };
+        match client_connected(reader, writer).task() {
+            Ok(task) => drop(spawn(async move { over(task.await) })),
+            Err(outcome) => over(outcome),
+        }
+    }
+}
+
+/// A server; each method as the crate's of this name. Dropping it closes it.
 #[derive(Debug)]
 pub struct Server(Rc<wit::Server>);
 
@@ -49,6 +175,19 @@ impl Server {
     /// The addresses it is bound to.
     pub fn sockets(&self) -> Vec<Address> {
         self.0.sockets().into_iter().map(Into::into).collect()
+    }
+
+    /// Whether it accepts.
+    pub fn is_serving(&self) -> bool {
+        self.0.is_serving()
+    }
+
+    /// Begins to accept.
+    ///
+    /// # Errors
+    /// As the crate's method of this name.
+    pub async fn start_serving(&self) -> Result<(), ListenError> {
+        Ok(self.0.start_serving().await?)
     }
 
     /// Waits until the server is closed.
@@ -62,6 +201,16 @@ impl Server {
     /// Stops accepting.
     pub fn close(&self) {
         self.0.close();
+    }
+
+    /// Closes the connections.
+    pub fn close_clients(&self) {
+        self.0.close_clients();
+    }
+
+    /// Aborts the connections.
+    pub fn abort_clients(&self) {
+        self.0.abort_clients();
     }
 
     /// Waits until the server and its connections are closed.
@@ -91,9 +240,9 @@ impl Drop for Server {
     }
 }
 
-/// The hosts a server listens on; none means all interfaces.
+/// The hosts a server listens on.
 #[derive(Debug, Clone, Default)]
-pub struct Hosts(Vec<String>);
+pub struct Hosts(Option<Vec<String>>);
 
 impl From<()> for Hosts {
     fn from((): ()) -> Hosts {
@@ -103,12 +252,18 @@ impl From<()> for Hosts {
 
 impl From<&str> for Hosts {
     fn from(host: &str) -> Hosts {
-        Hosts(vec![host.to_owned()])
+        Hosts::from([host])
+    }
+}
+
+impl<const N: usize> From<[&str; N]> for Hosts {
+    fn from(hosts: [&str; N]) -> Hosts {
+        Hosts(Some(hosts.iter().map(|host| (*host).to_owned()).collect()))
     }
 }
 
 impl From<Vec<String>> for Hosts {
     fn from(hosts: Vec<String>) -> Hosts {
-        Hosts(hosts)
+        Hosts(Some(hosts))
     }
 }

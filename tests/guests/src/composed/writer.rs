@@ -1,9 +1,13 @@
 use std::rc::{Rc, Weak};
 
+use asyncio_streams::ExtraInfo;
+
+use super::reader::size;
 use super::wit::streams::StreamWriter as Resource;
+use super::wit::types as wit;
 use super::{Address, ErrorCode, WriteError};
 
-/// A writer.
+/// A writer; each method as the crate's of this name.
 #[derive(Debug, Clone)]
 pub struct StreamWriter(Rc<Resource>);
 
@@ -28,6 +32,18 @@ impl StreamWriter {
         Ok(self.0.write(data.as_ref())?)
     }
 
+    /// Takes the pieces.
+    ///
+    /// # Errors
+    /// See [`write`](Self::write).
+    pub fn writelines<T: AsRef<[u8]>>(
+        &self,
+        data: impl IntoIterator<Item = T>,
+    ) -> Result<(), WriteError> {
+        let pieces: Vec<_> = data.into_iter().map(|p| p.as_ref().to_owned()).collect();
+        Ok(self.0.writelines(&pieces)?)
+    }
+
     /// Waits while too much is buffered.
     ///
     /// # Errors
@@ -42,6 +58,11 @@ impl StreamWriter {
     /// See [`write`](Self::write).
     pub fn write_eof(&self) -> Result<(), WriteError> {
         Ok(self.0.write_eof()?)
+    }
+
+    /// Whether `write_eof` works.
+    pub fn can_write_eof(&self) -> bool {
+        self.0.can_write_eof()
     }
 
     /// Closes the connection.
@@ -60,6 +81,16 @@ impl StreamWriter {
     /// See [`write`](Self::write).
     pub async fn wait_closed(&self) -> Result<(), ErrorCode> {
         Ok(self.0.wait_closed().await?)
+    }
+
+    /// A detail of the connection.
+    pub fn get_extra_info(&self, name: &str) -> Option<ExtraInfo> {
+        Some(match self.0.get_extra_info(name)? {
+            wit::ExtraInfo::Address(address) => ExtraInfo::Address(address.into()),
+            wit::ExtraInfo::Text(text) => ExtraInfo::Text(text),
+            wit::ExtraInfo::Bytes(bytes) => ExtraInfo::Bytes(bytes),
+            wit::ExtraInfo::Number(number) => ExtraInfo::Number(number),
+        })
     }
 
     /// The peer's address.
@@ -84,8 +115,42 @@ impl Transport<'_> {
         self.0.0.abort();
     }
 
+    /// Sets the water marks.
+    ///
+    /// # Errors
+    /// See [`StreamWriter::write`].
+    pub fn set_write_buffer_limits(
+        &self,
+        high: Option<usize>,
+        low: Option<usize>,
+    ) -> Result<(), WriteError> {
+        let wide = |size: Option<usize>| size.map(|size| size as u64);
+        Ok(self.0.0.set_write_buffer_limits(wide(high), wide(low))?)
+    }
+
+    /// The water marks: low, high.
+    pub fn get_write_buffer_limits(&self) -> (usize, usize) {
+        let (low, high) = self.0.0.get_write_buffer_limits();
+        (size(low), size(high))
+    }
+
     /// How many bytes wait.
     pub fn get_write_buffer_size(&self) -> usize {
-        usize::try_from(self.0.0.get_write_buffer_size()).unwrap_or(usize::MAX)
+        size(self.0.0.get_write_buffer_size())
+    }
+
+    /// Stops receiving.
+    pub fn pause_reading(&self) {
+        self.0.0.pause_reading();
+    }
+
+    /// Receives again.
+    pub fn resume_reading(&self) {
+        self.0.0.resume_reading();
+    }
+
+    /// Whether the connection is receiving.
+    pub fn is_reading(&self) -> bool {
+        self.0.0.is_reading()
     }
 }
