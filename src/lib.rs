@@ -46,6 +46,8 @@ mod bridge;
 mod buffer;
 #[cfg(feature = "component")]
 mod component;
+#[cfg(test)]
+mod conformance;
 mod connect;
 mod connection;
 mod error;

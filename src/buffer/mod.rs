@@ -4,7 +4,7 @@
 //! limits, separators and the end of the data is here and can be tested alone.
 
 #[cfg(any(test, fuzzing))]
-pub mod model;
+pub(crate) mod model;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]

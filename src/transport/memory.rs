@@ -60,17 +60,73 @@ pub(crate) type End = (StreamReader, StreamWriter);
 /// and back. `room` is how much a direction holds.
 pub(crate) fn connected(limit: usize, room: usize) -> (End, End, Direction, Direction) {
     let (there, back) = (Direction::new(room), Direction::new(room));
-    let end = |source: &Direction, sink: &Direction| {
-        let connection = Connection::new(limit, Names::default());
-        let handles = connection.handles();
-        let (source, sink) = (MemorySource(source.clone()), MemorySink(sink.clone()));
-        executor::detach(async move {
-            connection.run(source, sink).await;
-            connection.finished();
-        });
-        handles
-    };
-    (end(&back, &there), end(&there, &back), there, back)
+    let near = end(limit, &back, &there);
+    let far = end(limit, &there, &back);
+    (near, far, there, back)
+}
+
+/// One end of a connection, and what is at the other.
+pub(crate) fn single(limit: usize, room: usize) -> (StreamReader, StreamWriter, Remote) {
+    let (there, back) = (Direction::new(room), Direction::new(room));
+    let (reader, writer) = end(limit, &back, &there);
+    (reader, writer, Remote { there, back })
+}
+
+fn end(limit: usize, source: &Direction, sink: &Direction) -> End {
+    let connection = Connection::new(limit, Names::default());
+    let handles = connection.handles();
+    let (source, sink) = (MemorySource(source.clone()), MemorySink(sink.clone()));
+    executor::detach(async move {
+        connection.run(source, sink).await;
+        connection.finished();
+    });
+    handles
+}
+
+/// The other end, worked by hand.
+pub(crate) struct Remote {
+    there: Direction,
+    back: Direction,
+}
+
+impl Remote {
+    /// Sends the bytes.
+    pub(crate) fn push(&self, bytes: &[u8]) {
+        self.back.0.borrow_mut().bytes.extend_from_slice(bytes);
+        self.back.wake();
+    }
+
+    /// Receives that many bytes, or all there are until the end.
+    pub(crate) async fn take(&self, count: usize) -> Vec<u8> {
+        let mut taken = Vec::new();
+        poll_fn(|cx| {
+            let mut pipe = self.there.0.borrow_mut();
+            let here = pipe.bytes.len().min(count - taken.len());
+            taken.extend(pipe.bytes.drain(..here));
+            if taken.len() == count || pipe.ended || pipe.failed.is_some() {
+                return Poll::Ready(());
+            }
+            let senders = std::mem::replace(&mut pipe.wakers, vec![cx.waker().clone()]);
+            drop(pipe);
+            senders.into_iter().for_each(Waker::wake);
+            Poll::Pending
+        })
+        .await;
+        self.there.wake();
+        taken
+    }
+
+    /// Ends what it sends.
+    pub(crate) fn end(&self) {
+        self.back.0.borrow_mut().ended = true;
+        self.back.wake();
+    }
+
+    /// Resets the connection.
+    pub(crate) fn break_off(&self) {
+        self.there.fail(ErrorCode::ConnectionReset);
+        self.back.fail(ErrorCode::ConnectionReset);
+    }
 }
 
 impl Source for MemorySource {

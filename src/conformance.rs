@@ -1,0 +1,60 @@
+//! The battery of `tests/conformance` over a pair in memory.
+
+use std::task::Poll;
+
+use crate as net;
+use crate::runtime::executor::run_native;
+use crate::spawn;
+use crate::transport::memory::{Remote, single};
+
+#[path = "../tests/conformance/mod.rs"]
+mod battery;
+
+/// Lets others run.
+async fn pause() {
+    let mut paused = false;
+    std::future::poll_fn(|cx| {
+        if std::mem::replace(&mut paused, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+struct Memory;
+
+impl battery::Maker for Memory {
+    type Peer = Remote;
+
+    async fn pair(&self, limit: usize) -> (net::StreamReader, net::StreamWriter, Remote) {
+        single(limit, 1 << 20)
+    }
+}
+
+impl battery::Peer for Remote {
+    async fn send(&mut self, bytes: &[u8]) {
+        self.push(bytes);
+    }
+
+    async fn receive(&mut self, count: usize) -> Vec<u8> {
+        self.take(count).await
+    }
+
+    async fn finish(&mut self) {
+        self.end();
+    }
+
+    async fn reset(&mut self) {
+        self.break_off();
+    }
+}
+
+#[test]
+fn battery_in_memory() {
+    for (name, check) in battery::battery::<Memory>() {
+        println!("{name}");
+        run_native(check(&Memory));
+    }
+}

@@ -1,0 +1,151 @@
+//! The battery: what holds for every connection, whatever carries it.
+//!
+//! It takes something that makes a connected pair, and is run over TCP on IPv4
+//! and IPv6, by programs that connect and programs that serve, linked and
+//! composed, and over a pair in memory. Whoever includes it says what it is run
+//! against (`net`), how to make pairs, and how to let others run (`pause`).
+//! Each check is a function whose name is the sentence it checks, with the rows
+//! of `docs/conformance.md` that it shows.
+
+mod ends;
+mod limits;
+mod reads;
+mod transport;
+mod writes;
+
+use std::pin::Pin;
+
+use futures::future::LocalBoxFuture;
+use futures::poll;
+
+use super::net::{ErrorCode, ReadError, StreamReader, StreamWriter, WriteError};
+use super::pause;
+
+/// Makes connected pairs: the connection under test, and its peer.
+pub(crate) trait Maker {
+    type Peer: Peer;
+
+    /// A connection whose reader has this limit, and its peer.
+    async fn pair(&self, limit: usize) -> (StreamReader, StreamWriter, Self::Peer);
+}
+
+/// The other end, which does as it is told.
+pub(crate) trait Peer {
+    /// Sends the bytes as a segment of their own, in the background.
+    async fn send(&mut self, bytes: &[u8]);
+    /// Receives that many bytes; fewer if the data end or the connection fails.
+    async fn receive(&mut self, count: usize) -> Vec<u8>;
+    /// Ends what it sends, after everything before.
+    async fn finish(&mut self);
+    /// Resets the connection.
+    async fn reset(&mut self);
+}
+
+/// A check, for pairs of this maker.
+pub(crate) type Check<M> = (&'static str, fn(&M) -> LocalBoxFuture<'_, ()>);
+
+/// The checks of a module, by name.
+macro_rules! checks {
+    ($($name:ident)*) => {
+        pub(super) fn checks<M: super::Maker>() -> Vec<super::Check<M>> {
+            vec![$((stringify!($name), |maker| Box::pin($name(maker)))),*]
+        }
+    };
+}
+use checks;
+
+/// All of them.
+pub(crate) fn battery<M: Maker>() -> Vec<Check<M>> {
+    [
+        reads::checks(),
+        limits::checks(),
+        writes::checks(),
+        transport::checks(),
+        ends::checks(),
+    ]
+    .concat()
+}
+
+const LIMIT: usize = 64 * 1024;
+
+/// Lets others run until this is so.
+async fn until(mut so: impl FnMut() -> bool) {
+    for _ in 0..20_000 {
+        if so() {
+            return;
+        }
+        pause().await;
+    }
+    panic!("it never came about");
+}
+
+/// Checks that the future waits.
+async fn waits<T>(mut future: Pin<&mut impl Future<Output = T>>) {
+    for _ in 0..5 {
+        assert!(poll!(&mut future).is_pending(), "it did not wait");
+        pause().await;
+    }
+}
+
+/// Begins it, and drops it while it waits.
+async fn cancelled<T>(future: impl Future<Output = T>) {
+    waits(std::pin::pin!(future)).await;
+}
+
+/// Writes until the peer and everything between take no more.
+async fn stuff(writer: &StreamWriter) -> usize {
+    let transport = writer.transport();
+    let mut written = 0;
+    loop {
+        let piece = vec![b'.'; 1 << 20];
+        writer.write(&piece).unwrap();
+        written += piece.len();
+        let mut still = 0;
+        let mut before = transport.get_write_buffer_size();
+        while before > 0 && still < 20 {
+            pause().await;
+            let now = transport.get_write_buffer_size();
+            still = if now == before { still + 1 } else { 0 };
+            before = now;
+        }
+        if before > 0 {
+            return written;
+        }
+    }
+}
+
+/// Whether the connection was lost, in the words of whichever call found out.
+fn is_lost(code: &ErrorCode) -> bool {
+    matches!(
+        code,
+        ErrorCode::ConnectionReset | ErrorCode::ConnectionBroken | ErrorCode::ConnectionAborted
+    )
+}
+
+fn read_lost<T: std::fmt::Debug>(result: Result<T, ReadError>) {
+    match result {
+        Err(ReadError::Connection(code)) if is_lost(&code) => {}
+        other => panic!("not lost: {other:?}"),
+    }
+}
+
+fn write_lost<T: std::fmt::Debug>(result: Result<T, WriteError>) {
+    match result {
+        Err(WriteError::Connection(code)) if is_lost(&code) => {}
+        other => panic!("not lost: {other:?}"),
+    }
+}
+
+fn incomplete(result: Result<impl std::fmt::Debug, ReadError>) -> (Vec<u8>, Option<usize>) {
+    match result {
+        Err(ReadError::Incomplete { partial, expected }) => (partial.to_vec(), expected),
+        other => panic!("not incomplete: {other:?}"),
+    }
+}
+
+fn overrun(result: Result<impl std::fmt::Debug, ReadError>) -> (usize, bool) {
+    match result {
+        Err(ReadError::LimitOverrun { consumed, found }) => (consumed, found),
+        other => panic!("no overrun: {other:?}"),
+    }
+}

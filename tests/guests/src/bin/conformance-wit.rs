@@ -1,0 +1,9 @@
+//! The battery over TCP; composed.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a check that fails ends the program"
+)]
+use guests::composed as net;
+include!("../behaviours/conformance.rs");

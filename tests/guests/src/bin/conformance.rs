@@ -1,0 +1,9 @@
+//! The battery over TCP.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a check that fails ends the program"
+)]
+use asyncio_streams as net;
+include!("../behaviours/conformance.rs");
