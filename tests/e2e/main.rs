@@ -14,8 +14,10 @@ mod noise;
 mod support;
 
 mod command;
+mod conformance;
 mod denials;
 mod examples;
+mod http;
 mod interop;
 mod pace;
 mod packages;

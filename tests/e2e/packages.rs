@@ -381,11 +381,13 @@ fn guests() -> BTreeSet<String> {
     guests
 }
 
-/// The examples; those in the folder `wit` end in `-wit`.
+/// The examples; those in the folder `wit` end in `-wit`. A `mod.rs` is a part
+/// of some.
 fn examples() -> BTreeSet<String> {
     let folder = workspace().join("examples");
     let examples: BTreeSet<String> = sources(&folder)
         .iter()
+        .filter(|file| !file.ends_with("mod.rs"))
         .map(|file| match file.parent() {
             Some(parent) if parent.ends_with("wit") => format!("{}-wit", stem(file)),
             _ => stem(file),

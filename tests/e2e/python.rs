@@ -16,7 +16,7 @@ fn read(path: &str) -> String {
 }
 
 /// The example as CPython's own asyncio runs it.
-fn cpython(name: &str, args: &[&str]) -> Process {
+pub(crate) fn cpython(name: &str, args: &[&str]) -> Process {
     let source = read(&format!("examples/python/{name}.py"));
     let ours = "import asyncio_streams as asyncio";
     assert!(source.contains(ours));

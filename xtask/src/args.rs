@@ -1,6 +1,7 @@
 //! The command line, parsed into one value per command.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
@@ -18,7 +19,18 @@ usage: cargo xtask COMMAND
       `asyncio:streams`, or `static`, the ones that link the crate)
   test [-- ARGS]
       everything continuous integration runs: build, formatting, lints,
-      documentation, tests; ARGS go to the test programs (a filter, --nocapture)
+      documentation, tests, conformance; ARGS go to the test programs (a filter,
+      --nocapture)
+  conformance
+      compare docs/conformance.md with the list of its rows and with the names of
+      the tests; `test` also wants these to have passed
+  fuzz [--seconds N] [TARGET]
+      random input, for N seconds (60) each, for what takes bytes from outside:
+      all targets in tests/fuzz, or one; corpora and the inputs that fail are in
+      target/fuzz (installs cargo-fuzz; needs a C++ compiler)
+  differential [--scripts N] [--seed S]
+      N (20000) random scripts over real sockets with CPython's asyncio and with
+      ours, every result compared; the seed makes a run that failed repeatable
   build [DIR] [-- CARGO-ARGS]
       build this repository's components into target/components, or the crate
       in DIR (or of the manifest DIR) into components beside its other targets
@@ -55,6 +67,22 @@ pub(crate) enum Invocation {
         /// Which pair of components.
         form: Form,
     },
+    /// Random input for what takes bytes from outside.
+    Fuzz {
+        /// One target; none means all.
+        target: Option<String>,
+        /// How long each target runs.
+        time: Duration,
+    },
+    /// The page about conformance, compared with the tests.
+    Conformance,
+    /// Random scripts with CPython and with ours.
+    Differential {
+        /// How many.
+        scripts: u32,
+        /// The first one's seed; none means another one each time.
+        seed: Option<u64>,
+    },
     /// Everything CI checks.
     Test {
         /// Passed on to the test programs.
@@ -79,6 +107,9 @@ impl Invocation {
             "setup" => words.setup(),
             "build" => words.build(),
             "echo" => words.echo(),
+            "fuzz" => words.fuzz(),
+            "conformance" => words.conformance(),
+            "differential" => words.differential(),
             "test" => words.test(),
             other => bail!("there is no command `{other}`"),
         }
@@ -91,6 +122,9 @@ struct Words {
     help: bool,
     toolchain: Option<String>,
     form: Option<String>,
+    seconds: Option<String>,
+    scripts: Option<String>,
+    seed: Option<String>,
     positional: Vec<String>,
     /// What follows `--`.
     rest: Vec<String>,
@@ -116,6 +150,18 @@ impl Words {
                 ("echo", "--form") => {
                     let value = value.or_else(|| args.next());
                     self.form = Some(value.context("`--form` needs a value")?);
+                }
+                ("fuzz", "--seconds") => {
+                    let value = value.or_else(|| args.next());
+                    self.seconds = Some(value.context("`--seconds` needs a value")?);
+                }
+                ("differential", "--scripts") => {
+                    let value = value.or_else(|| args.next());
+                    self.scripts = Some(value.context("`--scripts` needs a value")?);
+                }
+                ("differential", "--seed") => {
+                    let value = value.or_else(|| args.next());
+                    self.seed = Some(value.context("`--seed` needs a value")?);
                 }
                 (_, option) if option.len() > 1 && option.starts_with('-') => {
                     bail!("`{command}` has no option `{option}`");
@@ -156,6 +202,43 @@ impl Words {
             message,
             form: form.unwrap_or(Form::Wit),
         })
+    }
+
+    fn fuzz(self) -> Result<Invocation> {
+        let seconds = match self.seconds.as_deref().map(|text| (text, text.parse())) {
+            None => 60,
+            Some((_, Ok(seconds @ 1..=u32::MAX))) => seconds,
+            Some((text, _)) => bail!("`--seconds` takes a number from 1 on, not `{text}`"),
+        };
+        let mut words = self.positional.into_iter().chain(self.rest);
+        let target = words.next();
+        if let Some(word) = words.next() {
+            bail!("`fuzz` takes one target or none: what is `{word}`?");
+        }
+        Ok(Invocation::Fuzz {
+            target,
+            time: Duration::from_secs(seconds.into()),
+        })
+    }
+
+    fn conformance(self) -> Result<Invocation> {
+        none_of("conformance", self.positional.iter().chain(&self.rest))?;
+        Ok(Invocation::Conformance)
+    }
+
+    fn differential(self) -> Result<Invocation> {
+        none_of("differential", self.positional.iter().chain(&self.rest))?;
+        let scripts = match self.scripts.as_deref().map(|text| (text, text.parse())) {
+            None => 20_000,
+            Some((_, Ok(scripts))) => scripts,
+            Some((text, Err(_))) => bail!("`--scripts` takes a number, not `{text}`"),
+        };
+        let seed = match self.seed.as_deref().map(|text| (text, text.parse())) {
+            None => None,
+            Some((_, Ok(seed))) => Some(seed),
+            Some((text, Err(_))) => bail!("`--seed` takes a number, not `{text}`"),
+        };
+        Ok(Invocation::Differential { scripts, seed })
     }
 
     fn test(self) -> Result<Invocation> {
@@ -224,6 +307,26 @@ mod tests {
     }
 
     #[test]
+    fn fuzz_takes_a_target_and_a_time() -> Result<()> {
+        let fuzz = |target: Option<&str>, seconds| Invocation::Fuzz {
+            target: target.map(str::to_owned),
+            time: Duration::from_secs(seconds),
+        };
+        assert_eq!(parse(&["fuzz"])?, fuzz(None, 60));
+        assert_eq!(parse(&["fuzz", "policy"])?, fuzz(Some("policy"), 60));
+        assert_eq!(
+            parse(&["fuzz", "--seconds", "5", "buffer"])?,
+            fuzz(Some("buffer"), 5)
+        );
+        assert_eq!(parse(&["fuzz", "--seconds=5"])?, fuzz(None, 5));
+        assert!(parse(&["fuzz", "--seconds"]).is_err());
+        assert!(parse(&["fuzz", "--seconds", "0"]).is_err());
+        assert!(parse(&["fuzz", "--seconds", "soon"]).is_err());
+        assert!(parse(&["fuzz", "a", "b"]).is_err());
+        Ok(())
+    }
+
+    #[test]
     fn test_passes_on_what_follows_the_dashes() -> Result<()> {
         let args = vec!["echo".to_owned(), "--nocapture".to_owned()];
         assert_eq!(
@@ -231,6 +334,28 @@ mod tests {
             Invocation::Test { args }
         );
         assert!(parse(&["test", "echo"]).is_err());
+        Ok(())
+    }
+
+    #[test]
+    fn conformance_takes_nothing() -> Result<()> {
+        assert_eq!(parse(&["conformance"])?, Invocation::Conformance);
+        assert!(parse(&["conformance", "RD8"]).is_err());
+        assert!(parse(&["conformance", "--", "RD8"]).is_err());
+        Ok(())
+    }
+
+    #[test]
+    fn differential_takes_a_number_of_scripts_and_a_seed() -> Result<()> {
+        let differential = |scripts, seed| Invocation::Differential { scripts, seed };
+        assert_eq!(parse(&["differential"])?, differential(20_000, None));
+        assert_eq!(
+            parse(&["differential", "--scripts", "5", "--seed=7"])?,
+            differential(5, Some(7))
+        );
+        assert!(parse(&["differential", "--scripts"]).is_err());
+        assert!(parse(&["differential", "--seed", "x"]).is_err());
+        assert!(parse(&["differential", "5"]).is_err());
         Ok(())
     }
 

@@ -21,7 +21,7 @@ pub(crate) struct Tool {
 pub(crate) fn ensure_debian_packages(tools: &[Tool]) -> Result<()> {
     let missing: Vec<_> = tools
         .iter()
-        .filter(|tool| !is_on_path(tool.command))
+        .filter(|tool| !is_on_path(tool.command) && !is_a_service(tool.command))
         .collect();
     if missing.is_empty() {
         return Ok(());
@@ -69,6 +69,11 @@ fn is_root() -> bool {
 
 fn can_sudo() -> bool {
     is_on_path("sudo") && output_of(Command::new("sudo").args(["-n", "true"])).is_ok()
+}
+
+/// Whether it lies where Debian has services, which is on root's PATH only.
+fn is_a_service(command: &str) -> bool {
+    Path::new("/usr/sbin").join(command).is_file()
 }
 
 /// Whether a file is there, for the cheap check of what was installed before.

@@ -6,9 +6,12 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod conformance;
 mod debian;
+mod differential;
 mod echo;
 mod encode;
+mod fuzz;
 mod guests;
 mod process;
 mod progress;
@@ -66,6 +69,11 @@ fn dispatch(invocation: Invocation) -> Result<ExitCode> {
             }
         }
         Invocation::Echo { message, form } => echo::run(&workspace, &message, form)?,
+        Invocation::Fuzz { target, time } => fuzz::run(&workspace, target.as_deref(), time)?,
+        Invocation::Differential { scripts, seed } => {
+            return differential::run(&workspace, scripts, seed);
+        }
+        Invocation::Conformance => conformance::run(&workspace, None)?,
         Invocation::Test { args } => return test::run(&workspace, &args),
     }
     Ok(ExitCode::SUCCESS)

@@ -1,10 +1,12 @@
 //! `cargo xtask test`: everything continuous integration checks, in order.
 
-use std::process::{Command, ExitCode};
+use std::io::{BufRead as _, BufReader, IsTerminal as _, Read, Write};
+use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
 
+use crate::conformance::{self, Results};
 use crate::debian::{Tool, ensure_debian_packages};
 use crate::echo::{self, Form};
 use crate::process::{cargo, output_of};
@@ -18,12 +20,18 @@ use crate::workspace::{NATIVE, Workspace};
 const WASIP2: &str = "wasm32-wasip2";
 
 /// The programs that tests talk to.
-const TOOLS: [Tool; 1] = [Tool {
-    command: "python3",
-    package: "python3",
-}];
+const TOOLS: [Tool; 2] = [
+    Tool {
+        command: "python3",
+        package: "python3",
+    },
+    Tool {
+        command: "nginx",
+        package: "nginx",
+    },
+];
 
-/// Runs all checks; the tests come last, and theirs are the last lines.
+/// Runs all checks; the tests come last, and the page about them.
 pub(crate) fn run(workspace: &Workspace, args: &[String]) -> Result<ExitCode> {
     let started = Instant::now();
     let toolchain = setup::run(workspace, None)?;
@@ -45,7 +53,14 @@ pub(crate) fn run(workspace: &Workspace, args: &[String]) -> Result<ExitCode> {
         "==> running the tests (after {})",
         seconds(started.elapsed())
     );
-    checks.test(args)
+    let (code, results) = checks.test(args)?;
+    // With a filter, most tests have not run.
+    let results = args.is_empty().then_some(&results);
+    let conforms = conformance::run(workspace, results);
+    match code {
+        0 => conforms.map(|()| ExitCode::SUCCESS),
+        code => Ok(code.into()),
+    }
 }
 
 fn ensure_tools() -> Result<()> {
@@ -143,22 +158,63 @@ impl Checks<'_> {
         Step::new("building the tests").run(&mut command)
     }
 
-    /// Hands the terminal to the test runner, and its verdict to the caller.
-    fn test(&self, args: &[String]) -> Result<ExitCode> {
+    /// Shows what the test runner prints, and returns its exit code and what it
+    /// says about each test.
+    fn test(&self, args: &[String]) -> Result<(u8, Results)> {
         let mut command = self.cargo();
         command
             .arg("test")
             .args(NATIVE)
             .args(["--no-fail-fast", "--"])
             .args(args);
-        let status = command.status().context("cannot run cargo")?;
-        let code = status.code().and_then(|code| u8::try_from(code).ok());
-        Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
+        // It would see a pipe, and do without.
+        let coloured = std::io::stdout().is_terminal();
+        if coloured && !args.iter().any(|arg| arg.starts_with("--color")) {
+            command.args(["--color", "always"]);
+        }
+        command.stdout(Stdio::piped());
+        let mut runner = command.spawn().context("cannot run cargo")?;
+        let mut results = Results::default();
+        if let Some(pipe) = runner.stdout.take() {
+            show(pipe, std::io::stdout(), |line| results.note(line))?;
+        }
+        let code = runner.wait()?.code();
+        let code = code.and_then(|code| u8::try_from(code).ok());
+        Ok((code.unwrap_or(1), results))
     }
 
     fn cargo(&self) -> Command {
         let mut command = cargo();
         command.current_dir(self.workspace.root());
         command
+    }
+}
+
+/// Shows each line as soon as it is complete, after `note` has seen it.
+fn show(pipe: impl Read, mut terminal: impl Write, mut note: impl FnMut(&str)) -> Result<()> {
+    let mut pipe = BufReader::new(pipe);
+    let mut line = Vec::new();
+    while pipe.read_until(b'\n', &mut line)? > 0 {
+        note(&String::from_utf8_lossy(&line));
+        terminal.write_all(&line)?;
+        terminal.flush()?;
+        line.clear();
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_runner_prints_is_shown_unchanged_and_noted_line_by_line() -> Result<()> {
+        let printed = b"\nrunning 1 test\ntest a ... \x1b[32mok\x1b[m\n\xff, no end";
+        let (mut shown, mut noted) = (Vec::new(), Vec::new());
+        show(&printed[..], &mut shown, |line| noted.push(line.to_owned()))?;
+        assert_eq!(shown, printed);
+        assert_eq!(noted.len(), 4);
+        assert_eq!(noted[1], "running 1 test\n");
+        Ok(())
     }
 }

@@ -177,7 +177,7 @@ fn rustlib() -> Result<PathBuf> {
 }
 
 /// The machine's own target, such as `x86_64-unknown-linux-gnu`.
-fn host() -> Result<String> {
+pub(crate) fn host() -> Result<String> {
     let version = output_of(Command::new("rustc").arg("-vV"))?;
     let host = version.lines().find_map(|line| line.strip_prefix("host: "));
     host.map(str::to_owned)
