@@ -84,7 +84,8 @@ impl StreamWriter {
     ///
     /// # Errors
     /// [`WriteError::Connection`] when the connection failed,
-    /// [`WriteError::Aborted`] when `abort` threw bytes away.
+    /// [`WriteError::Aborted`] when `abort` threw bytes away,
+    /// [`WriteError::Closed`] once the connection is closed.
     pub async fn drain(&self) -> Result<(), WriteError> {
         self.connection.drain().await
     }

@@ -6,7 +6,6 @@ use std::rc::Rc;
 use bytes::Bytes;
 use futures::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, FutureExt, StreamExt};
 
-use crate::StreamReader;
 use crate::error::{ErrorCode, ReadError, WriteError};
 use crate::runtime::executor::{run_native, spawn};
 use crate::transport::memory::connected;

@@ -62,6 +62,10 @@ impl Connection {
 
     pub(crate) async fn drain(&self) -> Result<(), WriteError> {
         budget::proceed().await;
+        // One that began before the end is content with everything sent.
+        if self.state.get() == State::Closed && !self.failed() {
+            self.writable(&self.write.borrow())?;
+        }
         self.draining.wait_until(|| self.drained()).await
     }
 

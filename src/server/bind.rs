@@ -1,5 +1,6 @@
 //! Binding a server's addresses: all of them, or none.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use wasi::sockets::types::TcpSocket;
@@ -11,11 +12,12 @@ use crate::transport::tcp;
 /// How often another port is tried when one is not free on every interface.
 const PORT_TRIES: usize = 16;
 
-/// An address to bind. One of all interfaces may be missing where the machine
-/// does not have its family.
+/// An address to bind. Of several that stand for one host, those may be missing
+/// that this machine does not have: `localhost` where there is no IPv6.
 pub(super) struct Wanted {
     pub(super) address: SocketAddr,
-    pub(super) optional: bool,
+    /// The number of its host.
+    pub(super) host: usize,
 }
 
 pub(super) struct Bound {
@@ -47,14 +49,18 @@ pub(super) fn bind_all(wanted: &[Wanted]) -> Result<Vec<Bound>, ListenError> {
 
 fn bind_once(wanted: &[Wanted]) -> Result<Vec<Bound>, (usize, Attempt)> {
     let mut bound: Vec<Bound> = Vec::new();
-    let mut missing = None;
-    for (index, Wanted { address, optional }) in wanted.iter().enumerate() {
+    let mut had = BTreeSet::new();
+    let mut missing = Vec::new();
+    for (index, Wanted { address, host }) in wanted.iter().enumerate() {
         let mut address = *address;
         if let (0, Some(first)) = (address.port(), bound.first()) {
             address.set_port(first.address.port());
         }
         match bind(address) {
-            Ok(one) => bound.push(one),
+            Ok(one) => {
+                had.insert(*host);
+                bound.push(one);
+            }
             Err(code) => {
                 let absent = matches!(
                     code,
@@ -67,16 +73,16 @@ fn bind_once(wanted: &[Wanted]) -> Result<Vec<Bound>, (usize, Attempt)> {
                     local_address: None,
                     code,
                 };
-                if !(*optional && absent) {
+                if !absent {
                     return Err((index, attempt));
                 }
-                missing = Some((index, attempt));
+                missing.push((*host, index, attempt));
             }
         }
     }
-    match missing {
-        Some(missing) if bound.is_empty() => Err(missing),
-        _ => Ok(bound),
+    match missing.into_iter().find(|(host, ..)| !had.contains(host)) {
+        Some((_, index, attempt)) => Err((index, attempt)),
+        None => Ok(bound),
     }
 }
 

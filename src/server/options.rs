@@ -215,7 +215,7 @@ impl ServerOptions {
 
     async fn resolve(&self, hosts: &[String], port: u16) -> Result<Vec<Wanted>, ListenError> {
         let mut wanted: Vec<Wanted> = Vec::new();
-        for host in hosts {
+        for (number, host) in hosts.iter().enumerate() {
             let addresses = if host.is_empty() {
                 lookup::no_host(port, self.family, true)
             } else {
@@ -230,7 +230,7 @@ impl ServerOptions {
                 if !wanted.iter().any(|known| known.address == address) {
                     wanted.push(Wanted {
                         address,
-                        optional: host.is_empty(),
+                        host: number,
                     });
                 }
             }

@@ -20,7 +20,7 @@ checks! {
     wr6_drain_returns_at_once_below_the_mark
     wr7_drain_waits_above_the_high_mark_and_until_the_low_one
     wr8_any_number_may_wait_in_drain
-    wr9_drain_after_close_is_fine_and_after_a_loss_an_error
+    wr9_drain_is_fine_while_closing_and_an_error_once_closed_or_lost
     wr10_a_drain_that_abort_cut_short_is_an_error
     wr11_a_reset_ends_a_waiting_drain_with_an_error
     wr12_a_loop_of_writes_and_drains_lets_others_run
@@ -144,13 +144,13 @@ async fn wr8_any_number_may_wait_in_drain(maker: &impl Maker) {
     second.unwrap();
 }
 
-async fn wr9_drain_after_close_is_fine_and_after_a_loss_an_error(maker: &impl Maker) {
+async fn wr9_drain_is_fine_while_closing_and_an_error_once_closed_or_lost(maker: &impl Maker) {
     let (_reader, writer, mut peer) = maker.pair(LIMIT).await;
     writer.write("abc").unwrap();
     writer.close();
     writer.drain().await.unwrap();
     writer.wait_closed().await.unwrap();
-    writer.drain().await.unwrap();
+    assert_eq!(writer.drain().await, Err(WriteError::Closed));
     assert_eq!(peer.receive(10).await, b"abc");
 
     let (_reader, writer, mut peer) = maker.pair(LIMIT).await;

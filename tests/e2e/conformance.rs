@@ -1,15 +1,17 @@
-//! The battery of tests/conformance over TCP: IPv4 and IPv6, by programs that
-//! connect and programs that serve, linked and composed. The other end of every
-//! connection is a plain socket of this test.
+//! What docs/conformance.md says of connections, connecting and serving, checked
+//! by programs on real sockets.
 
+mod ground;
 mod puppet;
 
 use std::fs;
 
+use self::ground::Ground;
 use self::puppet::Puppet;
 use crate::support::{Process, run, workspace};
 
-/// Runs the whole battery.
+/// Runs the whole battery of connections. The other end of every connection is
+/// a plain socket of this test.
 fn battery(guest: &str, role: &str, host: &str) {
     let puppet = Puppet::start(host);
     let (commands, connections) = (puppet.commands.to_string(), puppet.connections.to_string());
@@ -19,26 +21,43 @@ fn battery(guest: &str, role: &str, host: &str) {
     };
     let rule = format!("tcp://{address}:*");
     let flags = ["--allow-connect", &rule, "--allow-listen", &rule];
-    let run: Process = run(&flags, guest, &[role, host, &commands, &connections]);
+    let run = run(&flags, guest, &[role, host, &commands, &connections]);
+    passes(run, &["reads", "limits", "writes", "transport", "ends"]);
+}
+
+/// Runs the checks of connecting and serving.
+fn functions(guest: &str) {
+    let ground = Ground::lay();
+    let (refused, half_silent) = (ground.refused.to_string(), ground.half_silent.to_string());
+    let flags = [
+        "--allow-connect=tcp://127.0.0.1:1024-65535",
+        "--allow-connect=tcp://[::1]:1024-65535",
+        "--allow-connect=tcp://localhost:1024-65535",
+        "--allow-connect=tcp://nowhere.invalid:*",
+        "--allow-listen=tcp://*:*",
+    ];
+    let run = run(&flags, guest, &[&refused, &half_silent]);
+    passes(run, &["connecting", "serving"]);
+}
+
+/// The program runs to its end, with every check of these files.
+fn passes(run: Process, files: &[&str]) {
     let output = run.success();
     let passed: Vec<&str> = output
         .lines()
         .filter_map(|line| line.strip_prefix("ok "))
         .collect();
-    assert_eq!(passed, names(), "every check of the battery, in its order");
+    let names: Vec<String> = files.iter().flat_map(|file| names(file)).collect();
+    assert_eq!(passed, names, "every check, in its order");
 }
 
-/// The names of the checks, from the lists in their files.
-fn names() -> Vec<String> {
-    let folder = workspace().join("tests/conformance");
-    let mut names = Vec::new();
-    for file in ["reads", "limits", "writes", "transport", "ends"] {
-        let text = fs::read_to_string(folder.join(file).with_extension("rs")).unwrap();
-        let (_, list) = text.split_once("checks! {").unwrap();
-        let (list, _) = list.split_once('}').unwrap();
-        names.extend(list.split_whitespace().map(str::to_owned));
-    }
-    names
+/// The names of the checks, from the list in their file.
+fn names(file: &str) -> Vec<String> {
+    let path = workspace().join("tests/conformance").join(file);
+    let text = fs::read_to_string(path.with_extension("rs")).unwrap();
+    let (_, list) = text.split_once("checks! {").unwrap();
+    let (list, _) = list.split_once('}').unwrap();
+    list.split_whitespace().map(str::to_owned).collect()
 }
 
 #[test]
@@ -59,4 +78,14 @@ fn battery_over_tcp_v6_as_a_client_composed() {
 #[test]
 fn battery_over_tcp_v4_as_a_server_composed() {
     battery("conformance-wit", "server", "127.0.0.1");
+}
+
+#[test]
+fn battery_of_connecting_and_serving() {
+    functions("functions");
+}
+
+#[test]
+fn battery_of_connecting_and_serving_composed() {
+    functions("functions-wit");
 }

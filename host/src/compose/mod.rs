@@ -4,13 +4,13 @@
 
 mod check;
 mod error;
+mod module;
 mod render;
 
 use std::borrow::Cow;
 
 use wac_graph::types::{ItemKind, Package, SubtypeChecker};
 use wac_graph::{CompositionGraph, EncodeOptions, PackageId, plug};
-use wit_component::ComponentEncoder;
 
 pub use check::{Difference, Mismatch};
 pub use error::ComposeError;
@@ -79,17 +79,9 @@ pub fn prepare<'a>(
 pub fn encode(wasm: &[u8]) -> Result<Cow<'_, [u8]>, ComposeError> {
     match wasm.get(..8) {
         Some([0, b'a', b's', b'm', 0x0d, 0, 1, 0]) => Ok(Cow::Borrowed(wasm)),
-        Some([0, b'a', b's', b'm', 1, 0, 0, 0]) => encode_module(wasm).map(Cow::Owned),
+        Some([0, b'a', b's', b'm', 1, 0, 0, 0]) => module::encode(wasm).map(Cow::Owned),
         _ => Err(ComposeError::NotWasm),
     }
-}
-
-fn encode_module(wasm: &[u8]) -> Result<Vec<u8>, ComposeError> {
-    let mut encoder = ComponentEncoder::default();
-    encoder
-        .module(wasm)
-        .and_then(|encoder| encoder.validate(true).encode())
-        .map_err(|error| ComposeError::Module(format!("{error:#}")))
 }
 
 fn register(

@@ -200,3 +200,22 @@ fn a_broken_component_is_refused_without_a_panic() {
         let _ = prepare(cut, None);
     }
 }
+
+#[test]
+fn modules_that_the_encoder_cannot_bear_are_refused_before() {
+    for (module, reason) in [
+        (
+            &include_bytes!("hostile/packages-in-a-cycle.wasm")[..],
+            "need each other",
+        ),
+        (
+            &include_bytes!("hostile/section-past-the-end.wasm")[..],
+            "at offset",
+        ),
+    ] {
+        match encode(module) {
+            Err(ComposeError::Module(why)) => assert!(why.contains(reason), "{why}"),
+            other => panic!("{other:?}"),
+        }
+    }
+}

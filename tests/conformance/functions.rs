@@ -1,0 +1,62 @@
+//! What holds for `open_connection`, `start_server` and `Server`: run by
+//! programs, linked and composed, on real sockets. As for the battery of pairs,
+//! whoever includes it says what it is run against.
+
+#[path = "connecting.rs"]
+mod connecting;
+#[path = "serving.rs"]
+mod serving;
+
+use std::pin::Pin;
+use std::rc::Rc;
+
+use futures::future::LocalBoxFuture;
+use futures::poll;
+
+use super::pause;
+
+/// What the test that runs the program has laid out.
+pub(crate) struct Ground {
+    /// Nobody listens on this port.
+    pub(crate) refused: u16,
+    /// On this port 127.0.0.1 sends back what it receives, and ::1 never
+    /// answers.
+    pub(crate) half_silent: u16,
+}
+
+/// A check.
+pub(crate) type Check = (&'static str, fn(Rc<Ground>) -> LocalBoxFuture<'static, ()>);
+
+/// The checks of a module, by name.
+macro_rules! checks {
+    ($($name:ident)*) => {
+        pub(super) fn checks() -> Vec<super::Check> {
+            vec![$((stringify!($name), |ground| Box::pin(async move { $name(&ground).await }))),*]
+        }
+    };
+}
+use checks;
+
+/// All of them.
+pub(crate) fn functions() -> Vec<Check> {
+    [connecting::checks(), serving::checks()].concat()
+}
+
+/// Lets others run until this is so.
+async fn until(mut so: impl FnMut() -> bool) {
+    for _ in 0..20_000 {
+        if so() {
+            return;
+        }
+        pause().await;
+    }
+    panic!("it never came about");
+}
+
+/// Checks that the future waits.
+async fn waits<T>(mut future: Pin<&mut impl Future<Output = T>>) {
+    for _ in 0..5 {
+        assert!(poll!(&mut future).is_pending(), "it did not wait");
+        pause().await;
+    }
+}

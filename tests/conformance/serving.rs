@@ -1,0 +1,506 @@
+//! Serving.
+
+use std::cell::{Cell, RefCell};
+use std::future::ready;
+use std::pin::pin;
+use std::rc::Rc;
+use std::time::Duration;
+
+use asyncio_streams::{sleep, spawn};
+use futures::future::join;
+
+use super::super::net::{
+    Address, ErrorCode, Family, Hosts, ListenError, LookupErrorCode, LookupFlags, Server,
+    ServerError, ServerFailure, ServerOptions, StreamReader, StreamWriter, open_connection,
+    start_server,
+};
+use super::{Ground, checks, until, waits};
+
+checks! {
+    k1_without_a_limit_a_servers_readers_have_64_kib
+    ss2_the_callback_may_be_plain_or_asynchronous
+    ss3_a_plain_callback_that_fails_closes_its_connection_and_is_reported
+    ss4_an_asynchronous_callback_that_fails_closes_its_connection_and_is_reported
+    ss5_a_connection_that_nobody_holds_after_the_callback_is_closed
+    ss6_without_a_host_it_is_all_interfaces_of_both_families_on_one_port
+    ss7_several_hosts_are_one_server_and_duplicates_count_once
+    ss7_an_empty_list_of_hosts_is_refused
+    ss9_an_address_in_use_fails_the_whole_call_and_leaves_nothing_open
+    ss10_a_port_out_of_range_is_refused_and_digits_are_a_port
+    ss11_an_address_still_held_by_old_connections_can_be_bound
+    ss12_what_wasi_cannot_do_is_not_supported_and_not_ignored
+    ss13_a_server_that_does_not_serve_yet_is_bound_and_refuses
+    a_slow_callback_holds_up_nobody
+    sv1_the_sockets_are_its_addresses_and_none_once_closed
+    sv3_start_serving_twice_is_fine_and_after_close_an_error
+    sv4_close_ends_the_listening_and_leaves_connections_alone
+    sv5_wait_closed_waits_for_the_listeners_and_the_connections
+    sv6_serve_forever_waits_for_close_and_only_one_may_wait
+    sv6_a_cancelled_serve_forever_ends_the_server_and_its_connections
+    sv7_leaving_the_scope_ends_the_server_and_its_connections
+    sv7_leaving_the_scope_aborts_what_does_not_end_in_time
+    sv9_closing_while_connections_arrive_ends_them_quietly
+    close_clients_sends_what_was_written_and_abort_clients_does_not
+    dropping_the_server_closes_it
+    a_lookup_that_fails_is_an_error_with_the_name
+}
+
+/// Both ends of connections to a server.
+type End = (StreamReader, StreamWriter);
+
+/// A server that hands its connections over, and the latest of them.
+async fn handing(hosts: impl Into<Hosts>) -> (Server, u16, Rc<RefCell<Vec<End>>>) {
+    let taken: Rc<RefCell<Vec<End>>> = Rc::default();
+    let taking = taken.clone();
+    let callback = move |reader, writer| taking.borrow_mut().push((reader, writer));
+    let server = start_server(callback, hosts, 0).await.unwrap();
+    let port = server.sockets()[0].port().unwrap();
+    (server, port, taken)
+}
+
+/// Connects, and waits until the server has the connection.
+async fn client(port: u16, taken: &RefCell<Vec<End>>) -> End {
+    let before = taken.borrow().len();
+    let end = open_connection("127.0.0.1", port).await.unwrap();
+    until(|| taken.borrow().len() > before).await;
+    end
+}
+
+fn failed<T: std::fmt::Debug>(result: Result<T, ListenError>) -> (Address, ErrorCode) {
+    match result {
+        Err(ListenError::Failed(attempt)) => (attempt.address, attempt.code),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn invalid<T: std::fmt::Debug>(result: Result<T, ListenError>, word: &str) {
+    match result {
+        Err(ListenError::InvalidArgument(why)) => assert!(why.contains(word), "{why}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Whether the connection has come to its end at the other side.
+async fn ended(client: &End) {
+    // An end or a reset: what was not read may have been thrown away.
+    drop(client.0.read_to_end().await);
+}
+
+async fn k1_without_a_limit_a_servers_readers_have_64_kib(_: &Ground) {
+    let (_server, port, taken) = handing("127.0.0.1").await;
+    let _client = client(port, &taken).await;
+    assert_eq!(taken.borrow()[0].0.limit(), 65536);
+
+    let taken: Rc<RefCell<Vec<End>>> = Rc::default();
+    let taking = taken.clone();
+    let callback = move |reader, writer| taking.borrow_mut().push((reader, writer));
+    let options = ServerOptions::new().limit(5);
+    let server = options.start_server(callback, "127.0.0.1", 0).await.unwrap();
+    let _client = client(server.sockets()[0].port().unwrap(), &taken).await;
+    assert_eq!(taken.borrow()[0].0.limit(), 5);
+
+    let options = ServerOptions::new().limit(0);
+    invalid(options.start_server(|_, _| {}, "127.0.0.1", 0).await, "limit");
+}
+
+async fn greet(_reader: StreamReader, writer: StreamWriter) {
+    // Whether it was sent, the other side tells.
+    drop(writer.write("hello"));
+}
+
+async fn ss2_the_callback_may_be_plain_or_asynchronous(_: &Ground) {
+    let plain = |_: StreamReader, writer: StreamWriter| writer.write("hello");
+    let nothing = |_: StreamReader, writer: StreamWriter| {
+        drop(writer.write("hello"));
+    };
+    let closure = async |_: StreamReader, writer: StreamWriter| writer.write("hello");
+    let future = |_: StreamReader, writer: StreamWriter| ready(writer.write("hello"));
+    let everywhere = "127.0.0.1";
+    for server in [
+        start_server(plain, everywhere, 0).await,
+        start_server(nothing, everywhere, 0).await,
+        start_server(closure, everywhere, 0).await,
+        start_server(future, everywhere, 0).await,
+        start_server(greet, everywhere, 0).await,
+    ] {
+        let server = server.unwrap();
+        let port = server.sockets()[0].port().unwrap();
+        let (reader, _writer) = open_connection("127.0.0.1", port).await.unwrap();
+        assert_eq!(reader.read_to_end().await.unwrap(), "hello");
+    }
+}
+
+/// A server whose callback fails, a client of it, and what was reported.
+async fn failing<C, R, Kind>(callback: C) -> (Address, ServerFailure)
+where
+    C: FnMut(StreamReader, StreamWriter) -> R + 'static,
+    R: asyncio_streams::Called<Kind>,
+    Kind: 'static,
+{
+    let told: Rc<RefCell<Vec<ServerFailure>>> = Rc::default();
+    let telling = told.clone();
+    let options =
+        ServerOptions::new().on_failure(move |failure| telling.borrow_mut().push(failure.clone()));
+    let server = options.start_server(callback, "127.0.0.1", 0).await.unwrap();
+    let port = server.sockets()[0].port().unwrap();
+    let (reader, writer) = open_connection("127.0.0.1", port).await.unwrap();
+    assert_eq!(reader.read_to_end().await.unwrap(), "sorry", "closed, after sending");
+    until(|| !told.borrow().is_empty()).await;
+    server.close();
+    server.wait_closed().await;
+    assert_eq!(told.borrow().len(), 1);
+    let failure = told.borrow_mut().pop().unwrap();
+    (writer.sockname().unwrap(), failure)
+}
+
+async fn ss3_a_plain_callback_that_fails_closes_its_connection_and_is_reported(_: &Ground) {
+    let kept: Rc<RefCell<Vec<End>>> = Rc::default();
+    let keeping = kept.clone();
+    let (peer, failure) = failing(move |reader: StreamReader, writer: StreamWriter| {
+        writer.write("sorry").map_err(|error| error.to_string())?;
+        // Held on to, and closed all the same.
+        keeping.borrow_mut().push((reader, writer));
+        Err::<(), _>("out of tea".to_owned())
+    })
+    .await;
+    let message = "out of tea".to_owned();
+    assert_eq!(failure, ServerFailure::Callback { peer: Some(peer), message });
+    assert!(kept.borrow()[0].1.is_closing());
+}
+
+async fn ss4_an_asynchronous_callback_that_fails_closes_its_connection_and_is_reported(
+    _: &Ground,
+) {
+    let kept: Rc<RefCell<Vec<End>>> = Rc::default();
+    let keeping = kept.clone();
+    let (peer, failure) = failing(move |reader: StreamReader, writer: StreamWriter| {
+        let keeping = keeping.clone();
+        async move {
+            writer.write("sorry").map_err(|error| error.to_string())?;
+            keeping.borrow_mut().push((reader, writer));
+            sleep(Duration::from_millis(1)).await;
+            Err::<(), _>("out of tea".to_owned())
+        }
+    })
+    .await;
+    let message = "out of tea".to_owned();
+    assert_eq!(failure, ServerFailure::Callback { peer: Some(peer), message });
+}
+
+async fn ss5_a_connection_that_nobody_holds_after_the_callback_is_closed(_: &Ground) {
+    let server = start_server(async |_, _| {}, "127.0.0.1", 0).await.unwrap();
+    let port = server.sockets()[0].port().unwrap();
+    let (reader, _writer) = open_connection("127.0.0.1", port).await.unwrap();
+    assert_eq!(reader.read_to_end().await.unwrap(), "");
+
+    // One that was handed to somebody else goes on.
+    let (_server, port, taken) = handing("127.0.0.1").await;
+    let (reader, _writer) = client(port, &taken).await;
+    let (far_reader, far) = taken.borrow_mut().pop().unwrap();
+    far.write("still here").unwrap();
+    assert_eq!(reader.readexactly(10).await.unwrap(), "still here");
+    drop(far);
+    waits(pin!(reader.read(1))).await;
+    drop(far_reader);
+    assert_eq!(reader.read(1).await.unwrap(), "");
+}
+
+async fn ss6_without_a_host_it_is_all_interfaces_of_both_families_on_one_port(_: &Ground) {
+    for hosts in [Hosts::from(()), Hosts::from("")] {
+        let (server, port, taken) = handing(hosts).await;
+        let sockets = server.sockets();
+        assert_eq!(sockets.len(), 2, "{sockets:?}");
+        for socket in &sockets {
+            assert_eq!(socket.port(), Some(port));
+            assert!(socket.ip().unwrap().ip().is_unspecified());
+        }
+        for host in ["127.0.0.1", "::1"] {
+            let _client = open_connection(host, port).await.unwrap();
+        }
+        until(|| taken.borrow().len() == 2).await;
+    }
+    let options = ServerOptions::new().family(Family::Ipv4);
+    let server = options.start_server(|_, _| {}, (), 0).await.unwrap();
+    assert_eq!(server.sockets().len(), 1);
+}
+
+async fn ss7_several_hosts_are_one_server_and_duplicates_count_once(_: &Ground) {
+    let (server, port, taken) = handing(["127.0.0.1", "::1", "127.0.0.1"]).await;
+    assert_eq!(server.sockets().len(), 2);
+    for host in ["127.0.0.1", "::1"] {
+        let _client = open_connection(host, port).await.unwrap();
+    }
+    until(|| taken.borrow().len() == 2).await;
+}
+
+async fn ss7_an_empty_list_of_hosts_is_refused(_: &Ground) {
+    let none: Vec<String> = Vec::new();
+    invalid(start_server(|_, _| {}, none, 0).await, "empty");
+}
+
+async fn ss9_an_address_in_use_fails_the_whole_call_and_leaves_nothing_open(_: &Ground) {
+    let (server, port, _taken) = handing("127.0.0.1").await;
+    let second = start_server(|_, _| {}, ["::1", "127.0.0.1"], port).await;
+    assert_eq!(failed(second), (server.sockets()[0].clone(), ErrorCode::AddressInUse));
+    // What had been opened before is closed again.
+    let other = start_server(|_, _| {}, "::1", port).await.unwrap();
+    assert_eq!(other.sockets()[0].port(), Some(port));
+}
+
+async fn ss10_a_port_out_of_range_is_refused_and_digits_are_a_port(_: &Ground) {
+    invalid(start_server(|_, _| {}, "127.0.0.1", 65536).await, "65536");
+    invalid(start_server(|_, _| {}, "127.0.0.1", -1).await, "-1");
+    invalid(start_server(|_, _| {}, "127.0.0.1", "gofer").await, "gofer");
+    let server = start_server(|_, _| {}, "127.0.0.1", "0").await.unwrap();
+    assert!(server.sockets()[0].port().unwrap() > 0);
+}
+
+async fn ss11_an_address_still_held_by_old_connections_can_be_bound(_: &Ground) {
+    let (server, port, taken) = handing("127.0.0.1").await;
+    let (reader, _writer) = client(port, &taken).await;
+    // The side that closes first keeps the address for a while.
+    taken.borrow_mut().clear();
+    assert_eq!(reader.read(1).await.unwrap(), "");
+    server.close();
+    server.wait_closed().await;
+    let again = start_server(|_, _| {}, "127.0.0.1", port).await.unwrap();
+    assert_eq!(again.sockets()[0].port(), Some(port));
+}
+
+async fn ss12_what_wasi_cannot_do_is_not_supported_and_not_ignored(_: &Ground) {
+    for options in [
+        ServerOptions::new().reuse_port(true),
+        ServerOptions::new().reuse_address(false),
+    ] {
+        let refused = options.start_server(|_, _| {}, "127.0.0.1", 0).await;
+        assert!(matches!(refused, Err(ListenError::NotSupported(why)) if why.contains("reuse")));
+    }
+    let options = ServerOptions::new().reuse_port(false).reuse_address(true).keep_alive(true);
+    options.start_server(|_, _| {}, "127.0.0.1", 0).await.unwrap();
+}
+
+async fn ss13_a_server_that_does_not_serve_yet_is_bound_and_refuses(_: &Ground) {
+    let options = ServerOptions::new().start_serving(false);
+    let server = options.start_server(greet, "127.0.0.1", 0).await.unwrap();
+    let port = server.sockets()[0].port().unwrap();
+    assert!(!server.is_serving());
+    let refused = open_connection("127.0.0.1", port).await.unwrap_err();
+    assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
+    server.start_serving().await.unwrap();
+    assert!(server.is_serving());
+    let (reader, _writer) = open_connection("127.0.0.1", port).await.unwrap();
+    assert_eq!(reader.read_to_end().await.unwrap(), "hello");
+}
+
+async fn a_slow_callback_holds_up_nobody(_: &Ground) {
+    let called = Rc::new(Cell::new(0));
+    let calling = called.clone();
+    let slow = move |_reader: StreamReader, writer: StreamWriter| {
+        calling.set(calling.get() + 1);
+        async move {
+            let _held = writer;
+            std::future::pending::<()>().await;
+        }
+    };
+    let server = start_server(slow, "127.0.0.1", 0).await.unwrap();
+    let port = server.sockets()[0].port().unwrap();
+    let mut clients = Vec::new();
+    for _ in 0..60 {
+        clients.push(open_connection("127.0.0.1", port).await.unwrap());
+    }
+    until(|| called.get() == 60).await;
+    server.abort_clients();
+}
+
+async fn sv1_the_sockets_are_its_addresses_and_none_once_closed(_: &Ground) {
+    let (server, port, _) = handing("127.0.0.1").await;
+    let expected: Address = std::net::SocketAddr::from(([127, 0, 0, 1], port)).into();
+    assert_eq!(expected.to_string(), format!("127.0.0.1:{port}"));
+    assert_eq!(server.sockets(), [expected]);
+    assert!(server.is_serving());
+    server.close();
+    assert!(server.sockets().is_empty());
+    assert!(!server.is_serving());
+}
+
+async fn sv3_start_serving_twice_is_fine_and_after_close_an_error(_: &Ground) {
+    let (server, _, _) = handing("127.0.0.1").await;
+    server.start_serving().await.unwrap();
+    server.start_serving().await.unwrap();
+    server.close();
+    assert_eq!(server.start_serving().await, Err(ListenError::Closed));
+    assert!(!server.is_serving());
+}
+
+async fn sv4_close_ends_the_listening_and_leaves_connections_alone(_: &Ground) {
+    let (server, port, taken) = handing("127.0.0.1").await;
+    let (reader, writer) = client(port, &taken).await;
+    server.close();
+    server.close();
+    let (far_reader, far) = taken.borrow_mut().pop().unwrap();
+    writer.write("question").unwrap();
+    assert_eq!(far_reader.readexactly(8).await.unwrap(), "question");
+    far.write("answer").unwrap();
+    assert_eq!(reader.readexactly(6).await.unwrap(), "answer");
+    // The sockets are gone in the background.
+    drop(far_reader);
+    drop(far);
+    server.wait_closed().await;
+    let refused = open_connection("127.0.0.1", port).await.unwrap_err();
+    assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
+}
+
+async fn sv5_wait_closed_waits_for_the_listeners_and_the_connections(_: &Ground) {
+    let (server, port, taken) = handing("127.0.0.1").await;
+    let (reader, _writer) = client(port, &taken).await;
+    let mut closed = pin!(server.wait_closed());
+    waits(closed.as_mut()).await;
+    server.close();
+    waits(closed.as_mut()).await;
+    taken.borrow_mut().clear();
+    closed.await;
+    server.wait_closed().await;
+    assert_eq!(reader.read(1).await.unwrap(), "");
+}
+
+async fn sv6_serve_forever_waits_for_close_and_only_one_may_wait(_: &Ground) {
+    let options = ServerOptions::new().start_serving(false);
+    let server = options.start_server(greet, "127.0.0.1", 0).await.unwrap();
+    {
+        let mut serving = pin!(server.serve_forever());
+        waits(serving.as_mut()).await;
+        assert!(server.is_serving(), "it begins to serve");
+        assert_eq!(server.serve_forever().await, Err(ServerError::Busy));
+        server.close();
+        serving.await.unwrap();
+    }
+    assert_eq!(server.serve_forever().await, Err(ServerError::Closed));
+}
+
+async fn sv6_a_cancelled_serve_forever_ends_the_server_and_its_connections(_: &Ground) {
+    let (server, port, taken) = handing("127.0.0.1").await;
+    let client = client(port, &taken).await;
+    {
+        let mut serving = pin!(server.serve_forever());
+        waits(serving.as_mut()).await;
+    }
+    ended(&client).await;
+    server.wait_closed().await;
+    assert!(!server.is_serving());
+}
+
+async fn sv7_leaving_the_scope_ends_the_server_and_its_connections(_: &Ground) {
+    let (server, port, taken) = handing("127.0.0.1").await;
+    let (client, result) = server
+        .scope(async |server| {
+            assert!(server.is_serving());
+            let client = client(port, &taken).await;
+            taken.borrow()[0].1.write("goodbye").unwrap();
+            (client, 7)
+        })
+        .await;
+    assert_eq!(result, 7);
+    assert_eq!(client.0.read_to_end().await.unwrap(), "goodbye");
+    let refused = open_connection("127.0.0.1", port).await.unwrap_err();
+    assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
+}
+
+async fn sv7_leaving_the_scope_aborts_what_does_not_end_in_time(_: &Ground) {
+    let (server, port, taken) = handing("127.0.0.1").await;
+    let client = client(port, &taken).await;
+    // The client does not read, so this cannot be sent.
+    client.1.transport().pause_reading();
+    let (_reader, far) = taken.borrow_mut().pop().unwrap();
+    server
+        .scope(async |_| far.write(vec![0; 32 << 20]).unwrap())
+        .await;
+    far.wait_closed().await.unwrap();
+    assert!(far.drain().await.is_err());
+}
+
+async fn sv9_closing_while_connections_arrive_ends_them_quietly(_: &Ground) {
+    for round in 0..20 {
+        let (server, port, taken) = handing("127.0.0.1").await;
+        let connecting = async {
+            let mut clients = Vec::new();
+            while let Ok(client) = open_connection("127.0.0.1", port).await {
+                clients.push(client);
+                if clients.len() > 50 {
+                    break;
+                }
+            }
+            clients
+        };
+        let closing = async {
+            let before = round % 4;
+            until(|| taken.borrow().len() >= before).await;
+            server.close();
+            server.close_clients();
+        };
+        let (clients, ()) = join(connecting, closing).await;
+        // Each connection was accepted or not; all come to an end.
+        for client in &clients {
+            ended(client).await;
+        }
+        taken.borrow_mut().clear();
+        server.wait_closed().await;
+    }
+}
+
+async fn close_clients_sends_what_was_written_and_abort_clients_does_not(_: &Ground) {
+    let (server, port, taken) = handing("127.0.0.1").await;
+    let first = client(port, &taken).await;
+    taken.borrow()[0].1.write("the end").unwrap();
+    server.close_clients();
+    assert_eq!(first.0.read_to_end().await.unwrap(), "the end");
+    assert!(server.is_serving(), "the server goes on");
+
+    let second = client(port, &taken).await;
+    second.1.transport().pause_reading();
+    let far = taken.borrow()[1].1.clone();
+    far.write(vec![b'x'; 32 << 20]).unwrap();
+    server.abort_clients();
+    far.wait_closed().await.unwrap();
+    second.1.transport().resume_reading();
+    let received = second.0.read_to_end().await.unwrap_or_default();
+    assert!(received.len() < 32 << 20);
+    server.close();
+    server.wait_closed().await;
+}
+
+async fn dropping_the_server_closes_it(_: &Ground) {
+    let (server, port, taken) = handing("127.0.0.1").await;
+    let (reader, _writer) = client(port, &taken).await;
+    drop(server);
+    let gone = Rc::new(Cell::new(false));
+    let noticing = gone.clone();
+    spawn(async move {
+        while open_connection("127.0.0.1", port).await.is_ok() {
+            super::pause().await;
+        }
+        noticing.set(true);
+    });
+    until(|| gone.get()).await;
+    // Its connections live on.
+    taken.borrow()[0].1.write("still here").unwrap();
+    assert_eq!(reader.readexactly(10).await.unwrap(), "still here");
+}
+
+async fn a_lookup_that_fails_is_an_error_with_the_name(_: &Ground) {
+    match start_server(|_, _| {}, "denied.invalid", 0).await {
+        Err(ListenError::Lookup(failure)) => {
+            assert_eq!(failure.name, "denied.invalid");
+            assert_eq!(failure.code, LookupErrorCode::AccessDenied);
+        }
+        other => panic!("{other:?}"),
+    }
+    let flags = LookupFlags {
+        numeric_host: true,
+        ..LookupFlags::default()
+    };
+    let options = ServerOptions::new().flags(flags);
+    match options.start_server(|_, _| {}, "localhost", 0).await {
+        Err(ListenError::Lookup(failure)) => assert_eq!(failure.name, "localhost"),
+        other => panic!("{other:?}"),
+    }
+}

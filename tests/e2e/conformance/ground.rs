@@ -1,0 +1,84 @@
+//! Ports of known behaviour.
+
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::thread;
+
+use socket2::{Domain, Socket, Type};
+
+/// Ports of known behaviour, as long as it lives.
+pub(crate) struct Ground {
+    /// Nobody listens on this port of 127.0.0.1 and ::1.
+    pub(crate) refused: u16,
+    /// On this port 127.0.0.1 sends back what it receives, and ::1 never
+    /// answers.
+    pub(crate) half_silent: u16,
+    _sockets: Vec<Socket>,
+}
+
+impl Ground {
+    pub(crate) fn lay() -> Ground {
+        // Bound and not listening: taken, and refused.
+        let (refused, mut sockets) = both(|v4, v6| Ok(vec![bind(v4)?, bind(v6)?]));
+        let (half_silent, silent) = both(|v4, v6| {
+            let echo = TcpListener::bind(v4)?;
+            let silent = silence(v6)?;
+            thread::spawn(move || echo.incoming().for_each(repeat));
+            Ok(silent)
+        });
+        sockets.extend(silent);
+        Ground {
+            refused,
+            half_silent,
+            _sockets: sockets,
+        }
+    }
+}
+
+/// A port that `take` can have in both families.
+fn both<T>(take: impl Fn(SocketAddr, SocketAddr) -> io::Result<T>) -> (u16, T) {
+    for _ in 0..100 {
+        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = free.local_addr().unwrap().port();
+        drop(free);
+        let v4 = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let v6 = SocketAddr::from((Ipv6Addr::LOCALHOST, port));
+        if let Ok(taken) = take(v4, v6) {
+            return (port, taken);
+        }
+    }
+    panic!("no port is free in both families");
+}
+
+fn bind(address: SocketAddr) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    socket.bind(&address.into())?;
+    Ok(socket)
+}
+
+/// A listener that answers nobody: its queue is full, and the kernel drops what
+/// else arrives.
+fn silence(address: SocketAddr) -> io::Result<Vec<Socket>> {
+    let listener = bind(address)?;
+    listener.listen(0)?;
+    let mut sockets = vec![listener];
+    loop {
+        let client = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+        let patience = std::time::Duration::from_millis(200);
+        let connected = client.connect_timeout(&address.into(), patience);
+        sockets.push(client);
+        match connected {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => return Ok(sockets),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn repeat(connection: io::Result<TcpStream>) {
+    let connection = connection.unwrap();
+    thread::spawn(move || {
+        // A peer that goes away is fine.
+        drop(io::copy(&mut &connection, &mut &connection));
+    });
+}

@@ -1,0 +1,9 @@
+//! Checks of connecting and serving.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a check that fails ends the program"
+)]
+use asyncio_streams as net;
+include!("../behaviours/functions.rs");
