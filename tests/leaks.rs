@@ -5,7 +5,7 @@
 //! descriptors are counted.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -149,10 +149,14 @@ async fn reset(listener: TcpListener) {
     }
 }
 
-/// A port where connections are never accepted nor refused.
-async fn black_hole() -> (TcpListener, Vec<TcpStream>) {
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+/// An address where connections are neither accepted nor refused.
+async fn black_hole(address: SocketAddr) -> (TcpListener, Vec<TcpStream>) {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    };
+    let socket = socket.unwrap();
+    socket.bind(address).unwrap();
     let listener = socket.listen(1).unwrap();
     let address = listener.local_addr().unwrap();
     let mut waiting = Vec::new();
@@ -186,14 +190,17 @@ async fn nothing_is_left_behind_by(guest: &str, handles: Option<usize>) {
     let (resetting, reset_port) = local().await;
     let (refusing, refused_port) = local().await;
     drop(refusing);
-    let (hole, _waiting) = black_hole().await;
+    let (hole, _waiting) = black_hole(([127, 0, 0, 1], 0).into()).await;
     let hole_port = hole.local_addr().unwrap().port();
+    // IPv6 is tried first, and never answers.
+    let (_silent, _waiting) = black_hole((Ipv6Addr::LOCALHOST, echo_port).into()).await;
     let (denied, denied_port) = local().await;
 
     let mut policy = Policy::new();
     for port in [control_port, echo_port, reset_port, refused_port, hole_port] {
         policy.allow_connect(format!("tcp://127.0.0.1:{port}").parse().unwrap());
     }
+    policy.allow_connect(format!("tcp://[::1]:{echo_port}").parse().unwrap());
     policy.allow_listen("tcp://127.0.0.1:0".parse().unwrap());
     let mut limits = Limits::default();
     if let Some(handles) = handles {
@@ -220,6 +227,8 @@ async fn nothing_is_left_behind_by(guest: &str, handles: Option<usize>) {
             ("reset", 1000, reset_port),
             ("denied", 1000, denied_port),
             ("cancelled", 1000, hole_port),
+            ("timed-out", 1000, hole_port),
+            ("overtaken", 1000, echo_port),
         ];
         for (mode, _, port) in modes {
             control.run(mode, BASELINE, port).await;

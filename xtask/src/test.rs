@@ -20,7 +20,7 @@ use crate::workspace::{NATIVE, Workspace};
 const WASIP2: &str = "wasm32-wasip2";
 
 /// The programs that tests talk to.
-const TOOLS: [Tool; 2] = [
+const TOOLS: [Tool; 3] = [
     Tool {
         command: "python3",
         package: "python3",
@@ -28,6 +28,10 @@ const TOOLS: [Tool; 2] = [
     Tool {
         command: "nginx",
         package: "nginx",
+    },
+    Tool {
+        command: "ss",
+        package: "iproute2",
     },
 ];
 

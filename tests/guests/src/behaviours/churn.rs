@@ -7,9 +7,12 @@
 use std::cell::Cell;
 use std::error::Error;
 use std::rc::Rc;
+use std::time::Duration;
 
 use futures::FutureExt;
-use net::{StreamReader, StreamWriter, open_connection, start_server};
+use net::{
+    ConnectError, ConnectOptions, StreamReader, StreamWriter, open_connection, start_server,
+};
 
 type Outcome = Result<(), Box<dyn Error>>;
 
@@ -45,6 +48,8 @@ async fn program() -> Outcome {
                 "refused" | "denied" => refused(port).await?,
                 "reset" => reset(port).await?,
                 "cancelled" => drop(open_connection(HOST, port).now_or_never()),
+                "timed-out" => timed_out(port).await?,
+                "overtaken" => overtaken(port).await?,
                 _ => return Err(format!("no such mode: {mode}").into()),
             }
         }
@@ -87,6 +92,24 @@ async fn reset(port: &str) -> Outcome {
         return Err("the connection was not reset".into());
     }
     drop(writer.wait_closed().now_or_never());
+    Ok(())
+}
+
+/// Nobody answers in time.
+async fn timed_out(port: &str) -> Outcome {
+    let options = ConnectOptions::new().timeout(Duration::from_millis(1));
+    match options.open_connection(HOST, port).await {
+        Err(ConnectError::Timeout) => Ok(()),
+        other => Err(format!("{other:?}").into()),
+    }
+}
+
+/// The first address does not answer, and the second one wins.
+async fn overtaken(port: &str) -> Outcome {
+    let options = ConnectOptions::new().happy_eyeballs_delay(Duration::from_millis(1));
+    let (_reader, writer) = options.open_connection(None, port).await?;
+    writer.close();
+    writer.wait_closed().await?;
     Ok(())
 }
 

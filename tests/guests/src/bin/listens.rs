@@ -5,7 +5,11 @@ use asyncio_streams::{Hosts, println, start_server};
 
 async fn program() -> Result<(), Box<dyn std::error::Error>> {
     let hosts: Vec<String> = asyncio_streams::args().skip(1).collect();
-    let server = start_server(async |_, _| {}, Hosts::from(hosts), 0).await?;
+    let hosts = match hosts.is_empty() {
+        true => Hosts::from(()),
+        false => hosts.into(),
+    };
+    let server = start_server(async |_, _| {}, hosts, 0).await?;
     for address in server.sockets() {
         println!("{address}");
     }

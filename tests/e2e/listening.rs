@@ -1,0 +1,132 @@
+//! What the kernel sees of servers, and what they do when it refuses.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::support::{PATIENCE, Process, component, run};
+
+const FORMS: [&str; 2] = ["", "-wit"];
+const ANYWHERE: &str = "--allow-listen=tcp://127.0.0.1:*";
+
+/// The echo server, which may have so many descriptors.
+fn echo_server_with_descriptors(form: &str, most: usize) -> Process {
+    let mut command = Command::new("bash");
+    command
+        .args(["-c", &format!("ulimit -n {most} && exec \"$0\" \"$@\"")])
+        .arg(env!("CARGO_BIN_EXE_asyncio-streams"))
+        .args(["run", ANYWHERE])
+        .arg(component(&format!("echo-server{form}")))
+        .args(["127.0.0.1", "0"]);
+    Process::start(command)
+}
+
+fn connect(address: SocketAddr) -> TcpStream {
+    let mut client = TcpStream::connect(address).unwrap();
+    client.write_all(b"x").unwrap();
+    client
+}
+
+/// Whether the server answers within this time.
+fn answered(mut client: &TcpStream, within: Duration) -> bool {
+    client.set_read_timeout(Some(within)).unwrap();
+    matches!(client.read(&mut [0]), Ok(1))
+}
+
+#[test]
+fn ss15_out_of_descriptors_accepting_pauses_is_reported_once_and_goes_on() {
+    for form in FORMS {
+        let mut server = echo_server_with_descriptors(form, 64);
+        let address = server.listening();
+        let mut served = Vec::new();
+        let waiting = loop {
+            let client = connect(address);
+            match answered(&client, Duration::from_secs(1)) {
+                true => served.push(client),
+                false => break client,
+            }
+            assert!(served.len() < 64, "it has more descriptors than it may");
+        };
+        server.wait_for("asyncio-streams: accept failed");
+        // Out of descriptors for some tries, as k8 has it: one each second.
+        let began = Instant::now();
+        assert!(!answered(&waiting, Duration::from_millis(2500)));
+        assert!(began.elapsed() >= Duration::from_millis(2500));
+        // Those that are connected are served meanwhile.
+        for mut client in &served {
+            client.write_all(b"y").unwrap();
+            assert!(answered(client, PATIENCE));
+        }
+        served.truncate(served.len() / 2);
+        assert!(answered(&waiting, PATIENCE), "there is room again");
+        assert!(answered(&connect(address), PATIENCE));
+        server.signal("INT");
+        let ended = server.end();
+        let reports = ended.stderr.matches("accept failed").count();
+        assert_eq!(reports, 1, "{ended:?}");
+    }
+}
+
+#[test]
+fn l_keep_alive_probes_idle_connections() {
+    for form in FORMS {
+        let mut server = run(&[ANYWHERE], &format!("keeps-alive{form}"), &["5"]);
+        let address = server.listening();
+        let _client = TcpStream::connect(address).unwrap();
+        let deadline = Instant::now() + PATIENCE;
+        while timer_of_connections(address.port()) != ["02"] {
+            assert!(Instant::now() < deadline, "it is not probed");
+        }
+
+        let mut server = run(
+            &[ANYWHERE],
+            &format!("echo-server{form}"),
+            &["127.0.0.1", "0"],
+        );
+        let address = server.listening();
+        let client = connect(address);
+        assert!(answered(&client, PATIENCE));
+        // An acknowledgement may be under way: 01 is retransmission.
+        while timer_of_connections(address.port()) == ["01"] {}
+        assert_eq!(timer_of_connections(address.port()), ["00"]);
+    }
+}
+
+#[test]
+fn k7_the_backlog_is_what_was_asked_for_and_100_unless_it_was() {
+    for form in FORMS {
+        let mut server = run(&[ANYWHERE], &format!("keeps-alive{form}"), &["7"]);
+        assert_eq!(backlog(server.listening().port()), "7");
+        let mut server = run(
+            &[ANYWHERE],
+            &format!("echo-server{form}"),
+            &["127.0.0.1", "0"],
+        );
+        assert_eq!(backlog(server.listening().port()), "100");
+    }
+}
+
+/// The kernel's timers of established connections whose local port this is.
+fn timer_of_connections(port: u16) -> Vec<String> {
+    let table = fs::read_to_string("/proc/net/tcp").unwrap();
+    let local = format!(":{port:04X}");
+    table
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>())
+        .filter(|words| words[1].ends_with(&local) && words[3] == "01")
+        .map(|words| words[5][..2].to_owned())
+        .collect()
+}
+
+/// How many connections may wait at a listener.
+fn backlog(port: u16) -> String {
+    let filter = format!("sport = :{port}");
+    let sockets = Command::new("ss")
+        .args(["-Hltn", &filter])
+        .output()
+        .unwrap();
+    let sockets = String::from_utf8(sockets.stdout).unwrap();
+    sockets.split_whitespace().nth(2).unwrap().to_owned()
+}

@@ -1,0 +1,29 @@
+// Serves with `keep_alive` and a backlog of its own, and keeps its connections.
+//
+// Argument: the backlog.
+
+use std::cell::RefCell;
+use std::error::Error;
+
+use net::ServerOptions;
+
+type Outcome = Result<(), Box<dyn Error>>;
+
+async fn program() -> Outcome {
+    let backlog = asyncio_streams::args().nth(1);
+    let backlog = backlog.ok_or("usage: keeps-alive BACKLOG")?.parse()?;
+    let kept = RefCell::new(Vec::new());
+    let server = ServerOptions::new()
+        .keep_alive(true)
+        .backlog(backlog)
+        .start_server(
+            move |reader, writer| kept.borrow_mut().push((reader, writer)),
+            "127.0.0.1",
+            0,
+        )
+        .await?;
+    server.serve_forever().await?;
+    Ok(())
+}
+
+asyncio_streams::run!(program);

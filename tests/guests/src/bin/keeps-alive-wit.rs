@@ -1,0 +1,3 @@
+//! Probes idle connections; composed.
+use guests::composed as net;
+include!("../behaviours/keeps-alive.rs");
