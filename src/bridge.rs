@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use wit_bindgen::rt::async_support::{StreamReader as RawReader, StreamResult};
+use wit_bindgen::rt::async_support::StreamResult;
 
 use crate::connection::{Connection, Names};
 use crate::error::{ErrorCode, WriteError};
@@ -11,20 +11,20 @@ use crate::options;
 use crate::runtime::executor;
 use crate::transport::raw::{RawSink, RawSource};
 use crate::transport::{Received, Sink, Source};
-use crate::{StreamReader, StreamWriter};
+use crate::{ByteStream, StreamReader, StreamWriter};
 
 /// What is moved from one stream to another at a time.
 const CHUNK: usize = 64 * 1024;
 
 /// A reader of any stream of bytes. The limit is 64 KiB; see
 /// [`StreamReader::set_limit`].
-pub fn from_stream(stream: RawReader<u8>) -> StreamReader {
+pub fn from_stream(stream: ByteStream) -> StreamReader {
     reader(stream, options::DEFAULT_LIMIT)
 }
 
 /// A writer into a stream of bytes, and that stream. `close` or `write_eof`
 /// ends the stream.
-pub fn from_sink() -> (StreamWriter, RawReader<u8>) {
+pub fn from_sink() -> (StreamWriter, ByteStream) {
     let (sink, stream) = RawSink::new();
     let connection = Connection::new(options::DEFAULT_LIMIT, Names::default());
     let (_, writer) = connection.handles();
@@ -32,7 +32,7 @@ pub fn from_sink() -> (StreamWriter, RawReader<u8>) {
     (writer, stream)
 }
 
-pub(crate) fn reader(stream: RawReader<u8>, limit: usize) -> StreamReader {
+pub(crate) fn reader(stream: ByteStream, limit: usize) -> StreamReader {
     let connection = Connection::new(limit, Names::default());
     let (reader, _) = connection.handles();
     run(connection, RawSource::new(stream), Nothing);
@@ -50,7 +50,7 @@ impl StreamReader {
     /// Hands the rest of the data over as a stream, what is buffered first. The
     /// stream ends with the data, and also where the connection fails:
     /// [`StreamWriter::wait_closed`] tells which.
-    pub fn into_stream(self) -> RawReader<u8> {
+    pub fn into_stream(self) -> ByteStream {
         let (mut sink, stream) = RawSink::new();
         executor::detach(async move {
             while let Ok(bytes) = self.read(CHUNK).await {
@@ -72,7 +72,7 @@ impl StreamWriter {
     ///
     /// # Cancel safety
     /// What was written stays written; the rest of the stream is given up.
-    pub async fn write_stream(&self, mut stream: RawReader<u8>) -> Result<u64, WriteError> {
+    pub async fn write_stream(&self, mut stream: ByteStream) -> Result<u64, WriteError> {
         let mut total = 0;
         let mut buffer = Vec::with_capacity(CHUNK);
         loop {
@@ -120,7 +120,7 @@ impl Sink for Nothing {
 /// Checks the limit of a reader that a component asks for.
 #[cfg(feature = "component")]
 pub(crate) fn checked_reader(
-    stream: RawReader<u8>,
+    stream: ByteStream,
     limit: Option<u64>,
 ) -> Result<StreamReader, crate::error::ReadError> {
     let limit = options::limit(limit).map_err(crate::error::ReadError::InvalidArgument)?;

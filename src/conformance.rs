@@ -2,6 +2,8 @@
 
 use std::task::Poll;
 
+use futures::FutureExt;
+
 use crate as net;
 use crate::runtime::executor::run_native;
 use crate::spawn;
@@ -21,6 +23,11 @@ async fn pause() {
         Poll::Pending
     })
     .await;
+}
+
+/// Reads, unless that would wait.
+async fn read_or_give_up(reader: &net::StreamReader, n: usize) -> Option<bytes::Bytes> {
+    reader.read(n).now_or_never().map(Result::unwrap)
 }
 
 struct Memory;

@@ -32,6 +32,10 @@
 //! - Errors: one type per kind of operation, each with data and convertible to
 //!   [`std::io::Error`].
 //!
+//! `docs/asyncio.md`, in the repository and in the package, has a line for each
+//! name and parameter of asyncio's page: what it is called here, and what
+//! differs.
+//!
 //! The same library, built with the feature `component`, is the streams
 //! component: it exports the WIT package `asyncio:streams` to applications in
 //! any language.
@@ -80,6 +84,13 @@ pub use server::{
 };
 pub use writer::{ExtraInfo, StreamWriter, Transport};
 
+/// The bindings of WASI whose types this crate takes and gives: the sockets of
+/// [`ConnectOptions::adopt`] and [`ServerOptions::adopt`].
+pub use wasi;
+
+/// The component model's own stream of bytes, as [`from_stream`] takes it.
+pub type ByteStream = wit_bindgen::rt::async_support::StreamReader<u8>;
+
 /// Runs `future` in the background: asyncio's `create_task`.
 ///
 /// Dropping the handle lets it go on. The end of the program cancels it.
@@ -99,10 +110,14 @@ fn report(message: &str) {
 #[doc(hidden)]
 pub mod __private {
     pub use crate::program::{eprint, print, run};
-    pub use wasi;
     pub use wasi::cli::command::export;
     pub use wasi::exports::cli::run::Guest;
 }
+
+/// Compiles the examples of this page.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/asyncio.md")]
+struct AsyncioPage;
 
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]

@@ -1,6 +1,15 @@
 //! Ports, by number or by the name of a service.
 
 /// A port, by number or by the name of its service: `8888`, `"http"`, `"8888"`.
+///
+/// WASI has no services database, so the names are a fixed list of services in
+/// use over TCP: `echo`, `discard`, `daytime`, `chargen`, `ftp-data`, `ftp`,
+/// `ssh`, `telnet`, `smtp`, `time`, `whois`, `domain`, `gopher`, `finger`,
+/// `http`, `kerberos`, `pop3`, `sunrpc`, `nntp`, `ntp`, `imap`, `imap2`, `snmp`,
+/// `bgp`, `irc`, `ldap`, `https`, `submissions`, `rtsp`, `submission`, `ldaps`,
+/// `rsync`, `ftps`, `telnets`, `imaps`, `pop3s`, `socks`, `mqtt`, `mysql`,
+/// `postgresql`, `amqp`, `redis`, `http-alt`, `secure-mqtt`. Any other name is
+/// an invalid argument.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Port {
     /// A number. 0 asks a server for any free port.
@@ -9,8 +18,7 @@ pub enum Port {
     Service(String),
 }
 
-/// The services that are known by name. WASI has no services database, so this
-/// is the list of the ones in use over TCP (IANA's numbers).
+/// The services that are known by name, with IANA's numbers.
 const SERVICES: &[(&str, u16)] = &[
     ("echo", 7),
     ("discard", 9),
@@ -103,6 +111,12 @@ impl From<&str> for Port {
     }
 }
 
+impl From<&String> for Port {
+    fn from(name: &String) -> Port {
+        Port::Service(name.clone())
+    }
+}
+
 impl From<String> for Port {
     fn from(name: String) -> Port {
         Port::Service(name)
@@ -118,6 +132,14 @@ mod tests {
         assert_eq!(Port::from(8888).number(true), Ok(8888));
         assert_eq!(Port::from("8888").number(true), Ok(8888));
         assert_eq!(Port::from("https").number(false), Ok(443));
+    }
+
+    #[test]
+    fn the_documentation_lists_every_service() {
+        let (documented, _) = include_str!("port.rs").split_once("pub enum").unwrap();
+        for (name, _) in SERVICES {
+            assert!(documented.contains(&format!("`{name}`")), "{name}");
+        }
     }
 
     #[test]

@@ -216,7 +216,8 @@ impl StreamReader {
     }
 
     /// The lines as a [`Stream`]: asyncio's `async for line in reader`. It ends
-    /// with the data; an error is the last item.
+    /// with the data; an error is the last item. The traits that iterate over
+    /// it are those of the crate `futures` (`StreamExt`, `TryStreamExt`).
     ///
     /// A clone is another handle of the same reader: `reader.clone().lines()`
     /// leaves this one for other reads.

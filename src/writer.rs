@@ -56,6 +56,7 @@ impl StreamWriter {
     /// # Errors
     /// [`WriteError::Closed`] after `close`, [`WriteError::EofWritten`] after
     /// `write_eof`, [`WriteError::Connection`] when the connection failed,
+    /// [`WriteError::Aborted`] when `abort` threw bytes away,
     /// [`WriteError::BufferFull`] while more than 64 MiB wait already. Nothing
     /// was taken then.
     pub fn write(&self, data: impl AsRef<[u8]>) -> Result<(), WriteError> {

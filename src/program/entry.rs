@@ -30,7 +30,8 @@ use crate::runtime::executor;
 /// ```
 ///
 /// It stands once, at the top level of a program (`src/main.rs`) or of a
-/// library of the type `cdylib`.
+/// library of the type `cdylib`. It defines `main`, so the function has another
+/// name.
 #[macro_export]
 macro_rules! run {
     ($program:path) => {
@@ -44,7 +45,7 @@ macro_rules! run {
                 }
             }
 
-            $crate::__private::export!(Program with_types_in $crate::__private::wasi);
+            $crate::__private::export!(Program with_types_in $crate::wasi);
         };
 
         /// The component starts in `wasi:cli/run`; this is for programs, which

@@ -26,7 +26,9 @@ pub async fn sleep(duration: Duration) {
 }
 
 /// The result of `future`, unless it takes longer than `limit`; then it is
-/// dropped. Reads and writes of this crate lose nothing when dropped.
+/// dropped. Reads and writes of this crate lose nothing when dropped. A task
+/// whose handle it is goes on; [`JoinHandle::cancel`](crate::JoinHandle::cancel)
+/// ends it.
 ///
 /// # Errors
 /// [`TimedOut`] when the limit has passed.

@@ -6,7 +6,8 @@ use std::future::Future;
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
 
-/// What a server's callback comes to: nothing, or a `Result`.
+/// What a server's callback comes to: nothing, or a `Result` (or one in another,
+/// as a task's handle gives it).
 pub trait Outcome {
     /// What went wrong, if something did.
     fn failure(self) -> Option<String>;
@@ -18,9 +19,12 @@ impl Outcome for () {
     }
 }
 
-impl<T, E: fmt::Display> Outcome for Result<T, E> {
+impl<T: Outcome, E: fmt::Display> Outcome for Result<T, E> {
     fn failure(self) -> Option<String> {
-        self.err().map(|error| error.to_string())
+        match self {
+            Ok(outcome) => outcome.failure(),
+            Err(error) => Some(error.to_string()),
+        }
     }
 }
 

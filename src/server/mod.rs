@@ -28,7 +28,9 @@ use crate::{StreamReader, StreamWriter};
 /// fails, its connection is closed and the failure is written to standard error
 /// ([`ServerOptions::on_failure`] changes that); when it returns, the connection
 /// is closed as soon as nobody holds its reader or writer any more: a plain
-/// callback may hand them to a task that goes on.
+/// callback may hand them to a task that goes on. A callback with state of its
+/// own is a closure that gives each call what it needs:
+/// `move |reader, writer| handle(reader, writer, state.clone())`.
 ///
 /// `hosts` is one host, several, or `()` for all interfaces (IPv4 and IPv6, on
 /// one port). Port 0 asks for any free one.
@@ -86,25 +88,32 @@ impl Server {
     /// [`ServerError::Listen`] when serving could not begin.
     ///
     /// # Cancel safety
-    /// Dropping the future closes the server and its connections, as leaving
-    /// [`scope`](Self::scope) does.
+    /// Dropping the future closes the server and its connections in the
+    /// background, as leaving [`scope`](Self::scope) does.
     pub async fn serve_forever(&self) -> Result<(), ServerError> {
         self.begin()?;
         if self.shared.waited.replace(true) {
             return Err(ServerError::Busy);
         }
-        let cancelled = Cancelled(&self.shared);
+        let waiting = Waiting(&self.shared);
+        let ending = Ending::armed(&self.shared);
         self.until_closed().await;
-        cancelled.disarm();
+        ending.disarm();
+        drop(waiting);
         Ok(())
     }
 
     /// Runs `body` and then ends everything: closes the server, closes its
     /// connections, waits up to 5 s for what was written to be sent, and aborts
     /// the rest. asyncio's `async with server`.
+    ///
+    /// # Cancel safety
+    /// Dropping the future does the same in the background.
     pub async fn scope<T>(self, body: impl AsyncFnOnce(&Server) -> T) -> T {
+        let ending = Ending::armed(&self.shared);
         let result = body(&self).await;
         self.shared.end().await;
+        ending.disarm();
         result
     }
 
@@ -234,20 +243,32 @@ impl Drop for Server {
     }
 }
 
-/// The end of a `serve_forever` that was dropped.
-struct Cancelled<'a>(&'a Rc<Shared>);
+/// A task in `serve_forever`.
+struct Waiting<'a>(&'a Shared);
 
-impl Cancelled<'_> {
-    fn disarm(self) {
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
         self.0.waited.set(false);
-        std::mem::forget(self);
     }
 }
 
-impl Drop for Cancelled<'_> {
+/// Ends the server in the background when it is dropped.
+struct Ending(Option<Rc<Shared>>);
+
+impl Ending {
+    fn armed(shared: &Rc<Shared>) -> Ending {
+        Ending(Some(shared.clone()))
+    }
+
+    fn disarm(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Ending {
     fn drop(&mut self) {
-        self.0.waited.set(false);
-        let shared = self.0.clone();
-        executor::detach(async move { shared.end().await });
+        if let Some(shared) = self.0.take() {
+            executor::detach(async move { shared.end().await });
+        }
     }
 }

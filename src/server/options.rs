@@ -270,6 +270,18 @@ impl From<&str> for Hosts {
     }
 }
 
+impl From<&String> for Hosts {
+    fn from(host: &String) -> Hosts {
+        Hosts::from(host.as_str())
+    }
+}
+
+impl From<Vec<&str>> for Hosts {
+    fn from(hosts: Vec<&str>) -> Hosts {
+        Hosts::from(hosts.as_slice())
+    }
+}
+
 impl From<Option<&str>> for Hosts {
     fn from(host: Option<&str>) -> Hosts {
         host.map(Hosts::from).unwrap_or_default()

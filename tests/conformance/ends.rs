@@ -29,7 +29,6 @@ checks! {
     a_reset_after_the_peers_end_is_noticed_by_writing
     a_reset_while_paused_is_noticed_after_resuming
     a_reset_while_the_buffer_is_full_loses_nothing_that_was_read
-    the_peers_last_words_are_read_after_a_write_has_failed
 }
 
 async fn rd17_bytes_that_arrived_before_a_reset_are_read_and_then_the_error(maker: &impl Maker) {
@@ -285,15 +284,4 @@ async fn a_reset_while_the_buffer_is_full_loses_nothing_that_was_read(maker: &im
     };
     assert_eq!(received, [b'x'; 100]);
     assert!(matches!(error, ReadError::Connection(code) if is_lost(&code)));
-}
-
-async fn the_peers_last_words_are_read_after_a_write_has_failed(maker: &impl Maker) {
-    let (reader, writer, mut peer) = maker.pair(LIMIT).await;
-    peer.send(b"go away").await;
-    until(|| reader.buffered() == 7).await;
-    peer.reset().await;
-    while writer.write("please").is_ok() {
-        pause().await;
-    }
-    assert_eq!(reader.readexactly(7).await.unwrap(), "go away");
 }

@@ -3,10 +3,12 @@
 //! It takes something that makes a connected pair, and is run over TCP on IPv4
 //! and IPv6, by programs that connect and programs that serve, linked and
 //! composed, and over a pair in memory. Whoever includes it says what it is run
-//! against (`net`), how to make pairs, and how to let others run (`pause`).
+//! against (`net`), how to make pairs, how to let others run (`pause`), and how to
+//! give a read up without losing anything (`read_or_give_up`).
 //! Each check is a function whose name is the sentence it checks, with the rows
 //! of `docs/conformance.md` that it shows.
 
+mod defects;
 mod ends;
 mod limits;
 mod reads;
@@ -62,6 +64,7 @@ pub(crate) fn battery<M: Maker>() -> Vec<Check<M>> {
         writes::checks(),
         transport::checks(),
         ends::checks(),
+        defects::checks(),
     ]
     .concat()
 }

@@ -42,6 +42,8 @@ checks! {
     sv9_closing_while_connections_arrive_ends_them_quietly
     close_clients_sends_what_was_written_and_abort_clients_does_not
     dropping_the_server_closes_it
+    p2_a_server_ends_although_a_client_neither_reads_nor_leaves
+    p9_no_callback_that_ends_leaves_its_client_hanging
     a_lookup_that_fails_is_an_error_with_the_name
 }
 
@@ -484,6 +486,41 @@ async fn dropping_the_server_closes_it(_: &Ground) {
     // Its connections live on.
     taken.borrow()[0].1.write("still here").unwrap();
     assert_eq!(reader.readexactly(10).await.unwrap(), "still here");
+}
+
+async fn p2_a_server_ends_although_a_client_neither_reads_nor_leaves(_: &Ground) {
+    let (server, port, taken) = handing("127.0.0.1").await;
+    let idle = client(port, &taken).await;
+    let stalled = client(port, &taken).await;
+    stalled.1.transport().pause_reading();
+    let far = taken.borrow()[1].1.clone();
+    far.write(vec![0; 32 << 20]).unwrap();
+    server.close();
+    server.close_clients();
+    ended(&idle).await;
+    let mut closed = pin!(server.wait_closed());
+    waits(closed.as_mut()).await;
+    server.abort_clients();
+    closed.await;
+}
+
+async fn p9_no_callback_that_ends_leaves_its_client_hanging(_: &Ground) {
+    let host = "127.0.0.1";
+    let quiet = ServerOptions::new().on_failure(|_| {});
+    for server in [
+        quiet.start_server(|_, _| {}, host, 0).await,
+        quiet.start_server(|_, _| Err::<(), _>("no"), host, 0).await,
+        quiet.start_server(async |_, _| {}, host, 0).await,
+        quiet.start_server(async |_, _| Err::<(), _>("no"), host, 0).await,
+        quiet.start_server(async |_, _| sleep(Duration::from_millis(1)).await, host, 0).await,
+    ] {
+        let server = server.unwrap();
+        let port = server.sockets()[0].port().unwrap();
+        let client = open_connection(host, port).await.unwrap();
+        assert_eq!(client.0.read(1).await.unwrap(), "");
+        server.close();
+        server.wait_closed().await;
+    }
 }
 
 async fn a_lookup_that_fails_is_an_error_with_the_name(_: &Ground) {

@@ -22,7 +22,10 @@ fn battery(guest: &str, role: &str, host: &str) {
     let rule = format!("tcp://{address}:*");
     let flags = ["--allow-connect", &rule, "--allow-listen", &rule];
     let run = run(&flags, guest, &[role, host, &commands, &connections]);
-    passes(run, &["reads", "limits", "writes", "transport", "ends"]);
+    passes(
+        run,
+        &["reads", "limits", "writes", "transport", "ends", "defects"],
+    );
 }
 
 /// Runs the checks of connecting and serving.

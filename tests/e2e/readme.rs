@@ -2,6 +2,7 @@
 //! and its tables are compared with what the code does.
 
 mod applications;
+mod asyncio;
 mod document;
 
 use std::collections::BTreeSet;
@@ -375,23 +376,28 @@ fn the_figures_are_those_of_the_code() {
 fn the_code_is_formatted() {
     let readme = Document::readme();
     for label in readme.labels("rust") {
-        let mut rustfmt = Command::new("rustfmt")
-            .args(["--check", "--edition", "2024"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let code = readme.block("rust", label);
-        rustfmt
-            .stdin
-            .take()
-            .unwrap()
-            .write_all(code.as_bytes())
-            .unwrap();
-        let output = rustfmt.wait_with_output().unwrap();
-        let difference = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success(), "{label}: {difference}");
+        formatted(readme.block("rust", label), label);
     }
+}
+
+/// Fails if rustfmt would change the code.
+fn formatted(code: &str, label: &str) {
+    let mut rustfmt = Command::new("rustfmt")
+        .args(["--check", "--edition", "2024"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    rustfmt
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(code.as_bytes())
+        .unwrap();
+    let output = rustfmt.wait_with_output().unwrap();
+    // A difference in what comes from standard input leaves the status at 0.
+    assert!(output.status.success());
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "", "{label}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The README as data: its fenced blocks, its command lines, its tables.
+//! A page as data: its fenced blocks, its command lines, its tables.
 
 use crate::support::workspace;
 
@@ -17,7 +17,12 @@ pub(crate) struct Document {
 impl Document {
     /// The README of this repository.
     pub(crate) fn readme() -> Document {
-        let text = std::fs::read_to_string(workspace().join("README.md")).unwrap();
+        Document::read("README.md")
+    }
+
+    /// A page of this repository.
+    pub(crate) fn read(file: &str) -> Document {
+        let text = std::fs::read_to_string(workspace().join(file)).unwrap();
         let mut blocks = Vec::new();
         let mut lines = text.lines();
         while let Some(line) = lines.next() {
@@ -54,6 +59,12 @@ impl Document {
         blocks.map(|block| block.label.as_str()).collect()
     }
 
+    /// The texts of the blocks in this language.
+    pub(crate) fn texts(&self, kind: &str) -> Vec<&str> {
+        let blocks = self.blocks.iter().filter(|block| block.kind == kind);
+        blocks.map(|block| block.text.as_str()).collect()
+    }
+
     /// Every line that a reader types, as words.
     pub(crate) fn commands(&self) -> Vec<Vec<String>> {
         let blocks = self.blocks.iter().filter(|block| block.kind == "sh");
@@ -70,6 +81,12 @@ impl Document {
         let command = found.next();
         assert!(found.next().is_none(), "two commands {start:?} {with}");
         command.unwrap_or_else(|| panic!("no command {start:?} {with} in the README"))
+    }
+
+    /// The headings of the sections.
+    pub(crate) fn headings(&self) -> Vec<&str> {
+        let lines = self.text.lines();
+        lines.filter(|line| line.starts_with("## ")).collect()
     }
 
     /// All tables after a heading, up to the next one, as one list of rows.

@@ -7,3 +7,10 @@
 )]
 use guests::composed as net;
 include!("../behaviours/conformance.rs");
+
+/// Reads, or gives up after a millisecond.
+async fn read_or_give_up(reader: &StreamReader, n: usize) -> Option<bytes::Bytes> {
+    let limit = Duration::from_millis(1);
+    let read = reader.read_within(n, limit).await;
+    read.ok().map(Result::unwrap)
+}

@@ -7,3 +7,10 @@
 )]
 use asyncio_streams as net;
 include!("../behaviours/conformance.rs");
+
+/// Reads, or gives up after a millisecond.
+async fn read_or_give_up(reader: &StreamReader, n: usize) -> Option<bytes::Bytes> {
+    let limit = Duration::from_millis(1);
+    let read = asyncio_streams::timeout(limit, reader.read(n)).await;
+    read.ok().map(Result::unwrap)
+}
