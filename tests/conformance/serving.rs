@@ -39,6 +39,7 @@ checks! {
     sv6_a_cancelled_serve_forever_ends_the_server_and_its_connections
     sv7_leaving_the_scope_ends_the_server_and_its_connections
     sv7_leaving_the_scope_aborts_what_does_not_end_in_time
+    sv7_a_scope_that_is_dropped_ends_the_server_and_its_connections
     sv9_closing_while_connections_arrive_ends_them_quietly
     close_clients_sends_what_was_written_and_abort_clients_does_not
     dropping_the_server_closes_it
@@ -418,6 +419,21 @@ async fn sv7_leaving_the_scope_aborts_what_does_not_end_in_time(_: &Ground) {
         .await;
     far.wait_closed().await.unwrap();
     assert!(far.drain().await.is_err());
+}
+
+async fn sv7_a_scope_that_is_dropped_ends_the_server_and_its_connections(_: &Ground) {
+    let (server, port, taken) = handing("127.0.0.1").await;
+    let client = client(port, &taken).await;
+    {
+        let mut scope = pin!(server.scope(async |_| std::future::pending::<()>().await));
+        waits(scope.as_mut()).await;
+    }
+    ended(&client).await;
+    let mut refused = open_connection("127.0.0.1", port).await;
+    while refused.is_ok() {
+        super::pause().await;
+        refused = open_connection("127.0.0.1", port).await;
+    }
 }
 
 async fn sv9_closing_while_connections_arrive_ends_them_quietly(_: &Ground) {

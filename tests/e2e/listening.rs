@@ -6,7 +6,9 @@ use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::support::{PATIENCE, Process, component, run};
+use socket2::SockRef;
+
+use crate::support::{Ended, PATIENCE, Process, component, run};
 
 const FORMS: [&str; 2] = ["", "-wit"];
 const ANYWHERE: &str = "--allow-listen=tcp://127.0.0.1:*";
@@ -70,7 +72,7 @@ fn ss15_out_of_descriptors_accepting_pauses_is_reported_once_and_goes_on() {
 }
 
 #[test]
-fn l_keep_alive_probes_idle_connections() {
+fn l34_idle_connections_are_probed_where_asked_for() {
     for form in FORMS {
         let mut server = run(&[ANYWHERE], &format!("keeps-alive{form}"), &["5"]);
         let address = server.listening();
@@ -105,6 +107,74 @@ fn k7_the_backlog_is_what_was_asked_for_and_100_unless_it_was() {
             &["127.0.0.1", "0"],
         );
         assert_eq!(backlog(server.listening().port()), "100");
+    }
+}
+
+#[test]
+fn l41_connections_that_are_gone_before_they_are_accepted_disturb_nobody() {
+    for form in FORMS {
+        let mut server = run(
+            &[ANYWHERE],
+            &format!("echo-server{form}"),
+            &["127.0.0.1", "0"],
+        );
+        let address = server.listening();
+        for _ in 0..100 {
+            let client = TcpStream::connect(address).unwrap();
+            let reset = Some(Duration::ZERO);
+            SockRef::from(&client).set_linger(reset).unwrap();
+        }
+        assert!(answered(&connect(address), PATIENCE));
+        server.signal("INT");
+        let ended = server.end();
+        assert!(!ended.stderr.contains("accept failed"), "{ended:?}");
+    }
+}
+
+/// Runs the program on a machine of its own that has no IPv6, if this one can
+/// make one.
+fn without_ipv6(form: &str, hosts: &[&str]) -> Option<Ended> {
+    let script = "
+        ip link set lo up && echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6 || exit 77
+        exec \"$0\" \"$@\"";
+    let mut command = Command::new("unshare");
+    command
+        .args(["--user", "--map-root-user", "--net", "bash", "-c", script])
+        .arg(env!("CARGO_BIN_EXE_asyncio-streams"))
+        .args([
+            "run",
+            "--allow-listen=tcp://*:*",
+            "--allow-listen=tcp://localhost:*",
+        ])
+        .arg(component(&format!("listens{form}")))
+        .args(hosts);
+    let ended = Process::start(command).end();
+    let refused = ended.code == Some(77) || ended.stderr.starts_with("unshare:");
+    if refused {
+        eprintln!("not checked: no network namespaces here: {}", ended.stderr);
+    }
+    (!refused).then_some(ended)
+}
+
+#[test]
+fn l28_of_a_hosts_addresses_those_that_are_not_the_machines_are_passed_over() {
+    for form in FORMS {
+        let Some(ended) = without_ipv6(form, &["localhost"]) else {
+            return;
+        };
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        assert!(ended.stdout.starts_with("127.0.0.1:"), "{ended:?}");
+    }
+}
+
+#[test]
+fn l29_a_host_none_of_whose_addresses_is_the_machines_fails_the_call() {
+    for form in FORMS {
+        let Some(ended) = without_ipv6(form, &["127.0.0.1", "::1"]) else {
+            return;
+        };
+        assert_eq!(ended.code, Some(1), "{ended:?}");
+        assert!(ended.stderr.contains("[::1]:0: cannot assign"), "{ended:?}");
     }
 }
 

@@ -1,19 +1,3 @@
-//! Listens on all the hosts that are its arguments, on one free port, prints
-//! each address and ends.
-
-use asyncio_streams::{Hosts, println, start_server};
-
-async fn program() -> Result<(), Box<dyn std::error::Error>> {
-    let hosts: Vec<String> = asyncio_streams::args().skip(1).collect();
-    let hosts = match hosts.is_empty() {
-        true => Hosts::from(()),
-        false => hosts.into(),
-    };
-    let server = start_server(async |_, _| {}, hosts, 0).await?;
-    for address in server.sockets() {
-        println!("{address}");
-    }
-    Ok(())
-}
-
-asyncio_streams::run!(program);
+//! Listens and ends.
+use asyncio_streams as net;
+include!("../behaviours/listens.rs");

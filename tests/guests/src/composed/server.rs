@@ -220,9 +220,9 @@ impl Server {
 
     /// Runs `body`, then ends the server and its connections.
     pub async fn scope<T>(self, body: impl AsyncFnOnce(&Server) -> T) -> T {
+        let ending = Ending(self.0.clone());
         let result = body(&self).await;
-        self.0.close();
-        self.0.close_clients();
+        drop(ending);
         if timeout(Duration::from_secs(5), self.0.wait_closed())
             .await
             .is_err()
@@ -231,6 +231,16 @@ impl Server {
             self.0.wait_closed().await;
         }
         result
+    }
+}
+
+/// Ends a server.
+struct Ending(Rc<wit::Server>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.0.close();
+        self.0.close_clients();
     }
 }
 

@@ -1,0 +1,3 @@
+//! Listens and ends; composed.
+use guests::composed as net;
+include!("../behaviours/listens.rs");
