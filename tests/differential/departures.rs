@@ -1,0 +1,246 @@
+//! Where we depart from CPython on purpose: for each departure, exactly which
+//! pair of results it permits, and how the script goes on.
+//!
+//! The ids are those of the project's table of departures.
+
+use crate::answer::{Outcome, State};
+use crate::script::Action;
+use crate::undecided;
+
+/// One call, and what either side made of it.
+pub(crate) struct Case<'a> {
+    pub(crate) action: &'a Action,
+    /// CPython's.
+    pub(crate) theirs: &'a Outcome,
+    pub(crate) ours: &'a Outcome,
+    /// CPython's, before the step and after it.
+    pub(crate) before: State,
+    pub(crate) after: State,
+    /// What our reader has and nobody has read.
+    pub(crate) unread: &'a [u8],
+    pub(crate) limit: usize,
+    /// Another read was waiting, or had begun just before.
+    pub(crate) a_read_waited: bool,
+    /// The connection was closing when the call was made.
+    pub(crate) was_closing: bool,
+    pub(crate) memory: &'a Memory,
+}
+
+/// What has happened so far.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    /// A `wait_closed` was cancelled: CPython's others are too, from then on.
+    pub(crate) wait_closed_cancelled: bool,
+    /// `abort` threw bytes away.
+    pub(crate) discarded: bool,
+    /// Bytes that CPython's reader hides behind an error have been read from
+    /// ours.
+    pub(crate) ahead: bool,
+    /// `pause_reading` was called, and `resume_reading` not since.
+    pub(crate) paused_by_hand: bool,
+    /// That was done while flow control held the peer back: CPython has one
+    /// switch for both.
+    pub(crate) paused_twice: bool,
+    /// `close` or `abort` was called.
+    pub(crate) left: bool,
+    /// The peer has ended its data.
+    pub(crate) peer_ended: bool,
+}
+
+/// How a script goes on after a departure.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Then {
+    GoOn,
+    /// The two are no longer in step.
+    End,
+}
+
+pub(crate) type Departure = fn(&Case<'_>) -> Option<Then>;
+
+/// All departures, by id and the words for them in the table.
+pub(crate) const ALL: &[(&str, &str, Departure)] = &[
+    ("D1", "what had arrived is readable before the error", d1),
+    (
+        "D1e",
+        "as D1, when at_eof is asked after reading it",
+        d1_at_eof,
+    ),
+    ("D2", "a line over the limit is not thrown away", d2),
+    ("D3", "a write after the end is an error", d3),
+    (
+        "D4",
+        "cancelling one wait_closed leaves the others alone",
+        d4,
+    ),
+    ("D6", "a second read is refused", d6),
+    ("D8", "abort during drain is an error", d8),
+    (
+        "WR9",
+        "drain after the end: closed, not connection lost",
+        wr9,
+    ),
+    (
+        "C1",
+        "CPython trips over a connection that close had to flush",
+        c1,
+    ),
+];
+
+/// The departure that permits this, if one does.
+pub(crate) fn permitted(case: &Case<'_>) -> Option<(&'static str, Then)> {
+    let all = ALL.iter().chain(undecided::ALL);
+    let mut permitted = all.filter_map(|(id, _, rule)| Some((*id, rule(case)?)));
+    permitted.next()
+}
+
+/// Every departure by its id, with its words.
+pub(crate) fn table() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let by_outcome = ALL.iter().chain(undecided::ALL);
+    let by_outcome = by_outcome.map(|(id, what, _)| (*id, *what));
+    let by_state = [
+        ("D6s", "a second read(-1) takes nothing away and loses it"),
+        ("D12", "cancelling read(-1) loses nothing"),
+    ];
+    by_outcome.chain(by_state).chain(undecided::STATE)
+}
+
+/// CPython: the error hides bytes already received. Here: nothing asked for,
+/// then the bytes, then the error.
+fn d1(case: &Case<'_>) -> Option<Then> {
+    (case.action.reads() && *case.theirs == Outcome::Connection).then_some(())?;
+    let expected = after_an_error(case.action, case.unread, case.limit)?;
+    (*case.ours == expected).then_some(Then::GoOn)
+}
+
+/// CPython's reader still has the bytes that it hides, so it is not at their
+/// end.
+fn d1_at_eof(case: &Case<'_>) -> Option<Then> {
+    let other = |text: &str| Outcome::Other(text.to_owned());
+    let asked = case.action.verb() == "at_eof" && case.memory.ahead;
+    let read = *case.theirs == other("false") && *case.ours == other("true");
+    (asked && read && case.unread.is_empty()).then_some(Then::GoOn)
+}
+
+/// What a read comes to when the connection has failed with `unread` bytes in
+/// the buffer.
+fn after_an_error(action: &Action, unread: &[u8], limit: usize) -> Option<Outcome> {
+    let until = |separator: &[u8]| {
+        let found = unread.windows(separator.len()).position(|w| w == separator);
+        let searched = (unread.len() + 1).saturating_sub(separator.len());
+        match found {
+            Some(consumed) if consumed > limit => Outcome::Overrun { consumed },
+            Some(at) => Outcome::Data(unread[..at + separator.len()].to_vec()),
+            None if searched > limit => Outcome::Overrun { consumed: searched },
+            None => Outcome::Connection,
+        }
+    };
+    let some = |count: usize| match unread.len().min(count) {
+        0 if count > 0 => Outcome::Connection,
+        count => Outcome::Data(unread[..count].to_vec()),
+    };
+    Some(match (action.verb(), action.argument()) {
+        ("read", "-1") => some(usize::MAX),
+        ("read", count) => some(count.parse().ok()?),
+        ("readexactly", count) => match count.parse().ok()? {
+            count if count > unread.len() => Outcome::Connection,
+            count => Outcome::Data(unread[..count].to_vec()),
+        },
+        ("readuntil", separator) => until(&crate::words::unquote(separator)?),
+        ("readline", _) => until(b"\n"),
+        _ => return None,
+    })
+}
+
+/// CPython: `readline` throws the line away, or all there is of it. Here: as
+/// `readuntil`, nothing is consumed; the test has read the same bytes at once.
+fn d2(case: &Case<'_>) -> Option<Then> {
+    match (case.theirs, case.ours) {
+        (Outcome::LineOverrun { found, dropped }, Outcome::Overrun { consumed })
+            if *dropped == consumed + usize::from(*found) =>
+        {
+            Some(Then::GoOn)
+        }
+        _ => None,
+    }
+}
+
+/// CPython: a write after `close`, or on a lost connection, vanishes, or is
+/// sent if something else still waits to be. Here: an error.
+fn d3(case: &Case<'_>) -> Option<Then> {
+    let refused = matches!(
+        case.ours,
+        Outcome::Closed | Outcome::Aborted | Outcome::Connection
+    );
+    let closing = case.action.writes() && case.was_closing;
+    (closing && refused && *case.theirs == Outcome::Ok).then_some(())?;
+    Some(match case.before.queued {
+        true => Then::End,
+        false => Then::GoOn,
+    })
+}
+
+/// CPython: cancelling one `wait_closed` cancels all others, now and later.
+/// Here: they wait, or have their answer.
+fn d4(case: &Case<'_>) -> Option<Then> {
+    let cancelled = case.memory.wait_closed_cancelled && *case.theirs == Outcome::Cancelled;
+    (case.action.verb() == "wait_closed" && cancelled).then_some(())?;
+    let right = match case.ours {
+        Outcome::Pending => !case.after.closed,
+        Outcome::Ok | Outcome::Connection => case.after.closed,
+        _ => false,
+    };
+    right.then_some(Then::GoOn)
+}
+
+/// CPython: a read that the buffer can satisfy takes bytes away from one that
+/// waits for more. Here: it is refused.
+fn d6(case: &Case<'_>) -> Option<Then> {
+    let second = case.action.reads() && case.a_read_waited;
+    (second && *case.ours == Outcome::Busy).then_some(())?;
+    match case.theirs {
+        Outcome::Overrun { .. } => Some(Then::GoOn),
+        Outcome::Data(_) | Outcome::LineOverrun { .. } => Some(Then::End),
+        _ => None,
+    }
+}
+
+/// CPython: a drain that waits when `abort` throws its bytes away ends well,
+/// and a later one says that the connection is lost. Here: both say that it was
+/// aborted.
+fn d8(case: &Case<'_>) -> Option<Then> {
+    let ends = matches!(case.theirs, Outcome::Ok | Outcome::Connection);
+    let aborted = case.memory.discarded && *case.ours == Outcome::Aborted;
+    (case.action.verb() == "drain" && ends && aborted).then_some(Then::GoOn)
+}
+
+/// The same error by two names: CPython calls a connection lost that was closed
+/// on this side. A drain in the same turn as the close sees that loss there, and
+/// here everything sent.
+fn wr9(case: &Case<'_>) -> Option<Then> {
+    let closed = case.memory.left && case.after.closed;
+    let named = match case.ours {
+        Outcome::Closed => true,
+        Outcome::Ok => !case.before.closing,
+        _ => false,
+    };
+    (case.action.verb() == "drain" && closed && named && *case.theirs == Outcome::Connection)
+        .then_some(Then::GoOn)
+}
+
+/// A defect of CPython that nobody would want: the transport forgets to note
+/// that a connection which `close` had to flush is gone, and `abort` or `write`
+/// then find no loop.
+fn c1(case: &Case<'_>) -> Option<Then> {
+    let trips = matches!(case.theirs, Outcome::Other(text) if text.starts_with("unexpected AttributeError: 'NoneType'"));
+    let right = match case.action.verb() {
+        "abort" => *case.ours == Outcome::Ok,
+        _ => case.action.writes() && *case.ours == Outcome::Closed,
+    };
+    (trips && case.before.closed && right).then_some(Then::GoOn)
+}
+
+/// D6 once more. CPython: a second `read(-1)` takes what there is, then has to
+/// wait, is refused, and has lost it. Here: it is refused.
+pub(crate) fn lost_by_a_second_read(theirs: State, ours: State) -> bool {
+    theirs.buffered < ours.buffered && theirs.received == ours.received
+}
