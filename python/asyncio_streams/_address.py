@@ -1,6 +1,8 @@
 """Arguments and addresses: Python's forms and the WIT's."""
 
+import errno
 import operator
+import os
 import socket
 from ipaddress import IPv4Address, IPv6Address
 
@@ -24,21 +26,57 @@ def sockaddr(address):
     return ""
 
 
-def host(value):
-    if value is None or isinstance(value, str):
-        return value
+class TransportSocket:
+    """What stands for a socket, as asyncio's class of this name: its addresses
+    and kind. The socket itself is the host's."""
+
+    type = socket.SOCK_STREAM
+    proto = getattr(socket, "IPPROTO_TCP", 6)
+
+    def __init__(self, sockname, peername=None):
+        ipv4 = isinstance(sockname, wit.SocketAddress_Ipv4)
+        self.family = socket.AF_INET if ipv4 else socket.AF_INET6
+        self._sockname = sockaddr(sockname)
+        self._peername = None if peername is None else sockaddr(peername)
+
+    def getsockname(self):
+        return self._sockname
+
+    def getpeername(self):
+        if self._peername is None:
+            raise OSError(errno.ENOTCONN, os.strerror(errno.ENOTCONN))
+        return self._peername
+
+    def getsockopt(self, *args):
+        """Not possible: OSError."""
+        raise OSError(errno.ENOPROTOOPT, os.strerror(errno.ENOPROTOOPT))
+
+    setsockopt = getsockopt
+
+    def __repr__(self):
+        peer = "" if self._peername is None else f" raddr={self._peername!r}"
+        return f"<TransportSocket laddr={self._sockname!r}{peer}>"
+
+
+def text(name, value):
+    """A str of Unicode; another one would trap on its way to the component."""
     if isinstance(value, bytes):
         return value.decode("ascii")
-    raise TypeError(f"host must be str, bytes or None, not {type(value).__name__}")
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be str, not {type(value).__name__}")
+    value.encode()
+    return value
+
+
+def host(value):
+    return None if value is None else text("host", value)
 
 
 def port(value):
     if value is None:
         return wit.Port_Number(0)
-    if isinstance(value, bytes):
-        value = value.decode("ascii")
-    if isinstance(value, str):
-        return wit.Port_Service(value)
+    if isinstance(value, (str, bytes)):
+        return wit.Port_Service(text("port", value))
     value = operator.index(value)
     if not 0 <= value <= 65535:
         raise OverflowError(f"port must be 0-65535, not {value}")
@@ -51,7 +89,7 @@ def limit(value):
     value = operator.index(value)
     if value <= 0:
         raise ValueError("Limit cannot be <= 0")
-    return value
+    return min(value, 2**63)
 
 
 def no_sock(sock, host, port):
@@ -73,7 +111,7 @@ def number(name, value):
 def nanoseconds(name, value):
     if not value >= 0:
         raise ValueError(f"{name} must not be negative, got {value!r}")
-    return int(value * 1e9)
+    return int(min(value * 1e9, 2**63))
 
 
 def family(value):

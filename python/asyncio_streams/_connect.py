@@ -26,8 +26,10 @@ async def open_connection(
     happy_eyeballs_delay=None,
     interleave=None,
     all_errors=False,
+    timeout=None,
 ):
-    """asyncio's `open_connection`; `limit=None` is 64 KiB.
+    """asyncio's `open_connection`; `limit=None` is 64 KiB, and `timeout` in
+    seconds is for the whole of it: TimeoutError.
 
     An OSError has `exceptions`: one for each address that was tried.
     Cancelled, it closes the connection once it is made: the call itself cannot
@@ -54,6 +56,8 @@ async def open_connection(
         )
     if interleave is not None:
         options.set_interleave(_address.number("interleave", interleave))
+    if timeout is not None:
+        options.set_timeout(_address.nanoseconds("timeout", timeout))
     if ssl:
         if ssl is not True:
             raise NotImplementedError("ssl: only True, which is the default context")
@@ -67,7 +71,7 @@ async def open_connection(
             if value is not None:
                 raise ValueError(f"{name} is only meaningful with ssl")
     if server_hostname is not None:
-        options.set_server_hostname(server_hostname)
+        options.set_server_hostname(_address.text("server_hostname", server_hostname))
     if ssl_handshake_timeout is not None:
         options.set_ssl_handshake_timeout(
             _address.nanoseconds("ssl_handshake_timeout", ssl_handshake_timeout)
@@ -81,7 +85,7 @@ async def open_connection(
         pair = await _loop.call(opening, late=lambda pair: pair[1].abort())
     except Err as error:
         raise connect_error(error.value, all_errors) from None
-    connection = Connection(*pair, limit)
+    connection = Connection(*pair)
     return StreamReader(connection), StreamWriter(connection)
 
 

@@ -1,5 +1,6 @@
 """The errors of the WIT as Python's exceptions."""
 
+import asyncio
 import errno
 import os
 import socket
@@ -61,7 +62,8 @@ def tls_text(error):
 
 def lookup_error(failure):
     if isinstance(failure.code, wit.LookupErrorCode_AccessDenied):
-        return PermissionError(errno.EACCES, f"looking up {failure.name!r}: {os.strerror(errno.EACCES)}")
+        text = f"looking up {failure.name!r}: {os.strerror(errno.EACCES)}"
+        return PermissionError(errno.EACCES, text)
     if isinstance(failure.code, wit.LookupErrorCode_Other):
         name, number, text = "EAI_FAIL", -4, failure.code.value or "unknown error"
     else:
@@ -144,8 +146,23 @@ def write_error(error):
 
 def read_error(error):
     match error:
+        case wit.ReadError_LimitOverrun(overrun):
+            text = "Separator is not found, and chunk exceed the limit"
+            if overrun.found:
+                text = "Separator is found, but chunk is longer than limit"
+            return asyncio.LimitOverrunError(text, overrun.consumed)
+        case wit.ReadError_Incomplete(read):
+            return asyncio.IncompleteReadError(read.partial, read.expected)
         case wit.ReadError_Connection(code):
             return code_error(code)
         case wit.ReadError_InvalidArgument(text):
             return ValueError(text)
-    return RuntimeError(f"read failed: {error!r}")
+    return RuntimeError("another read is waiting")
+
+
+def failure(failure):
+    """What went wrong in a server with nobody waiting: in words, and the error."""
+    if isinstance(failure, wit.ServerFailure_Accept):
+        return "socket.accept() out of system resource", code_error(failure.value)
+    peer = failure.value.peer and sockaddr(failure.value.peer)
+    return f"TLS handshake with {peer!r} failed", OSError(tls_text(failure.value.error))

@@ -26,12 +26,25 @@ _clocks = set()
 # How long calls may take to end once the program has.
 _LINGER = 5
 
+# Calls in a row that did not wait, before one lets other tasks run.
+_CALLS = 64
 
-def start(coroutine):
-    """A task for one import call, to be awaited through `end_of`."""
-    task = loop.create_task(coroutine)
-    _calls.add(task)
-    task.add_done_callback(_ended)
+# Turns of the loop in a row, before the host has one.
+_TURNS = 1000
+
+_left = _CALLS
+
+
+def start(coroutine, eager=False):
+    """A task for one import call, to be awaited through `end_of`. Eager, it has
+    begun, and has ended if it need not wait."""
+    context = loop.context_of(None)
+    task = asyncio.Task(coroutine, loop=loop, context=context, eager_start=eager)
+    if task.done():
+        _ended(task)
+    else:
+        _calls.add(task)
+        task.add_done_callback(_ended)
     return task
 
 
@@ -40,6 +53,17 @@ def _ended(task):
     _clocks.discard(task)
     if not task.cancelled():
         task.exception()  # for those who wait, if anybody does
+
+
+def spent():
+    """Counts a call that may not have to wait; true if it should let others run
+    first."""
+    global _left
+    _left -= 1
+    if _left > 0:
+        return False
+    _left = _CALLS
+    return True
 
 
 def end_of(task):
@@ -59,7 +83,9 @@ def end_of(task):
 async def call(coroutine, late=None):
     """The result of one import call. `late` gets a result that comes after the
     caller was cancelled."""
-    task = start(coroutine)
+    task = start(coroutine, eager=True)
+    if task.done():
+        return task.result()
     try:
         await end_of(task)
     except asyncio.CancelledError:
@@ -77,10 +103,11 @@ class Shared:
         self._task = None
 
     async def __call__(self):
-        if self._task is None or self._task.done():
-            self._task = start(self._function())
         task = self._task
-        await end_of(task)
+        if task is None or task.done():
+            task = self._task = start(self._function(), eager=True)
+        if not task.done():
+            await end_of(task)
         return task.result()
 
 
@@ -93,12 +120,22 @@ class _Loop(type(_support._loop)):
         self._waits = []
         self._handler = None
         self._count = 0
+        self._breath = None
         self.stopped = None
         self.main = None
         self.context = None
 
     def poll(self, state):
+        """Runs what can run. Tasks that never wait leave some for later, so that
+        the host, and with it all others, has its turn."""
+        turns = 0
         while state.handles:
+            if turns == _TURNS:
+                if self._breath is None or self._breath.done():
+                    self._breath = start(monotonic_clock.wait_for(1), eager=True)
+                    _clocks.add(self._breath)
+                return
+            turns += 1
             handles, state.handles = state.handles, []
             for handle in handles:
                 if handle._cancelled:
@@ -112,19 +149,19 @@ class _Loop(type(_support._loop)):
             if self.exception is not None:
                 raise self.exception
 
-    def _context(self, context):
+    def context_of(self, context):
         """The context, or the program's where it belongs to no call of an
         export: a finalizer's, that runs between the tasks."""
         context = contextvars.copy_context() if context is None else context
         return context if _support._future_state in context else self.context.copy()
 
     def call_soon(self, callback, *args, context=None):
-        return super().call_soon(callback, *args, context=self._context(context))
+        return super().call_soon(callback, *args, context=self.context_of(context))
 
     call_soon_threadsafe = call_soon
 
     def create_task(self, coroutine, *, name=None, context=None, **more):
-        context = self._context(context)
+        context = self.context_of(context)
         return asyncio.Task(coroutine, loop=self, name=name, context=context, **more)
 
     def time(self):
@@ -134,7 +171,7 @@ class _Loop(type(_support._loop)):
         return self.call_at(self.time() + delay, callback, *args, context=context)
 
     def call_at(self, when, callback, *args, context=None):
-        timer = asyncio.TimerHandle(when, callback, args, self, self._context(context))
+        timer = asyncio.TimerHandle(when, callback, args, self, self.context_of(context))
         timer._scheduled = True
         self._count += 1
         heapq.heappush(self._timers, (when, self._count, timer))
@@ -158,11 +195,11 @@ class _Loop(type(_support._loop)):
         await monotonic_clock.wait_until(max(0, int(when * 1e9) + 1))
         self._waits.remove(when)
         now = self.time()
+        handles = _support._future_state.get().handles
         while self._timers and self._timers[0][0] <= now:
             _, _, timer = heapq.heappop(self._timers)
             timer._scheduled = False
-            if not timer._cancelled:
-                timer._run()
+            handles.append(timer)
         self._wait_for_first()
 
     def set_exception_handler(self, handler):

@@ -1,7 +1,6 @@
 """Servers."""
 
 import asyncio
-import socket
 import weakref
 
 from componentize_py_types import Err
@@ -9,8 +8,9 @@ from wit_world.imports import asyncio_streams_types as types
 from wit_world.imports import server as wit
 
 from . import _address, _loop
-from ._errors import listen_error, server_error
-from ._streams import Connection, StreamReader, StreamWriter
+from ._address import TransportSocket
+from ._errors import failure, listen_error, server_error
+from ._streams import Connection, StreamReader, StreamWriter, Transport
 
 # How long connections may take to close when the server's scope is left.
 _DEADLINE = 5
@@ -91,7 +91,7 @@ async def start_server(
         server = await _loop.call(starting, late=lambda server: server.close())
     except Err as error:
         raise listen_error(error.value) from None
-    server = Server(server, client_connected_cb, limit)
+    server = Server(server, client_connected_cb)
     if start_serving:
         server._accept()
     return server
@@ -102,31 +102,13 @@ async def start_unix_server(*args, **kwargs):
     raise NotImplementedError("Unix sockets are not supported")
 
 
-class ServerSocket:
-    """A listening socket's address."""
-
-    type = socket.SOCK_STREAM
-
-    def __init__(self, address):
-        ipv4 = isinstance(address, types.SocketAddress_Ipv4)
-        self.family = socket.AF_INET if ipv4 else socket.AF_INET6
-        self._name = _address.sockaddr(address)
-
-    def getsockname(self):
-        return self._name
-
-    def __repr__(self):
-        return f"<ServerSocket {self._name!r}>"
-
-
 class Server:
     """asyncio's Server; comes from `start_server`."""
 
-    def __init__(self, server, callback, limit):
+    def __init__(self, server, callback):
         self._wit = server
         self._callback = callback
-        self._limit = limit
-        self._accepting = None
+        self._accepting = False
         self._forever = None
         self._wait_closed = _loop.Shared(server.wait_closed)
         self._closed = False
@@ -135,7 +117,7 @@ class Server:
     @property
     def sockets(self):
         """Where it listens; empty once it is closed."""
-        return tuple(map(ServerSocket, self._wit.sockets()))
+        return tuple(map(TransportSocket, self._wit.sockets()))
 
     def get_loop(self):
         return _loop.loop
@@ -209,55 +191,65 @@ class Server:
             await self.wait_closed()
 
     def _accept(self):
-        if self._accepting is None:
-            accept = accept_all(self._wit, self._callback, self._limit)
-            self._accepting = _loop.start(accept)
+        if not self._accepting:
+            self._accepting = True
+            _loop.start(self._accept_all())
+            _loop.start(self._watch())
+
+    async def _accept_all(self):
+        """Calls back for each connection until the server is closed."""
+        tasks = set()
+        while True:
+            try:
+                pair = self._wit.accept_nowait()
+                if pair is None:
+                    await self._wit.ready()
+                    continue
+            except Err as error:
+                if not isinstance(error.value, types.ServerError_Closed):
+                    report("accepting failed", server_error(error.value))
+                return
+            connected(self._callback, Connection(*pair), tasks)
+            # A ready accept does not wait: let the others run.
+            await asyncio.sleep(0)
+
+    async def _watch(self):
+        """Reports what goes wrong in the server until it is closed."""
+        try:
+            while True:
+                report(*failure(await self._wit.next_failure()))
+        except Err:
+            return
 
     def __repr__(self):
         return f"<Server sockets={self.sockets!r}>"
 
 
-async def accept_all(server, callback, limit):
-    """Calls back for each connection until the server is closed."""
-    tasks = set()
-    while True:
-        try:
-            pair = server.accept_nowait()
-            if pair is None:
-                await server.ready()
-                continue
-        except Err as error:
-            if not isinstance(error.value, types.ServerError_Closed):
-                report(server_error(error.value), "accepting failed")
-            return
-        connected(callback, Connection(*pair, limit), tasks)
-        # A ready accept does not wait: let the others run.
-        await asyncio.sleep(0)
-
-
 def connected(callback, connection, tasks):
     writer = connection.writer
-    try:
-        result = callback(StreamReader(connection), StreamWriter(connection))
-    except Exception as error:
+
+    def failed(error):
         writer.close()
-        report(error, "client_connected_cb failed")
-        return
-    if not asyncio.iscoroutine(result):
-        return
+        message = "Unhandled exception in client_connected_cb"
+        report(message, error, transport=Transport(writer))
 
     def ended(task):
         tasks.discard(task)
         if task.cancelled():
             writer.close()
-        elif (error := task.exception()) is not None:
-            writer.close()
-            report(error, "client_connected_cb failed")
+        elif isinstance(error := task.exception(), Exception):
+            failed(error)
 
-    task = _loop.loop.create_task(result)
-    tasks.add(task)
-    task.add_done_callback(ended)
+    try:
+        result = callback(StreamReader(connection), StreamWriter(connection))
+    except Exception as error:
+        failed(error)
+        return
+    if asyncio.iscoroutine(result):
+        task = _loop.loop.create_task(result)
+        tasks.add(task)
+        task.add_done_callback(ended)
 
 
-def report(error, message):
-    _loop.loop.call_exception_handler({"message": message, "exception": error})
+def report(message, error, **more):
+    _loop.loop.call_exception_handler({"message": message, "exception": error, **more})

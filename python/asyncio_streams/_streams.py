@@ -1,12 +1,13 @@
 """Reader and writer.
 
-The reader waits with `ready(some(1))` only, and keeps what it has taken and not
-yet returned in a buffer of its own. A `ready` for another request would answer
-more, but it could not be given up: componentize-py cannot cancel a call, and
-while one waits the next read of another kind is refused as `busy`.
+A read is tried with `read-nowait`, which cannot be cancelled, and waits with
+`ready`, which takes nothing: so a read that is given up has lost nothing. Its
+`ready` goes on, for componentize-py cannot cancel a call, and gives way to the
+next read.
 """
 
 import asyncio
+import operator
 import weakref
 
 from componentize_py_types import Err
@@ -14,11 +15,11 @@ from wit_world.imports import asyncio_streams_types as wit
 from wit_world.imports import streams
 
 from . import _loop
-from ._address import sockaddr
+from ._address import TransportSocket, sockaddr
 from ._errors import code_error, read_error, write_error
 
-# What is taken from the component at once, beyond what was asked for.
-_CHUNK = 2**16
+_ALL = streams.ReadRequest_All()
+_MOST = 2**64 - 1
 
 _open = weakref.WeakSet()
 
@@ -27,10 +28,9 @@ class Connection:
     """What a reader and its writer have in common. Closed when both are gone,
     also while a call is under way that holds the component's reader."""
 
-    def __init__(self, reader, writer, limit):
+    def __init__(self, reader, writer):
         self.reader = reader
         self.writer = writer
-        self.limit = limit
         self.drain = _loop.Shared(writer.drain)
         self.wait_closed = _loop.Shared(writer.wait_closed)
         _open.add(self)
@@ -55,94 +55,77 @@ def close_all(wait):
 
 class StreamReader:
     """asyncio's StreamReader. Comes from connections; cancelling a read at any
-    time loses nothing."""
+    time loses nothing.
+
+    `limit` replaces the connection's limit for one call.
+    """
 
     def __init__(self, connection):
         self._connection = connection
         self._wit = connection.reader
-        self._limit = connection.limit
-        self._buffer = bytearray()
-        self._error = None
-        self._eof = False
-        # The call that waits for data; it outlives the read that made it.
-        self._ready = None
-        # The read that waits.
+        # What the read waits for that waits.
         self._waiter = None
 
     def at_eof(self):
         """Whether the data have ended and all were read."""
-        return not self._buffer and (self._eof or self._wit.at_eof())
+        return self._wit.at_eof()
 
     async def read(self, n=-1):
         """Up to `n` bytes, at least one; all to the end if `n` is negative."""
+        n = operator.index(n)
         if n == 0:
             return b""
-        self._check_free("read")
-        if n < 0:
-            while self._take(_CHUNK) or (not self._ended() and await self._wait()):
-                pass
-            if self._error is not None and not self._buffer:
-                raise self._error
-            return self._consume(len(self._buffer))
-        while len(self._buffer) < n and not self._take(n - len(self._buffer)):
-            if self._buffer:
-                break
-            if self._error is not None:
-                raise self._error
-            if self._eof:
-                break
-            await self._wait()
-        return self._consume(n)
+        request = _ALL if n < 0 else streams.ReadRequest_Some(min(n, _MOST))
+        return await self._read("read", request)
 
-    async def readline(self):
+    async def readline(self, *, limit=None):
         """A line with its newline; at the end what is left. Unlike CPython's,
         an over-long line raises LimitOverrunError and loses nothing."""
-        try:
-            return await self._until("readline", (b"\n",))
-        except asyncio.IncompleteReadError as error:
-            return error.partial
+        return await self._read("readline", streams.ReadRequest_Line(_limit(limit)))
+
+    async def readlines(self, max=1000, *, limit=None):
+        """Waits for a line and returns all that have arrived, `max` at most:
+        cheaper than one by one. Empty at the end."""
+        max, limit = operator.index(max), _limit(limit)
+        if not 0 < max < 2**32:
+            raise ValueError(f"max must be 1 to 4294967295, not {max}")
+
+        def take(_):
+            return self._wit.readlines_nowait(max, limit)
+
+        return await self._read("readlines", streams.ReadRequest_Line(limit), take)
 
     async def readexactly(self, n):
         """Exactly `n` bytes, or IncompleteReadError with those there were."""
+        n = operator.index(n)
         if n < 0:
             raise ValueError("readexactly size can not be less than zero")
         if n == 0:
             return b""
-        self._check_free("readexactly")
-        while len(self._buffer) < n:
-            if not self._take(n - len(self._buffer)):
-                if self._error is not None:
-                    raise self._error
-                if self._eof:
-                    raise asyncio.IncompleteReadError(self._consume(len(self._buffer)), n)
-                await self._wait()
-        return self._consume(n)
+        return await self._read("readexactly", streams.ReadRequest_Exactly(min(n, _MOST)))
 
-    async def readuntil(self, separator=b"\n"):
-        """Up to and including the separator, or the first of a tuple's."""
+    async def readuntil(self, separator=b"\n", *, limit=None):
+        """Up to and including the separator, or that of a tuple's which ends
+        first."""
         separators = separator if isinstance(separator, tuple) else (separator,)
         if not separators:
             raise ValueError("Separator should contain at least one element")
+        separators = [_bytes("separator", separator) for separator in separators]
         if not all(separators):
             raise ValueError("Separator should be at least one-byte string")
-        return await self._until("readuntil", separators)
+        request = streams.ReadRequest_Until((separators, _limit(limit)))
+        return await self._read("readuntil", request)
 
     async def discard_line(self):
         """Drops all up to and including the next newline, or the end: the way
-        past a line that is over the limit. Returns how many bytes that was."""
-        self._check_free("discard_line")
+        past a line that is over the limit. Returns how many bytes that was.
+        Cancelled, it has dropped some of them."""
         dropped = 0
         while True:
-            end = self._buffer.find(b"\n") + 1
-            dropped += len(self._consume(end or len(self._buffer)))
-            if end:
-                return dropped
-            if not self._take(_CHUNK):
-                if self._error is not None:
-                    raise self._error
-                if self._eof:
-                    return dropped
-                await self._wait()
+            try:
+                return dropped + len(await self.readline())
+            except asyncio.LimitOverrunError as error:
+                dropped += len(await self.readexactly(error.consumed))
 
     def __aiter__(self):
         return self
@@ -153,80 +136,41 @@ class StreamReader:
             raise StopAsyncIteration
         return line
 
-    async def _until(self, name, separators):
-        self._check_free(name)
-        longest = max(map(len, separators))
-        searched = 0
-        while True:
-            found = None
-            for separator in separators:
-                start = self._buffer.find(separator, searched)
-                if start >= 0 and (found is None or start + len(separator) < found[1]):
-                    found = start, start + len(separator)
-            if found is not None:
-                if found[0] > self._limit:
-                    raise asyncio.LimitOverrunError(
-                        "Separator is found, but chunk is longer than limit", found[0]
-                    )
-                return self._consume(found[1])
-            searched = max(0, len(self._buffer) + 1 - longest)
-            if searched > self._limit:
-                raise asyncio.LimitOverrunError(
-                    "Separator is not found, and chunk exceed the limit", searched
-                )
-            if not self._take(_CHUNK):
-                if self._error is not None:
-                    raise self._error
-                if self._eof:
-                    partial = self._consume(len(self._buffer))
-                    raise asyncio.IncompleteReadError(partial, None)
-                await self._wait()
-
-    def _consume(self, n):
-        data = bytes(self._buffer[:n])
-        del self._buffer[:n]
-        return data
-
-    def _ended(self):
-        return self._eof or self._error is not None
-
-    def _take(self, n):
-        """Moves up to `n` bytes from the component here; whether there were any.
-        Notes the end and the connection's error."""
-        if self._ended() or (self._ready is not None and not self._ready.done()):
-            return False
-        self._ready = None
-        try:
-            data = self._wit.read_nowait(streams.ReadRequest_Some(n))
-        except Err as error:
-            self._error = read_error(error.value)
-            return False
-        if data is None:
-            return False
-        self._eof = not data
-        self._buffer += data
-        return bool(data)
-
-    async def _wait(self):
-        """Waits until the component has something; true."""
-        if self._ended():
-            return True
-        if self._ready is None:
-            self._ready = _loop.start(self._wit.ready(streams.ReadRequest_Some(1)))
-        waiter = self._waiter = _loop.end_of(self._ready)
-        try:
-            await waiter
-        finally:
-            if self._waiter is waiter:
-                self._waiter = None
-        return True
-
-    def _check_free(self, name):
+    async def _read(self, name, request, take=None):
+        if _loop.spent():
+            await asyncio.sleep(0)
         # A read that was cancelled a moment ago has not run since.
         if self._waiter is not None and not self._waiter.cancelled():
             raise RuntimeError(
                 f"{name}() called while another coroutine is already waiting for incoming data"
             )
+        take = take or self._wit.read_nowait
+        try:
+            while (data := take(request)) is None:
+                await self._ready(request)
+            return data
+        except Err as error:
+            raise read_error(error.value) from None
+
+    async def _ready(self, request):
+        """Waits until it is worth trying again."""
+        waiter = self._waiter = _loop.end_of(_loop.start(self._wit.ready(request), eager=True))
+        try:
+            await waiter
+        except asyncio.CancelledError:
+            if isinstance(request, (streams.ReadRequest_All, streams.ReadRequest_Exactly)):
+                # Nobody wants that much any more: what takes its place ends
+                # with the next byte, and receiving pauses at the limit again.
+                more = streams.ReadRequest_Exactly(self._wit.buffered() + 1)
+                _loop.start(self._wit.ready(more), eager=True)
+            raise
+        finally:
+            if self._waiter is waiter:
+                self._waiter = None
+
+    def __repr__(self):
+        eof = " eof" if self.at_eof() else ""
+        return f"<StreamReader {self._wit.buffered()} bytes{eof} limit={self._wit.limit()}>"
 
 
 class StreamWriter:
@@ -235,23 +179,21 @@ class StreamWriter:
     def __init__(self, connection):
         self._connection = connection
         self._wit = connection.writer
+        self._transport = Transport(connection.writer, connection)
 
     @property
     def transport(self):
         """The controls of the connection."""
-        return Transport(self._connection)
+        return self._transport
 
     def write(self, data):
         """Takes the bytes; they are sent in the background. After `close` it
         raises, where CPython's loses them."""
-        if not isinstance(data, (bytes, bytearray, memoryview)):
-            kind = type(data).__name__
-            raise TypeError(f"data argument must be a bytes-like object, not {kind!r}")
-        _writing(self._wit.write, bytes(data))
+        _writing(self._wit.write, _bytes("data", data))
 
     def writelines(self, data):
         """Writes the pieces in order, all or none."""
-        self.write(b"".join(data))
+        _writing(self._wit.write, b"".join(data))
 
     async def drain(self):
         """Waits while too much is waiting to be sent."""
@@ -282,23 +224,26 @@ class StreamWriter:
             raise code_error(error.value) from None
 
     def get_extra_info(self, name, default=None):
-        """`peername`, `sockname`; `default` for what there is not."""
-        info = self._wit.get_extra_info(name)
-        if info is None:
-            return default
-        return sockaddr(info.value) if isinstance(info, wit.ExtraInfo_Address) else info.value
+        """`peername`, `sockname`, `socket`; `default` for what there is not."""
+        return self._transport.get_extra_info(name, default)
 
     async def start_tls(self, *args, **kwargs):
         """Not yet."""
         raise NotImplementedError("TLS is not supported")
 
+    def __repr__(self):
+        return f"<StreamWriter transport={self._transport!r}>"
 
-class Transport:
+
+class Transport(asyncio.Transport):
     """What `writer.transport` gives."""
 
-    def __init__(self, connection):
-        self._connection = connection
-        self._wit = connection.writer
+    def __init__(self, writer, owner=None):
+        super().__init__()
+        self._wit = writer
+        # Keeps the connection open.
+        self._owner = owner
+        self._socket = None
 
     write = StreamWriter.write
     writelines = StreamWriter.writelines
@@ -306,7 +251,20 @@ class Transport:
     write_eof = StreamWriter.write_eof
     close = StreamWriter.close
     is_closing = StreamWriter.is_closing
-    get_extra_info = StreamWriter.get_extra_info
+
+    def get_extra_info(self, name, default=None):
+        if name == "socket":
+            return self._get_socket() or default
+        known = isinstance(name, str) and name.isascii()
+        info = self._wit.get_extra_info(name) if known else None
+        if info is None:
+            return default
+        return sockaddr(info.value) if isinstance(info, wit.ExtraInfo_Address) else info.value
+
+    def _get_socket(self):
+        if self._socket is None and (name := self._wit.sockname()) is not None:
+            self._socket = TransportSocket(name, self._wit.peername())
+        return self._socket
 
     def abort(self):
         """Throws away what is not sent and closes at once."""
@@ -314,9 +272,9 @@ class Transport:
 
     def set_write_buffer_limits(self, high=None, low=None):
         """The marks at which `drain` begins and ends to wait."""
-        for value in (high, low):
-            if value is not None and value < 0:
-                raise ValueError(f"high ({high!r}) must be >= low ({low!r}) must be >= 0")
+        high, low = (value if value is None else operator.index(value) for value in (high, low))
+        if min(high or 0, low or 0) < 0:
+            raise ValueError(f"high ({high!r}) must be >= low ({low!r}) must be >= 0")
         _writing(self._wit.set_write_buffer_limits, high, low)
 
     def get_write_buffer_limits(self):
@@ -335,9 +293,29 @@ class Transport:
     def is_reading(self):
         return self._wit.is_reading()
 
+    def __repr__(self):
+        closing = " closing" if self.is_closing() else ""
+        return f"<Transport{closing} peername={self.get_extra_info('peername')!r}>"
+
 
 def _writing(function, *args):
     try:
         function(*args)
     except Err as error:
         raise write_error(error.value) from None
+
+
+def _bytes(name, value):
+    if not isinstance(value, (bytes, bytearray, memoryview)):
+        kind = type(value).__name__
+        raise TypeError(f"{name} argument must be a bytes-like object, not {kind!r}")
+    return bytes(value)
+
+
+def _limit(value):
+    if value is None:
+        return None
+    value = operator.index(value)
+    if value <= 0:
+        raise ValueError("Limit cannot be <= 0")
+    return min(value, _MOST)

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::LazyLock;
 
-use crate::support::{Ended, Process, python, run, workspace};
+use crate::support::{Ended, Process, component, python, run, workspace};
 
 const SERVER: &str = "tcp-echo-server-py";
 const CLIENT: &str = "tcp-echo-client-py";
@@ -138,41 +138,86 @@ fn an_exception_is_a_traceback_and_exit_code_1() {
 /// What python/tests/behaviours.py printed: one run for all its checks.
 static BEHAVIOURS: LazyLock<Ended> = LazyLock::new(|| behaviours("3", &[]));
 
+/// Descriptors that the program may have: some hundred connections, and an end
+/// of them within reach.
+const DESCRIPTORS: &str = "ulimit -n 256 && exec \"$@\"";
+
 fn behaviours(code: &str, checks: &[&str]) -> Ended {
     let mut peer = python(&read("python/tests/peer.py"), &[]);
-    let port = peer.wait_for("port ");
-    let flags = [
-        "--allow-listen",
-        "tcp://127.0.0.0/8:*",
-        "--allow-connect",
-        "tcp://127.0.0.0/8:*",
-        "--allow-resolve",
-        "name.invalid",
-    ];
-    let args = [&[port.as_str(), code], checks].concat();
-    run(&flags, "behaviours-py", &args).end()
+    let ports = peer.wait_for("ports ");
+    let mut command = Command::new("sh");
+    command
+        .env_remove("ASYNCIO_STREAMS_COMPONENT")
+        .env_remove("ASYNCIO_STREAMS_LOG")
+        .args(["-c", DESCRIPTORS, "sh"])
+        .args([env!("CARGO_BIN_EXE_asyncio-streams"), "run"])
+        .args(["--allow-listen", "tcp://127.0.0.0/8:*"])
+        .args(["--allow-listen", "tcp://0.0.0.0:*"])
+        .args(["--allow-listen", "tcp://[::]:*"])
+        .args(["--allow-connect", "tcp://127.0.0.0/8:*"])
+        .args(["--allow-resolve", "name.invalid"])
+        .arg(component("behaviours-py"))
+        .args([&ports, code])
+        .args(checks);
+    Process::start(command).end()
 }
 
-/// The names of the checks in behaviours.py, in order.
-fn checks() -> Vec<String> {
+/// The checks in behaviours.py, in order: the name, and whether CPython's own
+/// asyncio passes it as well.
+fn checks() -> Vec<(String, bool)> {
     let source = read("python/tests/behaviours.py");
-    let checks = source.split("@check\nasync def ").skip(1);
+    let parts: Vec<&str> = source.split("@check\nasync def ").collect();
+    let checks = parts.iter().zip(parts.iter().skip(1));
     checks
-        .map(|check| check.split('(').next().unwrap().to_owned())
+        .map(|(before, check)| {
+            let decorator = before.lines().last().unwrap();
+            let name = check.split('(').next().unwrap();
+            (name.to_owned(), !decorator.starts_with("@departs("))
+        })
+        .collect()
+}
+
+/// The lines that say how checks ended.
+fn results(ended: &Ended) -> Vec<&str> {
+    let lines = ended.stdout.lines();
+    lines
+        .filter(|line| line.starts_with("ok ") || line.starts_with("failed "))
         .collect()
 }
 
 #[test]
 fn the_module_behaves_as_asyncio_does() {
     let ended = &*BEHAVIOURS;
-    let results: Vec<&str> = ended
-        .stdout
-        .lines()
-        .filter(|line| line.starts_with("ok ") || line.starts_with("failed "))
+    let expected: Vec<String> = checks()
+        .iter()
+        .map(|(name, _)| format!("ok {name}"))
         .collect();
-    let expected: Vec<String> = checks().iter().map(|name| format!("ok {name}")).collect();
-    assert_eq!(results, expected, "{ended:?}");
-    assert!(expected.len() > 20, "{expected:?}");
+    assert_eq!(results(ended), expected, "{ended:?}");
+    assert!(expected.len() > 100, "{expected:?}");
+}
+
+/// So what is said to be the same is the same.
+#[test]
+fn cpythons_asyncio_passes_the_checks_that_do_not_depart() {
+    let mut peer = python(&read("python/tests/peer.py"), &[]);
+    let ports = peer.wait_for("ports ");
+    let program = format!(
+        "import asyncio, sys
+sys.modules['asyncio_streams'] = asyncio
+sys.dont_write_bytecode = True
+sys.path.insert(0, {:?})
+import behaviours",
+        workspace().join("python/tests")
+    );
+    let ended = python(&program, &[&ports, "3"]).end();
+    let expected: Vec<String> = checks()
+        .iter()
+        .filter(|(_, same)| *same)
+        .map(|(name, _)| format!("ok {name}"))
+        .collect();
+    assert_eq!(results(&ended), expected, "{ended:?}");
+    assert!(expected.len() > 60, "{expected:?}");
+    assert_eq!(ended.code, Some(3), "{ended:?}");
 }
 
 #[test]
@@ -188,9 +233,12 @@ fn what_failed_unseen_is_reported_and_does_not_end_the_program() {
     assert!(!ended.stderr.contains("gnored"), "{ended:?}");
 }
 
+/// A check that reads.
+const FIRST: &str = "rd1_a_negative_read_returns_all_to_the_end_whatever_the_limit";
+
 #[test]
 fn sys_exit_ends_the_program_with_its_code_and_cancels_its_tasks() {
-    for (code, ended) in [(3, &*BEHAVIOURS), (0, &behaviours("0", &["reading"]))] {
+    for (code, ended) in [(3, &*BEHAVIOURS), (0, &behaviours("0", &[FIRST]))] {
         assert_eq!(ended.code, Some(code), "{ended:?}");
         let last = ended.stdout.lines().last();
         assert_eq!(last, Some("background task cancelled"), "{ended:?}");
