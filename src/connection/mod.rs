@@ -70,7 +70,8 @@ enum State {
 struct ReadSide {
     buffer: Buffer,
     error: Option<ErrorCode>,
-    /// By flow control: more than twice the limit is buffered.
+    /// By flow control: more than twice the limit was buffered, and not yet
+    /// down to the limit.
     full: bool,
     /// By `pause_reading`.
     paused: bool,
@@ -205,8 +206,6 @@ impl Connection {
     pub(crate) fn close(&self) {
         if self.state.get() == State::Open {
             self.leave(State::Closing);
-            // What has not arrived yet will not be read.
-            self.read.borrow_mut().buffer.set_ended(true);
             self.wake_everybody();
         }
     }
@@ -243,13 +242,17 @@ impl Connection {
         })
     }
 
-    /// The transport is gone.
+    /// The transport is gone: what has not arrived will not be read.
     pub(crate) fn finished(&self) {
         self.leave(State::Closed);
         {
             let mut read = self.read.borrow_mut();
-            if read.error.is_none() {
-                read.buffer.set_ended(true);
+            if read.error.is_none() && !read.buffer.ended() {
+                // Nobody has seen the end of the data of a connection that
+                // failed.
+                read.error = self.failure.borrow().clone();
+                let ended = read.error.is_none();
+                read.buffer.set_ended(ended);
             }
         }
         self.wake_everybody();

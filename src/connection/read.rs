@@ -133,6 +133,7 @@ impl Connection {
         {
             let mut read = self.read.borrow_mut();
             read.wanted = wanted;
+            read.full = false;
             match &mut read.reader {
                 Some(waker) => waker.clone_from(cx.waker()),
                 none => *none = Some(cx.waker().clone()),
@@ -241,12 +242,17 @@ impl ReadSide {
     }
 
     /// Whether there is room to receive into.
-    pub(super) fn open(&mut self) -> bool {
+    pub(super) fn open(&self) -> bool {
+        !self.paused && !self.full
+    }
+
+    /// Appends what has arrived, and says whether the read that waits has what
+    /// it wants. Receiving goes on until then.
+    pub(super) fn feed(&mut self, bytes: &[u8]) -> bool {
+        self.buffer.feed(bytes);
         let buffered = self.buffer.len();
-        self.full = match self.full {
-            false => buffered > self.buffer.limit().saturating_mul(2),
-            true => buffered > self.buffer.limit(),
-        };
-        !self.paused && (!self.full || buffered < self.wanted)
+        let enough = buffered >= self.wanted;
+        self.full = enough && buffered > self.buffer.limit().saturating_mul(2);
+        enough
     }
 }

@@ -121,12 +121,8 @@ impl Connection {
         }
         let reader = {
             let mut read = self.read.borrow_mut();
-            if read.buffer.ended() {
-                // Closed meanwhile: nobody will read them.
-                return;
-            }
-            read.buffer.feed(bytes);
-            if read.buffer.len() < read.wanted {
+            if read.buffer.ended() || !read.feed(bytes) {
+                // Aborted meanwhile, or not enough yet.
                 return;
             }
             read.reader.take()

@@ -45,6 +45,9 @@ impl Connection {
     }
 
     fn writable(&self, write: &WriteSide) -> Result<(), WriteError> {
+        if write.eof {
+            return Err(WriteError::EofWritten);
+        }
         if let Some(code) = &*self.failure.borrow() {
             return Err(WriteError::Connection(code.clone()));
         }
@@ -54,9 +57,6 @@ impl Connection {
         if self.state.get() != State::Open {
             return Err(WriteError::Closed);
         }
-        if write.eof {
-            return Err(WriteError::EofWritten);
-        }
         Ok(())
     }
 
@@ -64,7 +64,10 @@ impl Connection {
         budget::proceed().await;
         // One that began before the end is content with everything sent.
         if self.state.get() == State::Closed && !self.failed() {
-            self.writable(&self.write.borrow())?;
+            return Err(match self.write.borrow().discarded {
+                true => WriteError::Aborted,
+                false => WriteError::Closed,
+            });
         }
         self.draining.wait_until(|| self.drained()).await
     }

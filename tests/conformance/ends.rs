@@ -15,6 +15,7 @@ checks! {
     rd15_after_a_loss_the_data_have_not_ended
     rd25_after_close_what_is_buffered_can_be_read_and_then_the_data_end
     rd25_close_and_abort_end_a_waiting_read
+    rd25_while_close_still_sends_the_data_have_not_ended
     wr15_close_sends_what_waits_in_the_background_and_may_be_called_twice
     wr16_is_closing_after_close_abort_or_a_loss_and_not_after_the_peers_end
     wr17_wait_closed_waits_for_the_end_and_says_how_it_came
@@ -28,6 +29,7 @@ checks! {
     a_reset_while_closing_is_the_answer_of_wait_closed
     a_reset_after_the_peers_end_is_noticed_by_writing
     a_reset_while_paused_is_noticed_after_resuming
+    a_reset_while_paused_that_writing_meets_is_no_end_of_the_data
     a_reset_while_the_buffer_is_full_loses_nothing_that_was_read
 }
 
@@ -90,6 +92,19 @@ async fn rd25_close_and_abort_end_a_waiting_read(maker: &impl Maker) {
     writer.transport().abort();
     let short = super::incomplete(read.await);
     assert_eq!(short, (b"ab".to_vec(), Some(5)));
+}
+
+async fn rd25_while_close_still_sends_the_data_have_not_ended(maker: &impl Maker) {
+    let (reader, writer, mut peer) = maker.pair(LIMIT).await;
+    let written = stuff(&writer).await;
+    let mut read = pin!(reader.read(1));
+    waits(read.as_mut()).await;
+    writer.close();
+    waits(read.as_mut()).await;
+    assert!(!reader.at_eof());
+    let (received, read) = join(peer.receive(written), read).await;
+    assert_eq!(received.len(), written);
+    assert_eq!(read.unwrap(), "");
 }
 
 async fn wr15_close_sends_what_waits_in_the_background_and_may_be_called_twice(maker: &impl Maker) {
@@ -267,6 +282,27 @@ async fn a_reset_while_paused_is_noticed_after_resuming(maker: &impl Maker) {
     waits(read.as_mut()).await;
     writer.transport().resume_reading();
     read_lost(read.await);
+}
+
+async fn a_reset_while_paused_that_writing_meets_is_no_end_of_the_data(maker: &impl Maker) {
+    for by_hand in [true, false] {
+        let (reader, writer, mut peer) = maker.pair(1).await;
+        peer.send(b"a\nb").await;
+        until(|| reader.buffered() == 3).await;
+        if by_hand {
+            writer.transport().pause_reading();
+        }
+        until(|| !writer.transport().is_reading()).await;
+        peer.reset().await;
+        while writer.write("anybody there?").is_ok() {
+            pause().await;
+        }
+        assert_eq!(reader.readline().await.unwrap(), "a\n");
+        read_lost(reader.readline().await);
+        assert_eq!(reader.read(10).await.unwrap(), "b");
+        read_lost(reader.read(10).await);
+        assert!(!reader.at_eof());
+    }
 }
 
 async fn a_reset_while_the_buffer_is_full_loses_nothing_that_was_read(maker: &impl Maker) {

@@ -15,6 +15,7 @@ checks! {
     rd12_after_an_overrun_reading_goes_on
     rd14_an_over_long_line_is_never_cut_into_two
     rd18_a_read_of_more_than_is_buffered_makes_receiving_go_on
+    rd18_while_a_read_waits_for_more_the_connection_is_receiving
     k2_k3_receiving_pauses_above_twice_the_limit_and_resumes_at_the_limit
     k4_what_is_buffered_is_bounded_whatever_the_peer_sends
     a_limit_holds_for_one_call
@@ -107,6 +108,27 @@ async fn rd18_a_read_of_more_than_is_buffered_makes_receiving_go_on(maker: &impl
     peer.send(&sent).await;
     until(|| reader.buffered() > 200).await;
     assert_eq!(reader.readexactly(sent.len()).await.unwrap(), sent);
+}
+
+async fn rd18_while_a_read_waits_for_more_the_connection_is_receiving(maker: &impl Maker) {
+    let (reader, writer, mut peer) = maker.pair(10).await;
+    let transport = writer.transport();
+    peer.send(&[b'x'; 30]).await;
+    until(|| reader.buffered() == 30).await;
+    until(|| !transport.is_reading()).await;
+    {
+        let mut read = pin!(reader.readexactly(100));
+        waits(read.as_mut()).await;
+        assert!(transport.is_reading());
+        peer.send(&[b'y'; 30]).await;
+        until(|| reader.buffered() == 60).await;
+        waits(read.as_mut()).await;
+        assert!(transport.is_reading());
+    }
+    // Given up: until something arrives again.
+    peer.send(b"z").await;
+    until(|| reader.buffered() == 61).await;
+    until(|| !transport.is_reading()).await;
 }
 
 async fn k2_k3_receiving_pauses_above_twice_the_limit_and_resumes_at_the_limit(maker: &impl Maker) {

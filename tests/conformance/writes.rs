@@ -61,6 +61,10 @@ async fn wr2_writing_after_write_eof_is_an_error_even_of_nothing(maker: &impl Ma
     assert_eq!(writer.write(""), Err(WriteError::EofWritten));
     assert_eq!(writer.writelines(["more"]), Err(WriteError::EofWritten));
     assert_eq!(peer.receive(100).await, b"all");
+    writer.close();
+    writer.wait_closed().await.unwrap();
+    assert_eq!(writer.write("more"), Err(WriteError::EofWritten));
+    assert_eq!(writer.drain().await, Err(WriteError::Closed));
 }
 
 async fn wr3_writing_after_close_is_an_error_and_what_was_written_before_arrives(
@@ -215,9 +219,12 @@ async fn wr14_write_eof_sends_what_waits_then_the_end_and_reading_goes_on(maker:
 async fn wr14_write_eof_twice_or_after_close_does_nothing(maker: &impl Maker) {
     let (_reader, writer, mut peer) = maker.pair(LIMIT).await;
     writer.write("x").unwrap();
+    assert_eq!(peer.receive(1).await, b"x");
+    pause().await;
+    // Nothing is waiting to be sent.
     writer.write_eof().unwrap();
+    assert_eq!(peer.receive(1).await, b"");
     writer.write_eof().unwrap();
-    assert_eq!(peer.receive(100).await, b"x");
     writer.close();
     writer.write_eof().unwrap();
     writer.wait_closed().await.unwrap();

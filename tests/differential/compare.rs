@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::answer::{Answer, Outcome, State};
-use crate::departures::{Case, Memory, Then, lost_by_a_second_read, permitted};
+use crate::departures::{
+    Case, Memory, Then, lost_by_a_second_read, more_after_a_write_error, permitted,
+};
 use crate::script::{Action, Step};
 use crate::session::{PIECE, SKIPPED};
-use crate::undecided;
 
 /// How often each departure was needed.
 pub(crate) type Uses = BTreeMap<&'static str, usize>;
@@ -70,7 +71,7 @@ impl<'a> Comparison<'a> {
     ) -> Result<Then, String> {
         self.prepare(step);
         if self.memory.paused_twice {
-            *self.uses.entry("U2").or_default() += 1;
+            *self.uses.entry("D18").or_default() += 1;
             return Ok(Then::End);
         }
         let names = theirs.outcomes.keys().chain(ours.outcomes.keys());
@@ -221,7 +222,7 @@ impl<'a> Comparison<'a> {
             let (id, then) = permitted(&case)
                 .ok_or_else(|| format!("{name} ({action}): {their} with CPython, {our} here"))?;
             *self.uses.entry(id).or_default() += 1;
-            self.memory.ahead |= matches!(id, "D1" | "U6" | "U8");
+            self.memory.ahead |= matches!(id, "D1" | "D1w");
             then
         };
         match (their == Outcome::Pending, our == Outcome::Pending) {
@@ -285,15 +286,10 @@ impl<'a> Comparison<'a> {
             *self.uses.entry("D6s").or_default() += 1;
             return Ok(Then::End);
         }
-        if let Some(id) = undecided::after_a_write_error(theirs, ours, &self.memory) {
-            *self.uses.entry(id).or_default() += 1;
+        if more_after_a_write_error(theirs, ours, &self.memory) {
+            *self.uses.entry("D1s").or_default() += 1;
             self.memory.ahead = true;
             return Ok(Then::GoOn);
-        }
-        let waits = self.a_read_waits();
-        if let Some((id, then)) = undecided::state(theirs, ours, waits) {
-            *self.uses.entry(id).or_default() += 1;
-            return Ok(then);
         }
         let shown = |state| Answer {
             state,

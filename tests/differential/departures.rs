@@ -5,7 +5,6 @@
 
 use crate::answer::{Outcome, State};
 use crate::script::Action;
-use crate::undecided;
 
 /// One call, and what either side made of it.
 pub(crate) struct Case<'a> {
@@ -65,8 +64,14 @@ pub(crate) const ALL: &[(&str, &str, Departure)] = &[
         "as D1, when at_eof is asked after reading it",
         d1_at_eof,
     ),
+    (
+        "D1w",
+        "a write error does not hide the end of the data",
+        d1_writing,
+    ),
     ("D2", "a line over the limit is not thrown away", d2),
     ("D3", "a write after the end is an error", d3),
+    ("D3e", "as D3, of write_eof after a failure", d3_eof),
     (
         "D4",
         "cancelling one wait_closed leaves the others alone",
@@ -80,6 +85,11 @@ pub(crate) const ALL: &[(&str, &str, Departure)] = &[
         wr9,
     ),
     (
+        "WR14",
+        "write_eof does not see a reset that nobody has met",
+        wr14,
+    ),
+    (
         "C1",
         "CPython trips over a connection that close had to flush",
         c1,
@@ -88,20 +98,22 @@ pub(crate) const ALL: &[(&str, &str, Departure)] = &[
 
 /// The departure that permits this, if one does.
 pub(crate) fn permitted(case: &Case<'_>) -> Option<(&'static str, Then)> {
-    let all = ALL.iter().chain(undecided::ALL);
-    let mut permitted = all.filter_map(|(id, _, rule)| Some((*id, rule(case)?)));
+    let mut permitted = ALL
+        .iter()
+        .filter_map(|(id, _, rule)| Some((*id, rule(case)?)));
     permitted.next()
 }
 
 /// Every departure by its id, with its words.
 pub(crate) fn table() -> impl Iterator<Item = (&'static str, &'static str)> {
-    let by_outcome = ALL.iter().chain(undecided::ALL);
-    let by_outcome = by_outcome.map(|(id, what, _)| (*id, *what));
+    let by_outcome = ALL.iter().map(|(id, what, _)| (*id, *what));
     let by_state = [
+        ("D1s", "as D1 and D1w, when reading was paused"),
         ("D6s", "a second read(-1) takes nothing away and loses it"),
         ("D12", "cancelling read(-1) loses nothing"),
+        ("D18", "pausing by hand and flow control are apart"),
     ];
-    by_outcome.chain(by_state).chain(undecided::STATE)
+    by_outcome.chain(by_state)
 }
 
 /// CPython: the error hides bytes already received. Here: nothing asked for,
@@ -119,6 +131,22 @@ fn d1_at_eof(case: &Case<'_>) -> Option<Then> {
     let asked = case.action.verb() == "at_eof" && case.memory.ahead;
     let read = *case.theirs == other("false") && *case.ours == other("true");
     (asked && read && case.unread.is_empty()).then_some(Then::GoOn)
+}
+
+/// CPython: a write error is every later read's error too, also when the peer
+/// had ended its data. Here: reads go on to that end.
+fn d1_writing(case: &Case<'_>) -> Option<Then> {
+    let at_end = match case.ours {
+        Outcome::Data(data) => {
+            matches!(case.action.verb(), "read" | "readline") && *data == case.unread
+        }
+        Outcome::Incomplete { partial, .. } => {
+            matches!(case.action.verb(), "readexactly" | "readuntil") && *partial == case.unread
+        }
+        _ => false,
+    };
+    let failed = case.after.closed && *case.theirs == Outcome::Connection;
+    (case.memory.peer_ended && at_end && failed).then_some(Then::GoOn)
 }
 
 /// What a read comes to when the connection has failed with `unread` bytes in
@@ -179,6 +207,14 @@ fn d3(case: &Case<'_>) -> Option<Then> {
     })
 }
 
+/// CPython: `write_eof` on a connection that has failed does nothing. Here: an
+/// error.
+fn d3_eof(case: &Case<'_>) -> Option<Then> {
+    let failed = case.action.verb() == "write_eof" && case.before.closed;
+    (failed && *case.theirs == Outcome::Ok && *case.ours == Outcome::Connection)
+        .then_some(Then::GoOn)
+}
+
 /// CPython: cancelling one `wait_closed` cancels all others, now and later.
 /// Here: they wait, or have their answer.
 fn d4(case: &Case<'_>) -> Option<Then> {
@@ -227,6 +263,15 @@ fn wr9(case: &Case<'_>) -> Option<Then> {
         .then_some(Then::GoOn)
 }
 
+/// CPython asks the system at once, and is told that there is no connection any
+/// more (ENOTCONN). Here the end is sent in the background, and a reset is met
+/// by the next read or write.
+fn wr14(case: &Case<'_>) -> Option<Then> {
+    let refused = *case.theirs == Outcome::Other("not-connected".to_owned());
+    (case.action.verb() == "write_eof" && refused && *case.ours == Outcome::Ok)
+        .then_some(Then::GoOn)
+}
+
 /// A defect of CPython that nobody would want: the transport forgets to note
 /// that a connection which `close` had to flush is gone, and `abort` or `write`
 /// then find no loop.
@@ -243,4 +288,25 @@ fn c1(case: &Case<'_>) -> Option<Then> {
 /// wait, is refused, and has lost it. Here: it is refused.
 pub(crate) fn lost_by_a_second_read(theirs: State, ours: State) -> bool {
     theirs.buffered < ours.buffered && theirs.received == ours.received
+}
+
+/// D1 once more: reading was paused when writing failed. CPython: what the
+/// system still has is not read, and the end of the data is not known. Here: the
+/// end is, and so is what had been received.
+pub(crate) fn more_after_a_write_error(theirs: State, ours: State, memory: &Memory) -> bool {
+    let Some(more) = ours.received.checked_sub(theirs.received) else {
+        return false;
+    };
+    let same = State {
+        received: ours.received,
+        buffered: theirs.buffered + more,
+        eof: ours.eof,
+        ..theirs
+    };
+    let known = if ours.eof {
+        memory.peer_ended
+    } else {
+        more > 0
+    };
+    theirs.closed && !memory.left && same == ours && known
 }

@@ -28,7 +28,6 @@ mod script;
 mod session;
 mod shrink;
 mod subject;
-mod undecided;
 mod words;
 
 use std::collections::VecDeque;
