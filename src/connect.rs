@@ -11,7 +11,7 @@ use wasi::sockets::types::TcpSocket;
 
 use crate::address::Family;
 use crate::error::{Attempt, ConnectError};
-use crate::lookup::{self, LookupFlags, NoAddress};
+use crate::lookup::{self, LookupFlags};
 use crate::options::{NoTls, Tls, limit};
 use crate::port::Port;
 use crate::runtime::time::timeout;
@@ -183,15 +183,11 @@ impl ConnectOptions {
     ) -> Result<(StreamReader, StreamWriter), ConnectError> {
         let limit = self.check()?;
         let numeric = self.flags.numeric_service;
-        let port = port
-            .number(numeric)
-            .map_err(ConnectError::InvalidArgument)?;
+        let port = port.number(numeric)?;
         let remote = self.resolve(host, port, false).await?;
         let local = match &self.local_addr {
             Some((host, port)) => {
-                let port = port
-                    .number(numeric)
-                    .map_err(ConnectError::InvalidArgument)?;
+                let port = port.number(numeric)?;
                 Some(self.resolve(host.as_deref(), port, true).await?)
             }
             None => None,
@@ -234,12 +230,10 @@ impl ConnectOptions {
     ) -> Result<Vec<SocketAddr>, ConnectError> {
         match host {
             None | Some("") => Ok(lookup::no_host(port, self.family, passive)),
-            Some(host) => lookup::addresses(host, port, self.family, self.flags.numeric_host)
-                .await
-                .map_err(|error| match error {
-                    NoAddress::NotSupported(why) => ConnectError::NotSupported(why),
-                    NoAddress::Failed(failure) => ConnectError::Lookup(failure),
-                }),
+            Some(host) => {
+                let numeric = self.flags.numeric_host;
+                Ok(lookup::addresses(host, port, self.family, numeric).await?)
+            }
         }
     }
 }

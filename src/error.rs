@@ -10,6 +10,7 @@ use std::io;
 use bytes::Bytes;
 
 use crate::address::Address;
+use crate::lookup::NoAddress;
 
 /// Why an operation on a socket failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -126,6 +127,9 @@ pub enum LookupErrorCode {
     /// There is no such name, or it has no address of the wanted family.
     #[error("name not known, or without an address of the wanted family")]
     NameUnresolvable,
+    /// There is no such service; a port's number is always known.
+    #[error("no such service; give its port's number")]
+    UnknownService,
     /// The resolver failed; trying later may help.
     #[error("temporary failure of the resolver; try again later")]
     TemporaryResolverFailure,
@@ -351,7 +355,9 @@ impl LookupErrorCode {
         match self {
             LookupErrorCode::AccessDenied => io::ErrorKind::PermissionDenied,
             LookupErrorCode::InvalidArgument => io::ErrorKind::InvalidInput,
-            LookupErrorCode::NameUnresolvable => io::ErrorKind::NotFound,
+            LookupErrorCode::NameUnresolvable | LookupErrorCode::UnknownService => {
+                io::ErrorKind::NotFound
+            }
             _ => io::ErrorKind::Other,
         }
     }
@@ -420,6 +426,26 @@ impl WriteError {
             WriteError::BufferFull { .. } => io::ErrorKind::WouldBlock,
             WriteError::Aborted => io::ErrorKind::ConnectionAborted,
             WriteError::Connection(code) => code.kind(),
+        }
+    }
+}
+
+impl From<NoAddress> for ConnectError {
+    fn from(error: NoAddress) -> ConnectError {
+        match error {
+            NoAddress::Invalid(why) => ConnectError::InvalidArgument(why),
+            NoAddress::NotSupported(why) => ConnectError::NotSupported(why),
+            NoAddress::Failed(failure) => ConnectError::Lookup(failure),
+        }
+    }
+}
+
+impl From<NoAddress> for ListenError {
+    fn from(error: NoAddress) -> ListenError {
+        match error {
+            NoAddress::Invalid(why) => ListenError::InvalidArgument(why),
+            NoAddress::NotSupported(why) => ListenError::NotSupported(why),
+            NoAddress::Failed(failure) => ListenError::Lookup(failure),
         }
     }
 }

@@ -25,6 +25,7 @@ pub struct LookupFlags {
 /// Why there are no addresses.
 #[derive(Debug)]
 pub(crate) enum NoAddress {
+    Invalid(String),
     NotSupported(String),
     Failed(LookupFailure),
 }

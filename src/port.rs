@@ -1,5 +1,8 @@
 //! Ports, by number or by the name of a service.
 
+use crate::error::{LookupErrorCode, LookupFailure};
+use crate::lookup::NoAddress;
+
 /// A port, by number or by the name of its service: `8888`, `"http"`, `"8888"`.
 ///
 /// WASI has no services database, so the names are a fixed list of services in
@@ -9,7 +12,7 @@
 /// `bgp`, `irc`, `ldap`, `https`, `submissions`, `rtsp`, `submission`, `ldaps`,
 /// `rsync`, `ftps`, `telnets`, `imaps`, `pop3s`, `socks`, `mqtt`, `mysql`,
 /// `postgresql`, `amqp`, `redis`, `http-alt`, `secure-mqtt`. Any other name is
-/// an invalid argument.
+/// an error of the lookup.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Port {
     /// A number. 0 asks a server for any free port.
@@ -68,7 +71,7 @@ const SERVICES: &[(&str, u16)] = &[
 
 impl Port {
     /// The number. `numeric` permits no names.
-    pub(crate) fn number(&self, numeric: bool) -> Result<u16, String> {
+    pub(crate) fn number(&self, numeric: bool) -> Result<u16, NoAddress> {
         let name = match self {
             Port::Number(number) => return Ok(*number),
             Port::Service(name) => name.as_str(),
@@ -76,16 +79,18 @@ impl Port {
         if name.parse::<i64>().is_ok() {
             return name
                 .parse()
-                .map_err(|_| format!("port {name} is not within 0-65535"));
-        }
-        if numeric {
-            return Err(format!("port {name:?} is not a number"));
+                .map_err(|_| NoAddress::Invalid(format!("port {name} is not within 0-65535")));
         }
         SERVICES
             .iter()
-            .find(|(known, _)| *known == name)
+            .find(|(known, _)| *known == name && !numeric)
             .map(|(_, number)| *number)
-            .ok_or_else(|| format!("service {name:?} is not known; give its port's number"))
+            .ok_or_else(|| {
+                NoAddress::Failed(LookupFailure {
+                    name: name.to_owned(),
+                    code: LookupErrorCode::UnknownService,
+                })
+            })
     }
 }
 
@@ -129,9 +134,9 @@ mod tests {
 
     #[test]
     fn numbers_digits_and_service_names_are_ports() {
-        assert_eq!(Port::from(8888).number(true), Ok(8888));
-        assert_eq!(Port::from("8888").number(true), Ok(8888));
-        assert_eq!(Port::from("https").number(false), Ok(443));
+        assert_eq!(Port::from(8888).number(true).unwrap(), 8888);
+        assert_eq!(Port::from("8888").number(true).unwrap(), 8888);
+        assert_eq!(Port::from("https").number(false).unwrap(), 443);
     }
 
     #[test]
@@ -144,24 +149,20 @@ mod tests {
 
     #[test]
     fn unknown_services_and_numbers_out_of_range_are_errors_that_name_them() {
-        assert!(
-            Port::from("htpt")
-                .number(false)
-                .unwrap_err()
-                .contains("htpt")
-        );
-        assert!(
-            Port::from("http")
-                .number(true)
-                .unwrap_err()
-                .contains("http")
-        );
-        assert!(
-            Port::from(65536)
-                .number(false)
-                .unwrap_err()
-                .contains("65536")
-        );
-        assert!(Port::from(-1).number(false).unwrap_err().contains("-1"));
+        for (name, numeric) in [("htpt", false), ("http", true)] {
+            match Port::from(name).number(numeric) {
+                Err(NoAddress::Failed(failure)) => {
+                    assert_eq!(failure.name, name);
+                    assert_eq!(failure.code, LookupErrorCode::UnknownService);
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        for number in [65536, -1] {
+            match Port::from(number).number(false) {
+                Err(NoAddress::Invalid(why)) => assert!(why.contains(&number.to_string())),
+                other => panic!("{other:?}"),
+            }
+        }
     }
 }

@@ -29,6 +29,7 @@ _ERRNO = {
 _EAI = {
     wit.LookupErrorCode_InvalidArgument: ("EAI_NONAME", -2, "neither a name nor an address"),
     wit.LookupErrorCode_NameUnresolvable: ("EAI_NONAME", -2, "Name or service not known"),
+    wit.LookupErrorCode_UnknownService: ("EAI_SERVICE", -8, "No such service"),
     wit.LookupErrorCode_TemporaryResolverFailure: (
         "EAI_AGAIN",
         -3,

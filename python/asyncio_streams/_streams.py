@@ -120,12 +120,16 @@ class StreamReader:
         """Drops all up to and including the next newline, or the end: the way
         past a line that is over the limit. Returns how many bytes that was.
         Cancelled, it has dropped some of them."""
-        dropped = 0
-        while True:
-            try:
-                return dropped + len(await self.readline())
-            except asyncio.LimitOverrunError as error:
-                dropped += len(await self.readexactly(error.consumed))
+        dropped, over = 0, False
+        some = streams.ReadRequest_Some(1)
+        while not over:
+            count, over = await self._read("discard_line", some, self._discard)
+            dropped += count
+        return dropped
+
+    def _discard(self, _):
+        count, over = self._wit.discard_line_nowait()
+        return (count, over) if count or over else None
 
     def __aiter__(self):
         return self
@@ -158,11 +162,8 @@ class StreamReader:
         try:
             await waiter
         except asyncio.CancelledError:
-            if isinstance(request, (streams.ReadRequest_All, streams.ReadRequest_Exactly)):
-                # Nobody wants that much any more: what takes its place ends
-                # with the next byte, and receiving pauses at the limit again.
-                more = streams.ReadRequest_Exactly(self._wit.buffered() + 1)
-                _loop.start(self._wit.ready(more), eager=True)
+            # Whatever reads takes its place: nothing more is received for it.
+            self._wit.read_nowait(streams.ReadRequest_Some(0))
             raise
         finally:
             if self._waiter is waiter:

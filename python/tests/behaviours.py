@@ -1036,7 +1036,7 @@ async def wrong_arguments_are_errors_before_anything_is_opened():
     await fails(TypeError, asyncio.open_connection, 127, 1)
     for address in (("\ud800", 1), ("127.0.0.1", "\ud800"), (b"\xff", 1)):
         await fails((UnicodeEncodeError, UnicodeDecodeError), asyncio.open_connection, *address)
-    await fails(ValueError, asyncio.open_connection, "127.0.0.1", "no-such-service")
+    await fails(socket.gaierror, asyncio.open_connection, "127.0.0.1", "no-such-service")
     await fails(NotImplementedError, asyncio.open_connection, sock=object())
 
 

@@ -140,6 +140,7 @@ impl From<LookupFailure> for wit::LookupFailure {
             LookupErrorCode::AccessDenied => wit::LookupErrorCode::AccessDenied,
             LookupErrorCode::InvalidArgument => wit::LookupErrorCode::InvalidArgument,
             LookupErrorCode::NameUnresolvable => wit::LookupErrorCode::NameUnresolvable,
+            LookupErrorCode::UnknownService => wit::LookupErrorCode::UnknownService,
             LookupErrorCode::TemporaryResolverFailure => {
                 wit::LookupErrorCode::TemporaryResolverFailure
             }

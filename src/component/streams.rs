@@ -261,6 +261,15 @@ impl GuestStreamReader for StreamReader {
         Ok(found.transpose()?.map(list))
     }
 
+    fn discard_line_nowait(&self) -> Result<(u64, bool), wit::ReadError> {
+        let found = self.serve_now(|buffer| match buffer.discard_line() {
+            (0, false) => Found::Wait(1),
+            found => Found::Ready(found),
+        })?;
+        let (count, over) = found.unwrap_or_default();
+        Ok((count as u64, over))
+    }
+
     async fn discard_line(&self) -> Result<u64, wit::ReadError> {
         executor::export(async { Ok(StreamReader::discard_line(self).await?) }).await
     }

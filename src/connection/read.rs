@@ -69,9 +69,19 @@ impl Connection {
     }
 
     /// Serves a read without waiting; `None` if it would have to.
+    ///
+    /// One that yields is over, whatever this comes to.
     pub(crate) fn serve_now<T>(&self, serve: &mut impl Serve<T>) -> Result<Option<T>, ReadError> {
+        let displaced = {
+            let mut read = self.read.borrow_mut();
+            read.check_free()?;
+            read.wanted = 0;
+            read.waiting.take().is_some()
+        };
+        if displaced {
+            self.wake_reader();
+        }
         let mut read = self.read.borrow_mut();
-        read.check_free()?;
         match read.serve(serve) {
             Served::Done(value) => {
                 drop(read);

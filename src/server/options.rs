@@ -11,7 +11,7 @@ use super::failure::{Observer, ServerFailure};
 use super::shared::Shared;
 use crate::address::Family;
 use crate::error::ListenError;
-use crate::lookup::{self, LookupFlags, NoAddress};
+use crate::lookup::{self, LookupFlags};
 use crate::options::{NoTls, Tls, limit};
 use crate::port::Port;
 use crate::{StreamReader, StreamWriter};
@@ -162,9 +162,7 @@ impl ServerOptions {
     /// [`Server::accept`].
     pub(crate) async fn bind(&self, hosts: Hosts, port: Port) -> Result<Server, ListenError> {
         let limit = self.check()?;
-        let port = port
-            .number(self.flags.numeric_service)
-            .map_err(ListenError::InvalidArgument)?;
+        let port = port.number(self.flags.numeric_service)?;
         let hosts = hosts.checked().map_err(ListenError::InvalidArgument)?;
         let wanted = self.resolve(&hosts, port).await?;
         let bound = bind_all(&wanted)?;
@@ -219,12 +217,7 @@ impl ServerOptions {
             let addresses = if host.is_empty() {
                 lookup::no_host(port, self.family, true)
             } else {
-                lookup::addresses(host, port, self.family, self.flags.numeric_host)
-                    .await
-                    .map_err(|error| match error {
-                        NoAddress::NotSupported(why) => ListenError::NotSupported(why),
-                        NoAddress::Failed(failure) => ListenError::Lookup(failure),
-                    })?
+                lookup::addresses(host, port, self.family, self.flags.numeric_host).await?
             };
             for address in addresses {
                 if !wanted.iter().any(|known| known.address == address) {

@@ -68,6 +68,16 @@ fn invalid<T: std::fmt::Debug>(result: Result<T, ConnectError>, word: &str) {
     }
 }
 
+fn unknown_service<T: std::fmt::Debug>(result: Result<T, ConnectError>, service: &str) {
+    match result {
+        Err(ConnectError::Lookup(failure)) => {
+            assert_eq!(failure.name, service);
+            assert_eq!(failure.code, LookupErrorCode::UnknownService);
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
 fn address(text: &str, port: u16) -> Address {
     std::net::SocketAddr::new(text.parse().unwrap(), port).into()
 }
@@ -108,7 +118,7 @@ async fn oc6_a_port_is_a_number_or_digits_or_the_name_of_a_service(_: &Ground) {
     let denied = failed(open_connection("127.0.0.1", "gopher").await);
     assert_eq!(denied[0].address, address("127.0.0.1", 70));
     assert_eq!(denied[0].code, ErrorCode::AccessDenied);
-    invalid(open_connection("127.0.0.1", "gofer").await, "gofer");
+    unknown_service(open_connection("127.0.0.1", "gofer").await, "gofer");
     invalid(open_connection("127.0.0.1", 65536).await, "65536");
     invalid(open_connection("127.0.0.1", -1).await, "-1");
 }
@@ -253,7 +263,7 @@ async fn what_means_nothing_here_is_refused_and_not_ignored(ground: &Ground) {
     invalid(ConnectOptions::new().proto(17).open_connection("::1", port).await, "17");
     invalid(flags(|set| set.passive = true).open_connection("::1", port).await, "passive");
     let numeric = flags(|set| set.numeric_service = true);
-    invalid(numeric.open_connection("127.0.0.1", "http").await, "http");
+    unknown_service(numeric.open_connection("127.0.0.1", "http").await, "http");
     let numeric = flags(|set| set.numeric_host = true);
     let named = numeric.open_connection("localhost", port).await;
     assert!(matches!(named, Err(ConnectError::Lookup(_))), "{named:?}");

@@ -253,7 +253,13 @@ async fn ss9_an_address_in_use_fails_the_whole_call_and_leaves_nothing_open(_: &
 async fn ss10_a_port_out_of_range_is_refused_and_digits_are_a_port(_: &Ground) {
     invalid(start_server(|_, _| {}, "127.0.0.1", 65536).await, "65536");
     invalid(start_server(|_, _| {}, "127.0.0.1", -1).await, "-1");
-    invalid(start_server(|_, _| {}, "127.0.0.1", "gofer").await, "gofer");
+    match start_server(|_, _| {}, "127.0.0.1", "gofer").await {
+        Err(ListenError::Lookup(failure)) => {
+            assert_eq!(failure.name, "gofer");
+            assert_eq!(failure.code, LookupErrorCode::UnknownService);
+        }
+        other => panic!("{other:?}"),
+    }
     let server = start_server(|_, _| {}, "127.0.0.1", "0").await.unwrap();
     assert!(server.sockets()[0].port().unwrap() > 0);
 }

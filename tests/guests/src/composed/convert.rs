@@ -100,6 +100,7 @@ impl From<wit::LookupFailure> for LookupFailure {
             wit::LookupErrorCode::AccessDenied => LookupErrorCode::AccessDenied,
             wit::LookupErrorCode::InvalidArgument => LookupErrorCode::InvalidArgument,
             wit::LookupErrorCode::NameUnresolvable => LookupErrorCode::NameUnresolvable,
+            wit::LookupErrorCode::UnknownService => LookupErrorCode::UnknownService,
             wit::LookupErrorCode::TemporaryResolverFailure => {
                 LookupErrorCode::TemporaryResolverFailure
             }
