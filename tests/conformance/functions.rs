@@ -6,14 +6,15 @@
 mod connecting;
 #[path = "serving.rs"]
 mod serving;
+#[path = "waiting.rs"]
+mod waiting;
 
-use std::pin::Pin;
 use std::rc::Rc;
 
 use futures::future::LocalBoxFuture;
-use futures::poll;
 
 use super::pause;
+use waiting::{until, waits};
 
 /// What the test that runs the program has laid out.
 pub(crate) struct Ground {
@@ -40,23 +41,4 @@ use checks;
 /// All of them.
 pub(crate) fn functions() -> Vec<Check> {
     [connecting::checks(), serving::checks()].concat()
-}
-
-/// Lets others run until this is so.
-async fn until(mut so: impl FnMut() -> bool) {
-    for _ in 0..20_000 {
-        if so() {
-            return;
-        }
-        pause().await;
-    }
-    panic!("it never came about");
-}
-
-/// Checks that the future waits.
-async fn waits<T>(mut future: Pin<&mut impl Future<Output = T>>) {
-    for _ in 0..5 {
-        assert!(poll!(&mut future).is_pending(), "it did not wait");
-        pause().await;
-    }
 }

@@ -13,15 +13,14 @@ mod ends;
 mod limits;
 mod reads;
 mod transport;
+mod waiting;
 mod writes;
 
-use std::pin::Pin;
-
 use futures::future::LocalBoxFuture;
-use futures::poll;
 
 use super::net::{ErrorCode, ReadError, StreamReader, StreamWriter, WriteError};
 use super::pause;
+use waiting::{until, waits};
 
 /// Makes connected pairs: the connection under test, and its peer.
 pub(crate) trait Maker {
@@ -70,25 +69,6 @@ pub(crate) fn battery<M: Maker>() -> Vec<Check<M>> {
 }
 
 const LIMIT: usize = 64 * 1024;
-
-/// Lets others run until this is so.
-async fn until(mut so: impl FnMut() -> bool) {
-    for _ in 0..20_000 {
-        if so() {
-            return;
-        }
-        pause().await;
-    }
-    panic!("it never came about");
-}
-
-/// Checks that the future waits.
-async fn waits<T>(mut future: Pin<&mut impl Future<Output = T>>) {
-    for _ in 0..5 {
-        assert!(poll!(&mut future).is_pending(), "it did not wait");
-        pause().await;
-    }
-}
 
 /// Begins it, and drops it while it waits.
 async fn cancelled<T>(future: impl Future<Output = T>) {

@@ -1,0 +1,26 @@
+//! Waiting for things to come about, and for things that do not.
+
+use std::pin::Pin;
+
+use futures::poll;
+
+use super::super::pause;
+
+/// Lets others run until this is so.
+pub(crate) async fn until(mut so: impl FnMut() -> bool) {
+    for _ in 0..20_000 {
+        if so() {
+            return;
+        }
+        pause().await;
+    }
+    panic!("it never came about");
+}
+
+/// Checks that the future waits.
+pub(crate) async fn waits<T>(mut future: Pin<&mut impl Future<Output = T>>) {
+    for _ in 0..5 {
+        assert!(poll!(&mut future).is_pending(), "it did not wait");
+        pause().await;
+    }
+}
