@@ -214,27 +214,53 @@ fn a_server_without_a_host_has_one_port_for_ipv4_and_ipv6() {
     }
 }
 
-#[test]
-fn sockets_of_the_applications_own_are_adopted() {
+/// Runs a guest that adopts sockets of its own, beside an echo; and visits the
+/// server that it makes of one.
+fn adopting(guest: &str) -> Process {
     const VISIT: &str = "import socket, sys
 connection = socket.create_connection(('127.0.0.1', int(sys.argv[1])))
 connection.sendall(b'visit\\n')
-print('got', connection.makefile('rb').read())";
+print('got', connection.makefile('rb').readline())";
     let mut echo = python(ECHO_SERVER, &["127.0.0.1"]);
     let port = echo.wait_for("port ");
     let rule = format!("tcp://127.0.0.1:{port}");
-    let flags = [
-        "--allow-connect",
-        &rule,
-        "--allow-listen",
-        "tcp://127.0.0.1:0",
-    ];
-    let mut guest = run(&flags, "adopts-wit", &["127.0.0.1", &port]);
+    let listen = "--allow-listen=tcp://127.0.0.1:0";
+    let mut guest = run(
+        &["--allow-connect", &rule, listen],
+        guest,
+        &["127.0.0.1", &port],
+    );
     let listening = guest.listening().port().to_string();
     let mut visit = python(VISIT, &[&listening]);
     assert_eq!(visit.wait_for("got "), r"b'visit\n'");
+    guest
+}
+
+#[test]
+fn sockets_of_the_applications_own_are_adopted() {
     assert_eq!(
-        guest.success(),
+        adopting("adopts-wit").success(),
         "adopted\nConnectError::InvalidArgument(\"the socket is not connected\")\nvisit\n"
+    );
+}
+
+#[test]
+fn ss17_sockets_of_a_linked_programs_own_are_adopted_and_wrong_ones_refused() {
+    let mut guest = adopting("adopts");
+    guest.wait_for("visit");
+    guest.signal("INT");
+    let refused = "family, proto, flags, local address and happy eyeballs are for making a \
+                   connection; leave them out to adopt one";
+    assert_eq!(
+        guest.end().stdout,
+        format!(
+            "adopted
+the socket is not connected
+{refused}
+the socket has to be bound and not listening yet
+family and flags are for finding an address; leave them out to adopt a socket
+visit
+"
+        )
     );
 }
