@@ -6,7 +6,7 @@ use tokio::sync::Semaphore;
 use wasmtime::component::ResourceTable;
 use wasmtime::{ResourceLimiter, Store};
 use wasmtime_wasi::WasiCtx;
-use wasmtime_wasi::sockets::{SocketAddrUse, WasiSocketsCtx};
+use wasmtime_wasi::sockets::WasiSocketsCtx;
 
 use crate::gate::Gate;
 use crate::limits::Limiter;
@@ -23,12 +23,10 @@ const LOOKUPS: usize = 16;
 /// [`View`] says where.
 pub struct Ctx {
     pub(crate) gate: Arc<Gate>,
-    pub(crate) sockets: WasiSocketsCtx,
+    /// The stock sockets, which deny.
+    pub(crate) udp: WasiSocketsCtx,
     pub(crate) stats: Stats,
     pub(crate) lookups: Arc<Semaphore>,
-    /// Set while `listen` runs, so that its own use of the accept path does
-    /// not count as a connection.
-    pub(crate) entering_listen: bool,
     limits: Limits,
     limiter: Limiter,
     bound: HashMap<u32, Bound>,
@@ -178,13 +176,12 @@ impl CtxBuilder {
             self.observer,
         ));
         Ctx {
-            sockets: sockets_asking(Arc::clone(&gate)),
+            udp: WasiCtx::builder().build().sockets().clone(),
             limiter: Limiter::new(self.limits, Arc::clone(&gate)),
             gate,
             stats,
             limits: self.limits,
             lookups: Arc::new(Semaphore::new(LOOKUPS)),
-            entering_listen: false,
             bound: HashMap::new(),
         }
     }
@@ -206,16 +203,4 @@ pub fn limit<T: View>(store: &mut Store<T>) {
     if let Some(table) = store.concurrent_resource_table() {
         table.set_max_capacity(limits.concurrent);
     }
-}
-
-/// Stock sockets that ask the gate.
-fn sockets_asking(gate: Arc<Gate>) -> WasiSocketsCtx {
-    WasiCtx::builder()
-        .allow_tcp(true)
-        .socket_addr_check(move |address: SocketAddr, usage: SocketAddrUse| {
-            Box::pin(std::future::ready(gate.check(address, usage)))
-        })
-        .build()
-        .sockets()
-        .clone()
 }

@@ -2,8 +2,6 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use wasmtime_wasi::sockets::SocketAddrUse;
-
 use crate::observer::{Denial, Observer, Wish};
 use crate::policy::{Decision, DenyReason, Grants, HostName, Policy, Use};
 use crate::throttle::{Throttle, Verdict};
@@ -17,11 +15,6 @@ pub(crate) struct Gate {
     observer: Box<dyn Observer>,
     grants: Mutex<Grants>,
     throttle: Mutex<Throttle>,
-    /// The address that the call under way asks for, if it is an explicit bind
-    /// or a listen: the socket implementation asks about the bind that follows
-    /// from a connect or a listen in the same way as about an explicit one,
-    /// and about a listen with the real port.
-    requested: Mutex<Option<SocketAddr>>,
 }
 
 impl Gate {
@@ -38,28 +31,6 @@ impl Gate {
             observer,
             grants: Mutex::default(),
             throttle: Mutex::new(Throttle::new(Instant::now())),
-            requested: Mutex::default(),
-        }
-    }
-
-    /// Announces the address of the bind or listen that is about to be made;
-    /// `None` when it is over.
-    pub(crate) fn request(&self, address: Option<SocketAddr>) {
-        *lock(&self.requested) = address;
-    }
-
-    /// Answers the socket implementation, which asks after it has checked the
-    /// arguments and before it does anything.
-    pub(crate) fn check(&self, address: SocketAddr, usage: SocketAddrUse) -> bool {
-        let requested = *lock(&self.requested);
-        match (usage, requested) {
-            (SocketAddrUse::TcpConnect, _) => self.decide(Use::Connect, address),
-            (SocketAddrUse::TcpBind, Some(requested)) => self.decide(Use::Bind, requested),
-            // The bind that follows from a connect, which is decided next.
-            (SocketAddrUse::TcpBind, None) => true,
-            (SocketAddrUse::TcpListen, Some(requested)) => self.decide(Use::Listen, requested),
-            (SocketAddrUse::TcpAccept, _) => self.room_for_socket(),
-            _ => false,
         }
     }
 
@@ -109,7 +80,9 @@ impl Gate {
         self.observer.listening(address);
     }
 
-    fn decide(&self, usage: Use, address: SocketAddr) -> bool {
+    /// Whether the guest may use the address so: one to bind to or to listen on
+    /// as the guest wrote it.
+    pub(crate) fn allows(&self, usage: Use, address: SocketAddr) -> bool {
         let decision = {
             let grants = lock(&self.grants);
             self.policy.decide(usage, address, &grants, Instant::now())
@@ -181,71 +154,37 @@ mod tests {
     }
 
     #[test]
-    fn the_implicit_bind_of_a_connect_is_covered_by_its_rule() {
-        let (gate, _) = gate(&["tcp://127.0.0.1:80"], &[], 1);
-        assert!(gate.check(address("0.0.0.0:0"), SocketAddrUse::TcpBind));
-        assert!(gate.check(address("127.0.0.1:80"), SocketAddrUse::TcpConnect));
-    }
-
-    #[test]
-    fn a_connect_without_a_rule_is_denied_after_its_implicit_bind() {
-        let (gate, lines) = gate(&[], &[], 1);
-        assert!(gate.check(address("0.0.0.0:0"), SocketAddrUse::TcpBind));
-        assert!(!gate.check(address("127.0.0.1:80"), SocketAddrUse::TcpConnect));
+    fn a_connect_without_a_rule_is_denied_and_reported() {
+        let (gate, lines) = gate(&["tcp://127.0.0.1:80"], &[], 1);
+        assert!(gate.allows(Use::Connect, address("127.0.0.1:80")));
+        assert!(!gate.allows(Use::Connect, address("127.0.0.1:81")));
         assert_eq!(lock(&lines.0).len(), 1);
     }
 
     #[test]
     fn an_explicit_bind_needs_a_listen_rule() {
         let (gate, lines) = gate(&["tcp://127.0.0.1:80"], &[], 1);
-        gate.request(Some(address("127.0.0.1:80")));
-        assert!(!gate.check(address("127.0.0.1:80"), SocketAddrUse::TcpBind));
+        assert!(!gate.allows(Use::Bind, address("127.0.0.1:80")));
         let line = lock(&lines.0).first().cloned().unwrap_or_default();
         assert!(line.contains("--allow-listen tcp://127.0.0.1:80"), "{line}");
-    }
-
-    #[test]
-    fn the_ephemeral_port_of_a_socket_bound_to_port_zero_is_listened_on() {
-        let (gate, _) = gate(&[], &["tcp://127.0.0.1:0"], 1);
-        gate.request(Some(address("127.0.0.1:0")));
-        assert!(gate.check(address("127.0.0.1:0"), SocketAddrUse::TcpBind));
-        assert!(gate.check(address("127.0.0.1:43210"), SocketAddrUse::TcpListen));
-    }
-
-    #[test]
-    fn a_listen_without_a_bind_needs_a_rule_for_the_unspecified_address() {
-        let (gate_closed, _) = gate(&[], &["tcp://127.0.0.1:0"], 1);
-        gate_closed.request(Some(address("0.0.0.0:0")));
-        assert!(!gate_closed.check(address("0.0.0.0:0"), SocketAddrUse::TcpBind));
-        let (gate_open, _) = gate(&[], &["tcp://0.0.0.0:0"], 1);
-        gate_open.request(Some(address("0.0.0.0:0")));
-        assert!(gate_open.check(address("0.0.0.0:0"), SocketAddrUse::TcpBind));
-        assert!(gate_open.check(address("0.0.0.0:0"), SocketAddrUse::TcpListen));
     }
 
     #[test]
     fn accepting_follows_from_listening_up_to_the_limit_of_sockets() {
         let (gate, lines) = gate(&[], &["tcp://127.0.0.1:0"], 2);
         gate.stats.socket_opened();
-        assert!(gate.check(address("9.9.9.9:1"), SocketAddrUse::TcpAccept));
+        assert!(gate.room_for_socket());
         gate.stats.socket_opened();
-        assert!(!gate.check(address("9.9.9.9:1"), SocketAddrUse::TcpAccept));
+        assert!(!gate.room_for_socket());
         let line = lock(&lines.0).first().cloned().unwrap_or_default();
         assert!(line.contains("--max-sockets 4"), "{line}");
-    }
-
-    #[test]
-    fn udp_is_denied() {
-        let (gate, _) = gate(&["tcp://*:*"], &["tcp://*:*"], 1);
-        assert!(!gate.check(address("0.0.0.0:0"), SocketAddrUse::UdpBind));
-        assert!(!gate.check(address("1.1.1.1:53"), SocketAddrUse::UdpSend));
     }
 
     #[test]
     fn the_same_denial_is_reported_once_and_counted_always() {
         let (gate, lines) = gate(&[], &[], 1);
         for _ in 0..1000 {
-            gate.check(address("127.0.0.1:80"), SocketAddrUse::TcpConnect);
+            gate.allows(Use::Connect, address("127.0.0.1:80"));
         }
         assert_eq!(lock(&lines.0).len(), 1);
         assert_eq!(gate.stats.snapshot().denied_total, 1000);
@@ -256,8 +195,8 @@ mod tests {
         let (gate, _) = gate(&["tcp://a.example:80"], &[], 1);
         let name = "a.example".parse().unwrap();
         assert!(gate.lookup(&name));
-        assert!(!gate.check(address("1.1.1.1:80"), SocketAddrUse::TcpConnect));
+        assert!(!gate.allows(Use::Connect, address("1.1.1.1:80")));
         gate.resolved(&name, &["1.1.1.1".parse().unwrap()]);
-        assert!(gate.check(address("1.1.1.1:80"), SocketAddrUse::TcpConnect));
+        assert!(gate.allows(Use::Connect, address("1.1.1.1:80")));
     }
 }

@@ -6,7 +6,7 @@ impl CtxView<'_> {
     /// The stock implementation, on the same table.
     pub(super) fn stock(&mut self) -> WasiSocketsCtxView<'_> {
         WasiSocketsCtxView {
-            ctx: &mut self.ctx.sockets,
+            ctx: &mut self.ctx.udp,
             table: self.table,
         }
     }
@@ -16,7 +16,7 @@ impl CtxView<'_> {
 pub(super) fn stock<T: View>(data: &mut T) -> WasiSocketsCtxView<'_> {
     let CtxView { ctx, table } = data.asyncio_streams();
     WasiSocketsCtxView {
-        ctx: &mut ctx.sockets,
+        ctx: &mut ctx.udp,
         table,
     }
 }

@@ -1,5 +1,5 @@
-//! `wasi:sockets` 0.3: wasmtime-wasi's TCP behind our policy and our counts,
-//! and a name look-up of our own.
+//! `wasi:sockets` 0.3: TCP and a name look-up of our own, behind our policy and
+//! our counts. UDP is wasmtime-wasi's, which denies it.
 
 mod delegate;
 mod lookup;

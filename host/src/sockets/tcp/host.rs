@@ -1,0 +1,221 @@
+//! What the guest calls.
+
+use std::iter;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+use wasmtime::component::{Access, Accessor, FutureReader, Resource, ResourceTable, StreamReader};
+use wasmtime_wasi::p3::bindings::sockets::types::{
+    Duration, ErrorCode, HostTcpSocket, HostTcpSocketWithStore, IpAddressFamily, IpSocketAddress,
+    TcpSocket as Name,
+};
+use wasmtime_wasi::p3::sockets::{SocketError, SocketResult};
+
+use super::TcpSocket;
+use super::streams::{Accepting, Outcome, Receiving, Sending};
+use crate::policy::Use;
+use crate::sockets::Sockets;
+use crate::{CtxView, View};
+
+/// A socket as the bindings name it. What lies in the table is ours.
+type Handle = Resource<Name>;
+
+fn get<'a>(table: &'a mut ResourceTable, handle: &Handle) -> wasmtime::Result<&'a mut TcpSocket> {
+    let ours = Resource::<TcpSocket>::new_borrow(handle.rep());
+    Ok(table.get_mut(&ours)?)
+}
+
+fn socket<'a>(table: &'a mut ResourceTable, handle: &Handle) -> SocketResult<&'a mut TcpSocket> {
+    get(table, handle).map_err(SocketError::trap)
+}
+
+impl<T: View> HostTcpSocketWithStore<T> for Sockets {
+    async fn connect(
+        store: &Accessor<T, Self>,
+        handle: Handle,
+        remote_address: IpSocketAddress,
+    ) -> SocketResult<()> {
+        let remote = SocketAddr::from(remote_address);
+        let connecting = store.with(|mut store| {
+            let view = store.get();
+            let socket = socket(view.table, &handle)?;
+            socket.check_connect(remote)?;
+            if !view.ctx.gate.allows(Use::Connect, remote) {
+                return Err(ErrorCode::AccessDenied.into());
+            }
+            SocketResult::Ok(socket.begin_connect()?)
+        })?;
+        let connected = connecting.connect(remote).await;
+        store.with(|mut store| {
+            let socket = socket(store.get().table, &handle)?;
+            Ok(socket.finish_connect(connected)?)
+        })
+    }
+
+    async fn listen(
+        mut store: Access<'_, T, Self>,
+        handle: Handle,
+    ) -> SocketResult<StreamReader<Handle>> {
+        let view = store.get();
+        let listener = socket(view.table, &handle)?;
+        listener.check_listen()?;
+        let wanted = match view.ctx.requested_address(handle.rep()) {
+            Some(requested) => requested,
+            None => {
+                let wanted = listener.unspecified();
+                if !view.ctx.gate.allows(Use::Bind, wanted) {
+                    return Err(ErrorCode::AccessDenied.into());
+                }
+                wanted
+            }
+        };
+        if !view.ctx.gate.allows(Use::Listen, wanted) {
+            return Err(ErrorCode::AccessDenied.into());
+        }
+        let bound = listener.listen()?;
+        let (family, local) = (listener.family(), listener.local_address()?);
+        view.ctx.socket_listens(handle.rep(), wanted);
+        view.ctx.gate.listening(local);
+        let accepting = Accepting {
+            listener: bound,
+            next: None,
+            family,
+            gate: Arc::clone(&view.ctx.gate),
+        };
+        StreamReader::new(&mut store, accepting).map_err(SocketError::trap)
+    }
+
+    fn send(
+        mut store: Access<'_, T, Self>,
+        handle: Handle,
+        mut data: StreamReader<u8>,
+    ) -> wasmtime::Result<FutureReader<Outcome>> {
+        let view = store.get();
+        let stats = view.ctx.stats();
+        match get(view.table, &handle)?.send() {
+            Ok(stream) => {
+                let (sender, outcome) = oneshot::channel();
+                data.pipe(&mut store, Sending::new(stream, sender, stats))?;
+                FutureReader::new(&mut store, outcome)
+            }
+            Err(code) => {
+                data.close(&mut store)?;
+                FutureReader::new(&mut store, async { wasmtime::error::Ok(Err(code)) })
+            }
+        }
+    }
+
+    fn receive(
+        mut store: Access<'_, T, Self>,
+        handle: Handle,
+    ) -> wasmtime::Result<(StreamReader<u8>, FutureReader<Outcome>)> {
+        match get(store.get().table, &handle)?.receive() {
+            Ok(stream) => {
+                let (sender, outcome) = oneshot::channel();
+                let receiving = Receiving::new(stream, sender);
+                let data = StreamReader::new(&mut store, receiving)?;
+                Ok((data, FutureReader::new(&mut store, outcome)?))
+            }
+            Err(code) => {
+                let data = StreamReader::new(&mut store, iter::empty())?;
+                let outcome = async { wasmtime::error::Ok(Err(code)) };
+                Ok((data, FutureReader::new(&mut store, outcome)?))
+            }
+        }
+    }
+}
+
+/// Implements methods by those of our socket, and gives what they return.
+macro_rules! options {
+    ($(fn $name:ident($($arg:ident: $ty:ty),*) -> $ret:ty = $ours:ident;)*) => {
+        $(
+            fn $name(&mut self, handle: Handle, $($arg: $ty),*) -> SocketResult<$ret> {
+                Ok(socket(self.table, &handle)?.$ours($($arg.into()),*)?.into())
+            }
+        )*
+    };
+}
+
+impl HostTcpSocket for CtxView<'_> {
+    async fn bind(&mut self, handle: Handle, local_address: IpSocketAddress) -> SocketResult<()> {
+        let local = SocketAddr::from(local_address);
+        let requested = self.ctx.wished(local);
+        let bound = socket(self.table, &handle)?;
+        bound.check_bind(local)?;
+        if !self.ctx.gate.allows(Use::Bind, requested) {
+            return Err(ErrorCode::AccessDenied.into());
+        }
+        bound.bind(local)?;
+        let port = bound.local_address().ok().map(|local| local.port());
+        self.ctx.socket_bound(handle.rep(), requested, port);
+        Ok(())
+    }
+
+    fn create(&mut self, family: IpAddressFamily) -> SocketResult<Handle> {
+        if !self.ctx.gate.room_for_socket() {
+            return Err(ErrorCode::Other(Some("limit of sockets reached".to_owned())).into());
+        }
+        let socket = self.table.push(TcpSocket::create(family)?);
+        let socket = socket.map_err(SocketError::trap)?;
+        self.ctx.stats.socket_opened();
+        Ok(Resource::new_own(socket.rep()))
+    }
+
+    fn drop(&mut self, handle: Handle) -> wasmtime::Result<()> {
+        let rep = handle.rep();
+        self.table.delete(Resource::<TcpSocket>::new_own(rep))?;
+        self.ctx.socket_dropped(rep);
+        Ok(())
+    }
+
+    fn get_is_listening(&mut self, handle: Handle) -> wasmtime::Result<bool> {
+        Ok(get(self.table, &handle)?.is_listening())
+    }
+
+    fn get_address_family(&mut self, handle: Handle) -> wasmtime::Result<IpAddressFamily> {
+        Ok(get(self.table, &handle)?.family())
+    }
+
+    fn get_keep_alive_idle_time(&mut self, handle: Handle) -> SocketResult<Duration> {
+        Ok(nanoseconds(
+            socket(self.table, &handle)?.keep_alive_idle_time()?,
+        ))
+    }
+
+    fn set_keep_alive_idle_time(&mut self, handle: Handle, value: Duration) -> SocketResult<()> {
+        let value = std::time::Duration::from_nanos(value);
+        Ok(socket(self.table, &handle)?.set_keep_alive_idle_time(value)?)
+    }
+
+    fn get_keep_alive_interval(&mut self, handle: Handle) -> SocketResult<Duration> {
+        Ok(nanoseconds(
+            socket(self.table, &handle)?.keep_alive_interval()?,
+        ))
+    }
+
+    fn set_keep_alive_interval(&mut self, handle: Handle, value: Duration) -> SocketResult<()> {
+        let value = std::time::Duration::from_nanos(value);
+        Ok(socket(self.table, &handle)?.set_keep_alive_interval(value)?)
+    }
+
+    options! {
+        fn get_local_address() -> IpSocketAddress = local_address;
+        fn get_remote_address() -> IpSocketAddress = remote_address;
+        fn set_listen_backlog_size(value: u64) -> () = set_backlog;
+        fn get_keep_alive_enabled() -> bool = keep_alive;
+        fn set_keep_alive_enabled(value: bool) -> () = set_keep_alive;
+        fn get_keep_alive_count() -> u32 = keep_alive_count;
+        fn set_keep_alive_count(value: u32) -> () = set_keep_alive_count;
+        fn get_hop_limit() -> u8 = hop_limit;
+        fn set_hop_limit(value: u8) -> () = set_hop_limit;
+        fn get_receive_buffer_size() -> u64 = receive_buffer_size;
+        fn set_receive_buffer_size(value: u64) -> () = set_receive_buffer_size;
+        fn get_send_buffer_size() -> u64 = send_buffer_size;
+        fn set_send_buffer_size(value: u64) -> () = set_send_buffer_size;
+    }
+}
+
+fn nanoseconds(time: std::time::Duration) -> Duration {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}

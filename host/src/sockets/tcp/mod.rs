@@ -1,0 +1,408 @@
+//! TCP sockets of our own, behind the same WIT as wasmtime-wasi's.
+
+mod convert;
+mod host;
+mod streams;
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::net::sockopt;
+use tokio::net::{TcpListener, TcpStream};
+use wasmtime_wasi::p3::bindings::sockets::types::{ErrorCode, IpAddressFamily};
+
+use self::convert::code;
+
+/// How many connections may wait at a listener, unless told otherwise.
+const DEFAULT_BACKLOG: u32 = 128;
+/// What the system accepts as a time between probes of an idle connection.
+const PROBES: std::ops::RangeInclusive<Duration> =
+    Duration::from_secs(1)..=Duration::from_secs(i16::MAX as u64);
+/// How many probes the system sends at the most.
+const MOST_PROBES: u32 = i8::MAX as u32;
+
+/// A socket in the guest's table.
+pub(super) struct TcpSocket {
+    state: State,
+    family: IpAddressFamily,
+    backlog: u32,
+}
+
+enum State {
+    /// Bound, perhaps.
+    Unconnected(tokio::net::TcpSocket),
+    /// The call that connects has the socket.
+    Connecting,
+    Connected {
+        stream: Arc<TcpStream>,
+        /// `receive` was called.
+        receiving: bool,
+        /// `send` was called.
+        sending: bool,
+    },
+    Listening(Arc<TcpListener>),
+    /// Connecting or accepting came to this.
+    Failed(ErrorCode),
+}
+
+impl TcpSocket {
+    /// A new socket. Small writes are sent at once, also by the connections
+    /// that a listener takes.
+    pub(super) fn create(family: IpAddressFamily) -> Result<TcpSocket, ErrorCode> {
+        let socket = match family {
+            IpAddressFamily::Ipv4 => tokio::net::TcpSocket::new_v4(),
+            IpAddressFamily::Ipv6 => tokio::net::TcpSocket::new_v6(),
+        };
+        let socket = socket.map_err(code)?;
+        if family == IpAddressFamily::Ipv6 {
+            set(sockopt::set_ipv6_v6only(&socket, true))?;
+        }
+        set(sockopt::set_tcp_nodelay(&socket, true))?;
+        Ok(TcpSocket {
+            state: State::Unconnected(socket),
+            family,
+            backlog: DEFAULT_BACKLOG,
+        })
+    }
+
+    /// A connection that was accepted, or why there is none.
+    pub(super) fn accepted(
+        family: IpAddressFamily,
+        stream: Result<TcpStream, ErrorCode>,
+    ) -> TcpSocket {
+        TcpSocket {
+            state: match stream {
+                Ok(stream) => State::connected(stream),
+                Err(code) => State::Failed(code),
+            },
+            family,
+            backlog: DEFAULT_BACKLOG,
+        }
+    }
+
+    /// Binds, after the checks of arguments.
+    pub(super) fn bind(&self, address: SocketAddr) -> Result<(), ErrorCode> {
+        let socket = self.unconnected()?;
+        // Also while connections that have ended hold the address.
+        socket.set_reuseaddr(true).map_err(code)?;
+        socket.bind(address).map_err(code)
+    }
+
+    /// Whether the address is one to bind to.
+    pub(super) fn check_bind(&self, address: SocketAddr) -> Result<(), ErrorCode> {
+        if is_bound(self.unconnected()?) {
+            return Err(ErrorCode::InvalidState);
+        }
+        self.check_unicast(address)
+    }
+
+    /// Whether the address is one to connect to.
+    pub(super) fn check_connect(&self, address: SocketAddr) -> Result<(), ErrorCode> {
+        self.unconnected()?;
+        self.check_unicast(address)?;
+        if address.ip().is_unspecified() || address.port() == 0 {
+            return Err(ErrorCode::InvalidArgument);
+        }
+        Ok(())
+    }
+
+    /// Gives the socket to a call that connects it; what that comes to goes to
+    /// [`finish_connect`](Self::finish_connect).
+    pub(super) fn begin_connect(&mut self) -> Result<tokio::net::TcpSocket, ErrorCode> {
+        match self.take(State::Connecting) {
+            State::Unconnected(socket) => Ok(socket),
+            _ => Err(ErrorCode::InvalidState),
+        }
+    }
+
+    /// The connection is made, or has failed.
+    pub(super) fn finish_connect(
+        &mut self,
+        connected: std::io::Result<TcpStream>,
+    ) -> Result<(), ErrorCode> {
+        match connected.map_err(code) {
+            Ok(stream) => {
+                self.state = State::connected(stream);
+                Ok(())
+            }
+            Err(code) => {
+                self.state = State::Failed(code.clone());
+                Err(code)
+            }
+        }
+    }
+
+    /// Listens. One that is not bound is on all interfaces.
+    pub(super) fn listen(&mut self) -> Result<Arc<TcpListener>, ErrorCode> {
+        let State::Unconnected(socket) = self.take(State::Failed(ErrorCode::InvalidState)) else {
+            return Err(ErrorCode::InvalidState);
+        };
+        match socket.listen(self.backlog).map_err(code) {
+            Ok(listener) => {
+                let listener = Arc::new(listener);
+                self.state = State::Listening(listener.clone());
+                Ok(listener)
+            }
+            Err(code) => {
+                self.state = State::Failed(code.clone());
+                Err(code)
+            }
+        }
+    }
+
+    /// The stream for its receiving half, once.
+    pub(super) fn receive(&mut self) -> Result<Arc<TcpStream>, ErrorCode> {
+        match &mut self.state {
+            State::Connected {
+                stream, receiving, ..
+            } if !*receiving => {
+                *receiving = true;
+                Ok(stream.clone())
+            }
+            State::Failed(code) => Err(code.clone()),
+            _ => Err(ErrorCode::InvalidState),
+        }
+    }
+
+    /// The stream for its sending half, once.
+    pub(super) fn send(&mut self) -> Result<Arc<TcpStream>, ErrorCode> {
+        match &mut self.state {
+            State::Connected {
+                stream, sending, ..
+            } if !*sending => {
+                *sending = true;
+                Ok(stream.clone())
+            }
+            State::Failed(code) => Err(code.clone()),
+            _ => Err(ErrorCode::InvalidState),
+        }
+    }
+
+    pub(super) fn family(&self) -> IpAddressFamily {
+        self.family
+    }
+
+    pub(super) fn is_listening(&self) -> bool {
+        matches!(self.state, State::Listening(_))
+    }
+
+    pub(super) fn local_address(&self) -> Result<SocketAddr, ErrorCode> {
+        let address = match &self.state {
+            State::Unconnected(socket) if is_bound(socket) => socket.local_addr(),
+            State::Connected { stream, .. } => stream.local_addr(),
+            State::Listening(listener) => listener.local_addr(),
+            State::Failed(code) => return Err(code.clone()),
+            _ => return Err(ErrorCode::InvalidState),
+        };
+        address.map_err(code)
+    }
+
+    pub(super) fn remote_address(&self) -> Result<SocketAddr, ErrorCode> {
+        match &self.state {
+            State::Connected { stream, .. } => stream.peer_addr().map_err(code),
+            State::Failed(code) => Err(code.clone()),
+            _ => Err(ErrorCode::InvalidState),
+        }
+    }
+
+    /// The address of a listen without a bind.
+    pub(super) fn unspecified(&self) -> SocketAddr {
+        match self.family {
+            IpAddressFamily::Ipv4 => (Ipv4Addr::UNSPECIFIED, 0).into(),
+            IpAddressFamily::Ipv6 => (Ipv6Addr::UNSPECIFIED, 0).into(),
+        }
+    }
+
+    /// Whether it can listen: neither connected nor listening already.
+    pub(super) fn check_listen(&self) -> Result<(), ErrorCode> {
+        self.unconnected().map(drop)
+    }
+
+    pub(super) fn set_backlog(&mut self, backlog: u64) -> Result<(), ErrorCode> {
+        if backlog == 0 {
+            return Err(ErrorCode::InvalidArgument);
+        }
+        let backlog = i32::try_from(backlog).unwrap_or(i32::MAX);
+        match &self.state {
+            State::Unconnected(_) => {}
+            State::Listening(listener) => {
+                let again = rustix::net::listen(listener, backlog);
+                again.map_err(|_| ErrorCode::NotSupported)?;
+            }
+            State::Failed(code) => return Err(code.clone()),
+            _ => return Err(ErrorCode::InvalidState),
+        }
+        self.backlog = backlog.unsigned_abs();
+        Ok(())
+    }
+
+    fn unconnected(&self) -> Result<&tokio::net::TcpSocket, ErrorCode> {
+        match &self.state {
+            State::Unconnected(socket) => Ok(socket),
+            _ => Err(ErrorCode::InvalidState),
+        }
+    }
+
+    fn check_unicast(&self, address: SocketAddr) -> Result<(), ErrorCode> {
+        let fits = match (address.ip(), self.family) {
+            (IpAddr::V4(ip), IpAddressFamily::Ipv4) => !ip.is_multicast() && !ip.is_broadcast(),
+            (IpAddr::V6(ip), IpAddressFamily::Ipv6) => {
+                // Neither mapped nor compatible: those are IPv4 in disguise.
+                let compatible =
+                    matches!(ip.segments(), [0, 0, 0, 0, 0, 0, a, b] if a != 0 || b > 1);
+                !ip.is_multicast() && ip.to_ipv4_mapped().is_none() && !compatible
+            }
+            _ => false,
+        };
+        if fits {
+            Ok(())
+        } else {
+            Err(ErrorCode::InvalidArgument)
+        }
+    }
+
+    /// The state, if it is that of a socket without a use; then it becomes
+    /// `next`.
+    fn take(&mut self, next: State) -> State {
+        match self.state {
+            State::Unconnected(_) => std::mem::replace(&mut self.state, next),
+            _ => State::Failed(ErrorCode::InvalidState),
+        }
+    }
+}
+
+impl State {
+    fn connected(stream: TcpStream) -> State {
+        State::Connected {
+            stream: Arc::new(stream),
+            receiving: false,
+            sending: false,
+        }
+    }
+}
+
+/// Options.
+impl TcpSocket {
+    fn fd(&self) -> Result<BorrowedFd<'_>, ErrorCode> {
+        match &self.state {
+            State::Unconnected(socket) => Ok(socket.as_fd()),
+            State::Connected { stream, .. } => Ok(stream.as_fd()),
+            State::Listening(listener) => Ok(listener.as_fd()),
+            State::Connecting => Err(ErrorCode::InvalidState),
+            State::Failed(code) => Err(code.clone()),
+        }
+    }
+
+    fn get<'a, T>(
+        &'a self,
+        option: impl FnOnce(BorrowedFd<'a>) -> rustix::io::Result<T>,
+    ) -> Result<T, ErrorCode> {
+        set(option(self.fd()?))
+    }
+
+    pub(super) fn keep_alive(&self) -> Result<bool, ErrorCode> {
+        self.get(sockopt::socket_keepalive)
+    }
+
+    pub(super) fn set_keep_alive(&self, on: bool) -> Result<(), ErrorCode> {
+        self.get(|fd| sockopt::set_socket_keepalive(fd, on))
+    }
+
+    pub(super) fn keep_alive_idle_time(&self) -> Result<Duration, ErrorCode> {
+        self.get(sockopt::tcp_keepidle)
+    }
+
+    pub(super) fn set_keep_alive_idle_time(&self, time: Duration) -> Result<(), ErrorCode> {
+        let time = probe(time)?;
+        self.get(|fd| sockopt::set_tcp_keepidle(fd, time))
+    }
+
+    pub(super) fn keep_alive_interval(&self) -> Result<Duration, ErrorCode> {
+        self.get(sockopt::tcp_keepintvl)
+    }
+
+    pub(super) fn set_keep_alive_interval(&self, time: Duration) -> Result<(), ErrorCode> {
+        let time = probe(time)?;
+        self.get(|fd| sockopt::set_tcp_keepintvl(fd, time))
+    }
+
+    pub(super) fn keep_alive_count(&self) -> Result<u32, ErrorCode> {
+        self.get(sockopt::tcp_keepcnt)
+    }
+
+    pub(super) fn set_keep_alive_count(&self, count: u32) -> Result<(), ErrorCode> {
+        match count {
+            0 => Err(ErrorCode::InvalidArgument),
+            _ => self.get(|fd| sockopt::set_tcp_keepcnt(fd, count.min(MOST_PROBES))),
+        }
+    }
+
+    pub(super) fn hop_limit(&self) -> Result<u8, ErrorCode> {
+        let limit = match self.family {
+            IpAddressFamily::Ipv4 => self.get(sockopt::ip_ttl)?,
+            IpAddressFamily::Ipv6 => return self.get(sockopt::ipv6_unicast_hops),
+        };
+        u8::try_from(limit).map_err(|_| ErrorCode::NotSupported)
+    }
+
+    pub(super) fn set_hop_limit(&self, limit: u8) -> Result<(), ErrorCode> {
+        match (limit, self.family) {
+            (0, _) => Err(ErrorCode::InvalidArgument),
+            (_, IpAddressFamily::Ipv4) => self.get(|fd| sockopt::set_ip_ttl(fd, limit.into())),
+            (_, IpAddressFamily::Ipv6) => {
+                self.get(|fd| sockopt::set_ipv6_unicast_hops(fd, Some(limit)))
+            }
+        }
+    }
+
+    pub(super) fn receive_buffer_size(&self) -> Result<u64, ErrorCode> {
+        Ok(halved(self.get(sockopt::socket_recv_buffer_size)?))
+    }
+
+    pub(super) fn set_receive_buffer_size(&self, size: u64) -> Result<(), ErrorCode> {
+        let size = buffer_size(size)?;
+        self.get(|fd| sockopt::set_socket_recv_buffer_size(fd, size))
+    }
+
+    pub(super) fn send_buffer_size(&self) -> Result<u64, ErrorCode> {
+        Ok(halved(self.get(sockopt::socket_send_buffer_size)?))
+    }
+
+    pub(super) fn set_send_buffer_size(&self, size: u64) -> Result<(), ErrorCode> {
+        let size = buffer_size(size)?;
+        self.get(|fd| sockopt::set_socket_send_buffer_size(fd, size))
+    }
+}
+
+fn is_bound(socket: &tokio::net::TcpSocket) -> bool {
+    let local = socket.local_addr();
+    local.is_ok_and(|address| address.port() != 0)
+}
+
+fn set<T>(result: rustix::io::Result<T>) -> Result<T, ErrorCode> {
+    result.map_err(|error| code(error.into()))
+}
+
+fn probe(time: Duration) -> Result<Duration, ErrorCode> {
+    if time.is_zero() {
+        return Err(ErrorCode::InvalidArgument);
+    }
+    Ok(time.clamp(*PROBES.start(), *PROBES.end()))
+}
+
+/// Linux counts its own bookkeeping as well, and doubles what was asked for.
+fn halved(size: usize) -> u64 {
+    let divisor = if cfg!(target_os = "linux") { 2 } else { 1 };
+    (size / divisor) as u64
+}
+
+fn buffer_size(size: u64) -> Result<usize, ErrorCode> {
+    match size {
+        0 => Err(ErrorCode::InvalidArgument),
+        _ => Ok(usize::try_from(size)
+            .unwrap_or(usize::MAX)
+            .min(i32::MAX as usize / 2)),
+    }
+}
