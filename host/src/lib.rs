@@ -27,6 +27,21 @@
 //! # }
 //! ```
 //!
+//! Compiling takes most of the time until a program runs. A [`Cache`] keeps what
+//! was compiled for the next run, and [`precompiled`] makes it a file to be
+//! shipped:
+//!
+//! ```no_run
+//! use asyncio_streams_host::{Cache, compose, engine};
+//!
+//! # fn example(application: &[u8]) -> Result<(), Box<dyn std::error::Error>> {
+//! let engine = engine()?;
+//! let cache = Cache::open("/var/cache/my-host")?;
+//! let component = cache.component(&engine, application, compose::builtin_streams())?;
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! A host of its own kind puts a [`Ctx`] into its store:
 //!
 //! ```
@@ -66,8 +81,10 @@
 //! # Ok(())
 //! # }
 //! ```
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
+mod cache;
+mod compile;
 pub mod compose;
 mod ctx;
 mod engine;
@@ -77,11 +94,14 @@ mod limits;
 mod linker;
 mod observer;
 pub mod policy;
+pub mod precompiled;
 mod run;
 pub mod sockets;
 mod stats;
 mod throttle;
 
+pub use cache::{Cache, CacheError};
+pub use compile::{CompileError, compile};
 pub use ctx::{Ctx, CtxBuilder, CtxView, View, limit};
 pub use engine::engine;
 pub use exit::{Exit, Frame, Trap};

@@ -1,6 +1,6 @@
 //! The command `asyncio-streams`: runs WebAssembly components that use asyncio
 //! Streams, with sockets granted by rule.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod command;
 

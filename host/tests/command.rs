@@ -19,6 +19,7 @@ struct Run {
 fn run(args: &[&str]) -> Run {
     let output: Output = Command::new(env!("CARGO_BIN_EXE_asyncio-streams"))
         .env("ASYNCIO_STREAMS_COMPONENT", "none")
+        .env("ASYNCIO_STREAMS_CACHE", "none")
         .args(args)
         .output()
         .unwrap();
@@ -95,6 +96,7 @@ fn a_usage_error_exits_with_2() {
         &["run"],
         &["run", "--bogus", "a.wasm"],
         &["compose", "a.wasm"],
+        &["compile"],
     ] {
         assert_eq!(run(args).code, Some(2), "{args:?}");
     }
@@ -145,13 +147,15 @@ fn a_file_that_is_no_webassembly_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("app.wasm");
     fs::write(&path, "print('hello')").unwrap();
-    let refused = run(&["run", path.to_str().unwrap()]);
-    assert_eq!(refused.code, Some(2));
-    assert!(
-        refused.stderr.contains("not WebAssembly"),
-        "{}",
-        refused.stderr
-    );
+    for command in ["run", "compile"] {
+        let refused = run(&[command, path.to_str().unwrap()]);
+        assert_eq!(refused.code, Some(2));
+        assert!(
+            refused.stderr.contains("app.wasm: this is not WebAssembly"),
+            "{}",
+            refused.stderr
+        );
+    }
 }
 
 #[test]

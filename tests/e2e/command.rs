@@ -8,11 +8,13 @@ use std::process::Command;
 use std::sync::mpsc::channel;
 use std::thread;
 
-use crate::support::{PATIENCE, Process, run};
+use crate::support::{self, PATIENCE, Process, run};
 
+mod cache;
 mod ends;
 mod forms;
 mod limits;
+mod precompiled;
 mod signals;
 mod streams;
 mod tasks;
@@ -85,6 +87,7 @@ fn command(args: &[&str]) -> Command {
     command
         .env_remove("ASYNCIO_STREAMS_COMPONENT")
         .env_remove("ASYNCIO_STREAMS_LOG")
+        .env(support::CACHE, support::cache())
         .args(args);
     command
 }

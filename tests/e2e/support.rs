@@ -32,6 +32,15 @@ pub(crate) fn workspace() -> PathBuf {
         .to_owned()
 }
 
+/// Names the folder in which the command keeps compiled programs.
+pub(crate) const CACHE: &str = "ASYNCIO_STREAMS_CACHE";
+
+/// The tests' own: the user's is none of their business. For everything that
+/// [`Process::start`] starts.
+pub(crate) fn cache() -> PathBuf {
+    workspace().join("target/cache")
+}
+
 /// `asyncio-streams run` with these flags, this component and these arguments.
 pub(crate) fn run(flags: &[&str], name: &str, args: &[&str]) -> Process {
     let mut command = Command::new(env!("CARGO_BIN_EXE_asyncio-streams"));
@@ -77,6 +86,9 @@ pub(crate) struct Ended {
 
 impl Process {
     pub(crate) fn start(mut command: Command) -> Process {
+        if !command.get_envs().any(|(name, _)| name == CACHE) {
+            command.env(CACHE, cache());
+        }
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -1,10 +1,10 @@
-use std::io::{self, Write as _};
 use std::path::PathBuf;
 
 use anyhow::Context as _;
 use asyncio_streams_host::compose::prepare;
 use clap::Args;
 
+use super::output;
 use super::streams::{StreamsArgs, read};
 
 /// Compose an application with the streams component, into one component
@@ -31,14 +31,7 @@ impl ComposeArgs {
         let streams = self.streams.component()?;
         let composed = prepare(&application, streams.as_deref())
             .with_context(|| self.component.display().to_string())?;
-        if self.output.as_os_str() == "-" {
-            io::stdout()
-                .write_all(&composed)
-                .context("cannot write to standard output")?;
-        } else {
-            std::fs::write(&self.output, &composed)
-                .with_context(|| format!("cannot write {}", self.output.display()))?;
-        }
+        output::write(&self.output, &composed)?;
         Ok(0)
     }
 }

@@ -1,9 +1,12 @@
 //! The command line.
 
+mod compile;
 mod compose;
 mod grants;
 mod limits;
 mod observer;
+mod output;
+mod program;
 mod run;
 mod signals;
 mod streams;
@@ -20,6 +23,7 @@ Examples:
   asyncio-streams run --allow-connect tcp://127.0.0.1:8888 echo-client.wasm 'Hello World!'
   asyncio-streams run --allow-connect 'tcp://*.example.com:443' fetch.wasm --verbose
   asyncio-streams compose app.wasm -o program.wasm
+  asyncio-streams compile app.wasm -o program.cwasm
 ";
 
 /// Run WebAssembly components that use asyncio Streams, with sockets granted by
@@ -35,6 +39,7 @@ pub(crate) struct Cli {
 enum Command {
     Run(Box<run::RunArgs>),
     Compose(compose::ComposeArgs),
+    Compile(compile::CompileArgs),
     /// Print completions for a shell.
     Completions {
         /// The shell to make them for.
@@ -48,6 +53,7 @@ impl Cli {
         match self.command {
             Command::Run(args) => args.execute(),
             Command::Compose(args) => args.execute(),
+            Command::Compile(args) => args.execute(),
             Command::Completions { shell } => {
                 let mut cli = Self::command();
                 let name = cli.get_name().to_owned();

@@ -3,22 +3,22 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
-use asyncio_streams_host::compose::prepare;
 use asyncio_streams_host::{Ctx, Exit, Linger, RunReport, Runner, StatsSnapshot, engine};
 use clap::Args;
-use wasmtime::component::Component;
 use wasmtime_wasi::WasiCtx;
 
 use super::grants::{self, Grants};
 use super::limits::{LimitArgs, duration};
 use super::observer::StderrObserver;
-use super::streams::{StreamsArgs, read};
+use super::program::ProgramArgs;
+use super::streams::StreamsArgs;
 use super::{say, signals};
 
 /// Run a program
 ///
 /// The component is composed with the streams component if it imports
-/// asyncio:streams. Standard input, output and error are the program's; lines
+/// asyncio:streams, and compiled; the result is kept, so that the next run of the
+/// same program starts at once. Standard input, output and error are the program's; lines
 /// of this command on standard error start with `asyncio-streams:`, but for
 /// `listening on ADDRESS`, which says that a listener is up.
 ///
@@ -57,6 +57,9 @@ pub(crate) struct RunArgs {
 
     #[command(flatten)]
     limits: LimitArgs,
+
+    #[command(flatten)]
+    compiling: ProgramArgs,
 }
 
 impl RunArgs {
@@ -66,13 +69,8 @@ impl RunArgs {
         };
         let path = Path::new(path);
         let wasi = wasi_ctx(path, args, &self.env)?;
-        let program = read(path)?;
-        let streams = self.streams.component()?;
-        let prepared =
-            prepare(&program, streams.as_deref()).with_context(|| path.display().to_string())?;
         let engine = engine().map_err(|error| anyhow!("{error:#}"))?;
-        let component = Component::from_binary(&engine, &prepared)
-            .map_err(|error| anyhow!("{}: not a valid component: {error:#}", path.display()))?;
+        let component = self.compiling.load(&engine, path, &self.streams)?;
 
         let ctx = Ctx::builder()
             .policy(self.grants.policy())
