@@ -119,6 +119,7 @@ fn ours(name: &str, control: u16, listener: u16) -> Command {
     command
         .env_remove("ASYNCIO_STREAMS_COMPONENT")
         .env_remove("ASYNCIO_STREAMS_LOG")
+        .env("ASYNCIO_STREAMS_CACHE", workspace.join("target/cache"))
         .arg("run")
         .args(["--allow-connect", &format!("tcp://127.0.0.1:{control}")])
         .args(["--allow-connect", &format!("tcp://127.0.0.1:{listener}")])
