@@ -19,6 +19,7 @@ mod denials;
 mod examples;
 mod http;
 mod interop;
+mod lines;
 mod listening;
 mod pace;
 mod packages;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
+use crate::bench;
 use crate::echo::Form;
 use crate::toolchain::Way;
 
@@ -31,6 +32,15 @@ usage: cargo xtask COMMAND
   differential [--scripts N] [--seed S]
       N (20000) random scripts over real sockets with CPython's asyncio and with
       ours, every result compared; the seed makes a run that failed repeatable
+  bench [--rounds N] [--quick] [--case NAME]... [--peer NAME]... [--command FILE]
+      ours beside an epoll loop, tokio, uvloop and CPython, in N (5) rounds: tables
+      and targets on standard output and in benches/results.md (with fewer rounds or
+      other options, in target/bench); takes about 12 minutes, in which nothing
+      else should run
+        --quick         one short round of everything: a minute
+        --case NAME     only the cases whose names start so
+        --peer NAME     only this peer
+        --command FILE  measures another build of the command
   build [DIR] [-- CARGO-ARGS]
       build this repository's components into target/components, or the crate
       in DIR (or of the manifest DIR) into components beside its other targets
@@ -67,6 +77,8 @@ pub(crate) enum Invocation {
         /// Which pair of components.
         form: Form,
     },
+    /// Ours beside its peers.
+    Bench(bench::Options),
     /// Random input for what takes bytes from outside.
     Fuzz {
         /// One target; none means all.
@@ -105,6 +117,7 @@ impl Invocation {
         match command.as_str() {
             "help" | "--help" | "-h" => Ok(Self::Help),
             "setup" => words.setup(),
+            "bench" => words.bench(),
             "build" => words.build(),
             "echo" => words.echo(),
             "fuzz" => words.fuzz(),
@@ -125,6 +138,11 @@ struct Words {
     seconds: Option<String>,
     scripts: Option<String>,
     seed: Option<String>,
+    rounds: Option<String>,
+    quick: bool,
+    cases: Vec<String>,
+    peers: Vec<String>,
+    command: Option<String>,
     positional: Vec<String>,
     /// What follows `--`.
     rest: Vec<String>,
@@ -151,6 +169,23 @@ impl Words {
                     let value = value.or_else(|| args.next());
                     self.form = Some(value.context("`--form` needs a value")?);
                 }
+                ("bench", "--quick") if value.is_none() => self.quick = true,
+                ("bench", "--rounds") => {
+                    let value = value.or_else(|| args.next());
+                    self.rounds = Some(value.context("`--rounds` needs a value")?);
+                }
+                ("bench", "--case") => {
+                    let value = value.or_else(|| args.next());
+                    self.cases.push(value.context("`--case` needs a value")?);
+                }
+                ("bench", "--peer") => {
+                    let value = value.or_else(|| args.next());
+                    self.peers.push(value.context("`--peer` needs a value")?);
+                }
+                ("bench", "--command") => {
+                    let value = value.or_else(|| args.next());
+                    self.command = Some(value.context("`--command` needs a value")?);
+                }
                 ("fuzz", "--seconds") => {
                     let value = value.or_else(|| args.next());
                     self.seconds = Some(value.context("`--seconds` needs a value")?);
@@ -176,6 +211,22 @@ impl Words {
         let way = self.toolchain.as_deref().map(Way::parse).transpose()?;
         none_of("setup", self.positional.iter().chain(&self.rest))?;
         Ok(Invocation::Setup { way })
+    }
+
+    fn bench(self) -> Result<Invocation> {
+        none_of("bench", self.positional.iter().chain(&self.rest))?;
+        let rounds = match self.rounds.as_deref().map(|text| (text, text.parse())) {
+            None => None,
+            Some((_, Ok(rounds @ 1..=u32::MAX))) => Some(rounds),
+            Some((text, _)) => bail!("`--rounds` takes a number from 1 on, not `{text}`"),
+        };
+        Ok(Invocation::Bench(bench::Options {
+            rounds,
+            quick: self.quick,
+            cases: self.cases,
+            peers: self.peers,
+            command: self.command.map(PathBuf::from),
+        }))
     }
 
     fn build(self) -> Result<Invocation> {
@@ -303,6 +354,32 @@ mod tests {
         assert!(parse(&["setup", "--toolchain"]).is_err());
         assert!(parse(&["setup", "--toolchain", "nix"]).is_err());
         assert!(parse(&["setup", "debian"]).is_err());
+        Ok(())
+    }
+
+    #[test]
+    fn bench_takes_rounds_cases_and_peers() -> Result<()> {
+        let all = bench::Options::default();
+        assert_eq!(parse(&["bench"])?, Invocation::Bench(all));
+        let line = ["--rounds=3", "--quick", "--case", "bulk", "--case=idle"];
+        let line = [
+            &["bench"],
+            &line[..],
+            &["--peer", "static", "--command", "x"],
+        ]
+        .concat();
+        let some = bench::Options {
+            rounds: Some(3),
+            quick: true,
+            cases: vec!["bulk".to_owned(), "idle".to_owned()],
+            peers: vec!["static".to_owned()],
+            command: Some(PathBuf::from("x")),
+        };
+        assert_eq!(parse(&line)?, Invocation::Bench(some));
+        assert!(parse(&["bench", "--rounds", "0"]).is_err());
+        assert!(parse(&["bench", "--case"]).is_err());
+        assert!(parse(&["bench", "--quick=yes"]).is_err());
+        assert!(parse(&["bench", "bulk"]).is_err());
         Ok(())
     }
 

@@ -1,4 +1,5 @@
-//! The repository's own commands: set-up, build of the components, demo, tests.
+//! The repository's own commands: set-up, build of the components, demo, tests,
+//! benchmarks.
 //!
 //! `cargo xtask --help` lists them. Everything here needs cargo and nothing
 //! else on the PATH; what a command lacks it installs, or says how to.
@@ -6,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod bench;
 mod conformance;
 mod debian;
 mod differential;
@@ -73,6 +75,7 @@ fn dispatch(invocation: Invocation) -> Result<ExitCode> {
         Invocation::Differential { scripts, seed } => {
             return differential::run(&workspace, scripts, seed);
         }
+        Invocation::Bench(options) => return bench::run(&workspace, &options),
         Invocation::Conformance => conformance::run(&workspace, None)?,
         Invocation::Test { args } => return test::run(&workspace, &args),
     }

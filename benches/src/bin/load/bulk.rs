@@ -1,0 +1,73 @@
+//! As much as goes through one connection and back.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use mio::{Events, Poll};
+
+use crate::noise::{LONGEST, Noise};
+use crate::result::{Measured, Stretch};
+use crate::server::Server;
+use crate::wire::{self, Spin};
+
+/// What is sent at once.
+const CHUNK: usize = 64 << 10;
+
+/// An operation is a megabyte there and back.
+const MEGABYTE: f64 = 1e6;
+
+/// With at most `window` bytes on their way, or, if that is 0, as many as the
+/// system takes. A fifth of the time is for getting warm.
+pub(crate) fn run(
+    address: SocketAddr,
+    server: Server,
+    time: Duration,
+    window: usize,
+) -> Result<Measured> {
+    let noise = Noise::new();
+    let window = if window == 0 { usize::MAX } else { window };
+    let mut poll = Poll::new()?;
+    let mut events = Events::with_capacity(16);
+    let socket = wire::connect(address, 1, &noise)?.remove(0);
+    let socket = wire::register(socket, 0, &poll)?;
+    let mut spin = Spin::new();
+    let mut buffer = vec![0; LONGEST];
+    let (mut sent, mut received) = (0, 0);
+    let (mut readable, mut writable) = (true, true);
+    let started = Instant::now();
+    let mut stretch = None;
+    loop {
+        let now = spin.turn(&mut poll, &mut events)?;
+        for event in &events {
+            readable |= event.is_readable();
+            writable |= event.is_writable();
+        }
+        if readable {
+            match wire::read(&socket, &mut buffer)? {
+                Some(count) => {
+                    noise.check(received, buffer.get(..count).unwrap_or_default())?;
+                    received += count;
+                    readable = count == LONGEST;
+                }
+                None => readable = false,
+            }
+        }
+        if writable && window - (sent - received) >= CHUNK {
+            match wire::write(&socket, noise.piece(sent, CHUNK))? {
+                Some(count) => sent += count,
+                None => writable = false,
+            }
+        }
+        let elapsed = now - started;
+        if stretch.is_none() && elapsed > time / 5 {
+            stretch = Some((received, Stretch::begin(server)?));
+        }
+        let Some((before, stretch)) = &stretch else {
+            continue;
+        };
+        if elapsed > time + time / 5 {
+            return stretch.end((received - before) as f64 / MEGABYTE);
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! The load generator: one thread, one case, one line of results.
+//!
+//! It never sleeps while it measures: it asks epoll again and again without
+//! waiting. A sleeping peer would have to be woken by the server's `send`, which
+//! makes the server's own figures dearer, and differently so for each server.
+//! So it needs a core of its own.
+//!
+//! It verifies every byte an echo sends back. What it sends are pieces of one
+//! block of noise, sent from where they lie and compared where they arrive, so
+//! that verifying costs one `memcmp`.
+
+#![forbid(unsafe_code)]
+
+mod bulk;
+mod connect;
+mod idle;
+mod lines;
+mod noise;
+mod ping_pong;
+mod result;
+mod server;
+mod wire;
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use crate::result::Measured;
+use crate::server::Server;
+
+const USAGE: &str = "\
+usage: load CASE ADDRESS SERVER-PID ...
+  ping-pong ADDRESS PID MILLISECONDS BYTES CONNECTIONS
+  bulk ADDRESS PID MILLISECONDS WINDOW
+  connect ADDRESS PID MILLISECONDS CONNECTIONS
+  lines ADDRESS PID MILLISECONDS
+  idle ADDRESS PID CONNECTIONS";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    match run(&args) {
+        Ok(measured) => {
+            println!("{measured}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("load: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &[String]) -> Result<Measured> {
+    let [case, address, pid, numbers @ ..] = args else {
+        bail!("{USAGE}");
+    };
+    let address: SocketAddr = address.parse().context(USAGE)?;
+    let server = Server::new(pid.parse().context(USAGE)?);
+    let numbers = numbers.iter().map(|number| number.parse());
+    let numbers = numbers.collect::<Result<Vec<usize>, _>>().context(USAGE)?;
+    let time = |milliseconds: usize| Duration::from_millis(milliseconds as u64);
+    match (case.as_str(), numbers.as_slice()) {
+        ("ping-pong", &[milliseconds, bytes, connections]) => {
+            ping_pong::run(address, server, time(milliseconds), bytes, connections)
+        }
+        ("bulk", &[milliseconds, window]) => bulk::run(address, server, time(milliseconds), window),
+        ("connect", &[milliseconds, connections]) => {
+            connect::run(address, server, time(milliseconds), connections)
+        }
+        ("lines", &[milliseconds]) => lines::run(address, server, time(milliseconds)),
+        ("idle", &[connections]) => idle::run(address, server, connections),
+        _ => bail!("{USAGE}"),
+    }
+}

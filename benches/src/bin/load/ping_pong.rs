@@ -1,0 +1,117 @@
+//! A message on each connection, and the next one once it has come back.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use mio::net::TcpStream;
+use mio::{Events, Poll};
+
+use crate::noise::{LONGEST, Noise};
+use crate::result::{Latencies, Measured, Stretch};
+use crate::server::Server;
+use crate::wire::{self, Spin};
+
+/// A fifth of the time is for getting warm.
+pub(crate) fn run(
+    address: SocketAddr,
+    server: Server,
+    time: Duration,
+    bytes: usize,
+    connections: usize,
+) -> Result<Measured> {
+    let noise = Noise::new();
+    ensure!((1..LONGEST).contains(&bytes), "too long a message");
+    let sockets = wire::connect(address, connections, &noise)?;
+    let mut poll = Poll::new()?;
+    let mut players = Vec::with_capacity(connections);
+    for (place, socket) in sockets.into_iter().enumerate() {
+        players.push(Player {
+            socket: wire::register(socket, place, &poll)?,
+            place: place * 4099,
+            bytes,
+            sent: 0,
+            received: 0,
+            since: Instant::now(),
+        });
+    }
+    // Whatever is pending from the set-up.
+    let mut events = Events::with_capacity(1024);
+    poll.poll(&mut events, Some(Duration::ZERO))?;
+    for player in &mut players {
+        player.send(&noise)?;
+    }
+
+    let mut spin = Spin::new();
+    let mut buffer = vec![0; LONGEST];
+    let mut latencies = Latencies::default();
+    let started = Instant::now();
+    let mut stretch = None;
+    loop {
+        let now = spin.turn(&mut poll, &mut events)?;
+        for event in &events {
+            let player = players.get_mut(event.token().0).context("no such event")?;
+            if player.sent < player.bytes && event.is_writable() {
+                player.send(&noise)?;
+            }
+            if event.is_readable() && player.receive(&noise, &mut buffer)? {
+                latencies.note(player.since.elapsed());
+                player.next(&noise)?;
+            }
+        }
+        let elapsed = now - started;
+        if stretch.is_none() && elapsed > time / 5 {
+            latencies.clear();
+            stretch = Some(Stretch::begin(server)?);
+        }
+        let Some(stretch) = &stretch else { continue };
+        if elapsed > time + time / 5 {
+            let measured = stretch.end(latencies.count() as f64)?;
+            return Ok(Measured {
+                p50: latencies.percentile(50),
+                p99: latencies.percentile(99),
+                ..measured
+            });
+        }
+    }
+}
+
+struct Player {
+    socket: TcpStream,
+    /// Where in the noise the message is.
+    place: usize,
+    bytes: usize,
+    sent: usize,
+    received: usize,
+    since: Instant,
+}
+
+impl Player {
+    fn send(&mut self, noise: &Noise) -> Result<()> {
+        let rest = noise.piece(self.place + self.sent, self.bytes - self.sent);
+        self.sent += wire::write(&self.socket, rest)?.unwrap_or(0);
+        Ok(())
+    }
+
+    /// Whether the message is complete.
+    fn receive(&mut self, noise: &Noise, buffer: &mut [u8]) -> Result<bool> {
+        // The buffer is longer than a message: one read empties the socket.
+        let Some(count) = wire::read(&self.socket, buffer)? else {
+            return Ok(false);
+        };
+        noise.check(
+            self.place + self.received,
+            buffer.get(..count).unwrap_or_default(),
+        )?;
+        self.received += count;
+        ensure!(self.received <= self.sent, "more came back than was sent");
+        Ok(self.received == self.bytes)
+    }
+
+    fn next(&mut self, noise: &Noise) -> Result<()> {
+        self.place += self.bytes;
+        (self.sent, self.received) = (0, 0);
+        self.since = Instant::now();
+        self.send(noise)
+    }
+}

@@ -1,0 +1,138 @@
+//! The line of results.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+
+use crate::server::Server;
+
+/// What was measured; times are in nanoseconds.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Measured {
+    /// Operations in a second.
+    pub(crate) rate: Option<f64>,
+    /// The server's CPU time for an operation.
+    pub(crate) cpu: Option<f64>,
+    /// Latencies, half of which are below.
+    pub(crate) p50: Option<f64>,
+    /// 99 % of which are below.
+    pub(crate) p99: Option<f64>,
+    /// The server's resident memory for a connection.
+    pub(crate) memory: Option<f64>,
+    /// Which part of the time this process ran: less than all means that
+    /// something else had its core.
+    pub(crate) share: Option<f64>,
+}
+
+impl fmt::Display for Measured {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let values = [
+            ("rate", self.rate),
+            ("cpu", self.cpu),
+            ("p50", self.p50),
+            ("p99", self.p99),
+            ("memory", self.memory),
+            ("share", self.share),
+        ];
+        let known = values
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value?)));
+        for (count, (name, value)) in known.enumerate() {
+            let space = if count > 0 { " " } else { "" };
+            write!(f, "{space}{name}={value:.3}")?;
+        }
+        Ok(())
+    }
+}
+
+/// A stretch of time, and the server's CPU time in it.
+#[derive(Debug)]
+pub(crate) struct Stretch {
+    server: Server,
+    started: Instant,
+    cpu: u64,
+    own: u64,
+}
+
+impl Stretch {
+    pub(crate) fn begin(server: Server) -> Result<Stretch> {
+        Ok(Stretch {
+            server,
+            cpu: server.cpu()?,
+            own: this_process().cpu()?,
+            started: Instant::now(),
+        })
+    }
+
+    /// So many operations later.
+    pub(crate) fn end(&self, operations: f64) -> Result<Measured> {
+        let elapsed = self.started.elapsed();
+        let cpu = self.server.cpu()?.saturating_sub(self.cpu);
+        let own = this_process().cpu()?.saturating_sub(self.own);
+        ensure!(operations > 0.0, "not one operation came to its end");
+        Ok(Measured {
+            rate: Some(operations / elapsed.as_secs_f64()),
+            cpu: Some(cpu as f64 / operations),
+            share: Some(own as f64 / elapsed.as_nanos() as f64),
+            ..Measured::default()
+        })
+    }
+}
+
+fn this_process() -> Server {
+    Server::new(std::process::id())
+}
+
+/// How long each operation took.
+#[derive(Debug, Default)]
+pub(crate) struct Latencies(Vec<u32>);
+
+impl Latencies {
+    pub(crate) fn note(&mut self, time: Duration) {
+        self.0
+            .push(u32::try_from(time.as_nanos()).unwrap_or(u32::MAX));
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    /// What so many hundredths are not above.
+    pub(crate) fn percentile(&mut self, hundredths: usize) -> Option<f64> {
+        let last = self.0.len().checked_sub(1)?;
+        let (_, found, _) = self.0.select_nth_unstable(last * hundredths / 100);
+        Some(f64::from(*found))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_known_is_printed() {
+        let measured = Measured {
+            rate: Some(2.0),
+            p99: Some(0.5),
+            ..Measured::default()
+        };
+        assert_eq!(measured.to_string(), "rate=2.000 p99=0.500");
+    }
+
+    #[test]
+    fn percentiles_are_values_that_were_noted() {
+        let mut latencies = Latencies::default();
+        assert_eq!(latencies.percentile(50), None);
+        (0..=200)
+            .rev()
+            .map(Duration::from_nanos)
+            .for_each(|time| latencies.note(time));
+        assert_eq!(latencies.percentile(50), Some(100.0));
+        assert_eq!(latencies.percentile(99), Some(198.0));
+    }
+}

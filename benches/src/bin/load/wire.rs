@@ -1,0 +1,108 @@
+//! Sockets, and waiting for them without sleeping.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use mio::net::TcpStream;
+use mio::{Events, Interest, Poll, Token};
+
+use crate::noise::Noise;
+
+/// How long nothing at all may happen.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How many connections are made before the first of them is answered: fewer
+/// than any server's backlog, so that none has to be tried again a second later.
+const AT_ONCE: usize = 32;
+
+/// Connected sockets, each of which has had one byte sent back.
+pub(crate) fn connect(
+    address: SocketAddr,
+    count: usize,
+    noise: &Noise,
+) -> Result<Vec<std::net::TcpStream>> {
+    let mut sockets: Vec<std::net::TcpStream> = Vec::with_capacity(count);
+    while sockets.len() < count {
+        let first = sockets.len();
+        for place in first..count.min(first + AT_ONCE) {
+            let mut socket = std::net::TcpStream::connect(address)
+                .with_context(|| format!("cannot connect number {place}"))?;
+            socket.set_nodelay(true)?;
+            socket.set_read_timeout(Some(PATIENCE))?;
+            socket.write_all(noise.piece(place, 1))?;
+            sockets.push(socket);
+        }
+        for (place, socket) in sockets.iter_mut().enumerate().skip(first) {
+            let mut byte = [0];
+            socket
+                .read_exact(&mut byte)
+                .with_context(|| format!("nothing came back on connection {place}"))?;
+            noise.check(place, &byte)?;
+        }
+    }
+    Ok(sockets)
+}
+
+/// For mio, registered for reading and writing.
+pub(crate) fn register(
+    socket: std::net::TcpStream,
+    place: usize,
+    poll: &Poll,
+) -> Result<TcpStream> {
+    socket.set_nonblocking(true)?;
+    let mut socket = TcpStream::from_std(socket);
+    let both = Interest::READABLE | Interest::WRITABLE;
+    poll.registry().register(&mut socket, Token(place), both)?;
+    Ok(socket)
+}
+
+/// How many bytes were read; none if there is nothing yet.
+pub(crate) fn read(mut socket: &TcpStream, buffer: &mut [u8]) -> Result<Option<usize>> {
+    match socket.read(buffer) {
+        Ok(0) => bail!("the server closed the connection"),
+        Ok(count) => Ok(Some(count)),
+        Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
+        Err(error) => Err(error).context("cannot receive"),
+    }
+}
+
+/// How many bytes were written; none if there is no room yet.
+pub(crate) fn write(mut socket: &TcpStream, bytes: &[u8]) -> Result<Option<usize>> {
+    match socket.write(bytes) {
+        Ok(count) => Ok(Some(count)),
+        Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
+        Err(error) => Err(error).context("cannot send"),
+    }
+}
+
+/// Asks for events again and again.
+#[derive(Debug)]
+pub(crate) struct Spin {
+    last: Instant,
+}
+
+impl Spin {
+    pub(crate) fn new() -> Spin {
+        Spin {
+            last: Instant::now(),
+        }
+    }
+
+    /// What has happened, maybe nothing; and what time it is. Fails when nothing
+    /// has happened for long.
+    pub(crate) fn turn(&mut self, poll: &mut Poll, events: &mut Events) -> Result<Instant> {
+        match poll.poll(events, Some(Duration::ZERO)) {
+            Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error.into()),
+            _ => {}
+        }
+        let now = Instant::now();
+        if !events.is_empty() {
+            self.last = now;
+        } else if now - self.last > PATIENCE {
+            bail!("the server has done nothing for {} s", PATIENCE.as_secs());
+        }
+        Ok(now)
+    }
+}

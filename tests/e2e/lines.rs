@@ -1,0 +1,53 @@
+//! The servers that `cargo xtask bench` measures beside the echo: they count
+//! what they read, and send back a whole stream.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::thread;
+
+use crate::noise::Noise;
+use crate::support::{Process, run};
+
+const LISTEN: [&str; 2] = ["--allow-listen", "tcp://127.0.0.1:0"];
+
+const LINES: usize = 10_000;
+const BYTES: usize = 4 << 20;
+
+/// The answer to all of this.
+fn answer(address: SocketAddr, data: Vec<u8>) -> Vec<u8> {
+    let mut connection = TcpStream::connect(address).unwrap();
+    let mut sender = connection.try_clone().unwrap();
+    let sending = thread::spawn(move || {
+        sender.write_all(&data).unwrap();
+        sender.shutdown(Shutdown::Write).unwrap();
+    });
+    let mut answer = Vec::new();
+    connection.read_to_end(&mut answer).unwrap();
+    sending.join().unwrap();
+    answer
+}
+
+#[test]
+fn lines_are_counted_however_they_are_read() {
+    let line = [&[b'.'; 98], &b"\r\n"[..]].concat();
+    for form in ["", "-wit"] {
+        for how in ["readline", "readuntil", "readlines"] {
+            let name = format!("lines-server{form}");
+            let mut server: Process = run(&LISTEN, &name, &[how, "127.0.0.1", "0"]);
+            let address = server.listening();
+            let counted = answer(address, line.repeat(LINES));
+            assert_eq!(counted, b"10000 1000000\n", "{name} {how}");
+            assert_eq!(answer(address, Vec::new()), b"0 0\n", "{name} {how}");
+        }
+    }
+}
+
+#[test]
+fn a_connection_is_sent_back_as_one_stream_of_bytes() {
+    let mut server = run(&LISTEN, "echo-stream-wit", &["127.0.0.1", "0"]);
+    let data = Noise::new(7).bytes(BYTES);
+    let address = server.listening();
+    for _ in 0..2 {
+        assert!(answer(address, data.clone()) == data, "other bytes");
+    }
+}

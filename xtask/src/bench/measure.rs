@@ -1,0 +1,92 @@
+//! One measurement.
+
+use std::ffi::{OsStr, OsString};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+use super::cases::Case;
+use super::figures::{self, Figures, Metric};
+use super::machine::Cores;
+use super::peers::Peer;
+use super::programs::Programs;
+use super::server::Server;
+
+/// How long a round of a case is, in ms; a fifth more is for getting warm.
+const ROUND: u32 = 1000;
+const QUICK_ROUND: u32 = 150;
+
+/// What measuring takes.
+#[derive(Debug)]
+pub(crate) struct Bench<'a> {
+    pub(crate) programs: &'a Programs,
+    pub(crate) cores: Cores,
+    pub(crate) quick: bool,
+}
+
+impl Bench<'_> {
+    /// Starts a peer's server for a case.
+    pub(crate) fn start(&self, peer: Peer, case: &Case) -> Result<Server> {
+        let words = self.programs.server(peer, case)?;
+        Server::start(&mut self.pinned(self.cores.server, &words))
+    }
+
+    /// How long a peer's server takes until it listens, on any core: nothing else
+    /// is measured meanwhile, and starting `taskset` would count as well.
+    pub(crate) fn start_time(&self, peer: Peer, case: &Case) -> Result<Figures> {
+        let words = self.programs.server(peer, case)?;
+        let (program, words) = words.split_first().context("no program")?;
+        let mut command = self.at_root(program);
+        let server = Server::start(command.args(words))?;
+        Ok(Figures::from([(
+            Metric::Start,
+            server.took().as_nanos() as f64,
+        )]))
+    }
+
+    /// One round of a case.
+    pub(crate) fn load(&self, server: &Server, case: &Case) -> Result<Figures> {
+        let time = if self.quick { QUICK_ROUND } else { ROUND };
+        let (name, numbers) = case.work.arguments(time, self.quick);
+        let fixed = [
+            name.to_owned(),
+            server.address().to_string(),
+            server.pid().to_string(),
+        ];
+        let words = fixed.into_iter().chain(numbers).map(OsString::from);
+        let load = self.programs.native("load")?.as_os_str().to_owned();
+        let words: Vec<_> = std::iter::once(load).chain(words).collect();
+        let mut command = self.pinned(self.cores.load, &words);
+        let output = command.stdin(Stdio::null()).output();
+        let output = output.context("cannot run the load generator")?;
+        if !output.status.success() {
+            let error = String::from_utf8_lossy(&output.stderr);
+            bail!("{}{}", error.trim(), server.said());
+        }
+        figures::parse(&String::from_utf8_lossy(&output.stdout))
+    }
+
+    /// On this core, with as many files as the system permits. What starts is the
+    /// program itself: nothing stands between it and its process id.
+    fn pinned(&self, core: Option<u32>, words: &[OsString]) -> Command {
+        let script = match core {
+            Some(core) => format!("{LIMITS}; exec taskset -c {core} \"$@\""),
+            None => format!("{LIMITS}; exec \"$@\""),
+        };
+        let mut command = self.at_root("sh".as_ref());
+        command.args(["-c", &script, "sh"]).args(words);
+        command
+    }
+
+    fn at_root(&self, program: &OsStr) -> Command {
+        let mut command = Command::new(program);
+        command
+            .env_remove("ASYNCIO_STREAMS_COMPONENT")
+            .env_remove("ASYNCIO_STREAMS_LOG")
+            .current_dir(self.programs.root());
+        command
+    }
+}
+
+/// Ten thousand connections are more than a shell's usual limit.
+const LIMITS: &str = "ulimit -n \"$(ulimit -H -n)\"";

@@ -1,0 +1,214 @@
+//! `results.md`, and what is printed.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use super::figures::{Metric, Results};
+use super::machine::Machine;
+use super::{plot, tables};
+use crate::progress::seconds;
+
+/// A run and what came of it.
+#[derive(Debug)]
+pub(crate) struct Page<'a> {
+    pub(crate) machine: &'a Machine,
+    pub(crate) results: &'a Results,
+    pub(crate) problems: &'a [String],
+    pub(crate) rounds: u32,
+    pub(crate) quick: bool,
+    pub(crate) elapsed: Duration,
+}
+
+/// The part of its core that the load generator has on a machine of its own.
+const ALONE: f64 = 0.97;
+
+const METHOD: &str = "\
+Server and load generator are pinned to a core each. In each case all servers run,
+and take turns, round by round; one round is one second (plus 0.2 s before it, which
+does not count). Each figure is the median of its rounds. The load generator
+(`benches/src/bin/load`) polls without sleeping and verifies every byte that comes
+back; for lines it compares the server's counts. CPU is the server's own, user and
+system, of all its threads, from `/proc/PID/task/*/schedstat`. Latency is what the
+load generator sees. Memory is the growth of the server's resident memory over 10 000
+connections, each of which has had one byte sent back; what the kernel holds for
+sockets is not in it. A start is from spawning the process to its line
+`listening on`, unpinned.
+
+- `raw-epoll`: an epoll loop with one `recv` and one `send` for a message
+- `tokio`: tokio on one thread
+- `uvloop`, `asyncio`: CPython's streams on uvloop, and on its own loop
+- `static`: a guest that links the crate
+- `composed`: a guest written against the WIT, composed with the streams component
+- `stream`: as `composed`, and the bytes cross as one `stream<u8>`
+";
+
+impl Page<'_> {
+    /// All tables, and what went wrong.
+    pub(crate) fn tables(&self) -> String {
+        let results = self.results;
+        let sections = [
+            (
+                "CPU: the server's, per operation",
+                tables::by_peer(results, Metric::Cpu),
+            ),
+            (
+                "CPU: ours as a multiple of each peer's, static / composed",
+                tables::ratios(results),
+            ),
+            ("Rate", tables::by_peer(results, Metric::Rate)),
+            ("Latency: p50 / p99", tables::latencies(results)),
+            (
+                "Memory per connection",
+                tables::by_peer(results, Metric::Memory),
+            ),
+            ("Start", tables::by_peer(results, Metric::Start)),
+            ("Targets", Some(tables::targets(results))),
+        ];
+        let mut text = String::new();
+        for (title, table) in sections {
+            if let Some(table) = table {
+                let _ = write!(text, "\n## {title}\n\n{table}");
+            }
+        }
+        if let Some(share) = self.share().filter(|share| *share < ALONE) {
+            let _ = write!(
+                text,
+                "\n**Something else ran as well:** in some case the load generator had only \
+                 {:.0} % of its core. These figures say little.\n",
+                share * 100.0
+            );
+        }
+        if !self.problems.is_empty() {
+            text.push_str("\n## What went wrong\n\n");
+            for problem in self.problems {
+                let _ = writeln!(text, "- {problem}");
+            }
+        }
+        text
+    }
+
+    /// The smallest part of its core that the load generator had in any case.
+    fn share(&self) -> Option<f64> {
+        let shares = self
+            .results
+            .values()
+            .filter_map(|figures| figures.get(&Metric::Share));
+        shares.copied().min_by(f64::total_cmp)
+    }
+
+    /// Writes the page and the plot, and returns their paths.
+    pub(crate) fn write(&self, folder: &Path) -> Result<Vec<PathBuf>> {
+        std::fs::create_dir_all(folder)?;
+        let files = [
+            ("results.md", Some(self.text())),
+            ("results.svg", plot::svg(self.results)),
+        ];
+        let mut written = Vec::new();
+        for (name, content) in files {
+            let Some(content) = content else { continue };
+            let path = folder.join(name);
+            std::fs::write(&path, content).with_context(|| path.display().to_string())?;
+            written.push(path);
+        }
+        Ok(written)
+    }
+
+    fn text(&self) -> String {
+        let Machine {
+            date,
+            cpu,
+            cores,
+            kernel,
+            busy,
+            python,
+            uvloop,
+            commit,
+        } = self.machine;
+        let short = if self.quick { ", quick" } else { "" };
+        format!(
+            "# Results\n\n\
+             Written by `cargo xtask bench` on {date}, commit {commit}; {} rounds{short}, {}.\n\
+             {cpu}, {cores} cores, {kernel}; {python}, uvloop {uvloop}. \
+             Load average before it: {busy}.\n\n\
+             ![Server CPU per round trip](results.svg)\n\
+             {}\n## Method\n\n{METHOD}",
+            self.rounds,
+            seconds(self.elapsed),
+            self.tables(),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::figures::Figures;
+    use crate::bench::peers::Peer;
+
+    static NOTHING: Results = Results::new();
+
+    fn machine() -> Machine {
+        Machine {
+            date: "2026-01-02 03:04 UTC".to_owned(),
+            cpu: "a CPU".to_owned(),
+            cores: 2,
+            kernel: "Linux 6".to_owned(),
+            busy: "0.10".to_owned(),
+            python: "Python 3".to_owned(),
+            uvloop: "0".to_owned(),
+            commit: "abc".to_owned(),
+        }
+    }
+
+    fn page(machine: &Machine) -> Page<'_> {
+        Page {
+            machine,
+            results: &NOTHING,
+            problems: &[],
+            rounds: 5,
+            quick: false,
+            elapsed: Duration::from_secs(60),
+        }
+    }
+
+    #[test]
+    fn a_machine_that_was_shared_is_named_so() {
+        let figures = |share| Figures::from([(Metric::Share, share)]);
+        let machine = machine();
+        let said = |share| {
+            let results = Results::from([
+                (("bulk", Peer::Tokio), figures(1.0)),
+                (("bulk", Peer::Static), figures(share)),
+            ]);
+            let page = Page {
+                results: &results,
+                ..page(&machine)
+            };
+            page.tables().contains("had only 60 % of its core")
+        };
+        assert!(said(0.6) && !said(0.99));
+    }
+
+    #[test]
+    fn a_page_says_when_where_how_and_what_went_wrong() {
+        let machine = machine();
+        let text = Page {
+            problems: &["bulk, tokio: gone".to_owned()],
+            ..page(&machine)
+        }
+        .text();
+        for part in [
+            "2026-01-02",
+            "a CPU, 2 cores, Linux 6",
+            "5 rounds",
+            "schedstat",
+            "- bulk, tokio: gone",
+            "## Targets",
+        ] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+    }
+}

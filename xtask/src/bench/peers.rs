@@ -1,0 +1,61 @@
+//! Who is measured.
+
+use anyhow::{Result, bail};
+
+/// A server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Peer {
+    /// An epoll loop.
+    RawEpoll,
+    /// tokio on one thread.
+    Tokio,
+    /// CPython's asyncio streams on uvloop.
+    Uvloop,
+    /// CPython's asyncio streams.
+    Asyncio,
+    /// A guest that links the crate.
+    Static,
+    /// A guest written against the WIT, composed with the streams component.
+    Composed,
+    /// As `Composed`, and the bytes go from socket to socket as one `stream<u8>`.
+    Stream,
+}
+
+impl Peer {
+    /// In the order of the tables.
+    pub(crate) const ALL: [Self; 7] = [
+        Self::RawEpoll,
+        Self::Tokio,
+        Self::Uvloop,
+        Self::Asyncio,
+        Self::Static,
+        Self::Composed,
+        Self::Stream,
+    ];
+
+    /// Ours, which are compared with all others.
+    pub(crate) const OURS: [Self; 2] = [Self::Static, Self::Composed];
+
+    /// As one writes it after `--peer`.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::RawEpoll => "raw-epoll",
+            Self::Tokio => "tokio",
+            Self::Uvloop => "uvloop",
+            Self::Asyncio => "asyncio",
+            Self::Static => "static",
+            Self::Composed => "composed",
+            Self::Stream => "stream",
+        }
+    }
+
+    pub(crate) fn parse(name: &str) -> Result<Self> {
+        match Self::ALL.into_iter().find(|peer| peer.name() == name) {
+            Some(peer) => Ok(peer),
+            None => bail!(
+                "there is no peer `{name}`: there are {}",
+                Self::ALL.map(Self::name).join(", ")
+            ),
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! Everything that is run, built and installed.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+use super::cases::{Case, Work};
+use super::peers::Peer;
+use crate::debian::{self, Tool, ensure_debian_packages};
+use crate::echo;
+use crate::process::{cargo, output_of};
+use crate::progress::Step;
+use crate::setup;
+use crate::workspace::{NATIVE, Workspace};
+
+/// The programs of the package `benches`.
+const NAMES: [&str; 4] = ["load", "raw-epoll-echo", "tokio-echo", "tokio-lines"];
+
+const TOOLS: [Tool; 2] = [
+    Tool {
+        command: "python3",
+        package: "python3",
+    },
+    Tool {
+        command: "taskset",
+        package: "util-linux",
+    },
+];
+
+/// Where the programs lie.
+#[derive(Debug)]
+pub(crate) struct Programs {
+    root: PathBuf,
+    components: PathBuf,
+    command: PathBuf,
+    natives: Vec<(String, PathBuf)>,
+    /// A python3 that has uvloop.
+    pub(crate) uvloop: PathBuf,
+    missing: Vec<Peer>,
+    /// Why some are missing.
+    pub(crate) problems: Vec<String>,
+}
+
+impl Programs {
+    /// Builds all of them; the command only if no other one is given.
+    pub(crate) fn build(
+        workspace: &Workspace,
+        peers: &[Peer],
+        command: Option<&Path>,
+    ) -> Result<Self> {
+        setup::run(workspace, None)?;
+        ensure_debian_packages(&TOOLS).context("the peers need them")?;
+        let command = match command {
+            Some(command) => std::path::absolute(command)?,
+            None => echo::host_command(workspace)?,
+        };
+        ensure!(command.is_file(), "there is no {}", command.display());
+        let venv = workspace.root().join("target").join("uvloop");
+        let mut programs = Self {
+            root: workspace.root().to_owned(),
+            components: workspace.components(),
+            command,
+            natives: natives(workspace)?,
+            uvloop: venv.join("bin").join("python"),
+            missing: Vec::new(),
+            problems: Vec::new(),
+        };
+        if peers.contains(&Peer::Uvloop)
+            && let Err(error) = install_uvloop(&venv, &programs.uvloop)
+        {
+            eprintln!("    going on without uvloop: {error:#}");
+            programs.problems.push(format!("uvloop: {error:#}"));
+            programs.missing.push(Peer::Uvloop);
+        }
+        Ok(programs)
+    }
+
+    /// Whether this peer cannot be run here.
+    pub(crate) fn lacks(&self, peer: Peer) -> bool {
+        self.missing.contains(&peer)
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// One of [`NAMES`].
+    pub(crate) fn native(&self, name: &str) -> Result<&Path> {
+        let found = self.natives.iter().find(|(known, _)| known == name);
+        let (_, path) = found.with_context(|| format!("cargo built no {name}"))?;
+        Ok(path)
+    }
+
+    /// The words that start the server of a case, which says on standard error
+    /// where it listens.
+    pub(crate) fn server(&self, peer: Peer, case: &Case) -> Result<Vec<OsString>> {
+        let reads = match case.work {
+            Work::Lines(reads) => Some(reads.name()),
+            _ => None,
+        };
+        let python = |python: &Path, option: Option<&str>| {
+            // CPython has no read of several lines.
+            let service = match reads {
+                Some("readlines") => "readline",
+                service => service.unwrap_or("echo"),
+            };
+            let script = ["benches/peers/asyncio_echo.py", service];
+            let words = script.into_iter().chain(option).map(OsString::from);
+            std::iter::once(python.into()).chain(words).collect()
+        };
+        let ours = |form: &str| {
+            let component = match reads {
+                Some(_) => format!("lines-server{form}.wasm"),
+                None => format!(
+                    "echo-{}{form}.wasm",
+                    if peer == Peer::Stream {
+                        "stream"
+                    } else {
+                        "server"
+                    }
+                ),
+            };
+            let words = ["run", "--allow-listen", "tcp://127.0.0.1:0"].map(OsString::from);
+            let component = self.components.join(component).into_os_string();
+            let own = reads
+                .into_iter()
+                .chain(["127.0.0.1", "0"])
+                .map(OsString::from);
+            let command = self.command.clone().into_os_string();
+            std::iter::once(command)
+                .chain(words)
+                .chain([component])
+                .chain(own)
+                .collect()
+        };
+        Ok(match peer {
+            Peer::RawEpoll => vec![self.native("raw-epoll-echo")?.into()],
+            Peer::Tokio if reads.is_some() => vec![self.native("tokio-lines")?.into()],
+            Peer::Tokio => vec![self.native("tokio-echo")?.into()],
+            Peer::Uvloop => python(&self.uvloop, Some("--uvloop")),
+            Peer::Asyncio => python(Path::new("python3"), None),
+            Peer::Static => ours(""),
+            Peer::Composed | Peer::Stream => ours("-wit"),
+        })
+    }
+}
+
+fn natives(workspace: &Workspace) -> Result<Vec<(String, PathBuf)>> {
+    let mut command = cargo();
+    command.arg("build").args(NATIVE);
+    for name in NAMES {
+        command.args(["--bin", name]);
+    }
+    command
+        .args(["--message-format", "json-render-diagnostics"])
+        .current_dir(workspace.root());
+    let messages =
+        Step::new("building the load generator and the native peers").capture(&mut command)?;
+    Ok(executables(&messages))
+}
+
+/// Names and paths of the programs in cargo's messages.
+fn executables(messages: &str) -> Vec<(String, PathBuf)> {
+    let messages = messages
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok());
+    let executables = messages.filter_map(|message: Value| {
+        let name = message.get("target")?.get("name")?.as_str()?.to_owned();
+        Some((name, message.get("executable")?.as_str()?.into()))
+    });
+    executables.collect()
+}
+
+fn install_uvloop(venv: &Path, python: &Path) -> Result<()> {
+    if output_of(Command::new(python).args(["-c", "import uvloop"])).is_ok() {
+        return Ok(());
+    }
+    if output_of(Command::new("python3").args(["-c", "import ensurepip, venv"])).is_err() {
+        debian::install(&["python3-venv"])?;
+    }
+    Step::new("making an environment for uvloop")
+        .run(Command::new("python3").args(["-m", "venv"]).arg(venv))?;
+    let pip = [
+        "-m",
+        "pip",
+        "--disable-pip-version-check",
+        "install",
+        "-q",
+        "uvloop",
+    ];
+    Step::new("installing uvloop").run(Command::new(python).args(pip))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::cases::{CASES, Reads};
+
+    fn programs() -> Programs {
+        Programs {
+            root: PathBuf::from("/r"),
+            components: PathBuf::from("/c"),
+            command: PathBuf::from("/asyncio-streams"),
+            natives: vec![("tokio-lines".to_owned(), PathBuf::from("/tokio-lines"))],
+            uvloop: PathBuf::from("/venv/python"),
+            missing: Vec::new(),
+            problems: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn each_peer_has_a_server_for_lines_and_one_for_echo() -> Result<()> {
+        let programs = programs();
+        let case = |work| {
+            CASES
+                .iter()
+                .find(|case| case.work == work)
+                .context("no case")
+        };
+        let lines = case(Work::Lines(Reads::Readlines))?;
+        let bulk = case(Work::Bulk(0))?;
+        let words = |peer, case| -> Result<String> {
+            let words = programs.server(peer, case)?;
+            Ok(words.join(" ".as_ref()).to_string_lossy().into_owned())
+        };
+        assert_eq!(
+            words(Peer::Composed, lines)?,
+            "/asyncio-streams run --allow-listen tcp://127.0.0.1:0 /c/lines-server-wit.wasm \
+             readlines 127.0.0.1 0"
+        );
+        assert!(words(Peer::Static, bulk)?.ends_with("/c/echo-server.wasm 127.0.0.1 0"));
+        assert!(words(Peer::Stream, bulk)?.ends_with("/c/echo-stream-wit.wasm 127.0.0.1 0"));
+        assert_eq!(words(Peer::Tokio, lines)?, "/tokio-lines");
+        assert_eq!(
+            words(Peer::Uvloop, lines)?,
+            "/venv/python benches/peers/asyncio_echo.py readline --uvloop"
+        );
+        assert!(words(Peer::Tokio, bulk).is_err());
+        Ok(())
+    }
+
+    #[test]
+    fn programs_are_those_cargo_names() {
+        let messages = "{\"target\":{\"name\":\"mio\"},\"executable\":null}\n\
+                        {\"target\":{\"name\":\"load\"},\"executable\":\"/t/load\"}\n{\"success\":true}";
+        assert_eq!(
+            executables(messages),
+            [("load".to_owned(), PathBuf::from("/t/load"))]
+        );
+    }
+}

@@ -1,0 +1,132 @@
+//! A running server.
+
+use std::collections::VecDeque;
+use std::io::{BufRead as _, BufReader, Read};
+use std::net::SocketAddr;
+use std::process::{Command, Stdio};
+use std::sync::mpsc::{self, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+
+use crate::process::Supervised;
+
+/// How long it may take until it listens; compiling a component is part of it.
+const LISTEN_LIMIT: Duration = Duration::from_secs(60);
+
+/// How many of its last lines stand in an error.
+const KEPT: usize = 5;
+
+type Lines = Arc<Mutex<VecDeque<String>>>;
+
+/// A server that listens; ended when dropped.
+#[derive(Debug)]
+pub(crate) struct Server {
+    _process: Supervised,
+    pid: u32,
+    address: SocketAddr,
+    took: Duration,
+    lines: Lines,
+}
+
+impl Server {
+    /// Waits until standard error says where it listens.
+    pub(crate) fn start(command: &mut Command) -> Result<Self> {
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+        let started = Instant::now();
+        let mut process = Supervised::start(command)?;
+        let lines = Lines::default();
+        let (sender, address) = mpsc::channel();
+        if let Some(pipe) = process.child().stderr.take() {
+            read(pipe, sender, lines.clone());
+        }
+        let found = address.recv_timeout(LISTEN_LIMIT);
+        let (address, at) = found
+            .ok()
+            .with_context(|| format!("the server did not listen{}", said(&lines)))?;
+        Ok(Self {
+            pid: process.child().id(),
+            _process: process,
+            address,
+            took: at - started,
+            lines,
+        })
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// From its start until it listened.
+    pub(crate) fn took(&self) -> Duration {
+        self.took
+    }
+
+    /// Its last words.
+    pub(crate) fn said(&self) -> String {
+        said(&self.lines)
+    }
+}
+
+fn read(pipe: impl Read + Send + 'static, sender: Sender<(SocketAddr, Instant)>, lines: Lines) {
+    std::thread::spawn(move || {
+        for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+            if let Some(address) = listening(&line) {
+                // Nobody waits any more for a second one.
+                let _ = sender.send((address, Instant::now()));
+                continue;
+            }
+            let mut lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
+            lines.push_back(line);
+            if lines.len() > KEPT {
+                lines.pop_front();
+            }
+        }
+    });
+}
+
+fn listening(line: &str) -> Option<SocketAddr> {
+    line.strip_prefix("listening on ")?.trim().parse().ok()
+}
+
+fn said(lines: &Lines) -> String {
+    let lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
+    if lines.is_empty() {
+        return String::new();
+    }
+    let lines: Vec<_> = lines.iter().map(String::as_str).collect();
+    format!("; it said: {}", lines.join(" / "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_listens_once_it_says_so() -> Result<()> {
+        let script = "echo warming up >&2; echo listening on 127.0.0.1:7 >&2; sleep 60";
+        let server = Server::start(Command::new("sh").args(["-c", script]))?;
+        assert_eq!(server.address().port(), 7);
+        assert_eq!(server.said(), "; it said: warming up");
+        Ok(())
+    }
+
+    #[test]
+    fn the_last_words_of_one_that_ends_are_in_the_error() {
+        let script = "echo no such file >&2";
+        let failed = Server::start(Command::new("sh").args(["-c", script]));
+        let error = failed.map(drop).map_err(|error| error.to_string());
+        assert_eq!(
+            error,
+            Err("the server did not listen; it said: no such file".to_owned())
+        );
+    }
+}

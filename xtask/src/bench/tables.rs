@@ -1,0 +1,206 @@
+//! Tables: Markdown, with columns that a terminal shows aligned.
+
+use std::fmt;
+
+use super::cases::{CASES, Case, Work};
+use super::figures::{Metric, Results};
+use super::peers::Peer;
+use super::targets::{TARGETS, Verdict};
+
+/// Rows of cells, the first of them the head.
+#[derive(Debug)]
+pub(crate) struct Table(Vec<Vec<String>>);
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let columns = self.0.first().map_or(0, Vec::len);
+        let width = |column: usize| {
+            let cells = self.0.iter().filter_map(|row| row.get(column));
+            cells
+                .map(|cell: &String| cell.chars().count())
+                .max()
+                .unwrap_or(0)
+        };
+        let widths: Vec<usize> = (0..columns).map(width).collect();
+        for (number, row) in self.0.iter().enumerate() {
+            for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
+                match column {
+                    0 => write!(f, "| {cell:<width$} ")?,
+                    _ => write!(f, "| {cell:>width$} ")?,
+                }
+            }
+            writeln!(f, "|")?;
+            if number == 0 {
+                for (column, width) in widths.iter().enumerate() {
+                    let end = if column == 0 { "-" } else { ":" };
+                    write!(f, "| {}{end} ", "-".repeat(width.saturating_sub(1)))?;
+                }
+                writeln!(f, "|")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A figure's part in a table: what it is divided by, and the unit it has then.
+fn unit(work: Work, metric: Metric) -> (f64, &'static str) {
+    match (work, metric) {
+        (Work::Bulk(_), Metric::Rate) => (1.0, "MB/s"),
+        (Work::Lines(_), Metric::Rate) => (1e6, "M/s"),
+        (_, Metric::Rate) => (1e3, "k/s"),
+        (Work::Lines(_), Metric::Cpu) => (1.0, "ns"),
+        (Work::Bulk(_), Metric::Cpu) => (1e3, "µs/MB"),
+        (_, Metric::Cpu | Metric::P50 | Metric::P99) => (1e3, "µs"),
+        (_, Metric::Memory) => (1024.0, "KiB"),
+        (_, Metric::Start) => (1e6, "ms"),
+        (_, Metric::Share) => (0.01, "%"),
+    }
+}
+
+/// A column for each peer, a row for each case in which this was measured.
+pub(crate) fn by_peer(results: &Results, metric: Metric) -> Option<Table> {
+    rows(results, metric, "case", |case, peer| {
+        let (divisor, _) = unit(case.work, metric);
+        let value = results.get(&(case.name, peer))?.get(&metric)?;
+        Some(figure(value / divisor))
+    })
+}
+
+/// The latencies, half of which and 99 % of which are below.
+pub(crate) fn latencies(results: &Results) -> Option<Table> {
+    rows(results, Metric::P50, "case", |case, peer| {
+        let figures = results.get(&(case.name, peer))?;
+        let both = [Metric::P50, Metric::P99].map(|metric| {
+            let (divisor, _) = unit(case.work, metric);
+            figures.get(&metric).map(|value| figure(value / divisor))
+        });
+        let [Some(p50), Some(p99)] = both else {
+            return None;
+        };
+        Some(format!("{p50} / {p99}"))
+    })
+}
+
+/// How many times each peer's CPU time ours take: `static / composed`.
+pub(crate) fn ratios(results: &Results) -> Option<Table> {
+    rows(results, Metric::Cpu, "case", |case, peer| {
+        let cpu = |peer| results.get(&(case.name, peer))?.get(&Metric::Cpu).copied();
+        let base = cpu(peer)?;
+        let ours = Peer::OURS.map(|own| cpu(own).map_or("-".to_owned(), |cpu| figure(cpu / base)));
+        Some(ours.join(" / "))
+    })
+}
+
+fn rows(
+    results: &Results,
+    metric: Metric,
+    corner: &str,
+    cell: impl Fn(&Case, Peer) -> Option<String>,
+) -> Option<Table> {
+    let peers: Vec<Peer> = Peer::ALL
+        .into_iter()
+        .filter(|peer| {
+            results
+                .iter()
+                .any(|((_, found), figures)| found == peer && figures.contains_key(&metric))
+        })
+        .collect();
+    let head = std::iter::once(corner).chain(peers.iter().map(|peer| peer.name()));
+    let mut table = vec![head.map(str::to_owned).collect::<Vec<_>>()];
+    for case in &CASES {
+        let cells: Vec<_> = peers.iter().map(|&peer| cell(case, peer)).collect();
+        if cells.iter().all(Option::is_none) {
+            continue;
+        }
+        let (_, unit) = unit(case.work, metric);
+        let title = format!("{}, {unit}", case.title);
+        let cells = cells
+            .into_iter()
+            .map(|cell| cell.unwrap_or_else(|| "-".to_owned()));
+        table.push(std::iter::once(title).chain(cells).collect());
+    }
+    (table.len() > 1).then_some(Table(table))
+}
+
+/// Each target with its verdict.
+pub(crate) fn targets(results: &Results) -> Table {
+    let head = ["target", "promised", "measured", "verdict"].map(str::to_owned);
+    let mut table = vec![head.to_vec()];
+    for target in &TARGETS {
+        let (value, verdict) = match target.verdict(results) {
+            Verdict::Met(value) => (figure(value), "met"),
+            Verdict::Missed(value) => (figure(value), "MISSED"),
+            Verdict::Unknown => ("-".to_owned(), "not measured"),
+        };
+        table.push(vec![
+            target.title.to_owned(),
+            target.promise(),
+            value,
+            verdict.to_owned(),
+        ]);
+    }
+    Table(table)
+}
+
+/// Three digits, or all before the point.
+pub(crate) fn figure(value: f64) -> String {
+    let decimals = match value.abs() {
+        value if value >= 99.95 => 0,
+        value if value >= 9.995 => 1,
+        _ => 2,
+    };
+    format!("{value:.decimals$}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::figures::Figures;
+
+    fn results() -> Results {
+        let figures =
+            |cpu| Figures::from([(Metric::Cpu, cpu), (Metric::P50, 1e5), (Metric::P99, 2e6)]);
+        Results::from([
+            (("ping-pong-64x64", Peer::Tokio), figures(5000.0)),
+            (("ping-pong-64x64", Peer::Static), figures(12_500.0)),
+            (
+                ("readline", Peer::Static),
+                Figures::from([(Metric::Cpu, 80.0)]),
+            ),
+        ])
+    }
+
+    #[test]
+    fn figures_have_three_digits_or_more() {
+        let shown = [0.123, 9.996, 12.34, 99.96, 1234.5].map(figure);
+        assert_eq!(shown, ["0.12", "10.0", "12.3", "100", "1234"]);
+    }
+
+    #[test]
+    fn a_table_has_a_column_for_each_peer_with_figures() {
+        let table = by_peer(&results(), Metric::Cpu).map(|table| table.to_string());
+        let expected = "\
+| case                               | tokio | static |
+| ---------------------------------- | ----: | -----: |
+| 64 B ping-pong, 64 connections, µs |  5.00 |   12.5 |
+| readline, 100-byte lines, ns       |     - |   80.0 |
+";
+        assert_eq!(table.as_deref(), Some(expected));
+        assert!(by_peer(&results(), Metric::Memory).is_none());
+    }
+
+    #[test]
+    fn latencies_and_ratios_stand_two_in_a_cell() {
+        let latencies = latencies(&results()).map(|table| table.to_string());
+        assert!(latencies.is_some_and(|table| table.contains("| 100 / 2000 |")));
+        let ratios = ratios(&results()).map(|table| table.to_string());
+        assert!(ratios.is_some_and(|table| table.contains("| 2.50 / - |")));
+    }
+
+    #[test]
+    fn targets_without_figures_are_not_measured() {
+        let table = targets(&results()).to_string();
+        assert_eq!(table.lines().count(), TARGETS.len() + 2);
+        assert_eq!(table.matches("not measured").count(), TARGETS.len());
+    }
+}
