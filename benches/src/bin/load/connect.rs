@@ -9,12 +9,12 @@ use mio::{Events, Poll};
 use socket2::{Domain, Socket, Type};
 
 use crate::noise::Noise;
-use crate::result::{Latencies, Measured, Stretch};
+use crate::result::{Measured, Timed};
 use crate::server::Server;
 use crate::wire::{self, Spin};
 
 /// An operation goes from connecting to the server's end of the data; so many
-/// are under way at any time. A fifth of the time is for getting warm.
+/// are under way at any time.
 pub(crate) fn run(
     address: SocketAddr,
     server: Server,
@@ -30,32 +30,19 @@ pub(crate) fn run(
     }
     let mut spin = Spin::new();
     let mut events = Events::with_capacity(1024);
-    let mut latencies = Latencies::default();
-    let started = Instant::now();
-    let mut stretch = None;
+    let mut timed = Timed::begin(server, time);
     loop {
         let now = spin.turn(&mut poll, &mut events)?;
         for event in &events {
             let place = event.token().0;
             let visit = visits.get_mut(place).context("no such event")?;
             if visit.go_on(place, &noise)? {
-                latencies.note(visit.since.elapsed());
+                timed.note(visit.since);
                 *visit = Visit::begin(address, place, &mut sources, &poll)?;
             }
         }
-        let elapsed = now - started;
-        if stretch.is_none() && elapsed > time / 5 {
-            latencies.clear();
-            stretch = Some(Stretch::begin(server)?);
-        }
-        let Some(stretch) = &stretch else { continue };
-        if elapsed > time + time / 5 {
-            let measured = stretch.end(latencies.count() as f64)?;
-            return Ok(Measured {
-                p50: latencies.percentile(50),
-                p99: latencies.percentile(99),
-                ..measured
-            });
+        if let Some(measured) = timed.end(now)? {
+            return Ok(measured);
         }
     }
 }

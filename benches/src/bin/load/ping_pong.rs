@@ -8,11 +8,10 @@ use mio::net::TcpStream;
 use mio::{Events, Poll};
 
 use crate::noise::{LONGEST, Noise};
-use crate::result::{Latencies, Measured, Stretch};
+use crate::result::{Measured, Timed};
 use crate::server::Server;
 use crate::wire::{self, Spin};
 
-/// A fifth of the time is for getting warm.
 pub(crate) fn run(
     address: SocketAddr,
     server: Server,
@@ -44,9 +43,7 @@ pub(crate) fn run(
 
     let mut spin = Spin::new();
     let mut buffer = vec![0; LONGEST];
-    let mut latencies = Latencies::default();
-    let started = Instant::now();
-    let mut stretch = None;
+    let mut timed = Timed::begin(server, time);
     loop {
         let now = spin.turn(&mut poll, &mut events)?;
         for event in &events {
@@ -55,23 +52,12 @@ pub(crate) fn run(
                 player.send(&noise)?;
             }
             if event.is_readable() && player.receive(&noise, &mut buffer)? {
-                latencies.note(player.since.elapsed());
+                timed.note(player.since);
                 player.next(&noise)?;
             }
         }
-        let elapsed = now - started;
-        if stretch.is_none() && elapsed > time / 5 {
-            latencies.clear();
-            stretch = Some(Stretch::begin(server)?);
-        }
-        let Some(stretch) = &stretch else { continue };
-        if elapsed > time + time / 5 {
-            let measured = stretch.end(latencies.count() as f64)?;
-            return Ok(Measured {
-                p50: latencies.percentile(50),
-                p99: latencies.percentile(99),
-                ..measured
-            });
+        if let Some(measured) = timed.end(now)? {
+            return Ok(measured);
         }
     }
 }

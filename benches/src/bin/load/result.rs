@@ -84,26 +84,76 @@ fn this_process() -> Server {
     Server::new(std::process::id())
 }
 
+/// A case whose operations are timed one by one. A fifth of its time comes
+/// before, for getting warm.
+#[derive(Debug)]
+pub(crate) struct Timed {
+    server: Server,
+    time: Duration,
+    started: Instant,
+    /// Once it is warm.
+    stretch: Option<Stretch>,
+    latencies: Latencies,
+}
+
+impl Timed {
+    pub(crate) fn begin(server: Server, time: Duration) -> Timed {
+        Timed {
+            server,
+            time,
+            started: Instant::now(),
+            stretch: None,
+            latencies: Latencies::default(),
+        }
+    }
+
+    /// An operation that began then has come to its end.
+    pub(crate) fn note(&mut self, since: Instant) {
+        self.latencies.note(since.elapsed());
+    }
+
+    /// What was measured, if the time is over.
+    pub(crate) fn end(&mut self, now: Instant) -> Result<Option<Measured>> {
+        let elapsed = now - self.started;
+        let warm = self.time / 5;
+        if self.stretch.is_none() && elapsed > warm {
+            self.latencies.clear();
+            self.stretch = Some(Stretch::begin(self.server)?);
+        }
+        match &self.stretch {
+            Some(stretch) if elapsed > self.time + warm => {
+                let measured = stretch.end(self.latencies.count() as f64)?;
+                Ok(Some(Measured {
+                    p50: self.latencies.percentile(50),
+                    p99: self.latencies.percentile(99),
+                    ..measured
+                }))
+            }
+            _ => Ok(None),
+        }
+    }
+}
+
 /// How long each operation took.
 #[derive(Debug, Default)]
-pub(crate) struct Latencies(Vec<u32>);
+struct Latencies(Vec<u32>);
 
 impl Latencies {
-    pub(crate) fn note(&mut self, time: Duration) {
+    fn note(&mut self, time: Duration) {
         self.0
             .push(u32::try_from(time.as_nanos()).unwrap_or(u32::MAX));
     }
 
-    pub(crate) fn clear(&mut self) {
+    fn clear(&mut self) {
         self.0.clear();
     }
 
-    pub(crate) fn count(&self) -> usize {
+    fn count(&self) -> usize {
         self.0.len()
     }
 
     /// What so many hundredths are not above.
-    pub(crate) fn percentile(&mut self, hundredths: usize) -> Option<f64> {
+    fn percentile(&mut self, hundredths: usize) -> Option<f64> {
         let last = self.0.len().checked_sub(1)?;
         let (_, found, _) = self.0.select_nth_unstable(last * hundredths / 100);
         Some(f64::from(*found))
