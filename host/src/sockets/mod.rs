@@ -1,7 +1,6 @@
 //! `wasi:sockets` 0.3: TCP and a name look-up of our own, behind our policy and
 //! our counts. UDP is wasmtime-wasi's, which denies it.
 
-mod delegate;
 mod lookup;
 mod tcp;
 mod udp;

@@ -1,17 +1,52 @@
 //! UDP is passed on, to an implementation that denies it.
 
-use wasmtime::component::{Accessor, Resource};
+use wasmtime::component::{Accessor, Resource, ResourceTable};
 use wasmtime_wasi::p3::bindings::sockets::types::{
     HostUdpSocket, HostUdpSocketWithStore, IpAddressFamily, IpSocketAddress, UdpSocket,
 };
 use wasmtime_wasi::p3::sockets::SocketResult;
-use wasmtime_wasi::sockets::WasiSockets;
+use wasmtime_wasi::sockets::{WasiSockets, WasiSocketsCtxView};
 
 use super::Sockets;
-use super::delegate::{pass_on, pass_on_async, stock};
-use crate::{CtxView, View};
+use crate::{Ctx, CtxView, View};
 
 type Socket = Resource<UdpSocket>;
+
+/// The stock implementation, on the same table.
+fn stock<'a>(ctx: &'a mut Ctx, table: &'a mut ResourceTable) -> WasiSocketsCtxView<'a> {
+    WasiSocketsCtxView {
+        ctx: &mut ctx.udp,
+        table,
+    }
+}
+
+/// From a store's data to the stock implementation.
+fn stock_of<T: View>(data: &mut T) -> WasiSocketsCtxView<'_> {
+    let CtxView { ctx, table } = data.asyncio_streams();
+    stock(ctx, table)
+}
+
+/// Implements methods by passing them on to the stock implementation.
+macro_rules! pass_on {
+    ($host:ident: $(fn $name:ident($($arg:ident: $ty:ty),*) -> $ret:ty;)*) => {
+        $(
+            fn $name(&mut self, $($arg: $ty),*) -> $ret {
+                $host::$name(&mut stock(self.ctx, self.table), $($arg),*)
+            }
+        )*
+    };
+}
+
+/// The same for asynchronous methods.
+macro_rules! pass_on_async {
+    ($host:ident: $(async fn $name:ident($($arg:ident: $ty:ty),*) -> $ret:ty;)*) => {
+        $(
+            async fn $name(&mut self, $($arg: $ty),*) -> $ret {
+                $host::$name(&mut stock(self.ctx, self.table), $($arg),*).await
+            }
+        )*
+    };
+}
 
 impl<T: View> HostUdpSocketWithStore<T> for Sockets {
     async fn send(
@@ -20,7 +55,7 @@ impl<T: View> HostUdpSocketWithStore<T> for Sockets {
         data: Vec<u8>,
         remote_address: Option<IpSocketAddress>,
     ) -> SocketResult<()> {
-        let store = store.with_getter::<WasiSockets>(stock::<T>);
+        let store = store.with_getter::<WasiSockets>(stock_of::<T>);
         <WasiSockets as HostUdpSocketWithStore<T>>::send(&store, socket, data, remote_address).await
     }
 
@@ -28,7 +63,7 @@ impl<T: View> HostUdpSocketWithStore<T> for Sockets {
         store: &Accessor<T, Self>,
         socket: Socket,
     ) -> SocketResult<(Vec<u8>, IpSocketAddress)> {
-        let store = store.with_getter::<WasiSockets>(stock::<T>);
+        let store = store.with_getter::<WasiSockets>(stock_of::<T>);
         <WasiSockets as HostUdpSocketWithStore<T>>::receive(&store, socket).await
     }
 }

@@ -57,9 +57,9 @@ impl TcpSocket {
         };
         let socket = socket.map_err(code)?;
         if family == IpAddressFamily::Ipv6 {
-            set(sockopt::set_ipv6_v6only(&socket, true))?;
+            coded(sockopt::set_ipv6_v6only(&socket, true))?;
         }
-        set(sockopt::set_tcp_nodelay(&socket, true))?;
+        coded(sockopt::set_tcp_nodelay(&socket, true))?;
         Ok(TcpSocket {
             state: State::Unconnected(socket),
             family,
@@ -111,10 +111,7 @@ impl TcpSocket {
     /// Gives the socket to a call that connects it; what that comes to goes to
     /// [`finish_connect`](Self::finish_connect).
     pub(super) fn begin_connect(&mut self) -> Result<tokio::net::TcpSocket, ErrorCode> {
-        match self.take(State::Connecting) {
-            State::Unconnected(socket) => Ok(socket),
-            _ => Err(ErrorCode::InvalidState),
-        }
+        self.take(State::Connecting)
     }
 
     /// The connection is made, or has failed.
@@ -136,9 +133,7 @@ impl TcpSocket {
 
     /// Listens. One that is not bound is on all interfaces.
     pub(super) fn listen(&mut self) -> Result<Arc<TcpListener>, ErrorCode> {
-        let State::Unconnected(socket) = self.take(State::Failed(ErrorCode::InvalidState)) else {
-            return Err(ErrorCode::InvalidState);
-        };
+        let socket = self.take(State::Failed(ErrorCode::InvalidState))?;
         match socket.listen(self.backlog).map_err(code) {
             Ok(listener) => {
                 let listener = Arc::new(listener);
@@ -263,12 +258,14 @@ impl TcpSocket {
         }
     }
 
-    /// The state, if it is that of a socket without a use; then it becomes
-    /// `next`.
-    fn take(&mut self, next: State) -> State {
-        match self.state {
-            State::Unconnected(_) => std::mem::replace(&mut self.state, next),
-            _ => State::Failed(ErrorCode::InvalidState),
+    /// The socket, if it has no use yet; then the state becomes `next`.
+    fn take(&mut self, next: State) -> Result<tokio::net::TcpSocket, ErrorCode> {
+        match std::mem::replace(&mut self.state, next) {
+            State::Unconnected(socket) => Ok(socket),
+            other => {
+                self.state = other;
+                Err(ErrorCode::InvalidState)
+            }
         }
     }
 }
@@ -295,54 +292,54 @@ impl TcpSocket {
         }
     }
 
-    fn get<'a, T>(
+    fn option<'a, T>(
         &'a self,
-        option: impl FnOnce(BorrowedFd<'a>) -> rustix::io::Result<T>,
+        access: impl FnOnce(BorrowedFd<'a>) -> rustix::io::Result<T>,
     ) -> Result<T, ErrorCode> {
-        set(option(self.fd()?))
+        coded(access(self.fd()?))
     }
 
     pub(super) fn keep_alive(&self) -> Result<bool, ErrorCode> {
-        self.get(sockopt::socket_keepalive)
+        self.option(sockopt::socket_keepalive)
     }
 
     pub(super) fn set_keep_alive(&self, on: bool) -> Result<(), ErrorCode> {
-        self.get(|fd| sockopt::set_socket_keepalive(fd, on))
+        self.option(|fd| sockopt::set_socket_keepalive(fd, on))
     }
 
     pub(super) fn keep_alive_idle_time(&self) -> Result<Duration, ErrorCode> {
-        self.get(sockopt::tcp_keepidle)
+        self.option(sockopt::tcp_keepidle)
     }
 
     pub(super) fn set_keep_alive_idle_time(&self, time: Duration) -> Result<(), ErrorCode> {
         let time = probe(time)?;
-        self.get(|fd| sockopt::set_tcp_keepidle(fd, time))
+        self.option(|fd| sockopt::set_tcp_keepidle(fd, time))
     }
 
     pub(super) fn keep_alive_interval(&self) -> Result<Duration, ErrorCode> {
-        self.get(sockopt::tcp_keepintvl)
+        self.option(sockopt::tcp_keepintvl)
     }
 
     pub(super) fn set_keep_alive_interval(&self, time: Duration) -> Result<(), ErrorCode> {
         let time = probe(time)?;
-        self.get(|fd| sockopt::set_tcp_keepintvl(fd, time))
+        self.option(|fd| sockopt::set_tcp_keepintvl(fd, time))
     }
 
     pub(super) fn keep_alive_count(&self) -> Result<u32, ErrorCode> {
-        self.get(sockopt::tcp_keepcnt)
+        self.option(sockopt::tcp_keepcnt)
     }
 
     pub(super) fn set_keep_alive_count(&self, count: u32) -> Result<(), ErrorCode> {
         match count {
             0 => Err(ErrorCode::InvalidArgument),
-            _ => self.get(|fd| sockopt::set_tcp_keepcnt(fd, count.min(MOST_PROBES))),
+            _ => self.option(|fd| sockopt::set_tcp_keepcnt(fd, count.min(MOST_PROBES))),
         }
     }
 
     pub(super) fn hop_limit(&self) -> Result<u8, ErrorCode> {
         let limit = match self.family {
-            IpAddressFamily::Ipv4 => self.get(sockopt::ip_ttl)?,
-            IpAddressFamily::Ipv6 => return self.get(sockopt::ipv6_unicast_hops),
+            IpAddressFamily::Ipv4 => self.option(sockopt::ip_ttl)?,
+            IpAddressFamily::Ipv6 => return self.option(sockopt::ipv6_unicast_hops),
         };
         u8::try_from(limit).map_err(|_| ErrorCode::NotSupported)
     }
@@ -350,29 +347,29 @@ impl TcpSocket {
     pub(super) fn set_hop_limit(&self, limit: u8) -> Result<(), ErrorCode> {
         match (limit, self.family) {
             (0, _) => Err(ErrorCode::InvalidArgument),
-            (_, IpAddressFamily::Ipv4) => self.get(|fd| sockopt::set_ip_ttl(fd, limit.into())),
+            (_, IpAddressFamily::Ipv4) => self.option(|fd| sockopt::set_ip_ttl(fd, limit.into())),
             (_, IpAddressFamily::Ipv6) => {
-                self.get(|fd| sockopt::set_ipv6_unicast_hops(fd, Some(limit)))
+                self.option(|fd| sockopt::set_ipv6_unicast_hops(fd, Some(limit)))
             }
         }
     }
 
     pub(super) fn receive_buffer_size(&self) -> Result<u64, ErrorCode> {
-        Ok(halved(self.get(sockopt::socket_recv_buffer_size)?))
+        Ok(halved(self.option(sockopt::socket_recv_buffer_size)?))
     }
 
     pub(super) fn set_receive_buffer_size(&self, size: u64) -> Result<(), ErrorCode> {
         let size = buffer_size(size)?;
-        self.get(|fd| sockopt::set_socket_recv_buffer_size(fd, size))
+        self.option(|fd| sockopt::set_socket_recv_buffer_size(fd, size))
     }
 
     pub(super) fn send_buffer_size(&self) -> Result<u64, ErrorCode> {
-        Ok(halved(self.get(sockopt::socket_send_buffer_size)?))
+        Ok(halved(self.option(sockopt::socket_send_buffer_size)?))
     }
 
     pub(super) fn set_send_buffer_size(&self, size: u64) -> Result<(), ErrorCode> {
         let size = buffer_size(size)?;
-        self.get(|fd| sockopt::set_socket_send_buffer_size(fd, size))
+        self.option(|fd| sockopt::set_socket_send_buffer_size(fd, size))
     }
 }
 
@@ -381,7 +378,8 @@ fn is_bound(socket: &tokio::net::TcpSocket) -> bool {
     local.is_ok_and(|address| address.port() != 0)
 }
 
-fn set<T>(result: rustix::io::Result<T>) -> Result<T, ErrorCode> {
+/// With the error as WASI has it.
+fn coded<T>(result: rustix::io::Result<T>) -> Result<T, ErrorCode> {
     result.map_err(|error| code(error.into()))
 }
 

@@ -29,6 +29,22 @@ pub(super) type Outcome = Result<(), ErrorCode>;
 /// What the guest has no room for stays in the system.
 const CHUNK: usize = 64 * 1024;
 
+/// Tells how a half of a connection ended, once.
+struct End(Option<oneshot::Sender<Outcome>>);
+
+impl End {
+    fn tell(&mut self, outcome: Outcome) {
+        if let Some(sender) = self.0.take() {
+            // The guest may have lost interest.
+            drop(sender.send(outcome));
+        }
+    }
+
+    fn is_told(&self) -> bool {
+        self.0.is_none()
+    }
+}
+
 /// Takes connections from a listener.
 pub(super) struct Accepting {
     pub(super) listener: Arc<TcpListener>,
@@ -101,15 +117,14 @@ impl<D: View> StreamProducer<D> for Accepting {
 /// Receives.
 pub(super) struct Receiving {
     stream: Arc<TcpStream>,
-    /// Taken when it is over.
-    outcome: Option<oneshot::Sender<Outcome>>,
+    end: End,
 }
 
 impl Receiving {
     pub(super) fn new(stream: Arc<TcpStream>, outcome: oneshot::Sender<Outcome>) -> Receiving {
         Receiving {
             stream,
-            outcome: Some(outcome),
+            end: End(Some(outcome)),
         }
     }
 
@@ -129,18 +144,11 @@ impl Receiving {
             }
         }
     }
-
-    fn over(&mut self, outcome: Outcome) {
-        if let Some(sender) = self.outcome.take() {
-            // The guest may have lost interest.
-            drop(sender.send(outcome));
-        }
-    }
 }
 
 impl Drop for Receiving {
     fn drop(&mut self) {
-        self.over(Ok(()));
+        self.end.tell(Ok(()));
     }
 }
 
@@ -155,7 +163,7 @@ impl<D: 'static> StreamProducer<D> for Receiving {
         destination: Destination<'a, u8, Self::Buffer>,
         finish: bool,
     ) -> Poll<wasmtime::Result<StreamResult>> {
-        if self.outcome.is_none() {
+        if self.end.is_told() {
             return Poll::Ready(Ok(StreamResult::Dropped));
         }
         if destination.remaining(store.as_context_mut()) == Some(0) {
@@ -172,7 +180,7 @@ impl<D: 'static> StreamProducer<D> for Receiving {
             }
             Poll::Ready(Err(error)) => Err(code(error)),
         };
-        self.over(outcome);
+        self.end.tell(outcome);
         Poll::Ready(Ok(StreamResult::Dropped))
     }
 }
@@ -180,8 +188,7 @@ impl<D: 'static> StreamProducer<D> for Receiving {
 /// Sends. The end of what the guest gives is the end of the data.
 pub(super) struct Sending {
     stream: Arc<TcpStream>,
-    /// Taken when it is over.
-    outcome: Option<oneshot::Sender<Outcome>>,
+    end: End,
     stats: Stats,
 }
 
@@ -194,7 +201,7 @@ impl Sending {
         stats.send_opened();
         Sending {
             stream,
-            outcome: Some(outcome),
+            end: End(Some(outcome)),
             stats,
         }
     }
@@ -211,21 +218,15 @@ impl Sending {
             }
         }
     }
-
-    fn over(&mut self, outcome: Outcome) {
-        if let Some(sender) = self.outcome.take() {
-            drop(sender.send(outcome));
-        }
-    }
 }
 
 impl Drop for Sending {
     fn drop(&mut self) {
-        if self.outcome.is_some() {
+        if !self.end.is_told() {
             // It fails where the connection is gone already, which whoever reads
             // or writes is told.
             let _ = shutdown(&*self.stream, Shutdown::Write);
-            self.over(Ok(()));
+            self.end.tell(Ok(()));
         }
         self.stats.send_closed();
     }
@@ -241,7 +242,7 @@ impl<D: 'static> StreamConsumer<D> for Sending {
         source: Source<'_, u8>,
         finish: bool,
     ) -> Poll<wasmtime::Result<StreamResult>> {
-        if self.outcome.is_none() {
+        if self.end.is_told() {
             return Poll::Ready(Ok(StreamResult::Dropped));
         }
         let mut source = source.as_direct(store);
@@ -256,7 +257,7 @@ impl<D: 'static> StreamConsumer<D> for Sending {
                 Poll::Ready(Ok(StreamResult::Completed))
             }
             Poll::Ready(Err(error)) => {
-                self.over(Err(code(error)));
+                self.end.tell(Err(code(error)));
                 Poll::Ready(Ok(StreamResult::Dropped))
             }
         }
