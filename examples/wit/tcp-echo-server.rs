@@ -41,14 +41,15 @@ async fn program() -> Result<(), Box<dyn std::error::Error>> {
     let addr = server.sockets().first().map(getsockname);
     println!("Serving on {}", addr.unwrap_or_default());
 
-    loop {
-        let (reader, writer) = server.accept().await?;
+    // Until the server is closed: when the program is to stop.
+    while let Ok((reader, writer)) = server.accept().await {
         spawn(async {
             if let Err(error) = handle_echo(reader, writer).await {
                 asyncio_streams::eprintln!("handle_echo: {error}");
             }
         });
     }
+    Ok(())
 }
 
 /// An address as Python prints it: `('127.0.0.1', 8888)`.

@@ -12,7 +12,7 @@ use crate::gate::Gate;
 use crate::limits::Limiter;
 use crate::observer::{Observer, TracingObserver};
 use crate::policy::Policy;
-use crate::{Limits, Stats};
+use crate::{Limits, Stats, StopHandle};
 
 /// Names looked up at the same time; further look-ups of the guest wait.
 const LOOKUPS: usize = 16;
@@ -26,6 +26,7 @@ pub struct Ctx {
     /// The stock sockets, which deny.
     pub(crate) udp: WasiSocketsCtx,
     pub(crate) stats: Stats,
+    pub(crate) stop: StopHandle,
     pub(crate) lookups: Arc<Semaphore>,
     limits: Limits,
     limiter: Limiter,
@@ -75,6 +76,12 @@ impl Ctx {
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.stats.clone()
+    }
+
+    /// Asks the guest to stop.
+    #[must_use]
+    pub fn stop_handle(&self) -> StopHandle {
+        self.stop.clone()
     }
 
     /// The limits it was built with.
@@ -180,6 +187,7 @@ impl CtxBuilder {
             limiter: Limiter::new(self.limits, Arc::clone(&gate)),
             gate,
             stats,
+            stop: StopHandle::new(),
             limits: self.limits,
             lookups: Arc::new(Semaphore::new(LOOKUPS)),
             bound: HashMap::new(),

@@ -15,6 +15,8 @@ pub enum Exit {
     Code(u8),
     /// The program trapped: a panic, an illegal operation, or a limit.
     Trap(Trap),
+    /// It was asked to stop, and dropped: it is no server, or its time was over.
+    Stopped,
 }
 
 /// Where and why a program trapped.
@@ -38,7 +40,7 @@ pub struct Frame {
 
 impl Exit {
     /// The code for the process: the guest's own, 1 for an error from `run`,
-    /// 134 for a trap.
+    /// 134 for a trap, 143, as after SIGTERM, for one that was stopped.
     #[must_use]
     pub fn code(&self) -> u8 {
         match self {
@@ -46,6 +48,7 @@ impl Exit {
             Self::Failure => 1,
             Self::Code(code) => *code,
             Self::Trap(_) => 134,
+            Self::Stopped => 143,
         }
     }
 

@@ -27,6 +27,8 @@
 //! # }
 //! ```
 //!
+//! [`Runner::stop_handle`] asks a program to stop: a server comes to its own end.
+//!
 //! Compiling takes most of the time until a program runs. A [`Cache`] keeps what
 //! was compiled for the next run, and [`precompiled`] makes it a file to be
 //! shipped:
@@ -98,6 +100,7 @@ pub mod precompiled;
 mod run;
 pub mod sockets;
 mod stats;
+mod stop;
 mod throttle;
 
 pub use cache::{Cache, CacheError};
@@ -108,5 +111,6 @@ pub use exit::{Exit, Frame, Trap};
 pub use limits::{Limiter, Limits};
 pub use linker::add_to_linker;
 pub use observer::{Denial, Observer, TracingObserver, Wish};
-pub use run::{DEFAULT_LINGER, Linger, RunError, RunReport, Runner, Running};
+pub use run::{DEFAULT_GRACE, DEFAULT_LINGER, Linger, RunError, RunReport, Runner, Running};
 pub use stats::{Stats, StatsSnapshot};
+pub use stop::StopHandle;

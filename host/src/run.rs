@@ -9,16 +9,22 @@ use wasmtime::{AsContextMut as _, Engine, Store};
 use wasmtime_wasi::p3::bindings::Command;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
-use crate::{Ctx, CtxView, Exit, Stats, StatsSnapshot, View, add_to_linker, limit};
+use crate::{Ctx, CtxView, Exit, Stats, StatsSnapshot, StopHandle, View, add_to_linker, limit};
 
 /// How long a program's connections may take to finish after `run` returned.
 pub const DEFAULT_LINGER: Duration = Duration::from_secs(5);
+
+/// How long a server may take to end after it was asked to stop: longer than the
+/// 5 s that the scope of a server gives its connections, and shorter than the
+/// 10 s after which those who run containers kill them.
+pub const DEFAULT_GRACE: Duration = Duration::from_secs(8);
 
 /// Runs a program: a component that exports `wasi:cli/run` 0.3.
 pub struct Runner {
     ctx: Ctx,
     wasi: WasiCtx,
     linger: Duration,
+    grace: Duration,
 }
 
 /// A run under way, to be awaited.
@@ -42,11 +48,14 @@ pub struct RunReport {
 pub enum Linger {
     /// There were none, or all of them finished.
     Finished,
-    /// The time was over first; the rest was cut.
+    /// The time was over first; the rest was reset.
     TimedOut,
+    /// The program was asked to stop, and that time was over first; the rest was
+    /// reset.
+    Stopped,
     /// No task of the program was left that could have finished them.
     Abandoned,
-    /// The program did not get so far: it trapped or exited.
+    /// The program did not get so far: it trapped, exited or was stopped.
     Skipped,
 }
 
@@ -79,6 +88,7 @@ impl Runner {
             ctx,
             wasi,
             linger: DEFAULT_LINGER,
+            grace: DEFAULT_GRACE,
         }
     }
 
@@ -91,18 +101,53 @@ impl Runner {
         self
     }
 
+    /// How long a server may take to end after it was asked to stop, the linger
+    /// time included. Other programs have no time: there is nothing by which they
+    /// could notice.
+    #[must_use]
+    pub fn grace(mut self, time: Duration) -> Self {
+        self.grace = time;
+        self
+    }
+
     /// What the program uses, to be read while it runs.
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.ctx.stats()
     }
 
+    /// Asks the program to stop: a server comes to its own end, within its
+    /// [grace](Self::grace); any other program is dropped.
+    ///
+    /// ```no_run
+    /// # use asyncio_streams_host::{Runner, RunError, RunReport};
+    /// # use wasmtime::{Engine, component::Component};
+    /// # async fn example(runner: Runner, engine: &Engine, component: &Component)
+    /// # -> Result<RunReport, RunError> {
+    /// let stop = runner.stop_handle();
+    /// tokio::spawn(async move {
+    ///     if tokio::signal::ctrl_c().await.is_ok() {
+    ///         stop.stop();
+    ///     }
+    /// });
+    /// runner.run(engine, component).await
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn stop_handle(&self) -> StopHandle {
+        self.ctx.stop_handle()
+    }
+
     /// Runs the component's `wasi:cli/run` to its end, and its connections to
     /// theirs. Needs a tokio runtime with I/O and time, of one thread for the
     /// best speed.
     ///
-    /// Dropping the future drops the program: each peer sees the end of its
-    /// connection at once.
+    /// Dropping the future drops the program at once.
+    ///
+    /// A connection that ends without the program having ended it, because it
+    /// trapped or its time was over or the future was dropped, is reset: no peer
+    /// takes what it has got for all there is. After `wasi:cli/exit` they are
+    /// closed, as those of any process that exits.
     ///
     /// # Errors
     ///
@@ -124,7 +169,7 @@ impl Runner {
         let indices = wasmtime_wasi::p3::bindings::CommandIndices::new(&pre)
             .map_err(RunError::Instantiate)?;
 
-        let stats = self.ctx.stats();
+        let (stats, stop) = (self.ctx.stats(), self.ctx.stop_handle());
         let _ended = Ended(stats.clone());
         let mut store = Store::new(
             engine,
@@ -135,6 +180,8 @@ impl Runner {
             },
         );
         limit(&mut store);
+        // Dropped before the store.
+        let cut = Cut(Some(stop.clone()));
 
         let instance = match pre.instantiate_async(&mut store).await {
             Ok(instance) => instance,
@@ -151,37 +198,54 @@ impl Runner {
             .map_err(RunError::Instantiate)?;
         let outcome = store
             .run_concurrent(async |store| {
-                let result = call_run(&command, store, &stats).await?;
-                let linger = linger(store, &stats, self.linger).await;
-                wasmtime::error::Ok((result, linger))
+                let mut overdue = pin!(stop.overdue(self.grace));
+                let Some(result) = call_run(&command, store, &stats, overdue.as_mut()).await else {
+                    return wasmtime::error::Ok((Exit::Stopped, Linger::Skipped));
+                };
+                let exit = match result? {
+                    Ok(()) => Exit::Success,
+                    Err(()) => Exit::Failure,
+                };
+                let linger = linger(store, &stats, self.linger, overdue).await;
+                Ok((exit, linger))
             })
             .await
             .flatten();
-        let (exit, linger) = match outcome {
-            Ok((Ok(()), linger)) => (Exit::Success, linger),
-            Ok((Err(()), linger)) => (Exit::Failure, linger),
-            Err(error) => (Exit::from_error(&error), Linger::Skipped),
-        };
+        let (exit, linger) =
+            outcome.unwrap_or_else(|error| (Exit::from_error(&error), Linger::Skipped));
+        if let Exit::Code(_) = exit {
+            cut.cancel();
+        }
         Ok(report(&mut store, exit, linger))
     }
 }
 
+/// None when it is overdue first.
 async fn call_run(
     command: &Command,
     store: &Accessor<Program>,
     stats: &Stats,
-) -> wasmtime::Result<Result<(), ()>> {
+    mut overdue: Pin<&mut impl Future<Output = ()>>,
+) -> Option<wasmtime::Result<Result<(), ()>>> {
     let mut call = pin!(command.wasi_cli_run().call_run(store));
     poll_fn(|cx| {
         answer(store, stats, cx);
-        call.as_mut().poll(cx)
+        match call.as_mut().poll(cx) {
+            Poll::Ready(result) => Poll::Ready(Some(result)),
+            Poll::Pending => overdue.as_mut().poll(cx).map(|()| None),
+        }
     })
     .await
 }
 
 /// Polled at every turn of the store's event loop, so it sees the end of the
 /// last connection.
-async fn linger(store: &Accessor<Program>, stats: &Stats, time: Duration) -> Linger {
+async fn linger(
+    store: &Accessor<Program>,
+    stats: &Stats,
+    time: Duration,
+    mut overdue: Pin<&mut impl Future<Output = ()>>,
+) -> Linger {
     let mut timeout = pin!(tokio::time::sleep(time));
     poll_fn(|cx| {
         answer(store, stats, cx);
@@ -192,7 +256,10 @@ async fn linger(store: &Accessor<Program>, stats: &Stats, time: Duration) -> Lin
         if now.sends_open == 0 && store.poll_no_interesting_tasks(cx).is_ready() {
             return Poll::Ready(Linger::Abandoned);
         }
-        Pin::new(&mut timeout).poll(cx).map(|()| Linger::TimedOut)
+        if overdue.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Linger::Stopped);
+        }
+        timeout.as_mut().poll(cx).map(|()| Linger::TimedOut)
     })
     .await
 }
@@ -246,6 +313,23 @@ struct Ended(Stats);
 impl Drop for Ended {
     fn drop(&mut self) {
         self.0.ended();
+    }
+}
+
+/// Has what is not finished reset when the store is dropped.
+struct Cut(Option<StopHandle>);
+
+impl Cut {
+    fn cancel(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Cut {
+    fn drop(&mut self) {
+        if let Some(stop) = &self.0 {
+            stop.reset_unfinished();
+        }
     }
 }
 

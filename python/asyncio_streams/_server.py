@@ -135,7 +135,8 @@ class Server:
 
     async def serve_forever(self):
         """Serves until it is cancelled, or the server closed: both raise
-        CancelledError. Then it closes the connections; see `__aexit__`."""
+        CancelledError. Then it closes the connections; see `__aexit__`.
+        Returns when the host stops the program."""
         if self._forever is not None:
             raise RuntimeError(f"server {self!r} is already being awaited on serve_forever()")
         if self._closed:
@@ -208,10 +209,18 @@ class Server:
             except Err as error:
                 if not isinstance(error.value, types.ServerError_Closed):
                     report("accepting failed", server_error(error.value))
+                elif not self._closed:
+                    self._stopped()
                 return
             connected(self._callback, Connection(*pair), tasks)
             # A ready accept does not wait: let the others run.
             await asyncio.sleep(0)
+
+    def _stopped(self):
+        """The host has closed it."""
+        if self._forever is not None and not self._forever.done():
+            self._forever.set_result(None)
+        self.close()
 
     async def _watch(self):
         """Reports what goes wrong in the server until it is closed."""

@@ -80,7 +80,10 @@ impl Server {
     }
 
     /// Begins to accept if the server does not yet, and waits until it is
-    /// closed.
+    /// closed. A host that stops the program closes its servers, as the command
+    /// does at SIGINT and SIGTERM; what the program does then is up to it, for the
+    /// time that the host gives: [`wait_closed`](Self::wait_closed) lets the
+    /// clients finish.
     ///
     /// # Errors
     /// [`ServerError::Busy`] when another task waits here,
@@ -91,6 +94,9 @@ impl Server {
     /// Dropping the future closes the server and its connections in the
     /// background, as leaving [`scope`](Self::scope) does.
     pub async fn serve_forever(&self) -> Result<(), ServerError> {
+        if self.shared.stopped.get() {
+            return Ok(());
+        }
         self.begin()?;
         if self.shared.waited.replace(true) {
             return Err(ServerError::Busy);

@@ -41,6 +41,8 @@ pub(super) struct Shared {
     clients: RefCell<BTreeMap<u64, Weak<Connection>>>,
     next_client: Cell<u64>,
     pub(super) closed: Cell<bool>,
+    /// Its host has closed it.
+    pub(super) stopped: Cell<bool>,
     /// Listeners that have not let go of their sockets.
     pub(super) listeners: Cell<usize>,
     /// A task is in `serve_forever`.
@@ -66,6 +68,7 @@ impl Shared {
             clients: RefCell::default(),
             next_client: Cell::new(0),
             closed: Cell::new(false),
+            stopped: Cell::new(false),
             listeners: Cell::new(0),
             waited: Cell::new(false),
             accepting: Waiters::default(),
@@ -154,9 +157,14 @@ impl Shared {
     }
 }
 
-/// Takes connections from one listening socket until the server is closed.
+/// Takes connections from one listening socket until the server is closed, which
+/// it is as well when the host ends them.
 pub(super) async fn listen(shared: Rc<Shared>, connections: RawStream<TcpSocket>) {
     take_connections(&shared, connections).await;
+    if !shared.closed.get() {
+        shared.stopped.set(true);
+        shared.close();
+    }
     shared.listeners.set(shared.listeners.get() - 1);
     shared.closing.wake_all();
 }
@@ -190,7 +198,7 @@ async fn take_connections(shared: &Shared, mut connections: RawStream<TcpSocket>
     }
 }
 
-/// The next connection; `None` when the server is closed.
+/// The next connection; `None` when the server is closed or the host has no more.
 async fn next(shared: &Shared, connections: &mut RawStream<TcpSocket>) -> Option<TcpSocket> {
     let room = || {
         let closed = shared.closed.get();

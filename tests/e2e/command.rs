@@ -16,6 +16,7 @@ mod forms;
 mod limits;
 mod precompiled;
 mod signals;
+mod stopping;
 mod streams;
 mod tasks;
 
@@ -79,6 +80,12 @@ fn is_over(connection: &mut TcpStream) -> bool {
         Ok(n) => n == 0,
         Err(error) => error.kind() == std::io::ErrorKind::ConnectionReset,
     }
+}
+
+/// Whether the connection is over by a reset.
+fn is_reset(connection: &mut TcpStream) -> bool {
+    let ended = connection.read(&mut [0]);
+    ended.is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionReset)
 }
 
 /// The command itself.

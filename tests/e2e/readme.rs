@@ -7,14 +7,14 @@ mod document;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::Write;
-use std::net::SocketAddr;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use asyncio_streams_host::policy::{Decision, GRANT_LIFETIME, Grants, HostName, Policy, Use};
-use asyncio_streams_host::{DEFAULT_LINGER, Limits};
+use asyncio_streams_host::{DEFAULT_GRACE, DEFAULT_LINGER, Limits};
 
 use self::document::{Document, code_spans, words};
 use crate::support::{Process, component, run, workspace};
@@ -264,22 +264,17 @@ fn the_exit_codes_are_those_of_the_table() {
     let rows = Document::readme().rows("## Exit codes");
     let codes: Vec<&str> = rows.iter().map(|row| row[0].as_str()).collect();
     assert_eq!(codes, ["code", "0", "1", "2", "130, 143", "134", "other"]);
-    let server = || {
-        let mut server = run(
-            &["--allow-listen", "tcp://127.0.0.1:0"],
-            "tcp-echo-server",
-            &["127.0.0.1", "0"],
-        );
-        server.listening();
-        server
-    };
     assert_eq!(run(&[], "probe", &[]).end().code, Some(0));
     assert_eq!(run(&[], "tcp-echo-client", &[]).end().code, Some(1));
     assert_eq!(run(&["--no-such-option"], "probe", &[]).end().code, Some(2));
     let starved = run(&["--max-memory", "64KiB"], "probe", &[]).end();
     assert_eq!(starved.code, Some(134), "{starved:?}");
     for (signal, code) in [("INT", 130), ("TERM", 143)] {
-        let server = server();
+        let flags = ["--allow-listen", "tcp://127.0.0.1:0", "--grace", "0s"];
+        let mut server = run(&flags, "finishes", &["127.0.0.1", "0"]);
+        let mut client = TcpStream::connect(server.listening()).unwrap();
+        client.write_all(b"\n").unwrap();
+        client.read_exact(&mut [0]).unwrap();
         server.signal(signal);
         assert_eq!(server.end().code, Some(code));
     }
@@ -308,6 +303,10 @@ fn the_figures_are_those_of_the_code() {
     assert_eq!(
         figure("when the program"),
         format!("{} s", DEFAULT_LINGER.as_secs())
+    );
+    assert_eq!(
+        figure("when a server is stopped"),
+        format!("{} s", DEFAULT_GRACE.as_secs())
     );
     let minutes = GRANT_LIFETIME.as_secs() / 60;
     assert_eq!(figure("an address"), format!("{minutes} minutes"));

@@ -11,8 +11,9 @@ use super::grants::{self, Grants};
 use super::limits::{LimitArgs, duration};
 use super::observer::StderrObserver;
 use super::program::ProgramArgs;
+use super::say;
+use super::signals::{self, Stop};
 use super::streams::StreamsArgs;
-use super::{say, signals};
 
 /// Run a program
 ///
@@ -22,9 +23,13 @@ use super::{say, signals};
 /// of this command on standard error start with `asyncio-streams:`, but for
 /// `listening on ADDRESS`, which says that a listener is up.
 ///
+/// SIGINT and SIGTERM stop it: a server refuses new connections from then on and
+/// ends by itself, within the time of --grace; any other program is dropped. A
+/// second signal ends the process at once. What is cut is reset.
+///
 /// Exits with the program's own code; 1 when it returned an error, 2 when it
-/// could not be started, 134 when it trapped, 130 and 143 after SIGINT and
-/// SIGTERM.
+/// could not be started, 134 when it trapped, 130 and 143 when SIGINT and SIGTERM
+/// came and it did not end by itself.
 #[derive(Debug, Args)]
 #[command(after_long_help = grants::help(), after_help = "The rules are explained by --help.")]
 pub(crate) struct RunArgs {
@@ -44,6 +49,10 @@ pub(crate) struct RunArgs {
     /// How long connections may take to finish after the program returned
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
     linger: Duration,
+
+    /// How long a server may take to end after SIGINT or SIGTERM
+    #[arg(long, value_name = "TIME", default_value = "8s", value_parser = duration)]
+    grace: Duration,
 
     /// Write at the end what the program had in use
     #[arg(long)]
@@ -72,66 +81,95 @@ impl RunArgs {
         let engine = engine().map_err(|error| anyhow!("{error:#}"))?;
         let component = self.compiling.load(&engine, path, &self.streams)?;
 
+        let telling = Telling {
+            linger: self.linger,
+            grace: self.grace,
+            stats: self.stats,
+        };
         let ctx = Ctx::builder()
             .policy(self.grants.policy())
             .limits(self.limits.limits())
             .observer(StderrObserver)
             .build();
-        let runner = Runner::new(ctx, wasi).linger(self.linger);
-        let stopped = signals::first_stop().context("cannot watch for signals")?;
+        let runner = Runner::new(ctx, wasi).linger(self.linger).grace(self.grace);
+        let handle = runner.stop_handle();
+        let stop =
+            signals::watch(handle.clone(), self.grace).context("cannot watch for signals")?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .context("cannot start the runtime")?;
-        let outcome = runtime.block_on(async {
-            tokio::select! {
-                report = runner.run(&engine, &component) => Ok(report),
-                Ok(stop) = stopped => Err(stop),
-            }
-        });
+        let report = runtime.block_on(runner.run(&engine, &component));
         runtime.shutdown_background();
 
-        let report = match outcome {
-            Ok(report) => report.with_context(|| path.display().to_string())?,
-            // The store is gone by now, and with it every connection.
-            Err(stop) => return Ok(stop.code()),
-        };
-        tell(&report, self.linger, self.stats);
-        Ok(report.exit.code())
+        let report = report.with_context(|| path.display().to_string())?;
+        // The store is gone by now, and with it every connection.
+        telling.tell(&report, stop.get(), handle.has_served());
+        Ok(match (&report.exit, stop.get()) {
+            (Exit::Stopped, Some(stop)) => stop.code(),
+            (exit, _) => exit.code(),
+        })
     }
 }
 
-fn tell(report: &RunReport, linger: Duration, stats: bool) {
-    if let Exit::Trap(trap) = &report.exit {
-        say(format_args!("\x1b[31m{trap}\x1b[0m"));
+/// Tells on standard error how the program ended.
+struct Telling {
+    linger: Duration,
+    grace: Duration,
+    stats: bool,
+}
+
+impl Telling {
+    fn tell(&self, report: &RunReport, stop: Option<&Stop>, server: bool) {
+        if let Exit::Trap(trap) = &report.exit {
+            say(format_args!("\x1b[31m{trap}\x1b[0m"));
+        }
+        self.tell_what_was_cut(report, stop, server);
+        if self.stats {
+            tell_stats(&report.stats);
+        }
     }
-    if report.linger == Linger::TimedOut {
-        say(format_args!(
-            "connections not finished {linger:?} after the program returned: {}; they are cut, and \
-             their peers may lack data (--linger allows more time)",
-            report.stats.unfinished()
-        ));
+
+    fn tell_what_was_cut(&self, report: &RunReport, stop: Option<&Stop>, server: bool) {
+        let Self { linger, grace, .. } = self;
+        let unfinished = report.stats.unfinished();
+        match (&report.exit, report.linger, stop) {
+            (_, Linger::TimedOut, _) => say(format_args!(
+                "connections not finished {linger:?} after the program returned: {unfinished}; they \
+                 are reset, and their peers may lack data (--linger allows more time)"
+            )),
+            (_, Linger::Stopped, Some(stop)) => say(format_args!(
+                "connections not finished when the program was stopped by {stop}: {unfinished}; they \
+                 are reset, and their peers may lack data"
+            )),
+            (Exit::Stopped, _, Some(stop)) if server => say(format_args!(
+                "the program did not end within {grace:?} of {stop}; connections not finished, which \
+                 are reset: {unfinished} (--grace allows more time)"
+            )),
+            _ => {}
+        }
     }
-    if stats {
-        let StatsSnapshot {
-            sockets_open,
-            listeners_open,
-            sends_open,
-            sockets_opened_total,
-            denied_total,
-            memory_bytes,
-            memory_peak,
-            table_len,
-            concurrent_len,
-            ..
-        } = report.stats;
-        say(format_args!(
-            "stats: sockets-open={sockets_open} listeners-open={listeners_open} \
+}
+
+fn tell_stats(stats: &StatsSnapshot) {
+    let StatsSnapshot {
+        sockets_open,
+        listeners_open,
+        sends_open,
+        sockets_opened_total,
+        denied_total,
+        memory_bytes,
+        memory_peak,
+        table_len,
+        concurrent_len,
+        ..
+    } = stats;
+    say(format_args!(
+        "stats: sockets-open={sockets_open} listeners-open={listeners_open} \
              sends-open={sends_open} sockets-opened-total={sockets_opened_total} \
              denied-total={denied_total} memory-bytes={memory_bytes} memory-peak={memory_peak} \
              table-len={table_len} concurrent-len={concurrent_len}"
-        ));
-    }
+    ));
 }
 
 /// Standard streams, arguments (the first is the file's name) and environment.

@@ -1,8 +1,10 @@
-use std::io;
-use std::thread;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+use std::{fmt, io, thread};
 
-use tokio::sync::oneshot;
+use asyncio_streams_host::StopHandle;
+
+use super::say;
 
 /// A request to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,14 +25,28 @@ impl Stop {
     }
 }
 
-/// How long the program may take to give way to the first request: it cannot be
-/// dropped while it computes without a pause.
-const GRACE: Duration = Duration::from_secs(2);
+impl fmt::Display for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Interrupt => "SIGINT",
+            Self::Terminate => "SIGTERM",
+        })
+    }
+}
 
-/// Resolves at the first request to stop. The process ends at the second one,
-/// or after a grace, from a thread of its own.
-pub(crate) fn first_stop() -> io::Result<oneshot::Receiver<Stop>> {
-    let (first, stopped) = oneshot::channel();
+/// How long a program may take to give way when its time is over: it cannot be
+/// dropped while it computes without a pause.
+const COMPUTING: Duration = Duration::from_secs(2);
+
+/// The first request to stop, once there is one.
+pub(crate) type FirstStop = Arc<OnceLock<Stop>>;
+
+/// Has the first request stop the program. The process ends at the second one, or
+/// when the program has not ended some time after its grace, from a thread of its
+/// own.
+pub(crate) fn watch(program: StopHandle, grace: Duration) -> io::Result<FirstStop> {
+    let first = FirstStop::default();
+    let seen = Arc::clone(&first);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -43,12 +59,26 @@ pub(crate) fn first_stop() -> io::Result<oneshot::Receiver<Stop>> {
         .spawn(move || {
             runtime.block_on(async {
                 let stop = requests.next().await;
-                let _ = first.send(stop);
-                let last = tokio::time::timeout(GRACE, requests.next()).await;
+                let _ = seen.set(stop);
+                program.stop();
+                let grace = if program.has_served() {
+                    grace
+                } else {
+                    Duration::ZERO
+                };
+                let limit = grace.saturating_add(COMPUTING);
+                let last = tokio::time::timeout(limit, requests.next()).await;
+                program.reset_unfinished();
+                if last.is_err() {
+                    say(format_args!(
+                        "the program computes and did not give way within {limit:?} of {stop}; the \
+                         process ends"
+                    ));
+                }
                 std::process::exit(i32::from(last.unwrap_or(stop).code()));
             });
         })?;
-    Ok(stopped)
+    Ok(first)
 }
 
 #[cfg(unix)]

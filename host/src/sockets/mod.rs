@@ -9,6 +9,7 @@ use wasmtime::component::{HasData, Linker};
 use wasmtime_wasi::p3::bindings::sockets::{ip_name_lookup, types};
 use wasmtime_wasi::p3::sockets::SocketError;
 
+pub(crate) use self::tcp::{Connection, Listener};
 use crate::{CtxView, View};
 
 /// What the bindings are implemented on.

@@ -1,9 +1,9 @@
 //! How a program ends, and what happens after it has returned.
 
 use std::fs;
-use std::io::Write;
+use std::io::{ErrorKind, Read, Write};
 
-use super::{Peer, connect, expect, is_over};
+use super::{Peer, connect, expect, is_over, is_reset};
 use crate::support::{Ended, run, workspace};
 
 /// The number of the line of a guest's source that holds this.
@@ -29,6 +29,17 @@ fn the_programs_own_exit_code_is_the_commands() {
         assert_eq!(ended.code, Some(code));
         assert_eq!(ended.stderr, "", "{code}");
     }
+}
+
+#[test]
+fn a_program_that_exits_ends_its_connections_as_any_process_does() {
+    let peer = Peer::new();
+    let program = peer.visited_by("exits-connected", &[], &[]);
+    let mut connection = peer.accept();
+    expect(&mut connection, "hello\n");
+    connection.write_all(b"hello\n").unwrap();
+    assert_eq!(connection.read(&mut [0]).unwrap(), 0);
+    assert_eq!(program.end().code, Some(7));
 }
 
 #[test]
@@ -66,7 +77,7 @@ fn a_panic_in_a_callback_ends_the_program_and_its_connections() {
     let address = server.listening();
     let (mut silent, mut fatal) = (connect(address), connect(address));
     fatal.write_all(b"water\n").unwrap();
-    assert!(is_over(&mut fatal) && is_over(&mut silent));
+    assert!(is_reset(&mut fatal) && is_reset(&mut silent));
     let ended = server.end();
     trap(&ended);
     let line = line_of("panics-in-a-callback", "panic!(");
@@ -105,7 +116,7 @@ fn an_idle_connection_left_open_keeps_the_command_no_longer_than_its_linger() {
         let mut connection = peer.accept();
         expect(&mut connection, "hello\n");
         let ended = program.end();
-        assert!(is_over(&mut connection));
+        assert!(is_reset(&mut connection));
         cut_after_its_linger(&ended);
     }
 }
@@ -114,9 +125,11 @@ fn left_unsent(name: &str) {
     let peer = Peer::new();
     let args = ["32000000", "1", "close"];
     let program = peer.visited_by(name, &["--linger", "100ms"], &args);
-    let connection = peer.accept();
+    let mut connection = peer.accept();
     let ended = program.end();
-    drop(connection);
+    let rest = connection.read_to_end(&mut Vec::new());
+    let error = rest.expect_err("it looks complete");
+    assert_eq!(error.kind(), ErrorKind::ConnectionReset);
     assert_eq!(ended.stdout, "leaving\n");
     cut_after_its_linger(&ended);
 }

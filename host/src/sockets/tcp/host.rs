@@ -48,8 +48,9 @@ impl<T: View> HostTcpSocketWithStore<T> for Sockets {
         })?;
         let connected = connecting.connect(remote).await;
         store.with(|mut store| {
-            let socket = socket(store.get().table, &handle)?;
-            Ok(socket.finish_connect(connected)?)
+            let view = store.get();
+            let socket = socket(view.table, &handle)?;
+            Ok(socket.finish_connect(connected, &view.ctx.stop)?)
         })
     }
 
@@ -73,7 +74,11 @@ impl<T: View> HostTcpSocketWithStore<T> for Sockets {
         if !view.ctx.gate.allows(Use::Listen, wanted) {
             return Err(ErrorCode::AccessDenied.into());
         }
+        if view.ctx.stop.is_stopping() {
+            return StreamReader::new(&mut store, iter::empty()).map_err(SocketError::trap);
+        }
         let bound = listener.listen()?;
+        view.ctx.stop.listens(&bound);
         let (family, local) = (listener.family(), listener.local_address()?);
         view.ctx.socket_listens(handle.rep(), wanted);
         view.ctx.gate.listening(local);

@@ -1,7 +1,9 @@
 //! TCP sockets of our own, behind the same WIT as wasmtime-wasi's.
 
+mod connection;
 mod convert;
 mod host;
+mod listener;
 mod streams;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -10,10 +12,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::net::sockopt;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use wasmtime_wasi::p3::bindings::sockets::types::{ErrorCode, IpAddressFamily};
 
+pub(crate) use self::connection::Connection;
 use self::convert::code;
+pub(crate) use self::listener::Listener;
+use crate::StopHandle;
 
 /// How many connections may wait at a listener, unless told otherwise.
 const DEFAULT_BACKLOG: u32 = 128;
@@ -36,13 +41,13 @@ enum State {
     /// The call that connects has the socket.
     Connecting,
     Connected {
-        stream: Arc<TcpStream>,
+        stream: Arc<Connection>,
         /// `receive` was called.
         receiving: bool,
         /// `send` was called.
         sending: bool,
     },
-    Listening(Arc<TcpListener>),
+    Listening(Arc<Listener>),
     /// Connecting or accepting came to this.
     Failed(ErrorCode),
 }
@@ -71,10 +76,11 @@ impl TcpSocket {
     pub(super) fn accepted(
         family: IpAddressFamily,
         stream: Result<TcpStream, ErrorCode>,
+        stop: &StopHandle,
     ) -> TcpSocket {
         TcpSocket {
             state: match stream {
-                Ok(stream) => State::connected(stream),
+                Ok(stream) => State::connected(stream, stop),
                 Err(code) => State::Failed(code),
             },
             family,
@@ -118,10 +124,11 @@ impl TcpSocket {
     pub(super) fn finish_connect(
         &mut self,
         connected: std::io::Result<TcpStream>,
+        stop: &StopHandle,
     ) -> Result<(), ErrorCode> {
         match connected.map_err(code) {
             Ok(stream) => {
-                self.state = State::connected(stream);
+                self.state = State::connected(stream, stop);
                 Ok(())
             }
             Err(code) => {
@@ -132,11 +139,11 @@ impl TcpSocket {
     }
 
     /// Listens. One that is not bound is on all interfaces.
-    pub(super) fn listen(&mut self) -> Result<Arc<TcpListener>, ErrorCode> {
+    pub(super) fn listen(&mut self) -> Result<Arc<Listener>, ErrorCode> {
         let socket = self.take(State::Failed(ErrorCode::InvalidState))?;
         match socket.listen(self.backlog).map_err(code) {
             Ok(listener) => {
-                let listener = Arc::new(listener);
+                let listener = Arc::new(Listener::new(listener));
                 self.state = State::Listening(listener.clone());
                 Ok(listener)
             }
@@ -148,7 +155,7 @@ impl TcpSocket {
     }
 
     /// The stream for its receiving half, once.
-    pub(super) fn receive(&mut self) -> Result<Arc<TcpStream>, ErrorCode> {
+    pub(super) fn receive(&mut self) -> Result<Arc<Connection>, ErrorCode> {
         match &mut self.state {
             State::Connected {
                 stream, receiving, ..
@@ -162,7 +169,7 @@ impl TcpSocket {
     }
 
     /// The stream for its sending half, once.
-    pub(super) fn send(&mut self) -> Result<Arc<TcpStream>, ErrorCode> {
+    pub(super) fn send(&mut self) -> Result<Arc<Connection>, ErrorCode> {
         match &mut self.state {
             State::Connected {
                 stream, sending, ..
@@ -271,9 +278,11 @@ impl TcpSocket {
 }
 
 impl State {
-    fn connected(stream: TcpStream) -> State {
+    fn connected(stream: TcpStream, stop: &StopHandle) -> State {
+        let stream = Arc::new(Connection::new(stream));
+        stop.connected(&stream);
         State::Connected {
-            stream: Arc::new(stream),
+            stream,
             receiving: false,
             sending: false,
         }

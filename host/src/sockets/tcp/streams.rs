@@ -6,11 +6,10 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
-use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown};
+use rustix::net::{RecvFlags, SendFlags, recv, send};
 use tokio::io::Interest;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use wasmtime::component::{
     Destination, Resource, Source, StreamConsumer, StreamProducer, StreamResult,
@@ -18,8 +17,9 @@ use wasmtime::component::{
 use wasmtime::{AsContextMut as _, StoreContextMut};
 use wasmtime_wasi::p3::bindings::sockets::types::{ErrorCode, IpAddressFamily, TcpSocket as Name};
 
-use super::TcpSocket;
+use super::connection::{Connection, reset_on_close};
 use super::convert::code;
+use super::{Listener, TcpSocket};
 use crate::gate::Gate;
 use crate::{Stats, View};
 
@@ -47,7 +47,7 @@ impl End {
 
 /// Takes connections from a listener.
 pub(super) struct Accepting {
-    pub(super) listener: Arc<TcpListener>,
+    pub(super) listener: Arc<Listener>,
     pub(super) family: IpAddressFamily,
     pub(super) gate: Arc<Gate>,
     /// Taken to see whether there is one, and not asked for yet.
@@ -55,15 +55,17 @@ pub(super) struct Accepting {
 }
 
 impl Accepting {
-    /// Waits for the next connection, or why there is none.
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Waits for the next connection, or why there is none; false when the
+    /// listener is closed.
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
         while self.next.is_none() {
             self.next = match ready!(self.listener.poll_accept(cx)) {
-                Ok(accepted) => self.admit(accepted).map(Ok),
-                Err(error) => Some(Err(refusal(error))),
+                None => return Poll::Ready(false),
+                Some(Ok(accepted)) => self.admit(accepted).map(Ok),
+                Some(Err(error)) => Some(Err(refusal(error))),
             };
         }
-        Poll::Ready(())
+        Poll::Ready(true)
     }
 
     /// A connection beyond the limit is reset.
@@ -71,10 +73,17 @@ impl Accepting {
         if self.gate.room_for_socket() {
             return Some(stream);
         }
-        // The reset is a courtesy.
-        let reset = Some(Duration::ZERO);
-        let _ = rustix::net::sockopt::set_socket_linger(&stream, reset);
+        reset_on_close(&stream);
         None
+    }
+}
+
+impl Drop for Accepting {
+    /// The guest has never had it.
+    fn drop(&mut self) {
+        if let Some(Ok(stream)) = &self.next {
+            reset_on_close(stream);
+        }
     }
 }
 
@@ -98,14 +107,16 @@ impl<D: View> StreamProducer<D> for Accepting {
         mut destination: Destination<'a, Self::Item, Self::Buffer>,
         finish: bool,
     ) -> Poll<wasmtime::Result<StreamResult>> {
-        if self.poll_next(cx).is_pending() {
-            return pending(finish);
+        match self.poll_next(cx) {
+            Poll::Pending => return pending(finish),
+            Poll::Ready(false) => return Poll::Ready(Ok(StreamResult::Dropped)),
+            Poll::Ready(true) => {}
         }
         if destination.remaining(&mut store) != Some(0)
             && let Some(stream) = self.next.take()
         {
             let view = store.data_mut().asyncio_streams();
-            let socket = TcpSocket::accepted(self.family, stream);
+            let socket = TcpSocket::accepted(self.family, stream, &view.ctx.stop);
             let socket = view.table.push(socket)?;
             view.ctx.stats.socket_opened();
             destination.set_buffer(Some(Resource::new_own(socket.rep())));
@@ -116,12 +127,12 @@ impl<D: View> StreamProducer<D> for Accepting {
 
 /// Receives.
 pub(super) struct Receiving {
-    stream: Arc<TcpStream>,
+    stream: Arc<Connection>,
     end: End,
 }
 
 impl Receiving {
-    pub(super) fn new(stream: Arc<TcpStream>, outcome: oneshot::Sender<Outcome>) -> Receiving {
+    pub(super) fn new(stream: Arc<Connection>, outcome: oneshot::Sender<Outcome>) -> Receiving {
         Receiving {
             stream,
             end: End(Some(outcome)),
@@ -187,14 +198,14 @@ impl<D: 'static> StreamProducer<D> for Receiving {
 
 /// Sends. The end of what the guest gives is the end of the data.
 pub(super) struct Sending {
-    stream: Arc<TcpStream>,
+    stream: Arc<Connection>,
     end: End,
     stats: Stats,
 }
 
 impl Sending {
     pub(super) fn new(
-        stream: Arc<TcpStream>,
+        stream: Arc<Connection>,
         outcome: oneshot::Sender<Outcome>,
         stats: Stats,
     ) -> Sending {
@@ -223,9 +234,7 @@ impl Sending {
 impl Drop for Sending {
     fn drop(&mut self) {
         if !self.end.is_told() {
-            // It fails where the connection is gone already, which whoever reads
-            // or writes is told.
-            let _ = shutdown(&*self.stream, Shutdown::Write);
+            self.stream.end();
             self.end.tell(Ok(()));
         }
         self.stats.send_closed();

@@ -1,0 +1,3 @@
+//! Serves until it is stopped, and lets its clients finish.
+use asyncio_streams as net;
+include!("../behaviours/finishes.rs");
