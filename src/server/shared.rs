@@ -9,7 +9,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use wasi::sockets::types::TcpSocket;
-use wit_bindgen::rt::async_support::StreamReader as RawStream;
+use wit_bindgen::rt::async_support::{StreamReader as RawStream, StreamResult};
 
 use super::ServerOptions;
 use super::bind::Bound;
@@ -171,52 +171,69 @@ pub(super) async fn listen(shared: Rc<Shared>, connections: RawStream<TcpSocket>
 
 async fn take_connections(shared: &Shared, mut connections: RawStream<TcpSocket>) {
     let mut reported = false;
-    while let Some(socket) = next(shared, &mut connections).await {
+    while let Some(batch) = next(shared, &mut connections).await {
+        let Some(code) = admit(shared, batch, &mut reported) else {
+            continue;
+        };
+        if !std::mem::replace(&mut reported, true) {
+            shared.observer.tell(&ServerFailure::Accept(code));
+        }
+        let closed = shared
+            .listening
+            .wait_until(|| shared.closed.get().then_some(()));
+        let _ = timeout(BACK_OFF, closed).await;
+    }
+}
+
+/// Lets these connections wait for whoever accepts. Returns why one could not be
+/// had, if it makes no sense to ask for more at once.
+fn admit(shared: &Shared, batch: Vec<TcpSocket>, reported: &mut bool) -> Option<ErrorCode> {
+    let mut failure = None;
+    for socket in batch {
         match socket.get_remote_address().map_err(ErrorCode::from) {
             Ok(_) => {
-                reported = false;
+                *reported = false;
                 if shared.keep_alive {
                     // Best effort, as in asyncio.
                     drop(socket.set_keep_alive_enabled(true));
                 }
                 shared.pending.borrow_mut().push_back(socket);
-                shared.accepting.wake_all();
             }
             // Gone before it was accepted: the next one may be fine.
             Err(ErrorCode::ConnectionAborted | ErrorCode::InvalidState) => {}
-            Err(code) => {
-                if !std::mem::replace(&mut reported, true) {
-                    shared.observer.tell(&ServerFailure::Accept(code));
-                }
-                drop(socket);
-                let closed = shared
-                    .listening
-                    .wait_until(|| shared.closed.get().then_some(()));
-                let _ = timeout(BACK_OFF, closed).await;
-            }
+            Err(code) => failure = Some(code),
         }
     }
+    shared.accepting.wake_all();
+    failure
 }
 
-/// The next connection; `None` when the server is closed or the host has no more.
-async fn next(shared: &Shared, connections: &mut RawStream<TcpSocket>) -> Option<TcpSocket> {
-    let room = || {
-        let closed = shared.closed.get();
-        (closed || shared.pending.borrow().len() < PENDING).then_some(!closed)
+/// The next connections, as many as have arrived and there is room for; `None`
+/// when the server is closed or the host has no more.
+async fn next(shared: &Shared, connections: &mut RawStream<TcpSocket>) -> Option<Vec<TcpSocket>> {
+    let room = || match shared.closed.get() {
+        true => Some(0),
+        false => {
+            Some(PENDING.saturating_sub(shared.pending.borrow().len())).filter(|room| *room > 0)
+        }
     };
-    if !shared.listening.wait_until(room).await {
+    let room = shared.listening.wait_until(room).await;
+    if room == 0 {
         return None;
     }
     let closed = shared
         .listening
         .wait_until(|| shared.closed.get().then_some(()));
-    let mut next = pin!(connections.next());
+    let mut next = pin!(connections.read(Vec::with_capacity(room)));
     let mut closed = pin!(closed);
     poll_fn(|cx| {
         if closed.as_mut().poll(cx).is_ready() {
             return Poll::Ready(None);
         }
-        next.as_mut().poll(cx)
+        next.as_mut().poll(cx).map(|(result, batch)| match result {
+            StreamResult::Complete(_) => Some(batch),
+            StreamResult::Dropped | StreamResult::Cancelled => None,
+        })
     })
     .await
 }

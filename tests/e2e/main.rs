@@ -13,6 +13,7 @@
 mod noise;
 mod support;
 
+mod bursts;
 mod command;
 mod conformance;
 mod denials;

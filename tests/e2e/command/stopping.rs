@@ -83,7 +83,11 @@ fn a_server_that_accepts_by_itself_ends_when_it_is_stopped() {
     server.signal("INT");
     assert!(is_over(&mut client));
     let ended = server.end();
-    assert_eq!((ended.code, is_refused(address)), (Some(0), true), "{ended:?}");
+    assert_eq!(
+        (ended.code, is_refused(address)),
+        (Some(0), true),
+        "{ended:?}"
+    );
 }
 
 #[test]
@@ -182,19 +186,25 @@ fn an_embedder_stops_a_server_as_the_command_does() {
         let name = format!("finishes{form}");
         let (runner, addresses) = runner(&name);
         let (stats, stop) = (runner.stats(), runner.stop_handle());
-        embedded(runner, addresses, &name, client, async |running, mut client| {
-            assert!(stop.has_served() && !stop.is_stopping());
-            stop.stop();
-            let leaving = tokio::task::spawn_blocking(move || {
-                exchange(&mut client, "one more\n");
-                drop(client);
-            });
-            let (report, left) = tokio::join!(running, leaving);
-            left.unwrap();
-            assert!(matches!(report.exit, Exit::Success), "{report:?}");
-            assert_eq!(report.linger, Linger::Finished);
-            assert_eq!(stats.snapshot().sockets_open, 0);
-        });
+        embedded(
+            runner,
+            addresses,
+            &name,
+            client,
+            async |running, mut client| {
+                assert!(stop.has_served() && !stop.is_stopping());
+                stop.stop();
+                let leaving = tokio::task::spawn_blocking(move || {
+                    exchange(&mut client, "one more\n");
+                    drop(client);
+                });
+                let (report, left) = tokio::join!(running, leaving);
+                left.unwrap();
+                assert!(matches!(report.exit, Exit::Success), "{report:?}");
+                assert_eq!(report.linger, Linger::Finished);
+                assert_eq!(stats.snapshot().sockets_open, 0);
+            },
+        );
     }
 }
 
@@ -203,23 +213,35 @@ fn a_server_has_the_grace_of_its_runner() {
     let (runner, addresses) = runner("finishes");
     let runner = runner.grace(Duration::ZERO);
     let stop = runner.stop_handle();
-    embedded(runner, addresses, "finishes", client, async |running, mut client| {
-        stop.stop();
-        let report = running.await;
-        assert!(matches!(report.exit, Exit::Stopped), "{report:?}");
-        assert_eq!(report.exit.code(), 143);
-        assert_eq!(report.stats.unfinished(), 1);
-        assert!(is_reset(&mut client));
-    });
+    embedded(
+        runner,
+        addresses,
+        "finishes",
+        client,
+        async |running, mut client| {
+            stop.stop();
+            let report = running.await;
+            assert!(matches!(report.exit, Exit::Stopped), "{report:?}");
+            assert_eq!(report.exit.code(), 143);
+            assert_eq!(report.stats.unfinished(), 1);
+            assert!(is_reset(&mut client));
+        },
+    );
 }
 
 #[test]
 fn dropping_a_run_resets_its_connections() {
     let (runner, addresses) = runner("finishes");
-    embedded(runner, addresses, "finishes", client, async |running, mut client| {
-        drop(running);
-        assert!(is_reset(&mut client));
-    });
+    embedded(
+        runner,
+        addresses,
+        "finishes",
+        client,
+        async |running, mut client| {
+            drop(running);
+            assert!(is_reset(&mut client));
+        },
+    );
 }
 
 #[test]
@@ -227,9 +249,15 @@ fn a_listener_is_closed_while_nobody_runs_the_guest() {
     let (runner, addresses) = runner("finishes");
     let stop: StopHandle = runner.stop_handle();
     let visit = |address| (client(address), address);
-    embedded(runner, addresses, "finishes", visit, async |running, (_client, address)| {
-        stop.stop();
-        assert!(is_refused(address));
-        drop(running);
-    });
+    embedded(
+        runner,
+        addresses,
+        "finishes",
+        visit,
+        async |running, (_client, address)| {
+            stop.stop();
+            assert!(is_refused(address));
+            drop(running);
+        },
+    );
 }

@@ -12,7 +12,7 @@ use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use wasmtime::component::{
-    Destination, Resource, Source, StreamConsumer, StreamProducer, StreamResult,
+    Destination, Resource, Source, StreamConsumer, StreamProducer, StreamResult, VecBuffer,
 };
 use wasmtime::{AsContextMut as _, StoreContextMut};
 use wasmtime_wasi::p3::bindings::sockets::types::{ErrorCode, IpAddressFamily, TcpSocket as Name};
@@ -45,7 +45,11 @@ impl End {
     }
 }
 
-/// Takes connections from a listener.
+/// Connections that are handed over at a time.
+const BATCH: usize = 64;
+
+/// Takes connections from a listener: as many as wait, up to what the guest has
+/// asked for.
 pub(super) struct Accepting {
     pub(super) listener: Arc<Listener>,
     pub(super) family: IpAddressFamily,
@@ -98,7 +102,7 @@ fn refusal(error: io::Error) -> ErrorCode {
 
 impl<D: View> StreamProducer<D> for Accepting {
     type Item = Resource<Name>;
-    type Buffer = Option<Resource<Name>>;
+    type Buffer = VecBuffer<Resource<Name>>;
 
     fn poll_produce<'a>(
         mut self: Pin<&mut Self>,
@@ -107,21 +111,39 @@ impl<D: View> StreamProducer<D> for Accepting {
         mut destination: Destination<'a, Self::Item, Self::Buffer>,
         finish: bool,
     ) -> Poll<wasmtime::Result<StreamResult>> {
-        match self.poll_next(cx) {
-            Poll::Pending => return pending(finish),
-            Poll::Ready(false) => return Poll::Ready(Ok(StreamResult::Dropped)),
-            Poll::Ready(true) => {}
+        if finish {
+            // What waits, waits in the system.
+            return Poll::Ready(Ok(StreamResult::Cancelled));
         }
-        if destination.remaining(&mut store) != Some(0)
-            && let Some(stream) = self.next.take()
-        {
+        let room = destination.remaining(&mut store).unwrap_or(1).min(BATCH);
+        let mut batch = Vec::new();
+        let open = loop {
+            match self.poll_next(cx) {
+                Poll::Pending if batch.is_empty() => return Poll::Pending,
+                Poll::Pending => break true,
+                Poll::Ready(false) => break false,
+                Poll::Ready(true) if batch.len() == room => break true,
+                Poll::Ready(true) => {}
+            }
+            let Some(stream) = self.next.take() else {
+                break true;
+            };
+            let failed = stream.is_err();
             let view = store.data_mut().asyncio_streams();
             let socket = TcpSocket::accepted(self.family, stream, &view.ctx.stop);
             let socket = view.table.push(socket)?;
             view.ctx.stats.socket_opened();
-            destination.set_buffer(Some(Resource::new_own(socket.rep())));
-        }
-        Poll::Ready(Ok(StreamResult::Completed))
+            batch.push(Resource::new_own(socket.rep()));
+            // Whoever asks again would be told the same.
+            if failed || batch.len() == room {
+                break true;
+            }
+        };
+        destination.set_buffer(batch.into());
+        Poll::Ready(Ok(match open {
+            true => StreamResult::Completed,
+            false => StreamResult::Dropped,
+        }))
     }
 }
 
