@@ -12,6 +12,7 @@ use crate::gate::Gate;
 use crate::limits::Limiter;
 use crate::observer::{Observer, TracingObserver};
 use crate::policy::Policy;
+use crate::sockets::{SharedListeners, Sharing};
 use crate::{Limits, Stats, StopHandle};
 
 /// Names looked up at the same time; further look-ups of the guest wait.
@@ -27,6 +28,7 @@ pub struct Ctx {
     pub(crate) udp: WasiSocketsCtx,
     pub(crate) stats: Stats,
     pub(crate) stop: StopHandle,
+    pub(crate) sharing: Option<Sharing>,
     pub(crate) lookups: Arc<Semaphore>,
     limits: Limits,
     limiter: Limiter,
@@ -48,6 +50,7 @@ pub struct CtxBuilder {
     policy: Policy,
     limits: Limits,
     observer: Box<dyn Observer>,
+    sharing: Option<Sharing>,
 }
 
 /// Gives access to a [`Ctx`] and to the resource table it shares with the rest
@@ -148,6 +151,7 @@ impl CtxBuilder {
             policy: Policy::new(),
             limits: Limits::default(),
             observer: Box::new(TracingObserver),
+            sharing: None,
         }
     }
 
@@ -172,6 +176,13 @@ impl CtxBuilder {
         self
     }
 
+    /// With whom the guest has listening sockets in common; unless set, with nobody.
+    #[must_use]
+    pub fn shared_listeners(mut self, listeners: &SharedListeners) -> Self {
+        self.sharing = Some(listeners.join());
+        self
+    }
+
     /// The context, for one store.
     #[must_use]
     pub fn build(self) -> Ctx {
@@ -188,6 +199,7 @@ impl CtxBuilder {
             gate,
             stats,
             stop: StopHandle::new(),
+            sharing: self.sharing,
             limits: self.limits,
             lookups: Arc::new(Semaphore::new(LOOKUPS)),
             bound: HashMap::new(),

@@ -28,6 +28,8 @@
 //! ```
 //!
 //! [`Runner::stop_handle`] asks a program to stop: a server comes to its own end.
+//! [`SharedListeners`] lets several programs serve one port, each on a thread of its
+//! own.
 //!
 //! Compiling takes most of the time until a program runs. A [`Cache`] keeps what
 //! was compiled for the next run, and [`precompiled`] makes it a file to be
@@ -112,5 +114,6 @@ pub use limits::{Limiter, Limits};
 pub use linker::add_to_linker;
 pub use observer::{Denial, Observer, TracingObserver, Wish};
 pub use run::{DEFAULT_GRACE, DEFAULT_LINGER, Linger, RunError, RunReport, Runner, Running};
+pub use sockets::SharedListeners;
 pub use stats::{Stats, StatsSnapshot};
 pub use stop::StopHandle;

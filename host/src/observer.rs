@@ -20,7 +20,8 @@ pub trait Observer: Send + Sync + 'static {
         tracing::warn!(count, "more denials, not shown");
     }
 
-    /// A listener accepts connections on this address. Once per listener.
+    /// A listener accepts connections on this address. Once per listener; where
+    /// several guests share one, whoever is first tells it.
     fn listening(&self, address: SocketAddr) {
         tracing::info!(%address, "listening");
     }

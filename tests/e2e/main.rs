@@ -27,4 +27,5 @@ mod packages;
 mod python;
 mod readme;
 mod refusals;
+mod sharing;
 mod transfer;

@@ -74,6 +74,9 @@ fn the_echo_server_serves_clients_in_python_in_rust_and_of_cpython() {
         let message = line.split('\'').next().unwrap();
         assert!(messages.remove(message), "{line}");
     }
+    server.signal("INT");
+    let ended = server.end();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
 }
 
 #[test]

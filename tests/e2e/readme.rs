@@ -305,7 +305,7 @@ fn the_figures_are_those_of_the_code() {
         format!("{} s", DEFAULT_LINGER.as_secs())
     );
     assert_eq!(
-        figure("when a server is stopped"),
+        figure("after SIGINT"),
         format!("{} s", DEFAULT_GRACE.as_secs())
     );
     let minutes = GRANT_LIFETIME.as_secs() / 60;

@@ -10,6 +10,8 @@ mod program;
 mod run;
 mod signals;
 mod streams;
+mod telling;
+mod workers;
 
 use std::fmt;
 use std::io::{self, Write as _};

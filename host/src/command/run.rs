@@ -1,9 +1,10 @@
 use std::ffi::OsString;
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
-use asyncio_streams_host::{Ctx, Exit, Linger, RunReport, Runner, StatsSnapshot, engine};
+use asyncio_streams_host::{Ctx, Exit, RunReport, Runner, SharedListeners, StopHandle, engine};
 use clap::Args;
 use wasmtime_wasi::WasiCtx;
 
@@ -11,9 +12,10 @@ use super::grants::{self, Grants};
 use super::limits::{LimitArgs, duration};
 use super::observer::StderrObserver;
 use super::program::ProgramArgs;
-use super::say;
 use super::signals::{self, Stop};
 use super::streams::StreamsArgs;
+use super::telling::Telling;
+use super::workers;
 
 /// Run a program
 ///
@@ -22,6 +24,9 @@ use super::streams::StreamsArgs;
 /// same program starts at once. Standard input, output and error are the program's; lines
 /// of this command on standard error start with `asyncio-streams:`, but for
 /// `listening on ADDRESS`, which says that a listener is up.
+///
+/// With --workers, limits and statistics are those of each; one that fails has the
+/// others stopped, and its exit code is the command's.
 ///
 /// SIGINT and SIGTERM stop it: a server refuses new connections from then on and
 /// ends by itself, within the time of --grace; any other program is dropped. A
@@ -54,6 +59,11 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "TIME", default_value = "8s", value_parser = duration)]
     grace: Duration,
 
+    /// Run the program so many times at once, each on a thread of its own, with the
+    /// listening sockets in common
+    #[arg(long, value_name = "N", default_value = "1")]
+    workers: NonZeroUsize,
+
     /// Write at the end what the program had in use
     #[arg(long)]
     stats: bool,
@@ -77,7 +87,9 @@ impl RunArgs {
             return Err(anyhow!("no program was given"));
         };
         let path = Path::new(path);
-        let wasi = wasi_ctx(path, args, &self.env)?;
+        let workers = self.workers.get();
+        let wasi = (0..workers).map(|_| wasi_ctx(path, args, &self.env));
+        let wasi = wasi.collect::<anyhow::Result<Vec<WasiCtx>>>()?;
         let engine = engine().map_err(|error| anyhow!("{error:#}"))?;
         let component = self.compiling.load(&engine, path, &self.streams)?;
 
@@ -86,90 +98,48 @@ impl RunArgs {
             grace: self.grace,
             stats: self.stats,
         };
-        let ctx = Ctx::builder()
-            .policy(self.grants.policy())
-            .limits(self.limits.limits())
-            .observer(StderrObserver)
-            .build();
-        let runner = Runner::new(ctx, wasi).linger(self.linger).grace(self.grace);
-        let handle = runner.stop_handle();
-        let stop =
-            signals::watch(handle.clone(), self.grace).context("cannot watch for signals")?;
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .context("cannot start the runtime")?;
-        let report = runtime.block_on(runner.run(&engine, &component));
-        runtime.shutdown_background();
-
-        let report = report.with_context(|| path.display().to_string())?;
-        // The store is gone by now, and with it every connection.
-        telling.tell(&report, stop.get(), handle.has_served());
-        Ok(match (&report.exit, stop.get()) {
-            (Exit::Stopped, Some(stop)) => stop.code(),
-            (exit, _) => exit.code(),
+        let (policy, limits) = (self.grants.policy(), self.limits.limits());
+        let listeners = SharedListeners::new();
+        let runner = |wasi| {
+            let ctx = Ctx::builder()
+                .policy(policy.clone())
+                .limits(limits)
+                .observer(StderrObserver);
+            let ctx = match workers {
+                1 => ctx,
+                _ => ctx.shared_listeners(&listeners),
+            };
+            Runner::new(ctx.build(), wasi)
+                .linger(self.linger)
+                .grace(self.grace)
+        };
+        let runners: Vec<Runner> = wasi.into_iter().map(runner).collect();
+        let handles = runners.iter().map(Runner::stop_handle).collect();
+        let stop = signals::watch(handles, self.grace).context("cannot watch for signals")?;
+        let mut failed = None;
+        // The store of each is gone when it is told, and with it every connection.
+        let told = |report: &RunReport, handle: &StopHandle| {
+            let signal = stop.get().map(Stop::to_string);
+            let other = failed.map(|_| "the end of another worker".to_owned());
+            let why = signal.or(other);
+            telling.tell(report, why.as_deref(), handle.has_served());
+            if workers::failed(report) {
+                failed.get_or_insert(report.exit.code());
+            }
+        };
+        let reports = workers::run(runners, &engine, &component, self.grace, told);
+        let reports = reports.with_context(|| path.display().to_string())?;
+        if let Some(code) = failed {
+            return Ok(code);
+        }
+        let stopped = reports
+            .iter()
+            .any(|report| matches!(report.exit, Exit::Stopped));
+        Ok(match stop.get() {
+            Some(stop) if stopped => stop.code(),
+            _ => 0,
         })
     }
-}
-
-/// Tells on standard error how the program ended.
-struct Telling {
-    linger: Duration,
-    grace: Duration,
-    stats: bool,
-}
-
-impl Telling {
-    fn tell(&self, report: &RunReport, stop: Option<&Stop>, server: bool) {
-        if let Exit::Trap(trap) = &report.exit {
-            say(format_args!("\x1b[31m{trap}\x1b[0m"));
-        }
-        self.tell_what_was_cut(report, stop, server);
-        if self.stats {
-            tell_stats(&report.stats);
-        }
-    }
-
-    fn tell_what_was_cut(&self, report: &RunReport, stop: Option<&Stop>, server: bool) {
-        let Self { linger, grace, .. } = self;
-        let unfinished = report.stats.unfinished();
-        match (&report.exit, report.linger, stop) {
-            (_, Linger::TimedOut, _) => say(format_args!(
-                "connections not finished {linger:?} after the program returned: {unfinished}; they \
-                 are reset, and their peers may lack data (--linger allows more time)"
-            )),
-            (_, Linger::Stopped, Some(stop)) => say(format_args!(
-                "connections not finished when the program was stopped by {stop}: {unfinished}; they \
-                 are reset, and their peers may lack data"
-            )),
-            (Exit::Stopped, _, Some(stop)) if server => say(format_args!(
-                "the program did not end within {grace:?} of {stop}; connections not finished, which \
-                 are reset: {unfinished} (--grace allows more time)"
-            )),
-            _ => {}
-        }
-    }
-}
-
-fn tell_stats(stats: &StatsSnapshot) {
-    let StatsSnapshot {
-        sockets_open,
-        listeners_open,
-        sends_open,
-        sockets_opened_total,
-        denied_total,
-        memory_bytes,
-        memory_peak,
-        table_len,
-        concurrent_len,
-        ..
-    } = stats;
-    say(format_args!(
-        "stats: sockets-open={sockets_open} listeners-open={listeners_open} \
-             sends-open={sends_open} sockets-opened-total={sockets_opened_total} \
-             denied-total={denied_total} memory-bytes={memory_bytes} memory-peak={memory_peak} \
-             table-len={table_len} concurrent-len={concurrent_len}"
-    ));
 }
 
 /// Standard streams, arguments (the first is the file's name) and environment.

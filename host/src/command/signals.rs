@@ -36,15 +36,15 @@ impl fmt::Display for Stop {
 
 /// How long a program may take to give way when its time is over: it cannot be
 /// dropped while it computes without a pause.
-const COMPUTING: Duration = Duration::from_secs(2);
+pub(super) const COMPUTING: Duration = Duration::from_secs(2);
 
 /// The first request to stop, once there is one.
 pub(crate) type FirstStop = Arc<OnceLock<Stop>>;
 
-/// Has the first request stop the program. The process ends at the second one, or
+/// Has the first request stop the runs of the program. The process ends at the second one, or
 /// when the program has not ended some time after its grace, from a thread of its
 /// own.
-pub(crate) fn watch(program: StopHandle, grace: Duration) -> io::Result<FirstStop> {
+pub(crate) fn watch(program: Vec<StopHandle>, grace: Duration) -> io::Result<FirstStop> {
     let first = FirstStop::default();
     let seen = Arc::clone(&first);
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -60,15 +60,15 @@ pub(crate) fn watch(program: StopHandle, grace: Duration) -> io::Result<FirstSto
             runtime.block_on(async {
                 let stop = requests.next().await;
                 let _ = seen.set(stop);
-                program.stop();
-                let grace = if program.has_served() {
+                program.iter().for_each(StopHandle::stop);
+                let grace = if program.iter().any(StopHandle::has_served) {
                     grace
                 } else {
                     Duration::ZERO
                 };
                 let limit = grace.saturating_add(COMPUTING);
                 let last = tokio::time::timeout(limit, requests.next()).await;
-                program.reset_unfinished();
+                program.iter().for_each(StopHandle::reset_unfinished);
                 if last.is_err() {
                     say(format_args!(
                         "the program computes and did not give way within {limit:?} of {stop}; the \

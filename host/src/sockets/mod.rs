@@ -2,13 +2,18 @@
 //! our counts. UDP is wasmtime-wasi's, which denies it.
 
 mod lookup;
+mod share;
 mod tcp;
+#[cfg(test)]
+mod tests;
 mod udp;
 
 use wasmtime::component::{HasData, Linker};
 use wasmtime_wasi::p3::bindings::sockets::{ip_name_lookup, types};
 use wasmtime_wasi::p3::sockets::SocketError;
 
+pub use self::share::SharedListeners;
+pub(crate) use self::share::Sharing;
 pub(crate) use self::tcp::{Connection, Listener};
 use crate::{CtxView, View};
 

@@ -1,7 +1,10 @@
 //! A connected socket of the system, as its halves share it.
 
+use std::io;
+use std::net::SocketAddr;
 use std::ops::Deref;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
@@ -12,6 +15,7 @@ use tokio::net::TcpStream;
 pub(crate) struct Connection {
     stream: TcpStream,
     end: AtomicU8,
+    peer: OnceLock<SocketAddr>,
 }
 
 /// How it has ended, if it has.
@@ -24,6 +28,18 @@ impl Connection {
         Connection {
             stream,
             end: AtomicU8::new(OPEN),
+            peer: OnceLock::new(),
+        }
+    }
+
+    /// The other end's address, which the system is asked for once.
+    pub(super) fn peer(&self) -> io::Result<SocketAddr> {
+        match self.peer.get() {
+            Some(peer) => Ok(*peer),
+            None => {
+                let peer = self.stream.peer_addr()?;
+                Ok(*self.peer.get_or_init(|| peer))
+            }
         }
     }
 

@@ -81,7 +81,9 @@ impl<T: View> HostTcpSocketWithStore<T> for Sockets {
         view.ctx.stop.listens(&bound);
         let (family, local) = (listener.family(), listener.local_address()?);
         view.ctx.socket_listens(handle.rep(), wanted);
-        view.ctx.gate.listening(local);
+        if bound.is_first() {
+            view.ctx.gate.listening(local);
+        }
         let accepting = Accepting {
             listener: bound,
             next: None,
@@ -151,7 +153,10 @@ impl HostTcpSocket for CtxView<'_> {
         if !self.ctx.gate.allows(Use::Bind, requested) {
             return Err(ErrorCode::AccessDenied.into());
         }
-        bound.bind(local)?;
+        match &self.ctx.sharing {
+            Some(sharing) => bound.bind_shared(local, sharing)?,
+            None => bound.bind(local)?,
+        }
         let port = bound.local_address().ok().map(|local| local.port());
         self.ctx.socket_bound(handle.rep(), requested, port);
         Ok(())

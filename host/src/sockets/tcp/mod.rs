@@ -6,7 +6,7 @@ mod host;
 mod listener;
 mod streams;
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{self, IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +18,7 @@ use wasmtime_wasi::p3::bindings::sockets::types::{ErrorCode, IpAddressFamily};
 pub(crate) use self::connection::Connection;
 use self::convert::code;
 pub(crate) use self::listener::Listener;
+use super::share::{Share, Sharing};
 use crate::StopHandle;
 
 /// How many connections may wait at a listener, unless told otherwise.
@@ -33,6 +34,8 @@ pub(super) struct TcpSocket {
     state: State,
     family: IpAddressFamily,
     backlog: u32,
+    /// Bound to an address that others may have as well.
+    share: Option<Share>,
 }
 
 enum State {
@@ -69,6 +72,7 @@ impl TcpSocket {
             state: State::Unconnected(socket),
             family,
             backlog: DEFAULT_BACKLOG,
+            share: None,
         })
     }
 
@@ -85,6 +89,7 @@ impl TcpSocket {
             },
             family,
             backlog: DEFAULT_BACKLOG,
+            share: None,
         }
     }
 
@@ -94,6 +99,29 @@ impl TcpSocket {
         // Also while connections that have ended hold the address.
         socket.set_reuseaddr(true).map_err(code)?;
         socket.bind(address).map_err(code)
+    }
+
+    /// Binds, if nobody has whom the socket can be shared with.
+    pub(super) fn bind_shared(
+        &mut self,
+        address: SocketAddr,
+        sharing: &Sharing,
+    ) -> Result<(), ErrorCode> {
+        let mut ours = false;
+        let share = sharing.share(address, || -> Result<_, ErrorCode> {
+            self.bind(address)?;
+            ours = true;
+            let socket = self.unconnected()?;
+            let fd = socket.as_fd().try_clone_to_owned().map_err(code)?;
+            Ok((fd, socket.local_addr().map_err(code)?))
+        })?;
+        if !ours {
+            let fd = share.socket().duplicate().map_err(code)?;
+            let socket = tokio::net::TcpSocket::from_std_stream(net::TcpStream::from(fd));
+            self.state = State::Unconnected(socket);
+        }
+        self.share = Some(share);
+        Ok(())
     }
 
     /// Whether the address is one to bind to.
@@ -117,6 +145,15 @@ impl TcpSocket {
     /// Gives the socket to a call that connects it; what that comes to goes to
     /// [`finish_connect`](Self::finish_connect).
     pub(super) fn begin_connect(&mut self) -> Result<tokio::net::TcpSocket, ErrorCode> {
+        if let Some(share) = self.share.take() {
+            // Not with the one that others listen on.
+            let address = share.socket().address();
+            let mut own = TcpSocket::create(self.family)?;
+            drop(share);
+            self.state = State::Failed(ErrorCode::InvalidState);
+            own.bind(address)?;
+            self.state = std::mem::replace(&mut own.state, State::Connecting);
+        }
         self.take(State::Connecting)
     }
 
@@ -141,9 +178,9 @@ impl TcpSocket {
     /// Listens. One that is not bound is on all interfaces.
     pub(super) fn listen(&mut self) -> Result<Arc<Listener>, ErrorCode> {
         let socket = self.take(State::Failed(ErrorCode::InvalidState))?;
-        match socket.listen(self.backlog).map_err(code) {
+        match Listener::open(socket, self.backlog, self.share.as_ref()).map_err(code) {
             Ok(listener) => {
-                let listener = Arc::new(Listener::new(listener));
+                let listener = Arc::new(listener);
                 self.state = State::Listening(listener.clone());
                 Ok(listener)
             }
@@ -203,7 +240,7 @@ impl TcpSocket {
 
     pub(super) fn remote_address(&self) -> Result<SocketAddr, ErrorCode> {
         match &self.state {
-            State::Connected { stream, .. } => stream.peer_addr().map_err(code),
+            State::Connected { stream, .. } => stream.peer().map_err(code),
             State::Failed(code) => Err(code.clone()),
             _ => Err(ErrorCode::InvalidState),
         }

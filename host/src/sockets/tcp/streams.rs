@@ -45,7 +45,8 @@ impl End {
     }
 }
 
-/// Connections that are handed over at a time.
+/// Connections that are handed over at a time; one by one where several guests
+/// wait for them, so that each has its part.
 const BATCH: usize = 64;
 
 /// Takes connections from a listener: as many as wait, up to what the guest has
@@ -115,7 +116,8 @@ impl<D: View> StreamProducer<D> for Accepting {
             // What waits, waits in the system.
             return Poll::Ready(Ok(StreamResult::Cancelled));
         }
-        let room = destination.remaining(&mut store).unwrap_or(1).min(BATCH);
+        let most = if self.listener.is_shared() { 1 } else { BATCH };
+        let room = destination.remaining(&mut store).unwrap_or(1).min(most);
         let mut batch = Vec::new();
         let open = loop {
             match self.poll_next(cx) {

@@ -1,0 +1,76 @@
+//! What guests share, and what they do not.
+
+use std::net::SocketAddr;
+
+use tokio::net::{TcpListener, TcpStream};
+use wasmtime_wasi::p3::bindings::sockets::types::{ErrorCode, IpAddressFamily};
+
+use super::tcp::TcpSocket;
+use super::{SharedListeners, Sharing};
+use crate::StopHandle;
+
+fn bound(sharing: &Sharing, address: SocketAddr) -> Result<TcpSocket, ErrorCode> {
+    let mut socket = TcpSocket::create(IpAddressFamily::Ipv4)?;
+    socket.bind_shared(address, sharing)?;
+    Ok(socket)
+}
+
+fn any_port() -> SocketAddr {
+    ([127, 0, 0, 1], 0).into()
+}
+
+#[tokio::test]
+async fn a_guest_that_binds_twice_shares_with_others_and_not_with_itself() {
+    let listeners = SharedListeners::new();
+    let (one, other) = (listeners.join(), listeners.join());
+    let first = bound(&one, any_port()).unwrap();
+    let second = bound(&one, any_port()).unwrap();
+    let address = first.local_address().unwrap();
+    assert_ne!(second.local_address().unwrap(), address);
+    let theirs = [&other, &other].map(|other| bound(other, any_port()).unwrap());
+    assert_eq!(theirs[0].local_address(), first.local_address());
+    assert_eq!(theirs[1].local_address(), second.local_address());
+}
+
+#[tokio::test]
+async fn who_connects_from_a_shared_address_does_not_disturb_who_listens_there() {
+    let peer = TcpListener::bind(any_port()).await.unwrap();
+    let listeners = SharedListeners::new();
+    let (one, other) = (listeners.join(), listeners.join());
+    let mut connecting = bound(&one, any_port()).unwrap();
+    let mut listening = bound(&other, any_port()).unwrap();
+    let address = listening.local_address().unwrap();
+
+    let socket = connecting.begin_connect().unwrap();
+    let connected = socket.connect(peer.local_addr().unwrap()).await;
+    let stop = StopHandle::new();
+    connecting.finish_connect(connected, &stop).unwrap();
+    assert_eq!(connecting.local_address().unwrap(), address);
+    let (_, visitor) = peer.accept().await.unwrap();
+    assert_eq!(visitor, address);
+
+    let listener = listening.listen().unwrap();
+    assert!(listener.is_first());
+    let (connected, accepted) = tokio::join!(
+        TcpStream::connect(address),
+        std::future::poll_fn(|cx| listener.poll_accept(cx))
+    );
+    let (_, client) = accepted.unwrap().unwrap();
+    assert_eq!(client, connected.unwrap().local_addr().unwrap());
+}
+
+#[tokio::test]
+async fn an_address_is_refused_when_the_last_listener_is_closed() {
+    let listeners = SharedListeners::new();
+    let (one, other) = (listeners.join(), listeners.join());
+    let mut first = bound(&one, any_port()).unwrap();
+    let mut second = bound(&other, any_port()).unwrap();
+    let address = first.local_address().unwrap();
+    let (a, b) = (first.listen().unwrap(), second.listen().unwrap());
+    a.close();
+    a.close();
+    TcpStream::connect(address).await.unwrap();
+    b.close();
+    let refused = TcpStream::connect(address).await.unwrap_err();
+    assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
+}

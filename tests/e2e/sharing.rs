@@ -1,0 +1,158 @@
+//! Listening sockets that several programs of one process have in common.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use asyncio_streams_host::compose::builtin_streams;
+use asyncio_streams_host::{
+    Cache, Ctx, Denial, Exit, Observer, RunReport, Runner, SharedListeners, Stats, StopHandle,
+    engine, policy::Policy,
+};
+use wasmtime_wasi::WasiCtx;
+
+use crate::support::{PATIENCE, cache, component};
+
+/// A program on a thread of its own.
+struct Guest {
+    stop: StopHandle,
+    stats: Stats,
+    listening: Receiver<SocketAddr>,
+    thread: JoinHandle<RunReport>,
+}
+
+struct Listening(Sender<SocketAddr>);
+
+impl Observer for Listening {
+    fn denied(&self, _: &Denial) {}
+    fn suppressed(&self, _: u64) {}
+    fn listening(&self, address: SocketAddr) {
+        self.0.send(address).unwrap();
+    }
+}
+
+impl Guest {
+    fn start(name: &str, listeners: &SharedListeners, rules: &[&str], port: u16) -> Guest {
+        let mut policy = Policy::new();
+        for rule in rules {
+            policy.allow_listen(rule.parse().unwrap());
+        }
+        let (told, listening) = channel();
+        let ctx = Ctx::builder()
+            .policy(policy)
+            .observer(Listening(told))
+            .shared_listeners(listeners)
+            .build();
+        let wasi = WasiCtx::builder()
+            .args(&[name, "127.0.0.1", &port.to_string()])
+            .build();
+        let runner = Runner::new(ctx, wasi);
+        let program = std::fs::read(component(name)).unwrap();
+        Guest {
+            stop: runner.stop_handle(),
+            stats: runner.stats(),
+            listening,
+            thread: thread::spawn(move || {
+                let engine = engine().unwrap();
+                let compiled = Cache::open(cache()).unwrap();
+                let compiled = compiled.component(&engine, &program, builtin_streams());
+                let runtime = tokio::runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build()
+                    .unwrap();
+                let compiled = compiled.unwrap();
+                runtime.block_on(runner.run(&engine, &compiled)).unwrap()
+            }),
+        }
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.listening.recv_timeout(PATIENCE).unwrap()
+    }
+
+    /// Waits until it listens, whoever has opened the socket.
+    fn listens(&self) {
+        while self.stats.snapshot().listeners_open == 0 {
+            assert!(!self.thread.is_finished(), "it ended");
+            thread::yield_now();
+        }
+    }
+
+    fn stop(self) -> RunReport {
+        self.stop.stop();
+        self.thread.join().unwrap()
+    }
+}
+
+fn exchange(address: SocketAddr) -> TcpStream {
+    let mut client = TcpStream::connect(address).unwrap();
+    client.set_read_timeout(Some(PATIENCE)).unwrap();
+    client.write_all(b"x").unwrap();
+    client.read_exact(&mut [0]).unwrap();
+    client
+}
+
+fn is_refused(address: SocketAddr) -> bool {
+    let error = TcpStream::connect_timeout(&address, Duration::from_secs(10)).err();
+    error.is_some_and(|error| error.kind() == ErrorKind::ConnectionRefused)
+}
+
+const ANYWHERE: &str = "tcp://127.0.0.1:*";
+
+#[test]
+fn an_address_is_served_until_the_last_guest_that_shares_it_is_stopped() {
+    for name in ["echo-server", "echo-server-wit"] {
+        let listeners = SharedListeners::new();
+        let first = Guest::start(name, &listeners, &[ANYWHERE], 0);
+        let address = first.address();
+        let second = Guest::start(name, &listeners, &[ANYWHERE], 0);
+        second.listens();
+        drop(exchange(address));
+        assert!(matches!(first.stop().exit, Exit::Success));
+        let client = exchange(address);
+        assert_eq!(second.stats.snapshot().sockets_open, 2);
+        assert!(matches!(second.stop().exit, Exit::Success));
+        drop(client);
+        assert!(is_refused(address));
+        // Nobody has it any more.
+        let third = Guest::start(name, &listeners, &[ANYWHERE], address.port());
+        assert_eq!(third.address(), address);
+        let fourth = Guest::start(name, &listeners, &[ANYWHERE], address.port());
+        fourth.listens();
+        drop(exchange(address));
+        assert!(matches!(third.stop().exit, Exit::Success));
+        drop(exchange(address));
+        assert!(matches!(fourth.stop().exit, Exit::Success));
+    }
+}
+
+#[test]
+fn a_guest_shares_an_explicit_address_only_with_a_rule_of_its_own() {
+    let listeners = SharedListeners::new();
+    let first = Guest::start("echo-server", &listeners, &[ANYWHERE], 0);
+    let address = first.address();
+    let denied = Guest::start(
+        "echo-server",
+        &listeners,
+        &["tcp://127.0.0.1:1"],
+        address.port(),
+    );
+    let report = denied.thread.join().unwrap();
+    assert!(matches!(report.exit, Exit::Failure), "{report:?}");
+    assert_eq!(report.stats.denied_total, 1);
+    drop(exchange(address));
+    assert!(matches!(first.stop().exit, Exit::Success));
+}
+
+#[test]
+fn without_sharing_an_address_in_use_is_in_use() {
+    let first = Guest::start("echo-server", &SharedListeners::new(), &[ANYWHERE], 0);
+    let address = first.address();
+    let others = SharedListeners::new();
+    let second = Guest::start("echo-server", &others, &[ANYWHERE], address.port());
+    let report = second.thread.join().unwrap();
+    assert!(matches!(report.exit, Exit::Failure), "{report:?}");
+    assert!(matches!(first.stop().exit, Exit::Success));
+}

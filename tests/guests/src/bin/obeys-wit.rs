@@ -1,0 +1,3 @@
+//! Does what its clients say; composed.
+use guests::composed as net;
+include!("../behaviours/obeys.rs");
