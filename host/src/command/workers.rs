@@ -5,13 +5,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow};
-use asyncio_streams_host::{Exit, RunError, RunReport, Runner, StopHandle};
+use asyncio_streams_host::{Exit, RunReport, Runner, StopHandle};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
+use super::say;
 use super::signals::COMPUTING;
-
-type Outcome = Result<RunReport, RunError>;
 
 /// Runs the program once for each runner, each on a thread of its own, until all
 /// have ended. When one fails, the others are stopped; those that do not give way
@@ -30,7 +29,10 @@ pub(super) fn run(
         thread::Builder::new()
             .name(format!("worker {number}"))
             // The receiver lives until everybody has sent, or the process ends.
-            .spawn(move || sender.send((number, run_one(runner, &engine, &component))))
+            .spawn(move || {
+                let outcome = run_one(runner, &engine, &component);
+                sender.send((number, outcome)).is_ok()
+            })
             .context("cannot start a worker")?;
     }
     drop(sender);
@@ -43,8 +45,17 @@ pub(super) fn run(
                 outcomes.recv_timeout(deadline.saturating_duration_since(Instant::now()))
             }
         };
-        let Ok((number, outcome)) = next else { break };
-        let report = outcome??;
+        let (number, outcome) = match next {
+            Ok(next) => next,
+            Err(RecvTimeoutError::Disconnected) => break,
+            Err(RecvTimeoutError::Timeout) => {
+                say(format_args!(
+                    "another worker computes and did not give way; the process ends"
+                ));
+                break;
+            }
+        };
+        let report = outcome?;
         if let Some(handle) = handles.get(number) {
             ended(&report, handle);
         }
@@ -66,12 +77,12 @@ pub(super) fn failed(report: &RunReport) -> bool {
     report.exit.code() != 0 && !matches!(report.exit, Exit::Stopped)
 }
 
-fn run_one(runner: Runner, engine: &Engine, component: &Component) -> anyhow::Result<Outcome> {
+fn run_one(runner: Runner, engine: &Engine, component: &Component) -> anyhow::Result<RunReport> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
     let outcome = runtime.block_on(runner.run(engine, component));
     runtime.shutdown_background();
-    Ok(outcome)
+    Ok(outcome?)
 }

@@ -1,7 +1,9 @@
 //! Several runs of one program that serve one port.
 
+use std::fs;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::thread;
 use std::time::Instant;
 
 use super::{connect, expect, is_over, is_reset};
@@ -33,6 +35,27 @@ fn one_of_each(address: SocketAddr) -> (TcpStream, TcpStream) {
     }
 }
 
+/// Waits until a worker has had half a second of the processor.
+fn until_one_computes(server: &Process) {
+    let deadline = Instant::now() + PATIENCE;
+    let tasks = format!("/proc/{}/task", server.id());
+    let computes = || {
+        let tasks = fs::read_dir(&tasks).unwrap();
+        tasks.flatten().any(|task| {
+            let stat = fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+            let times = stat
+                .rsplit_once(')')
+                .filter(|(name, _)| name.contains("(worker"));
+            let ticks = times.and_then(|(_, times)| times.split_whitespace().nth(11)?.parse().ok());
+            ticks.is_some_and(|ticks: u64| ticks > 50)
+        })
+    };
+    while !computes() {
+        assert!(Instant::now() < deadline, "no worker computes");
+        thread::yield_now();
+    }
+}
+
 /// A client, and who serves it.
 fn ask(address: SocketAddr) -> (TcpStream, String) {
     let mut client = connect(address);
@@ -48,6 +71,7 @@ fn a_worker_that_computes_holds_up_no_other() {
     let (server, address) = two_workers(&["--grace", "0s"]);
     let (mut busy, mut client) = one_of_each(address);
     busy.write_all(b"compute\n").unwrap();
+    until_one_computes(&server);
     for line in ["one\n", "two\n", "three\n"] {
         exchange(&mut client, line);
     }
@@ -102,7 +126,10 @@ fn a_worker_that_traps_is_not_held_up_by_one_that_computes() {
     let (server, address) = two_workers(&["--grace", "0s"]);
     let (mut busy, mut fatal) = one_of_each(address);
     busy.write_all(b"compute\n").unwrap();
+    until_one_computes(&server);
     fatal.write_all(b"panic\n").unwrap();
     assert!(is_reset(&mut fatal) && is_reset(&mut busy));
-    assert_eq!(server.end().code, Some(134));
+    let ended = server.end();
+    assert_eq!(ended.code, Some(134), "{ended:?}");
+    assert!(ended.stderr.contains("did not give way"), "{ended:?}");
 }
