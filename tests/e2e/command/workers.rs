@@ -9,10 +9,12 @@ use std::time::Instant;
 use super::{connect, expect, is_over, is_reset};
 use crate::support::{PATIENCE, Process, run};
 
-fn two_workers(flags: &[&str]) -> (Process, SocketAddr) {
+const FORMS: [&str; 2] = ["", "-wit"];
+
+fn two_workers(form: &str, flags: &[&str]) -> (Process, SocketAddr) {
     let grants = ["--workers", "2", "--allow-listen", "tcp://127.0.0.1:0"];
     let flags = [&grants, flags].concat();
-    let mut server = run(&flags, "obeys", &["127.0.0.1", "0"]);
+    let mut server = run(&flags, &format!("obeys{form}"), &["127.0.0.1", "0"]);
     let address = server.listening();
     (server, address)
 }
@@ -68,68 +70,76 @@ fn ask(address: SocketAddr) -> (TcpStream, String) {
 
 #[test]
 fn a_worker_that_computes_holds_up_no_other() {
-    let (server, address) = two_workers(&["--grace", "0s"]);
-    let (mut busy, mut client) = one_of_each(address);
-    busy.write_all(b"compute\n").unwrap();
-    until_one_computes(&server);
-    for line in ["one\n", "two\n", "three\n"] {
-        exchange(&mut client, line);
+    for form in FORMS {
+        let (server, address) = two_workers(form, &["--grace", "0s"]);
+        let (mut busy, mut client) = one_of_each(address);
+        busy.write_all(b"compute\n").unwrap();
+        until_one_computes(&server);
+        for line in ["one\n", "two\n", "three\n"] {
+            exchange(&mut client, line);
+        }
+        server.signal("TERM");
+        assert!(is_over(&mut client) && is_reset(&mut busy));
+        let ended = server.end();
+        assert_eq!(ended.code, Some(143), "{ended:?}");
+        let listening = format!("listening on {address}\n");
+        assert_eq!(ended.stderr.matches(&listening).count(), 1, "{ended:?}");
+        assert!(
+            ended.stderr.contains("computes and did not give way"),
+            "{ended:?}"
+        );
     }
-    server.signal("TERM");
-    assert!(is_over(&mut client) && is_reset(&mut busy));
-    let ended = server.end();
-    assert_eq!(ended.code, Some(143), "{ended:?}");
-    let listening = format!("listening on {address}\n");
-    assert_eq!(ended.stderr.matches(&listening).count(), 1, "{ended:?}");
-    assert!(
-        ended.stderr.contains("computes and did not give way"),
-        "{ended:?}"
-    );
 }
 
 #[test]
 fn workers_that_are_stopped_end_by_themselves() {
-    let (server, address) = two_workers(&[]);
-    let mut clients: Vec<TcpStream> = (0..10).map(|_| connect(address)).collect();
-    for client in &mut clients {
-        exchange(client, "hello\n");
+    for form in FORMS {
+        let (server, address) = two_workers(form, &[]);
+        let mut clients: Vec<TcpStream> = (0..10).map(|_| connect(address)).collect();
+        for client in &mut clients {
+            exchange(client, "hello\n");
+        }
+        server.signal("INT");
+        for client in &mut clients {
+            assert_eq!(client.read(&mut [0]).unwrap(), 0);
+        }
+        assert_eq!(server.end().code, Some(0));
+        let refused = TcpStream::connect(address).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
     }
-    server.signal("INT");
-    for client in &mut clients {
-        assert_eq!(client.read(&mut [0]).unwrap(), 0);
-    }
-    assert_eq!(server.end().code, Some(0));
-    let refused = TcpStream::connect(address).unwrap_err();
-    assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
 }
 
 #[test]
 fn the_end_of_one_worker_by_a_trap_is_the_end_of_all_with_its_code() {
-    let (server, address) = two_workers(&[]);
-    let mut idle: Vec<TcpStream> = (0..10).map(|_| connect(address)).collect();
-    for client in &mut idle {
-        exchange(client, "hello\n");
+    for form in FORMS {
+        let (server, address) = two_workers(form, &[]);
+        let mut idle: Vec<TcpStream> = (0..10).map(|_| connect(address)).collect();
+        for client in &mut idle {
+            exchange(client, "hello\n");
+        }
+        connect(address).write_all(b"panic\n").unwrap();
+        assert!(idle.iter_mut().all(is_over));
+        let ended = server.end();
+        assert_eq!(ended.code, Some(134), "{ended:?}");
+        assert_eq!(
+            ended.stderr.matches("trap in obeys").count(),
+            1,
+            "{ended:?}"
+        );
     }
-    connect(address).write_all(b"panic\n").unwrap();
-    assert!(idle.iter_mut().all(is_over));
-    let ended = server.end();
-    assert_eq!(ended.code, Some(134), "{ended:?}");
-    assert_eq!(
-        ended.stderr.matches("trap in obeys").count(),
-        1,
-        "{ended:?}"
-    );
 }
 
 #[test]
 fn a_worker_that_traps_is_not_held_up_by_one_that_computes() {
-    let (server, address) = two_workers(&["--grace", "0s"]);
-    let (mut busy, mut fatal) = one_of_each(address);
-    busy.write_all(b"compute\n").unwrap();
-    until_one_computes(&server);
-    fatal.write_all(b"panic\n").unwrap();
-    assert!(is_reset(&mut fatal) && is_reset(&mut busy));
-    let ended = server.end();
-    assert_eq!(ended.code, Some(134), "{ended:?}");
-    assert!(ended.stderr.contains("did not give way"), "{ended:?}");
+    for form in FORMS {
+        let (server, address) = two_workers(form, &["--grace", "0s"]);
+        let (mut busy, mut fatal) = one_of_each(address);
+        busy.write_all(b"compute\n").unwrap();
+        until_one_computes(&server);
+        fatal.write_all(b"panic\n").unwrap();
+        assert!(is_reset(&mut fatal) && is_reset(&mut busy));
+        let ended = server.end();
+        assert_eq!(ended.code, Some(134), "{ended:?}");
+        assert!(ended.stderr.contains("did not give way"), "{ended:?}");
+    }
 }
