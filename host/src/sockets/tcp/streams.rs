@@ -112,16 +112,12 @@ impl<D: View> StreamProducer<D> for Accepting {
         mut destination: Destination<'a, Self::Item, Self::Buffer>,
         finish: bool,
     ) -> Poll<wasmtime::Result<StreamResult>> {
-        if finish {
-            // What waits, waits in the system.
-            return Poll::Ready(Ok(StreamResult::Cancelled));
-        }
         let most = if self.listener.is_shared() { 1 } else { BATCH };
         let room = destination.remaining(&mut store).unwrap_or(1).min(most);
         let mut batch = Vec::new();
         let open = loop {
             match self.poll_next(cx) {
-                Poll::Pending if batch.is_empty() => return Poll::Pending,
+                Poll::Pending if batch.is_empty() => return pending(finish),
                 Poll::Pending => break true,
                 Poll::Ready(false) => break false,
                 Poll::Ready(true) if batch.len() == room => break true,
