@@ -112,7 +112,10 @@ fn an_address_is_served_until_the_last_guest_that_shares_it_is_stopped() {
         drop(exchange(address));
         assert!(matches!(first.stop().exit, Exit::Success));
         let client = exchange(address);
-        assert!(second.stats.snapshot().sockets_open >= 2, "it has the client");
+        assert!(
+            second.stats.snapshot().sockets_open >= 2,
+            "it has the client"
+        );
         assert!(matches!(second.stop().exit, Exit::Success));
         drop(client);
         assert!(is_refused(address));

@@ -23,6 +23,7 @@ async fn program() -> Outcome {
     Ok(())
 }
 
+#[expect(clippy::panic, reason = "it is told to")]
 async fn obey(reader: StreamReader, writer: StreamWriter, who: String) -> Outcome {
     loop {
         let line = reader.readline().await?;
