@@ -103,7 +103,7 @@ mod throttle;
 pub use cache::{Cache, CacheError};
 pub use compile::{CompileError, compile};
 pub use ctx::{Ctx, CtxBuilder, CtxView, View, limit};
-pub use engine::engine;
+pub use engine::{config, engine};
 pub use exit::{Exit, Frame, Trap};
 pub use limits::{Limiter, Limits};
 pub use linker::add_to_linker;

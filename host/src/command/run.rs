@@ -3,8 +3,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
-use asyncio_streams_host::{Ctx, Exit, Linger, RunReport, Runner, StatsSnapshot, engine};
+use asyncio_streams_host::{Ctx, Exit, Linger, RunReport, Runner, StatsSnapshot};
 use clap::Args;
+use wasmtime::{Engine, ProfilingStrategy};
 use wasmtime_wasi::WasiCtx;
 
 use super::grants::{self, Grants};
@@ -45,6 +46,11 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
     linger: Duration,
 
+    /// Write a map of the compiled functions to /tmp, so that Linux's `perf`
+    /// names those of the program
+    #[arg(long)]
+    perf_map: bool,
+
     /// Write at the end what the program had in use
     #[arg(long)]
     stats: bool,
@@ -69,7 +75,11 @@ impl RunArgs {
         };
         let path = Path::new(path);
         let wasi = wasi_ctx(path, args, &self.env)?;
-        let engine = engine().map_err(|error| anyhow!("{error:#}"))?;
+        let mut config = asyncio_streams_host::config();
+        if self.perf_map {
+            config.profiler(ProfilingStrategy::PerfMap);
+        }
+        let engine = Engine::new(&config).map_err(|error| anyhow!("{error:#}"))?;
         let component = self.compiling.load(&engine, path, &self.streams)?;
 
         let ctx = Ctx::builder()
