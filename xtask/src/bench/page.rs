@@ -27,8 +27,8 @@ const ALONE: f64 = 0.97;
 
 const METHOD: &str = "\
 Server and load generator are pinned to a core each. In each case all servers run,
-and take turns, round by round; one round is one second (plus 0.2 s before it, which
-does not count). Each figure is the median of its rounds. The load generator
+and take turns, round by round, each round in another order; one round is 0.8 s (plus
+0.16 s before it, which do not count). Each figure is the median of its rounds. The load generator
 (`benches/src/bin/load`) polls without sleeping and verifies every byte that comes
 back; for lines it compares the server's counts. CPU is the server's own, user and
 system, of all its threads, from `/proc/PID/task/*/schedstat`. Latency is what the
@@ -118,6 +118,7 @@ impl Page<'_> {
 
     fn text(&self) -> String {
         let Machine {
+            pinned,
             date,
             cpu,
             cores,
@@ -132,7 +133,7 @@ impl Page<'_> {
             "# Results\n\n\
              Written by `cargo xtask bench` on {date}, commit {commit}; {} rounds{short}, {}.\n\
              {cpu}, {cores} cores, {kernel}; {python}, uvloop {uvloop}. \
-             Load average before it: {busy}.\n\n\
+             {pinned} Load average before it: {busy}.\n\n\
              ![Server CPU per round trip](results.svg)\n\
              {}\n## Method\n\n{METHOD}",
             self.rounds,
@@ -145,6 +146,7 @@ impl Page<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bench::cores::Cores;
     use crate::bench::figures::Figures;
     use crate::bench::peers::Peer;
 
@@ -152,6 +154,11 @@ mod tests {
 
     fn machine() -> Machine {
         Machine {
+            pinned: Cores {
+                server: Some(1),
+                load: Some(0),
+                shared: false,
+            },
             date: "2026-01-02 03:04 UTC".to_owned(),
             cpu: "a CPU".to_owned(),
             cores: 2,
@@ -204,6 +211,7 @@ mod tests {
             "2026-01-02",
             "a CPU, 2 cores, Linux 6",
             "5 rounds",
+            "Server on core 1",
             "schedstat",
             "- bulk, tokio: gone",
             "## Targets",
