@@ -18,6 +18,7 @@ mod programs;
 mod server;
 mod tables;
 mod targets;
+mod wasip2;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -130,6 +131,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> 
         machine: &machine,
         results: &results,
         problems: &problems,
+        notes: &programs.notes,
         rounds: options.rounds(),
         quick: options.quick,
         elapsed: started.elapsed(),

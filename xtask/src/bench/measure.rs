@@ -91,6 +91,7 @@ impl Bench<'_> {
         command
             .env_remove("ASYNCIO_STREAMS_COMPONENT")
             .env_remove("ASYNCIO_STREAMS_LOG")
+            .env("ASYNCIO_STREAMS_CACHE", self.programs.cache())
             .current_dir(self.programs.root());
         command
     }

@@ -18,6 +18,8 @@ pub(crate) struct Page<'a> {
     pub(crate) machine: &'a Machine,
     pub(crate) results: &'a Results,
     pub(crate) problems: &'a [String],
+    /// Who is missing without being a problem.
+    pub(crate) notes: &'a [String],
     pub(crate) rounds: u32,
     pub(crate) quick: bool,
     pub(crate) elapsed: Duration,
@@ -29,6 +31,8 @@ const ALONE: f64 = 0.97;
 const PEERS: &str = "\
 - `raw-epoll`: an epoll loop with one `recv` and one `send` for a message
 - `tokio`: tokio on one thread
+- `tokio-wasip2`: the same program compiled for `wasm32-wasip2`, on the engine that
+  ours run on, with wasmtime-wasi's sockets for WASI 0.2
 - `uvloop`, `asyncio`: CPython's streams on uvloop, and on its own loop
 - `static`: a guest that links the crate
 - `composed`: a guest written against the WIT, composed with the streams component
@@ -115,7 +119,10 @@ impl Page<'_> {
                 LEISURE * 100.0
             );
         }
-        for (title, items) in [("What went wrong", self.problems)] {
+        for (title, items) in [
+            ("Not measured on this machine", self.notes),
+            ("What went wrong", self.problems),
+        ] {
             if !items.is_empty() {
                 let _ = writeln!(text, "\n## {title}\n");
             }
@@ -227,6 +234,7 @@ mod tests {
             machine,
             results: &NOTHING,
             problems: &[],
+            notes: &[],
             rounds: 5,
             quick: false,
             elapsed: Duration::from_secs(60),
@@ -256,6 +264,7 @@ mod tests {
         let machine = machine();
         let text = Page {
             problems: &["bulk, tokio: gone".to_owned()],
+            notes: &["tokio-wasip2: no such target".to_owned()],
             ..page(&machine)
         }
         .text();
@@ -266,6 +275,7 @@ mod tests {
             "schedstat",
             "Server on core 1",
             "## What went wrong\n\n- bulk, tokio: gone",
+            "## Not measured on this machine\n\n- tokio-wasip2",
             "## Targets",
         ] {
             assert!(text.contains(part), "{part}: {text}");
