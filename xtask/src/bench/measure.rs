@@ -13,7 +13,7 @@ use super::programs::Programs;
 use super::server::Server;
 
 /// How long a round of a case is, in ms; a fifth more is for getting warm.
-pub(crate) const ROUND: u32 = 800;
+pub(crate) const ROUND: u32 = 700;
 const QUICK_ROUND: u32 = 150;
 
 /// What measuring takes.

@@ -83,7 +83,7 @@ impl Page<'_> {
             ),
             ("Latency: p50 / p99", tables::latencies(results)),
             (
-                "Memory per connection",
+                "Memory per connection: what all of them add to the server's process",
                 tables::by_peer(results, Metric::Memory),
             ),
             (

@@ -21,7 +21,7 @@ pub(super) fn build(
     // Where Debian's compiler is in use, rustup has been found not to work.
     ensure!(
         has_target(WASIP2)? || *toolchain == Toolchain::Active,
-        "the active toolchain has no target {WASIP2}, and Debian's compiler has no C library for it"
+        "the active toolchain has no target {WASIP2}, and Debian's compiler no C library for it"
     );
     add_target(WASIP2).with_context(|| format!("no target {WASIP2}"))?;
     let mut command = cargo();
