@@ -13,11 +13,8 @@ use crate::process::{cargo, output_of};
 use crate::progress::{Step, seconds};
 use crate::python;
 use crate::setup;
-use crate::toolchain::{TARGET, Toolchain, has_target};
+use crate::toolchain::{TARGET, Toolchain, WASIP2, has_target};
 use crate::workspace::{NATIVE, Workspace};
-
-/// The target of guests written with all of std, for which the library compiles too.
-const WASIP2: &str = "wasm32-wasip2";
 
 /// The programs that tests talk to.
 const TOOLS: [Tool; 3] = [
@@ -142,6 +139,7 @@ impl Checks<'_> {
         )
     }
 
+    /// Guests written with all of std may link the library too.
     fn check_wasip2(&self) -> Result<()> {
         if !has_target(WASIP2)? {
             eprintln!("==> not checking the library for {WASIP2}: the target is not installed");
