@@ -137,6 +137,11 @@ async fn its_stream_goes_on_without_the_socket(ip: Ip) -> Outcome {
         let accepted = connections.next().await.ok_or("the stream has ended")?;
         same!(remote(&accepted)?, local(&client)?);
     }
+    let another = ip.create()?;
+    fails!(
+        another.bind(wasi(address.ip(), address.port())),
+        AddressInUse
+    );
     Ok(())
 }
 
@@ -157,6 +162,9 @@ async fn nobody_listens_once_socket_and_stream_are_gone(ip: Ip) -> Outcome {
     let address = listener.address;
     drop(listener);
     fails!(connect(&ip.create()?, address).await, ConnectionRefused);
+    let another = ip.create()?;
+    another.bind(wasi(address.ip(), address.port()))?;
+    same!(Listener::of(another)?.address, address);
     Ok(())
 }
 

@@ -51,6 +51,7 @@ mod limits;
 mod listen;
 mod lookup;
 mod options;
+mod ports;
 mod states;
 mod streams;
 mod udp;
@@ -75,6 +76,7 @@ pub(crate) fn part(name: &str) -> Result<&'static [(&'static str, Check)], Failu
         "listen" => listen::CHECKS,
         "lookup" => lookup::CHECKS,
         "options" => options::CHECKS,
+        "ports" => ports::CHECKS,
         "states" => states::CHECKS,
         "streams" => streams::CHECKS,
         "udp" => udp::CHECKS,
