@@ -29,17 +29,17 @@ pub struct Ctx {
     pub(crate) lookups: Arc<Semaphore>,
     limits: Limits,
     limiter: Limiter,
+    /// By their index in the table.
     bound: HashMap<u32, Bound>,
 }
 
-/// A socket that was bound or that listens, by its place in the table.
+/// A socket that was bound.
 #[derive(Debug, Clone, Copy)]
 struct Bound {
     /// The address asked for, as the policy sees it.
     requested: SocketAddr,
     /// The port that the system picked, where port 0 was asked for.
     picked: Option<u16>,
-    listening: bool,
 }
 
 /// Makes a [`Ctx`].
@@ -104,7 +104,6 @@ impl Ctx {
         let bound = Bound {
             requested,
             picked: port.filter(|_| requested.port() == 0),
-            listening: false,
         };
         self.bound.insert(rep, bound);
     }
@@ -114,21 +113,8 @@ impl Ctx {
         self.bound.get(&rep).map(|bound| bound.requested)
     }
 
-    pub(crate) fn socket_listens(&mut self, rep: u32, requested: SocketAddr) {
-        let bound = self.bound.entry(rep).or_insert(Bound {
-            requested,
-            picked: None,
-            listening: true,
-        });
-        bound.listening = true;
-        self.stats.listener_opened();
-    }
-
     pub(crate) fn socket_dropped(&mut self, rep: u32) {
-        self.stats.socket_closed();
-        if self.bound.remove(&rep).is_some_and(|bound| bound.listening) {
-            self.stats.listener_closed();
-        }
+        self.bound.remove(&rep);
     }
 }
 

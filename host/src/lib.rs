@@ -93,6 +93,7 @@ mod gate;
 mod limits;
 mod linker;
 mod observer;
+mod place;
 pub mod policy;
 pub mod precompiled;
 mod run;

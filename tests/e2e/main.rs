@@ -26,4 +26,5 @@ mod packages;
 mod python;
 mod readme;
 mod refusals;
+mod sockets;
 mod transfer;

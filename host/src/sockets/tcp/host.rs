@@ -42,7 +42,7 @@ impl<T: View> HostTcpSocketWithStore<T> for Sockets {
             let socket = socket(view.table, &handle)?;
             socket.check_connect(remote)?;
             if !view.ctx.gate.allows(Use::Connect, remote) {
-                return Err(ErrorCode::AccessDenied.into());
+                return Err(socket.fail(ErrorCode::AccessDenied).into());
             }
             SocketResult::Ok(socket.begin_connect()?)
         })?;
@@ -75,12 +75,13 @@ impl<T: View> HostTcpSocketWithStore<T> for Sockets {
         }
         let bound = listener.listen()?;
         let (family, local) = (listener.family(), listener.local_address()?);
-        view.ctx.socket_listens(handle.rep(), wanted);
+        let place = listener.place();
         view.ctx.gate.listening(local);
         let accepting = Accepting {
             listener: bound,
             next: None,
             family,
+            _place: place,
             gate: Arc::clone(&view.ctx.gate),
         };
         StreamReader::new(&mut store, accepting).map_err(SocketError::trap)
@@ -91,12 +92,10 @@ impl<T: View> HostTcpSocketWithStore<T> for Sockets {
         handle: Handle,
         mut data: StreamReader<u8>,
     ) -> wasmtime::Result<FutureReader<Outcome>> {
-        let view = store.get();
-        let stats = view.ctx.stats();
-        match get(view.table, &handle)?.send() {
-            Ok(stream) => {
+        match get(store.get().table, &handle)?.send() {
+            Ok((stream, place)) => {
                 let (sender, outcome) = oneshot::channel();
-                data.pipe(&mut store, Sending::new(stream, sender, stats))?;
+                data.pipe(&mut store, Sending::new(stream, place, sender))?;
                 FutureReader::new(&mut store, outcome)
             }
             Err(code) => {
@@ -111,9 +110,9 @@ impl<T: View> HostTcpSocketWithStore<T> for Sockets {
         handle: Handle,
     ) -> wasmtime::Result<(StreamReader<u8>, FutureReader<Outcome>)> {
         match get(store.get().table, &handle)?.receive() {
-            Ok(stream) => {
+            Ok((stream, place)) => {
                 let (sender, outcome) = oneshot::channel();
-                let receiving = Receiving::new(stream, sender);
+                let receiving = Receiving::new(stream, place, sender);
                 let data = StreamReader::new(&mut store, receiving)?;
                 Ok((data, FutureReader::new(&mut store, outcome)?))
             }
@@ -153,12 +152,11 @@ impl HostTcpSocket for CtxView<'_> {
     }
 
     fn create(&mut self, family: IpAddressFamily) -> SocketResult<Handle> {
-        if !self.ctx.gate.room_for_socket() {
+        let Some(place) = self.ctx.gate.place() else {
             return Err(ErrorCode::Other(Some("limit of sockets reached".to_owned())).into());
-        }
-        let socket = self.table.push(TcpSocket::create(family)?);
+        };
+        let socket = self.table.push(TcpSocket::create(family, place)?);
         let socket = socket.map_err(SocketError::trap)?;
-        self.ctx.stats.socket_opened();
         Ok(Resource::new_own(socket.rep()))
     }
 

@@ -9,11 +9,13 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::io::Errno;
 use rustix::net::sockopt;
 use tokio::net::{TcpListener, TcpStream};
 use wasmtime_wasi::p3::bindings::sockets::types::{ErrorCode, IpAddressFamily};
 
 use self::convert::code;
+use crate::place::Place;
 
 /// How many connections may wait at a listener, unless told otherwise.
 const DEFAULT_BACKLOG: u32 = 128;
@@ -28,7 +30,11 @@ pub(super) struct TcpSocket {
     state: State,
     family: IpAddressFamily,
     backlog: u32,
+    place: Arc<Place>,
 }
+
+/// The connection that a half works on, and its place.
+pub(super) type Half = (Arc<TcpStream>, Arc<Place>);
 
 enum State {
     /// Bound, perhaps.
@@ -50,12 +56,16 @@ enum State {
 impl TcpSocket {
     /// A new socket. Small writes are sent at once, also by the connections
     /// that a listener takes.
-    pub(super) fn create(family: IpAddressFamily) -> Result<TcpSocket, ErrorCode> {
+    pub(super) fn create(family: IpAddressFamily, place: Place) -> Result<TcpSocket, ErrorCode> {
         let socket = match family {
             IpAddressFamily::Ipv4 => tokio::net::TcpSocket::new_v4(),
             IpAddressFamily::Ipv6 => tokio::net::TcpSocket::new_v6(),
         };
-        let socket = socket.map_err(code)?;
+        let socket = socket.map_err(|error| match Errno::from_io_error(&error) {
+            // No argument of the guest's is to blame: the machine lacks the family.
+            Some(Errno::AFNOSUPPORT) => ErrorCode::NotSupported,
+            _ => code(error),
+        })?;
         if family == IpAddressFamily::Ipv6 {
             coded(sockopt::set_ipv6_v6only(&socket, true))?;
         }
@@ -64,6 +74,7 @@ impl TcpSocket {
             state: State::Unconnected(socket),
             family,
             backlog: DEFAULT_BACKLOG,
+            place: Arc::new(place),
         })
     }
 
@@ -71,6 +82,7 @@ impl TcpSocket {
     pub(super) fn accepted(
         family: IpAddressFamily,
         stream: Result<TcpStream, ErrorCode>,
+        place: Place,
     ) -> TcpSocket {
         TcpSocket {
             state: match stream {
@@ -79,15 +91,13 @@ impl TcpSocket {
             },
             family,
             backlog: DEFAULT_BACKLOG,
+            place: Arc::new(place),
         }
     }
 
     /// Binds, after the checks of arguments.
     pub(super) fn bind(&self, address: SocketAddr) -> Result<(), ErrorCode> {
-        let socket = self.unconnected()?;
-        // Also while connections that have ended hold the address.
-        socket.set_reuseaddr(true).map_err(code)?;
-        socket.bind(address).map_err(code)
+        bind(self.unconnected()?, address).map_err(code)
     }
 
     /// Whether the address is one to bind to.
@@ -124,55 +134,67 @@ impl TcpSocket {
                 self.state = State::connected(stream);
                 Ok(())
             }
-            Err(code) => {
-                self.state = State::Failed(code.clone());
-                Err(code)
-            }
+            Err(code) => Err(self.fail(code)),
         }
+    }
+
+    /// Closes it: only to be dropped is left to it.
+    pub(super) fn fail(&mut self, code: ErrorCode) -> ErrorCode {
+        self.state = State::Failed(code.clone());
+        code
     }
 
     /// Listens. One that is not bound is on all interfaces.
     pub(super) fn listen(&mut self) -> Result<Arc<TcpListener>, ErrorCode> {
+        let unspecified = self.unspecified();
         let socket = self.take(State::Failed(ErrorCode::InvalidState))?;
-        match socket.listen(self.backlog).map_err(code) {
+        // The system would bind it too, but not for its address to be used again.
+        let bound = match is_bound(&socket) {
+            true => Ok(()),
+            false => bind(&socket, unspecified),
+        };
+        match bound.and_then(|()| socket.listen(self.backlog)) {
             Ok(listener) => {
                 let listener = Arc::new(listener);
                 self.state = State::Listening(listener.clone());
+                self.place.listens();
                 Ok(listener)
             }
-            Err(code) => {
-                self.state = State::Failed(code.clone());
-                Err(code)
-            }
+            Err(error) => Err(self.fail(code(error))),
         }
     }
 
-    /// The stream for its receiving half, once.
-    pub(super) fn receive(&mut self) -> Result<Arc<TcpStream>, ErrorCode> {
+    /// What its receiving half works on, once.
+    pub(super) fn receive(&mut self) -> Result<Half, ErrorCode> {
         match &mut self.state {
             State::Connected {
                 stream, receiving, ..
             } if !*receiving => {
                 *receiving = true;
-                Ok(stream.clone())
+                Ok((stream.clone(), self.place.clone()))
             }
             State::Failed(code) => Err(code.clone()),
             _ => Err(ErrorCode::InvalidState),
         }
     }
 
-    /// The stream for its sending half, once.
-    pub(super) fn send(&mut self) -> Result<Arc<TcpStream>, ErrorCode> {
+    /// What its sending half works on, once.
+    pub(super) fn send(&mut self) -> Result<Half, ErrorCode> {
         match &mut self.state {
             State::Connected {
                 stream, sending, ..
             } if !*sending => {
                 *sending = true;
-                Ok(stream.clone())
+                Ok((stream.clone(), self.place.clone()))
             }
             State::Failed(code) => Err(code.clone()),
             _ => Err(ErrorCode::InvalidState),
         }
+    }
+
+    /// For a stream that keeps the socket.
+    pub(super) fn place(&self) -> Arc<Place> {
+        self.place.clone()
     }
 
     pub(super) fn family(&self) -> IpAddressFamily {
@@ -371,6 +393,12 @@ impl TcpSocket {
         let size = buffer_size(size)?;
         self.option(|fd| sockopt::set_socket_send_buffer_size(fd, size))
     }
+}
+
+/// Also while connections that have ended hold the address.
+fn bind(socket: &tokio::net::TcpSocket, address: SocketAddr) -> std::io::Result<()> {
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)
 }
 
 fn is_bound(socket: &tokio::net::TcpSocket) -> bool {

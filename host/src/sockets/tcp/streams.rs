@@ -19,9 +19,10 @@ use wasmtime::{AsContextMut as _, StoreContextMut};
 use wasmtime_wasi::p3::bindings::sockets::types::{ErrorCode, IpAddressFamily, TcpSocket as Name};
 
 use super::TcpSocket;
-use super::convert::code;
+use super::convert::{code, refusal};
+use crate::View;
 use crate::gate::Gate;
-use crate::{Stats, View};
+use crate::place::Place;
 
 /// How a half of a connection ended.
 pub(super) type Outcome = Result<(), ErrorCode>;
@@ -50,40 +51,40 @@ pub(super) struct Accepting {
     pub(super) listener: Arc<TcpListener>,
     pub(super) family: IpAddressFamily,
     pub(super) gate: Arc<Gate>,
+    /// The listener's.
+    pub(super) _place: Arc<Place>,
     /// Taken to see whether there is one, and not asked for yet.
-    pub(super) next: Option<Result<TcpStream, ErrorCode>>,
+    pub(super) next: Option<Accepted>,
 }
+
+/// A connection, or why there is none, and its place.
+pub(super) type Accepted = (Result<TcpStream, ErrorCode>, Place);
 
 impl Accepting {
     /// Waits for the next connection, or why there is none.
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         while self.next.is_none() {
             self.next = match ready!(self.listener.poll_accept(cx)) {
-                Ok(accepted) => self.admit(accepted).map(Ok),
-                Err(error) => Some(Err(refusal(error))),
+                Ok(accepted) => self.admit(accepted),
+                // It has to be told, and takes no socket of the system.
+                Err(error) => {
+                    let place = Place::take(self.gate.stats().clone());
+                    Some((Err(refusal(error)), place))
+                }
             };
         }
         Poll::Ready(())
     }
 
     /// A connection beyond the limit is reset.
-    fn admit(&self, (stream, _): (TcpStream, SocketAddr)) -> Option<TcpStream> {
-        if self.gate.room_for_socket() {
-            return Some(stream);
+    fn admit(&self, (stream, _): (TcpStream, SocketAddr)) -> Option<Accepted> {
+        if let Some(place) = self.gate.place() {
+            return Some((Ok(stream), place));
         }
         // The reset is a courtesy.
         let reset = Some(Duration::ZERO);
         let _ = rustix::net::sockopt::set_socket_linger(&stream, reset);
         None
-    }
-}
-
-/// Why no connection was accepted. Linux hands on what has happened to it
-/// meanwhile.
-fn refusal(error: io::Error) -> ErrorCode {
-    match code(error) {
-        ErrorCode::ConnectionReset | ErrorCode::RemoteUnreachable => ErrorCode::ConnectionAborted,
-        code => code,
     }
 }
 
@@ -102,12 +103,11 @@ impl<D: View> StreamProducer<D> for Accepting {
             return pending(finish);
         }
         if destination.remaining(&mut store) != Some(0)
-            && let Some(stream) = self.next.take()
+            && let Some((stream, place)) = self.next.take()
         {
             let view = store.data_mut().asyncio_streams();
-            let socket = TcpSocket::accepted(self.family, stream);
+            let socket = TcpSocket::accepted(self.family, stream, place);
             let socket = view.table.push(socket)?;
-            view.ctx.stats.socket_opened();
             destination.set_buffer(Some(Resource::new_own(socket.rep())));
         }
         Poll::Ready(Ok(StreamResult::Completed))
@@ -117,13 +117,19 @@ impl<D: View> StreamProducer<D> for Accepting {
 /// Receives.
 pub(super) struct Receiving {
     stream: Arc<TcpStream>,
+    place: Arc<Place>,
     end: End,
 }
 
 impl Receiving {
-    pub(super) fn new(stream: Arc<TcpStream>, outcome: oneshot::Sender<Outcome>) -> Receiving {
+    pub(super) fn new(
+        stream: Arc<TcpStream>,
+        place: Arc<Place>,
+        outcome: oneshot::Sender<Outcome>,
+    ) -> Receiving {
         Receiving {
             stream,
+            place,
             end: End(Some(outcome)),
         }
     }
@@ -148,6 +154,11 @@ impl Receiving {
 
 impl Drop for Receiving {
     fn drop(&mut self) {
+        // Where nobody else has the socket, it is closed now anyway.
+        if !self.end.is_told() && Arc::strong_count(&self.stream) > 1 {
+            // It fails where the connection is gone already.
+            let _ = shutdown(&*self.stream, Shutdown::Read);
+        }
         self.end.tell(Ok(()));
     }
 }
@@ -176,6 +187,7 @@ impl<D: 'static> StreamProducer<D> for Receiving {
             Poll::Ready(Ok(0)) => Ok(()),
             Poll::Ready(Ok(count)) => {
                 destination.mark_written(count);
+                self.place.stats().received(count);
                 return Poll::Ready(Ok(StreamResult::Completed));
             }
             Poll::Ready(Err(error)) => Err(code(error)),
@@ -188,21 +200,21 @@ impl<D: 'static> StreamProducer<D> for Receiving {
 /// Sends. The end of what the guest gives is the end of the data.
 pub(super) struct Sending {
     stream: Arc<TcpStream>,
+    place: Arc<Place>,
     end: End,
-    stats: Stats,
 }
 
 impl Sending {
     pub(super) fn new(
         stream: Arc<TcpStream>,
+        place: Arc<Place>,
         outcome: oneshot::Sender<Outcome>,
-        stats: Stats,
     ) -> Sending {
-        stats.send_opened();
+        place.stats().send_opened();
         Sending {
             stream,
+            place,
             end: End(Some(outcome)),
-            stats,
         }
     }
 
@@ -222,13 +234,11 @@ impl Sending {
 
 impl Drop for Sending {
     fn drop(&mut self) {
-        if !self.end.is_told() {
-            // It fails where the connection is gone already, which whoever reads
-            // or writes is told.
-            let _ = shutdown(&*self.stream, Shutdown::Write);
-            self.end.tell(Ok(()));
-        }
-        self.stats.send_closed();
+        // It fails where the connection is gone already, which whoever reads or
+        // writes is told.
+        let _ = shutdown(&*self.stream, Shutdown::Write);
+        self.end.tell(Ok(()));
+        self.place.stats().send_closed();
     }
 }
 
@@ -254,6 +264,7 @@ impl<D: 'static> StreamConsumer<D> for Sending {
             Poll::Pending => pending(finish),
             Poll::Ready(Ok(count)) => {
                 source.mark_read(count);
+                self.place.stats().sent(count);
                 Poll::Ready(Ok(StreamResult::Completed))
             }
             Poll::Ready(Err(error)) => {
