@@ -99,6 +99,14 @@ impl Ctx {
         address
     }
 
+    /// Whether a living socket of this guest is bound to this very address.
+    pub(crate) fn holds(&self, address: SocketAddr) -> bool {
+        self.bound.values().any(|bound| {
+            let port = bound.picked.unwrap_or(bound.requested.port());
+            SocketAddr::new(bound.requested.ip(), port) == address
+        })
+    }
+
     /// A socket was bound as `requested`, and got `port`.
     pub(crate) fn socket_bound(&mut self, rep: u32, requested: SocketAddr, port: Option<u16>) {
         let bound = Bound {

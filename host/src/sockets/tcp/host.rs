@@ -12,8 +12,8 @@ use wasmtime_wasi::p3::bindings::sockets::types::{
 };
 use wasmtime_wasi::p3::sockets::{SocketError, SocketResult};
 
-use super::TcpSocket;
 use super::streams::{Accepting, Outcome, Receiving, Sending};
+use super::{TcpSocket, Whose};
 use crate::policy::Use;
 use crate::sockets::Sockets;
 use crate::{CtxView, View};
@@ -21,7 +21,11 @@ use crate::{CtxView, View};
 /// A socket as the bindings name it. What lies in the table is ours.
 type Handle = Resource<Name>;
 
-fn get<'a>(table: &'a mut ResourceTable, handle: &Handle) -> wasmtime::Result<&'a mut TcpSocket> {
+/// The socket that a handle stands for.
+pub(crate) fn get<'a>(
+    table: &'a mut ResourceTable,
+    handle: &Handle,
+) -> wasmtime::Result<&'a mut TcpSocket> {
     let ours = Resource::<TcpSocket>::new_borrow(handle.rep());
     Ok(table.get_mut(&ours)?)
 }
@@ -146,7 +150,16 @@ impl HostTcpSocket for CtxView<'_> {
         if !self.ctx.gate.allows(Use::Bind, requested) {
             return Err(ErrorCode::AccessDenied.into());
         }
-        bound.bind(local)?;
+        let whose = match requested.port() {
+            _ if self.ctx.holds(local) => Whose::Ours,
+            0 => Whose::Nobodys,
+            _ => Whose::Anybodys,
+        };
+        let joins = bound.reuses_port() && whose == Whose::Anybodys;
+        if joins && !self.ctx.gate.allows(Use::Share, requested) {
+            return Err(ErrorCode::AccessDenied.into());
+        }
+        bound.bind(local, whose)?;
         let port = bound.local_address().ok().map(|local| local.port());
         self.ctx.socket_bound(handle.rep(), requested, port);
         Ok(())
