@@ -99,12 +99,9 @@ impl Ctx {
         address
     }
 
-    /// Whether a living socket of this guest is bound to this very address.
-    pub(crate) fn holds(&self, address: SocketAddr) -> bool {
-        self.bound.values().any(|bound| {
-            let port = bound.picked.unwrap_or(bound.requested.port());
-            SocketAddr::new(bound.requested.ip(), port) == address
-        })
+    /// The sockets that were bound, by their places in the table.
+    pub(crate) fn bound(&self) -> impl Iterator<Item = u32> {
+        self.bound.keys().copied()
     }
 
     /// A socket was bound as `requested`, and got `port`.

@@ -1,9 +1,11 @@
 //! What `asyncio:host` adds to sockets, as seen from outside.
 
 use std::collections::BTreeSet;
-use std::io::{ErrorKind, Read};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Instant;
+
+use socket2::{Domain, Socket, Type};
 
 use crate::support::{PATIENCE, Process, run};
 
@@ -101,6 +103,29 @@ fn a_port_that_may_be_somebody_elses_is_shared_only_where_a_rule_names_it() {
         assert!(ended.stderr.contains(&line), "{ended:?}");
         assert_eq!(answer(address), "first");
     }
+}
+
+#[test]
+fn a_port_that_a_program_once_had_is_not_its_own_to_share() {
+    let peer = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = peer.local_addr().unwrap().port().to_string();
+    let flags = [
+        "--allow-connect=tcp://127.0.0.1:*",
+        "--allow-listen=tcp://127.0.0.77:*",
+    ];
+    let program = run(&flags, "tcp-options", &["returns", &port]);
+    let (mut connection, _) = peer.accept().unwrap();
+    let mut line = String::new();
+    BufReader::new(&connection).read_line(&mut line).unwrap();
+    let port: u16 = line.trim_end().parse().unwrap();
+
+    let victim = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    rustix::net::sockopt::set_socket_reuseport(&victim, true).unwrap();
+    let address = SocketAddr::from(([127, 0, 0, 77], port));
+    victim.bind(&address.into()).unwrap();
+    victim.listen(1).unwrap();
+    connection.write_all(b"go\n").unwrap();
+    assert_eq!(program.success(), "Err(ErrorCode::AccessDenied)\n");
 }
 
 #[test]

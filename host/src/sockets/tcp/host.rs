@@ -34,6 +34,16 @@ fn socket<'a>(table: &'a mut ResourceTable, handle: &Handle) -> SocketResult<&'a
     get(table, handle).map_err(SocketError::trap)
 }
 
+/// Whether a socket of this guest has this very address. One that has failed was
+/// bound to it, and somebody else may have it by now.
+fn holds(view: &CtxView<'_>, address: SocketAddr) -> bool {
+    view.ctx.bound().any(|rep| {
+        let socket = view.table.get(&Resource::<TcpSocket>::new_borrow(rep));
+        let local = socket.map(TcpSocket::local_address);
+        local.is_ok_and(|local| local.is_ok_and(|local| local == address))
+    })
+}
+
 impl<T: View> HostTcpSocketWithStore<T> for Sockets {
     async fn connect(
         store: &Accessor<T, Self>,
@@ -147,18 +157,20 @@ impl HostTcpSocket for CtxView<'_> {
         let requested = self.ctx.wished(local);
         let bound = socket(self.table, &handle)?;
         bound.check_bind(local)?;
+        let shares = bound.reuses_port();
         if !self.ctx.gate.allows(Use::Bind, requested) {
             return Err(ErrorCode::AccessDenied.into());
         }
         let whose = match requested.port() {
-            _ if self.ctx.holds(local) => Whose::Ours,
+            _ if shares && holds(self, local) => Whose::Ours,
             0 => Whose::Nobodys,
             _ => Whose::Anybodys,
         };
-        let joins = bound.reuses_port() && whose == Whose::Anybodys;
+        let joins = shares && whose == Whose::Anybodys;
         if joins && !self.ctx.gate.allows(Use::Share, requested) {
             return Err(ErrorCode::AccessDenied.into());
         }
+        let bound = socket(self.table, &handle)?;
         bound.bind(local, whose)?;
         let port = bound.local_address().ok().map(|local| local.port());
         self.ctx.socket_bound(handle.rep(), requested, port);

@@ -2,7 +2,8 @@
 //!
 //! Arguments: what to do, and the port of a peer on 127.0.0.1. `states` tries every
 //! option in every state; `delays` lets a connection and those of a listener keep
-//! small writes back, and holds them.
+//! small writes back, and holds them; `returns` shares a port that it had before,
+//! when the peer has it.
 
 use std::future::{Future, pending, poll_fn};
 use std::pin::pin;
@@ -12,7 +13,7 @@ use asyncio_streams::wasi::sockets::types::{
     IpAddressFamily, IpSocketAddress, Ipv4SocketAddress, TcpSocket,
 };
 use asyncio_streams::wasi::wit_stream;
-use asyncio_streams::{ErrorCode, println, tcp_options};
+use asyncio_streams::{ErrorCode, open_connection, println, tcp_options};
 use futures::future::join;
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
@@ -22,7 +23,8 @@ async fn program() -> Outcome {
     match args.as_slice() {
         [what, port] if what == "states" => states(port.parse()?).await,
         [what, port] if what == "delays" => delays(port.parse()?).await,
-        _ => Err("usage: tcp-options states|delays PORT".into()),
+        [what, port] if what == "returns" => returns(port.parse()?).await,
+        _ => Err("usage: tcp-options states|delays|returns PORT".into()),
     }
 }
 
@@ -87,14 +89,43 @@ async fn delays(peer: u16) -> Outcome {
     pending().await
 }
 
+async fn returns(peer: u16) -> Outcome {
+    let free = create()?;
+    free.bind(elsewhere(0))?;
+    let IpSocketAddress::Ipv4(Ipv4SocketAddress { port, .. }) = free.get_local_address()? else {
+        return Err("no IPv4 address".into());
+    };
+    drop(free);
+    let before = create()?;
+    before.bind(elsewhere(port))?;
+    assert!(before.connect(local(1)).await.is_err());
+
+    let (reader, writer) = open_connection("127.0.0.1", peer).await?;
+    writer.write(format!("{port}\n").as_bytes())?;
+    reader.readline().await?;
+    let socket = create()?;
+    tcp_options::set_reuse_port(&socket, true)?;
+    println!("{:?}", socket.bind(elsewhere(port)));
+    Ok(())
+}
+
 fn create() -> Result<TcpSocket, ErrorCode> {
     Ok(TcpSocket::create(IpAddressFamily::Ipv4)?)
 }
 
 fn local(port: u16) -> IpSocketAddress {
+    loopback(1, port)
+}
+
+/// Where nobody else picks ports.
+fn elsewhere(port: u16) -> IpSocketAddress {
+    loopback(77, port)
+}
+
+fn loopback(number: u8, port: u16) -> IpSocketAddress {
     IpSocketAddress::Ipv4(Ipv4SocketAddress {
         port,
-        address: (127, 0, 0, 1),
+        address: (127, 0, 0, number),
     })
 }
 
