@@ -99,6 +99,11 @@ impl Ctx {
         address
     }
 
+    /// The sockets that were bound, by their places in the table.
+    pub(crate) fn bound(&self) -> impl Iterator<Item = u32> {
+        self.bound.keys().copied()
+    }
+
     /// A socket was bound as `requested`, and got `port`.
     pub(crate) fn socket_bound(&mut self, rep: u32, requested: SocketAddr, port: Option<u16>) {
         let bound = Bound {

@@ -95,6 +95,7 @@ impl Gate {
             Use::Connect => Wish::Connect(address),
             Use::Bind => Wish::Bind(address),
             Use::Listen => Wish::Listen(address),
+            Use::Share => Wish::Share(address),
         };
         self.deny(wish, reason);
         false

@@ -84,6 +84,7 @@
 #![deny(unsafe_code)]
 
 mod cache;
+pub mod capabilities;
 mod compile;
 pub mod compose;
 mod ctx;

@@ -96,7 +96,7 @@ impl Checks<'_> {
     }
 
     /// The library as guests link it, with its examples and the tests' guests,
-    /// then as the streams component.
+    /// then as the variants of the streams component.
     fn lint_guests(&self) -> Result<()> {
         if self.toolchain != Toolchain::Active {
             eprintln!("==> not linting guests: clippy belongs to a toolchain without {TARGET}");
@@ -105,10 +105,16 @@ impl Checks<'_> {
         let programs = ["--package", "guests", "--lib", "--bins", "--examples"];
         Step::new("linting the library, the examples and the guests for WebAssembly")
             .run(self.guest_clippy(&programs)?.args(["--", "-D", "warnings"]))?;
-        Step::new("linting the streams component").run(
-            self.guest_clippy(&["--lib", "--features", "component"])?
-                .args(["--", "-D", "warnings"]),
-        )
+        for variant in ["component", "full"] {
+            Step::new(format!(
+                "linting the streams component with feature {variant}"
+            ))
+            .run(
+                self.guest_clippy(&["--lib", "--features", variant])?
+                    .args(["--", "-D", "warnings"]),
+            )?;
+        }
+        Ok(())
     }
 
     /// In the guests' own profile and folder, whose macros are built already.

@@ -2,7 +2,7 @@
 //! our counts. UDP is wasmtime-wasi's, which denies it.
 
 mod lookup;
-mod tcp;
+pub(crate) mod tcp;
 mod udp;
 
 use wasmtime::component::{HasData, Linker};

@@ -12,8 +12,8 @@ use wasmtime_wasi::p3::bindings::sockets::types::{
 };
 use wasmtime_wasi::p3::sockets::{SocketError, SocketResult};
 
-use super::TcpSocket;
 use super::streams::{Accepting, Outcome, Receiving, Sending};
+use super::{TcpSocket, Whose};
 use crate::policy::Use;
 use crate::sockets::Sockets;
 use crate::{CtxView, View};
@@ -21,13 +21,27 @@ use crate::{CtxView, View};
 /// A socket as the bindings name it. What lies in the table is ours.
 type Handle = Resource<Name>;
 
-fn get<'a>(table: &'a mut ResourceTable, handle: &Handle) -> wasmtime::Result<&'a mut TcpSocket> {
+/// The socket that a handle stands for.
+pub(crate) fn get<'a>(
+    table: &'a mut ResourceTable,
+    handle: &Handle,
+) -> wasmtime::Result<&'a mut TcpSocket> {
     let ours = Resource::<TcpSocket>::new_borrow(handle.rep());
     Ok(table.get_mut(&ours)?)
 }
 
 fn socket<'a>(table: &'a mut ResourceTable, handle: &Handle) -> SocketResult<&'a mut TcpSocket> {
     get(table, handle).map_err(SocketError::trap)
+}
+
+/// Whether a socket of this guest has this very address. One that has failed was
+/// bound to it, and somebody else may have it by now.
+fn holds(view: &CtxView<'_>, address: SocketAddr) -> bool {
+    view.ctx.bound().any(|rep| {
+        let socket = view.table.get(&Resource::<TcpSocket>::new_borrow(rep));
+        let local = socket.map(TcpSocket::local_address);
+        local.is_ok_and(|local| local.is_ok_and(|local| local == address))
+    })
 }
 
 impl<T: View> HostTcpSocketWithStore<T> for Sockets {
@@ -142,10 +156,21 @@ impl HostTcpSocket for CtxView<'_> {
         let requested = self.ctx.wished(local);
         let bound = socket(self.table, &handle)?;
         bound.check_bind(local)?;
+        let shares = bound.reuses_port();
         if !self.ctx.gate.allows(Use::Bind, requested) {
             return Err(ErrorCode::AccessDenied.into());
         }
-        bound.bind(local)?;
+        let whose = match requested.port() {
+            _ if shares && holds(self, local) => Whose::Ours,
+            0 => Whose::Nobodys,
+            _ => Whose::Anybodys,
+        };
+        let joins = shares && whose == Whose::Anybodys;
+        if joins && !self.ctx.gate.allows(Use::Share, requested) {
+            return Err(ErrorCode::AccessDenied.into());
+        }
+        let bound = socket(self.table, &handle)?;
+        bound.bind(local, whose)?;
         let port = bound.local_address().ok().map(|local| local.port());
         self.ctx.socket_bound(handle.rep(), requested, port);
         Ok(())

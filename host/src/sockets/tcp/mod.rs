@@ -1,5 +1,6 @@
 //! TCP sockets of our own, behind the same WIT as wasmtime-wasi's.
 
+mod connection;
 mod convert;
 mod host;
 mod streams;
@@ -14,7 +15,9 @@ use rustix::net::sockopt;
 use tokio::net::{TcpListener, TcpStream};
 use wasmtime_wasi::p3::bindings::sockets::types::{ErrorCode, IpAddressFamily};
 
+use self::connection::Connection;
 use self::convert::code;
+pub(crate) use self::host::get;
 use crate::place::Place;
 
 /// How many connections may wait at a listener, unless told otherwise.
@@ -26,15 +29,30 @@ const PROBES: std::ops::RangeInclusive<Duration> =
 const MOST_PROBES: u32 = i8::MAX as u32;
 
 /// A socket in the guest's table.
-pub(super) struct TcpSocket {
+pub(crate) struct TcpSocket {
     state: State,
     family: IpAddressFamily,
     backlog: u32,
     place: Arc<Place>,
+    /// Addresses that ended connections hold may be bound.
+    reuse_address: bool,
+    /// Other sockets may be bound to the same port.
+    reuse_port: bool,
+}
+
+/// Who may have an address that is to be bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Whose {
+    /// This guest has it.
+    Ours,
+    /// Nobody has it: the system picks its port, or has picked it for this guest.
+    Nobodys,
+    /// Somebody may have it who shares it.
+    Anybodys,
 }
 
 /// The connection that a half works on, and its place.
-pub(super) type Half = (Arc<TcpStream>, Arc<Place>);
+type Half = (Arc<Connection>, Arc<Place>);
 
 enum State {
     /// Bound, perhaps.
@@ -42,7 +60,7 @@ enum State {
     /// The call that connects has the socket.
     Connecting,
     Connected {
-        stream: Arc<TcpStream>,
+        stream: Arc<Connection>,
         /// `receive` was called.
         receiving: bool,
         /// `send` was called.
@@ -70,12 +88,7 @@ impl TcpSocket {
             coded(sockopt::set_ipv6_v6only(&socket, true))?;
         }
         coded(sockopt::set_tcp_nodelay(&socket, true))?;
-        Ok(TcpSocket {
-            state: State::Unconnected(socket),
-            family,
-            backlog: DEFAULT_BACKLOG,
-            place: Arc::new(place),
-        })
+        Ok(TcpSocket::new(State::Unconnected(socket), family, place))
     }
 
     /// A connection that was accepted, or why there is none.
@@ -84,27 +97,40 @@ impl TcpSocket {
         stream: Result<TcpStream, ErrorCode>,
         place: Place,
     ) -> TcpSocket {
+        let state = match stream {
+            Ok(stream) => State::connected(stream),
+            Err(code) => State::Failed(code),
+        };
+        TcpSocket::new(state, family, place)
+    }
+
+    fn new(state: State, family: IpAddressFamily, place: Place) -> TcpSocket {
         TcpSocket {
-            state: match stream {
-                Ok(stream) => State::connected(stream),
-                Err(code) => State::Failed(code),
-            },
+            state,
             family,
             backlog: DEFAULT_BACKLOG,
             place: Arc::new(place),
+            reuse_address: true,
+            reuse_port: false,
         }
     }
 
-    /// Binds, after the checks of arguments.
-    pub(super) fn bind(&self, address: SocketAddr) -> Result<(), ErrorCode> {
-        bind(self.unconnected()?, address).map_err(code)
+    /// Binds, after the checks of arguments. An address that is nobody's is shared
+    /// from then on: before, somebody else's may not be joined.
+    pub(super) fn bind(&self, address: SocketAddr, whose: Whose) -> Result<(), ErrorCode> {
+        let socket = self.unconnected()?;
+        if !self.reuse_port || whose != Whose::Nobodys {
+            return bind(socket, address, self.reuse_address).map_err(code);
+        }
+        coded(sockopt::set_socket_reuseport(socket, false))?;
+        let bound = bind(socket, address, self.reuse_address).map_err(code);
+        coded(sockopt::set_socket_reuseport(socket, true))?;
+        bound
     }
 
     /// Whether the address is one to bind to.
     pub(super) fn check_bind(&self, address: SocketAddr) -> Result<(), ErrorCode> {
-        if is_bound(self.unconnected()?) {
-            return Err(ErrorCode::InvalidState);
-        }
+        self.unbound()?;
         self.check_unicast(address)
     }
 
@@ -151,7 +177,7 @@ impl TcpSocket {
         // The system would bind it too, but not for its address to be used again.
         let bound = match is_bound(&socket) {
             true => Ok(()),
-            false => bind(&socket, unspecified),
+            false => bind(&socket, unspecified, self.reuse_address),
         };
         match bound.and_then(|()| socket.listen(self.backlog)) {
             Ok(listener) => {
@@ -165,7 +191,7 @@ impl TcpSocket {
     }
 
     /// What its receiving half works on, once.
-    pub(super) fn receive(&mut self) -> Result<Half, ErrorCode> {
+    fn receive(&mut self) -> Result<Half, ErrorCode> {
         match &mut self.state {
             State::Connected {
                 stream, receiving, ..
@@ -179,7 +205,7 @@ impl TcpSocket {
     }
 
     /// What its sending half works on, once.
-    pub(super) fn send(&mut self) -> Result<Half, ErrorCode> {
+    fn send(&mut self) -> Result<Half, ErrorCode> {
         match &mut self.state {
             State::Connected {
                 stream, sending, ..
@@ -195,6 +221,16 @@ impl TcpSocket {
     /// For a stream that keeps the socket.
     pub(super) fn place(&self) -> Arc<Place> {
         self.place.clone()
+    }
+
+    /// Ends the connection at once.
+    pub(crate) fn reset(&mut self) -> Result<(), ErrorCode> {
+        let State::Connected { stream, .. } = &self.state else {
+            return Err(ErrorCode::InvalidState);
+        };
+        stream.reset()?;
+        self.state = State::Failed(ErrorCode::ConnectionAborted);
+        Ok(())
     }
 
     pub(super) fn family(&self) -> IpAddressFamily {
@@ -262,6 +298,14 @@ impl TcpSocket {
         }
     }
 
+    fn unbound(&self) -> Result<&tokio::net::TcpSocket, ErrorCode> {
+        let socket = self.unconnected()?;
+        match is_bound(socket) {
+            true => Err(ErrorCode::InvalidState),
+            false => Ok(socket),
+        }
+    }
+
     fn check_unicast(&self, address: SocketAddr) -> Result<(), ErrorCode> {
         let fits = match (address.ip(), self.family) {
             (IpAddr::V4(ip), IpAddressFamily::Ipv4) => !ip.is_multicast() && !ip.is_broadcast(),
@@ -295,7 +339,7 @@ impl TcpSocket {
 impl State {
     fn connected(stream: TcpStream) -> State {
         State::Connected {
-            stream: Arc::new(stream),
+            stream: Arc::new(Connection::new(stream)),
             receiving: false,
             sending: false,
         }
@@ -319,6 +363,27 @@ impl TcpSocket {
         access: impl FnOnce(BorrowedFd<'a>) -> rustix::io::Result<T>,
     ) -> Result<T, ErrorCode> {
         coded(access(self.fd()?))
+    }
+
+    pub(crate) fn set_reuse_address(&mut self, reuse: bool) -> Result<(), ErrorCode> {
+        self.unbound()?;
+        self.reuse_address = reuse;
+        Ok(())
+    }
+
+    pub(super) fn reuses_port(&self) -> bool {
+        self.reuse_port
+    }
+
+    pub(crate) fn set_reuse_port(&mut self, reuse: bool) -> Result<(), ErrorCode> {
+        let set = sockopt::set_socket_reuseport(self.unbound()?, reuse);
+        set.map_err(|_| ErrorCode::NotSupported)?;
+        self.reuse_port = reuse;
+        Ok(())
+    }
+
+    pub(crate) fn set_no_delay(&self, no_delay: bool) -> Result<(), ErrorCode> {
+        self.option(|fd| sockopt::set_tcp_nodelay(fd, no_delay))
     }
 
     pub(super) fn keep_alive(&self) -> Result<bool, ErrorCode> {
@@ -395,9 +460,9 @@ impl TcpSocket {
     }
 }
 
-/// Also while connections that have ended hold the address.
-fn bind(socket: &tokio::net::TcpSocket, address: SocketAddr) -> std::io::Result<()> {
-    socket.set_reuseaddr(true)?;
+/// `reuse`: also while connections that have ended hold the address.
+fn bind(socket: &tokio::net::TcpSocket, address: SocketAddr, reuse: bool) -> std::io::Result<()> {
+    socket.set_reuseaddr(reuse)?;
     socket.bind(address)
 }
 

@@ -19,7 +19,8 @@ use wasmtime::{AsContextMut as _, StoreContextMut};
 use wasmtime_wasi::p3::bindings::sockets::types::{ErrorCode, IpAddressFamily, TcpSocket as Name};
 
 use super::TcpSocket;
-use super::convert::{code, refusal};
+use super::connection::Connection;
+use super::convert::refusal;
 use crate::View;
 use crate::gate::Gate;
 use crate::place::Place;
@@ -116,14 +117,14 @@ impl<D: View> StreamProducer<D> for Accepting {
 
 /// Receives.
 pub(super) struct Receiving {
-    stream: Arc<TcpStream>,
+    stream: Arc<Connection>,
     place: Arc<Place>,
     end: End,
 }
 
 impl Receiving {
     pub(super) fn new(
-        stream: Arc<TcpStream>,
+        stream: Arc<Connection>,
         place: Arc<Place>,
         outcome: oneshot::Sender<Outcome>,
     ) -> Receiving {
@@ -184,13 +185,13 @@ impl<D: 'static> StreamProducer<D> for Receiving {
         let mut destination = destination.as_direct(store, CHUNK);
         let outcome = match self.poll_receive(cx, destination.remaining()) {
             Poll::Pending => return pending(finish),
-            Poll::Ready(Ok(0)) => Ok(()),
+            Poll::Ready(Ok(0)) => self.stream.end(),
             Poll::Ready(Ok(count)) => {
                 destination.mark_written(count);
                 self.place.stats().received(count);
                 return Poll::Ready(Ok(StreamResult::Completed));
             }
-            Poll::Ready(Err(error)) => Err(code(error)),
+            Poll::Ready(Err(error)) => self.stream.failure(error),
         };
         self.end.tell(outcome);
         Poll::Ready(Ok(StreamResult::Dropped))
@@ -199,14 +200,14 @@ impl<D: 'static> StreamProducer<D> for Receiving {
 
 /// Sends. The end of what the guest gives is the end of the data.
 pub(super) struct Sending {
-    stream: Arc<TcpStream>,
+    stream: Arc<Connection>,
     place: Arc<Place>,
     end: End,
 }
 
 impl Sending {
     pub(super) fn new(
-        stream: Arc<TcpStream>,
+        stream: Arc<Connection>,
         place: Arc<Place>,
         outcome: oneshot::Sender<Outcome>,
     ) -> Sending {
@@ -237,7 +238,7 @@ impl Drop for Sending {
         // It fails where the connection is gone already, which whoever reads or
         // writes is told.
         let _ = shutdown(&*self.stream, Shutdown::Write);
-        self.end.tell(Ok(()));
+        self.end.tell(self.stream.end());
         self.place.stats().send_closed();
     }
 }
@@ -268,7 +269,8 @@ impl<D: 'static> StreamConsumer<D> for Sending {
                 Poll::Ready(Ok(StreamResult::Completed))
             }
             Poll::Ready(Err(error)) => {
-                self.end.tell(Err(code(error)));
+                let outcome = self.stream.failure(error);
+                self.end.tell(outcome);
                 Poll::Ready(Ok(StreamResult::Dropped))
             }
         }
