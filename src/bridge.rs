@@ -41,7 +41,7 @@ pub(crate) fn reader(stream: ByteStream, limit: usize) -> StreamReader {
 
 fn run(connection: Rc<Connection>, source: impl Source + 'static, sink: impl Sink + 'static) {
     executor::detach(async move {
-        connection.run(source, sink).await;
+        connection.clone().run(source, sink).await;
         connection.finished();
     });
 }
@@ -93,12 +93,12 @@ impl StreamWriter {
 struct Nothing;
 
 impl Source for Nothing {
-    async fn receive(&mut self, buffer: Vec<u8>) -> (Received, Vec<u8>) {
-        (Received::End, buffer)
+    async fn receive(&mut self, buffer: Vec<u8>, _: impl Fn() -> bool) -> (Received, Vec<u8>) {
+        (Received::Over, buffer)
     }
 
-    async fn receive_now(&mut self, buffer: Vec<u8>) -> (Option<Received>, Vec<u8>) {
-        (Some(Received::End), buffer)
+    async fn outcome(&mut self) -> Result<(), ErrorCode> {
+        Ok(())
     }
 }
 

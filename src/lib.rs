@@ -29,6 +29,8 @@
 //!   any stream of a component.
 //! - Programs: [`run!`], [`args`], [`print!`], [`println!`], [`eprint!`],
 //!   [`eprintln!`], [`spawn`], [`sleep`], [`timeout`].
+//! - Sockets of your own: [`ConnectOptions::adopt`], [`ServerOptions::adopt`], and
+//!   [`tcp_options`], which WASI's sockets lack.
 //! - Errors: one type per kind of operation, each with data and convertible to
 //!   [`std::io::Error`].
 //!
@@ -36,9 +38,10 @@
 //! name and parameter of asyncio's page: what it is called here, and what
 //! differs.
 //!
-//! The same library, built with the feature `component`, is the streams
+//! The same library, built with the feature `full` or `component`, is the streams
 //! component: it exports the WIT package `asyncio:streams` to applications in
-//! any language.
+//! any language. The variant made with `full` imports `asyncio:host`, the other
+//! one nothing but WASI.
 //!
 //! [page]: https://docs.python.org/3.7/library/asyncio-stream.html
 
@@ -63,6 +66,7 @@ mod reader;
 mod runtime;
 mod separators;
 mod server;
+pub mod tcp_options;
 mod transport;
 mod writer;
 

@@ -91,6 +91,12 @@ impl StreamWriter {
         self.connection.drain().await
     }
 
+    /// As [`drain`](Self::drain), where that need not wait; else false.
+    #[cfg(feature = "component")]
+    pub(crate) fn drain_now(&self) -> Result<bool, WriteError> {
+        self.connection.drain_now()
+    }
+
     /// Sends what is buffered, then the end of the data. Reading goes on. A
     /// second call, or one after `close`, does nothing.
     ///

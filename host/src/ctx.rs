@@ -32,17 +32,17 @@ pub struct Ctx {
     pub(crate) lookups: Arc<Semaphore>,
     limits: Limits,
     limiter: Limiter,
+    /// By their index in the table.
     bound: HashMap<u32, Bound>,
 }
 
-/// A socket that was bound or that listens, by its place in the table.
+/// A socket that was bound.
 #[derive(Debug, Clone, Copy)]
 struct Bound {
     /// The address asked for, as the policy sees it.
     requested: SocketAddr,
     /// The port that the system picked, where port 0 was asked for.
     picked: Option<u16>,
-    listening: bool,
 }
 
 /// Makes a [`Ctx`].
@@ -109,12 +109,16 @@ impl Ctx {
         address
     }
 
+    /// The sockets that were bound, by their places in the table.
+    pub(crate) fn bound(&self) -> impl Iterator<Item = u32> {
+        self.bound.keys().copied()
+    }
+
     /// A socket was bound as `requested`, and got `port`.
     pub(crate) fn socket_bound(&mut self, rep: u32, requested: SocketAddr, port: Option<u16>) {
         let bound = Bound {
             requested,
             picked: port.filter(|_| requested.port() == 0),
-            listening: false,
         };
         self.bound.insert(rep, bound);
     }
@@ -124,21 +128,8 @@ impl Ctx {
         self.bound.get(&rep).map(|bound| bound.requested)
     }
 
-    pub(crate) fn socket_listens(&mut self, rep: u32, requested: SocketAddr) {
-        let bound = self.bound.entry(rep).or_insert(Bound {
-            requested,
-            picked: None,
-            listening: true,
-        });
-        bound.listening = true;
-        self.stats.listener_opened();
-    }
-
     pub(crate) fn socket_dropped(&mut self, rep: u32) {
-        self.stats.socket_closed();
-        if self.bound.remove(&rep).is_some_and(|bound| bound.listening) {
-            self.stats.listener_closed();
-        }
+        self.bound.remove(&rep);
     }
 }
 

@@ -3,6 +3,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use crate::observer::{Denial, Observer, Wish};
+use crate::place::Place;
 use crate::policy::{Decision, DenyReason, Grants, HostName, Policy, Use};
 use crate::throttle::{Throttle, Verdict};
 use crate::{Limits, Stats};
@@ -34,14 +35,14 @@ impl Gate {
         }
     }
 
-    /// Whether the guest may have one more socket.
-    pub(crate) fn room_for_socket(&self) -> bool {
+    /// The place of one more socket, if the guest may have one.
+    pub(crate) fn place(&self) -> Option<Place> {
         let limit = self.limits.sockets;
-        let room = self.stats.sockets_open() < limit;
-        if !room {
-            self.deny(Wish::Socket, DenyReason::SocketLimit(limit));
+        if self.stats.sockets_open() < limit {
+            return Some(Place::take(self.stats.clone()));
         }
-        room
+        self.deny(Wish::Socket, DenyReason::SocketLimit(limit));
+        None
     }
 
     /// The guest wished for so many bytes of memory in all, and does not get
@@ -94,6 +95,7 @@ impl Gate {
             Use::Connect => Wish::Connect(address),
             Use::Bind => Wish::Bind(address),
             Use::Listen => Wish::Listen(address),
+            Use::Share => Wish::Share(address),
         };
         self.deny(wish, reason);
         false
@@ -172,10 +174,12 @@ mod tests {
     #[test]
     fn accepting_follows_from_listening_up_to_the_limit_of_sockets() {
         let (gate, lines) = gate(&[], &["tcp://127.0.0.1:0"], 2);
-        gate.stats.socket_opened();
-        assert!(gate.room_for_socket());
-        gate.stats.socket_opened();
-        assert!(!gate.room_for_socket());
+        let listener = gate.place();
+        let connection = gate.place();
+        assert!(listener.is_some() && connection.is_some());
+        assert!(gate.place().is_none());
+        drop(connection);
+        assert!(gate.place().is_some());
         let line = lock(&lines.0).first().cloned().unwrap_or_default();
         assert!(line.contains("--max-sockets 4"), "{line}");
     }

@@ -88,6 +88,7 @@
 #![deny(unsafe_code)]
 
 mod cache;
+pub mod capabilities;
 mod compile;
 pub mod compose;
 mod ctx;
@@ -97,6 +98,7 @@ mod gate;
 mod limits;
 mod linker;
 mod observer;
+mod place;
 pub mod policy;
 pub mod precompiled;
 mod run;
@@ -108,7 +110,7 @@ mod throttle;
 pub use cache::{Cache, CacheError};
 pub use compile::{CompileError, compile};
 pub use ctx::{Ctx, CtxBuilder, CtxView, View, limit};
-pub use engine::engine;
+pub use engine::{config, engine};
 pub use exit::{Exit, Frame, Trap};
 pub use limits::{Limiter, Limits};
 pub use linker::add_to_linker;

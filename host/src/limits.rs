@@ -9,7 +9,8 @@ use crate::gate::Gate;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// TCP sockets at a time, made and accepted. One more is refused to the
+    /// TCP sockets at a time, made and accepted. Each counts until nothing of it
+    /// is held, neither its handle nor a stream. One more is refused to the
     /// guest, and a connection to be accepted is reset.
     pub sockets: usize,
     /// Bytes of linear memory, all memories of the guest together. A memory

@@ -1,10 +1,11 @@
 use wasmtime::component::Linker;
 use wasmtime_wasi::{WasiView, p2, p3};
 
-use crate::{View, sockets};
+use crate::{View, capabilities, sockets};
 
-/// Adds everything a guest may import: `wasi:sockets` 0.3 under the policy of
-/// the [`Ctx`](crate::Ctx), the rest of WASI 0.3 and 0.2 from wasmtime-wasi.
+/// Adds everything a guest may import: `wasi:sockets` 0.3 and `asyncio:host` under
+/// the policy of the [`Ctx`](crate::Ctx), the rest of WASI 0.3 and 0.2 from
+/// wasmtime-wasi.
 ///
 /// Guests in languages whose toolchains are built on WASI 0.2 import its
 /// interfaces beside those of 0.3. Its sockets come from the
@@ -20,5 +21,6 @@ pub fn add_to_linker<T: View + WasiView>(linker: &mut Linker<T>) -> wasmtime::Re
     p3::clocks::add_to_linker(linker)?;
     p3::filesystem::add_to_linker(linker)?;
     p3::random::add_to_linker(linker)?;
-    sockets::add_to_linker(linker)
+    sockets::add_to_linker(linker)?;
+    capabilities::add_to_linker(linker)
 }

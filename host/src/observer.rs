@@ -52,6 +52,8 @@ pub enum Wish {
     Bind(SocketAddr),
     /// To listen on an address.
     Listen(SocketAddr),
+    /// To share an address with somebody else.
+    Share(SocketAddr),
     /// To look up a name.
     Lookup(HostName),
     /// To have one more socket, made or accepted.
@@ -76,7 +78,7 @@ impl Denial {
                 "look the name up again before connecting".to_owned()
             }
             (_, Wish::Connect(address)) => format!("--allow-connect {}", rule(*address)),
-            (_, Wish::Bind(address) | Wish::Listen(address)) => {
+            (_, Wish::Bind(address) | Wish::Listen(address) | Wish::Share(address)) => {
                 format!("--allow-listen {}", rule(*address))
             }
             (_, Wish::Lookup(name)) => {
@@ -117,6 +119,7 @@ impl fmt::Display for Wish {
             Self::Connect(address) => write!(f, "connect to {address}"),
             Self::Bind(address) => write!(f, "bind to {address}"),
             Self::Listen(address) => write!(f, "listen on {address}"),
+            Self::Share(address) => write!(f, "sharing of {address}"),
             Self::Lookup(name) => write!(f, "look-up of {name}"),
             Self::Socket => f.write_str("another socket"),
             Self::Memory(bytes) => write!(f, "{} KiB of memory", bytes / 1024),

@@ -15,7 +15,7 @@ pub struct Stats(Arc<Inner>);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct StatsSnapshot {
-    /// TCP sockets that the guest holds.
+    /// TCP sockets that the guest holds, by a handle or by a stream of theirs.
     pub sockets_open: usize,
     /// Of these, the ones that listen.
     pub listeners_open: usize,
@@ -24,6 +24,11 @@ pub struct StatsSnapshot {
     pub sends_open: usize,
     /// TCP sockets made or accepted since the start.
     pub sockets_opened_total: u64,
+    /// Bytes that the guest has received on TCP sockets since the start.
+    pub bytes_received_total: u64,
+    /// Bytes that the guest has sent on TCP sockets since the start: those that
+    /// the system has taken.
+    pub bytes_sent_total: u64,
     /// Wishes denied since the start, reported or not.
     pub denied_total: u64,
     /// Bytes of linear memory, all memories of the guest together.
@@ -43,6 +48,8 @@ struct Inner {
     listeners_open: AtomicUsize,
     sends_open: AtomicUsize,
     sockets_opened_total: AtomicU64,
+    bytes_received_total: AtomicU64,
+    bytes_sent_total: AtomicU64,
     denied_total: AtomicU64,
     memory_bytes: AtomicUsize,
     memory_peak: AtomicUsize,
@@ -61,6 +68,8 @@ impl Stats {
             listeners_open: AtomicUsize::new(0),
             sends_open: AtomicUsize::new(0),
             sockets_opened_total: AtomicU64::new(0),
+            bytes_received_total: AtomicU64::new(0),
+            bytes_sent_total: AtomicU64::new(0),
             denied_total: AtomicU64::new(0),
             memory_bytes: AtomicUsize::new(0),
             memory_peak: AtomicUsize::new(0),
@@ -81,6 +90,8 @@ impl Stats {
             listeners_open: inner.listeners_open.load(Ordering::Relaxed),
             sends_open: inner.sends_open.load(Ordering::Relaxed),
             sockets_opened_total: inner.sockets_opened_total.load(Ordering::Relaxed),
+            bytes_received_total: inner.bytes_received_total.load(Ordering::Relaxed),
+            bytes_sent_total: inner.bytes_sent_total.load(Ordering::Relaxed),
             denied_total: inner.denied_total.load(Ordering::Relaxed),
             memory_bytes: inner.memory_bytes.load(Ordering::Relaxed),
             memory_peak: inner.memory_peak.load(Ordering::Relaxed),
@@ -154,6 +165,18 @@ impl Stats {
 
     pub(crate) fn send_closed(&self) {
         self.0.sends_open.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn received(&self, bytes: usize) {
+        let bytes = bytes as u64;
+        self.0
+            .bytes_received_total
+            .fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub(crate) fn sent(&self, bytes: usize) {
+        let bytes = bytes as u64;
+        self.0.bytes_sent_total.fetch_add(bytes, Ordering::Relaxed);
     }
 
     pub(crate) fn denied(&self) {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::sockets::{Connection, Listener};
+use crate::sockets::tcp::{Connection, Listener};
 
 /// Asks a guest to stop, from any thread; clones ask the same guest.
 ///

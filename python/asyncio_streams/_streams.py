@@ -32,6 +32,7 @@ class Connection:
         self.reader = reader
         self.writer = writer
         self.drain = _loop.Shared(writer.drain)
+        self.drain_nowait = writer.drain_nowait
         self.wait_closed = _loop.Shared(writer.wait_closed)
         _open.add(self)
         # No __del__: in a cycle the writer's handle may be gone before it runs.
@@ -199,7 +200,8 @@ class StreamWriter:
     async def drain(self):
         """Waits while too much is waiting to be sent."""
         try:
-            await self._connection.drain()
+            if not self._connection.drain_nowait():
+                await self._connection.drain()
         except Err as error:
             raise write_error(error.value) from None
 

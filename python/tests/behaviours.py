@@ -1271,16 +1271,25 @@ async def ss11_an_address_may_be_used_again_at_once():
 
 
 @check
-async def ss12_a_port_may_be_shared_where_the_host_can():
-    try:
-        server = await serve(print, reuse_port=True)
-    except NotImplementedError:
-        assert not ORIGINAL
-        return
-    async with server:
+async def ss11_without_reuse_an_address_that_old_connections_hold_is_taken():
+    async with await serve(lambda reader, writer: writer.close()) as server:
+        _, port = server.sockets[0].getsockname()
+        reader, writer = await connect(server)
+        assert await reader.read() == b""
+    error = await fails(OSError, serve, print, port=port, reuse_address=False)
+    assert error.errno == errno.EADDRINUSE
+    async with await serve(print, port=port):
+        writer.close()
+
+
+@check
+async def ss12_a_port_is_shared_where_both_servers_ask_for_it():
+    async with await serve(print, reuse_port=True) as server:
         _, port = server.sockets[0].getsockname()
         async with await serve(print, port=port, reuse_port=True):
             pass
+        error = await fails(OSError, serve, print, port=port)
+        assert error.errno == errno.EADDRINUSE
 
 
 @check

@@ -139,11 +139,11 @@ impl GuestServerOptions for Options {
     }
 
     fn set_reuse_address(&self, reuse: bool) {
-        self.set(|options| options.reuse_address = reuse);
+        self.set(|options| options.reuse.set_address(reuse));
     }
 
     fn set_reuse_port(&self, reuse: bool) {
-        self.set(|options| options.reuse_port = reuse);
+        self.set(|options| options.reuse.set_port(reuse));
     }
 
     fn set_keep_alive(&self, keep_alive: bool) {

@@ -325,6 +325,10 @@ impl GuestStreamWriter for StreamWriter {
         executor::export(async { Ok(StreamWriter::drain(self).await?) }).await
     }
 
+    fn drain_nowait(&self) -> Result<bool, wit::WriteError> {
+        Ok(StreamWriter::drain_now(self)?)
+    }
+
     fn write_eof(&self) -> Result<(), wit::WriteError> {
         Ok(StreamWriter::write_eof(self)?)
     }

@@ -5,16 +5,23 @@
 //! the transport; the handles only change state here and wake it.
 
 mod read;
+mod receiving;
+mod resting;
 mod task;
 #[cfg(test)]
 mod tests;
+mod wakers;
 mod write;
 
 use std::cell::{Cell, RefCell};
+use std::fmt;
 use std::future::poll_fn;
 use std::rc::{Rc, Weak};
-use std::task::{Context, Poll, Waker};
+use std::sync::Arc;
+use std::task::{Context, Poll};
 
+use self::receiving::Receiving;
+use self::wakers::Wakers;
 use self::write::DEFAULT_HIGH_WATER;
 use crate::address::Address;
 use crate::buffer::Buffer;
@@ -37,7 +44,6 @@ pub(crate) struct Names {
     pub(crate) local: Option<Address>,
 }
 
-#[derive(Debug)]
 pub(crate) struct Connection {
     names: Names,
     read: RefCell<ReadSide>,
@@ -51,8 +57,8 @@ pub(crate) struct Connection {
     failure: RefCell<Option<ErrorCode>>,
     /// Readers and writers that exist.
     handles: Cell<usize>,
-    /// The task that moves the bytes.
-    task: RefCell<Option<Waker>>,
+    receiving: Receiving,
+    wakers: Arc<Wakers>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
@@ -77,8 +83,6 @@ struct ReadSide {
     paused: bool,
     /// How many bytes the waiting read needs; 0 if none waits.
     wanted: usize,
-    /// The read that waits.
-    reader: Option<Waker>,
     /// Who waits.
     waiting: Option<Wait>,
     /// The number of the next one who waits.
@@ -87,6 +91,10 @@ struct ReadSide {
     ended_before_error: bool,
     /// The task waits for room.
     blocked: bool,
+    /// The read that waits receives, now.
+    receives: bool,
+    /// It has what it wants.
+    satisfied: bool,
 }
 
 /// A call that waits for bytes.
@@ -114,8 +122,18 @@ struct WriteSide {
     idle: bool,
 }
 
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("names", &self.names)
+            .field("state", &self.state)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Connection {
     pub(crate) fn new(limit: usize, names: Names) -> Rc<Connection> {
+        let wakers = Arc::new(Wakers::default());
         Rc::new(Connection {
             names,
             read: RefCell::new(ReadSide {
@@ -124,11 +142,12 @@ impl Connection {
                 full: false,
                 paused: false,
                 wanted: 0,
-                reader: None,
                 waiting: None,
                 next_wait: 0,
                 ended_before_error: false,
                 blocked: false,
+                receives: false,
+                satisfied: false,
             }),
             write: RefCell::new(WriteSide {
                 queued: Vec::new(),
@@ -145,7 +164,8 @@ impl Connection {
             state: Cell::new(State::Open),
             failure: RefCell::new(None),
             handles: Cell::new(0),
-            task: RefCell::new(None),
+            receiving: Receiving::new(&wakers),
+            wakers,
         })
     }
 
@@ -306,14 +326,9 @@ impl Connection {
     }
 
     fn wake_everybody(&self) {
-        self.wake_task();
-        self.wake_reader();
+        self.wakers.receive();
+        self.wakers.wake_reader();
         self.draining.wake_all();
-    }
-
-    fn wake_task(&self) {
-        let task = self.task.borrow().clone();
-        wake(task);
     }
 }
 
@@ -328,10 +343,4 @@ pub(crate) async fn all_closed() {
 /// How many bytes transports have taken so far.
 pub(crate) fn total_sent() -> u64 {
     SENT.with(Cell::get)
-}
-
-fn wake(waker: Option<Waker>) {
-    if let Some(waker) = waker {
-        waker.wake();
-    }
 }

@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::task::{Context, Poll};
 
-use super::{Connection, ReadSide, State, Wait, wake};
+use super::{Connection, ReadSide, State, Wait};
 use crate::buffer::{Buffer, Found};
 use crate::error::{ErrorCode, ReadError};
 use crate::runtime::budget;
@@ -51,17 +51,23 @@ impl Connection {
             if !waiting.is_current() {
                 return Poll::Ready(None);
             }
-            let served = self.read.borrow_mut().serve(&mut serve);
-            match served {
-                Served::Done(value) => {
-                    self.make_room();
-                    Poll::Ready(Some(Ok(value)))
-                }
-                Served::Failed(code) => Poll::Ready(Some(Err(ReadError::Connection(code)))),
-                Served::Wait(wanted) => {
-                    budget::refill();
-                    self.want(wanted, cx);
-                    Poll::Pending
+            loop {
+                let served = self.read.borrow_mut().serve(&mut serve);
+                match served {
+                    Served::Done(value) => {
+                        self.make_room();
+                        return Poll::Ready(Some(Ok(value)));
+                    }
+                    Served::Failed(code) => {
+                        return Poll::Ready(Some(Err(ReadError::Connection(code))));
+                    }
+                    Served::Wait(wanted) => {
+                        self.want(wanted, cx);
+                        if !self.receive_here() {
+                            budget::refill();
+                            return Poll::Pending;
+                        }
+                    }
                 }
             }
         })
@@ -79,7 +85,7 @@ impl Connection {
             read.waiting.take().is_some()
         };
         if displaced {
-            self.wake_reader();
+            self.wakers.wake_reader();
         }
         let mut read = self.read.borrow_mut();
         match read.serve(serve) {
@@ -144,11 +150,8 @@ impl Connection {
             let mut read = self.read.borrow_mut();
             read.wanted = wanted;
             read.full = false;
-            match &mut read.reader {
-                Some(waker) => waker.clone_from(cx.waker()),
-                none => *none = Some(cx.waker().clone()),
-            }
         }
+        self.wakers.set_reader(cx);
         self.wake_receiving();
     }
 
@@ -169,13 +172,8 @@ impl Connection {
     fn wake_receiving(&self) {
         let blocked = std::mem::take(&mut self.read.borrow_mut().blocked);
         if blocked {
-            self.wake_task();
+            self.wakers.receive();
         }
-    }
-
-    pub(super) fn wake_reader(&self) {
-        let reader = self.read.borrow_mut().reader.take();
-        wake(reader);
     }
 }
 
@@ -196,7 +194,7 @@ impl<'a> Waiting<'a> {
             read.waiting = Some(wait);
             wait
         };
-        connection.wake_reader();
+        connection.wakers.wake_reader();
         Waiting { connection, wait }
     }
 
@@ -207,12 +205,16 @@ impl<'a> Waiting<'a> {
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        let mut read = self.connection.read.borrow_mut();
-        if read.waiting == Some(self.wait) {
+        {
+            let mut read = self.connection.read.borrow_mut();
+            if read.waiting != Some(self.wait) {
+                return;
+            }
             read.waiting = None;
             read.wanted = 0;
-            read.reader = None;
         }
+        self.connection.wakers.no_reader();
+        self.connection.leave_receiving();
     }
 }
 

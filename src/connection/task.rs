@@ -1,45 +1,38 @@
-//! The task of a connection: the only one that touches the transport.
+//! The task of a connection. Sending is its alone.
 
-use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
+use std::rc::Rc;
 use std::task::Poll;
 
-use super::{Connection, SENT, State, wake};
-use crate::runtime::budget;
-use crate::transport::{Received, Sink, Source};
-
-/// What an idle connection keeps ready to receive into.
-const SMALL_RECEIVE: usize = 2 * 1024;
-/// The most that is received at once.
-const LARGE_RECEIVE: usize = 256 * 1024;
-/// Spare large buffers kept for all connections together.
-const POOLED: usize = 4;
-
-thread_local! {
-    static POOL: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
-}
+use super::receiving::SMALL;
+use super::{Connection, SENT, State};
+use crate::transport::{Sink, Source};
 
 /// The task's side.
 impl Connection {
     /// Moves bytes until the connection is to be closed.
-    pub(crate) async fn run(&self, source: impl Source, sink: impl Sink) {
-        let receiving = self.until(State::Closing, self.receive(source));
-        let sending = self.until(State::Aborting, self.send(sink));
-        let mut both = pin!(futures::future::join(receiving, sending));
+    pub(crate) async fn run(self: Rc<Self>, source: impl Source + 'static, sink: impl Sink) {
+        self.clone().start_receiving(source);
+        let mut sending = pin!(self.until(State::Aborting, self.send(sink)));
+        let mut sent = false;
         poll_fn(|cx| {
-            match &mut *self.task.borrow_mut() {
-                Some(waker) => waker.clone_from(cx.waker()),
-                none => *none = Some(cx.waker().clone()),
+            self.wakers.set_task(cx);
+            #[cfg(not(feature = "component"))]
+            self.wakers.take_rest();
+            let received = self.poll_receiving().is_ready();
+            sent = sent || sending.as_mut().poll(cx).is_ready();
+            match received && sent {
+                true => Poll::Ready(()),
+                false => Poll::Pending,
             }
-            both.as_mut().poll(cx).map(drop)
         })
         .await;
-        self.task.borrow_mut().take();
+        self.wakers.no_task();
     }
 
     /// Runs `work` until it ends or the state has come to `end`.
-    async fn until(&self, end: State, work: impl Future<Output = ()>) {
+    pub(super) async fn until(&self, end: State, work: impl Future<Output = ()>) {
         let mut work = pin!(work);
         poll_fn(|cx| {
             if self.state.get() >= end {
@@ -48,86 +41,6 @@ impl Connection {
             work.as_mut().poll(cx)
         })
         .await;
-    }
-
-    async fn receive(&self, mut source: impl Source) {
-        let mut small = Vec::new();
-        let mut full = false;
-        while self.room().await {
-            let received = if full {
-                // More has probably come: take it in one go, but never wait
-                // with a large buffer in hand.
-                let (received, large) = source.receive_now(large_buffer()).await;
-                full = large.len() == large.capacity();
-                self.feed(&large);
-                pool(large);
-                received
-            } else {
-                small.reserve_exact(SMALL_RECEIVE);
-                let received;
-                (received, small) = source.receive(small).await;
-                full = small.len() == small.capacity();
-                self.resumed().await;
-                self.feed(&small);
-                small.clear();
-                Some(received)
-            };
-            match received {
-                None => full = false,
-                Some(Received::Bytes) => budget::proceed().await,
-                Some(Received::End) => {
-                    self.read.borrow_mut().buffer.set_ended(true);
-                    self.wake_reader();
-                    return;
-                }
-                Some(Received::Failed(code)) => return self.fail(code),
-            }
-        }
-    }
-
-    /// Waits until there is room to receive into; false if none is to be waited
-    /// for, because the connection has failed.
-    async fn room(&self) -> bool {
-        poll_fn(|_| {
-            let mut read = self.read.borrow_mut();
-            if read.open() {
-                return Poll::Ready(true);
-            }
-            if self.failed() {
-                return Poll::Ready(false);
-            }
-            read.blocked = true;
-            Poll::Pending
-        })
-        .await
-    }
-
-    /// Waits while `pause_reading` holds back what has arrived.
-    async fn resumed(&self) {
-        poll_fn(|_| {
-            let mut read = self.read.borrow_mut();
-            read.blocked = read.paused && !self.failed();
-            match read.blocked {
-                true => Poll::Pending,
-                false => Poll::Ready(()),
-            }
-        })
-        .await;
-    }
-
-    fn feed(&self, bytes: &[u8]) {
-        if bytes.is_empty() {
-            return;
-        }
-        let reader = {
-            let mut read = self.read.borrow_mut();
-            if read.buffer.ended() || !read.feed(bytes) {
-                // Aborted meanwhile, or not enough yet.
-                return;
-            }
-            read.reader.take()
-        };
-        wake(reader);
     }
 
     async fn send(&self, mut sink: impl Sink) {
@@ -165,7 +78,7 @@ impl Connection {
             }
             // An idle connection keeps no large buffer.
             for buffer in [&mut *spare, &mut write.queued] {
-                if buffer.capacity() > SMALL_RECEIVE {
+                if buffer.capacity() > SMALL {
                     *buffer = Vec::new();
                 }
             }
@@ -191,18 +104,4 @@ impl Connection {
             self.draining.wake_all();
         }
     }
-}
-
-fn large_buffer() -> Vec<u8> {
-    POOL.with_borrow_mut(Vec::pop)
-        .unwrap_or_else(|| Vec::with_capacity(LARGE_RECEIVE))
-}
-
-fn pool(mut buffer: Vec<u8>) {
-    buffer.clear();
-    POOL.with_borrow_mut(|pool| {
-        if pool.len() < POOLED {
-            pool.push(buffer);
-        }
-    });
 }

@@ -62,14 +62,26 @@ impl Connection {
 
     pub(crate) async fn drain(&self) -> Result<(), WriteError> {
         budget::proceed().await;
-        // One that began before the end is content with everything sent.
-        if self.state.get() == State::Closed && !self.failed() {
-            return Err(match self.write.borrow().discarded {
-                true => WriteError::Aborted,
-                false => WriteError::Closed,
-            });
-        }
+        self.not_over()?;
         self.draining.wait_until(|| self.drained()).await
+    }
+
+    #[cfg(feature = "component")]
+    pub(crate) fn drain_now(&self) -> Result<bool, WriteError> {
+        self.not_over()?;
+        Ok(budget::spend() && self.drained().transpose()?.is_some())
+    }
+
+    /// A `drain` that begins after the end has nothing to wait for; one that
+    /// began before is content with everything sent.
+    fn not_over(&self) -> Result<(), WriteError> {
+        if self.state.get() != State::Closed || self.failed() {
+            return Ok(());
+        }
+        Err(match self.write.borrow().discarded {
+            true => WriteError::Aborted,
+            false => WriteError::Closed,
+        })
     }
 
     pub(crate) fn poll_drained(&self, cx: &mut Context<'_>) -> Poll<Result<(), WriteError>> {
@@ -142,7 +154,7 @@ impl Connection {
     fn wake_sending(&self) {
         let idle = std::mem::take(&mut self.write.borrow_mut().idle);
         if idle {
-            self.wake_task();
+            self.wakers.send();
         }
     }
 }

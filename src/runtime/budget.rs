@@ -14,16 +14,22 @@ thread_local! {
 
 /// Ready, unless the budget is spent: then pending once, with a wake-up.
 pub(crate) fn poll_proceed(cx: &mut Context<'_>) -> Poll<()> {
+    if spend() {
+        return Poll::Ready(());
+    }
+    refill();
+    cx.waker().wake_by_ref();
+    Poll::Pending
+}
+
+/// Counts an operation; false if the budget is spent.
+pub(crate) fn spend() -> bool {
     LEFT.with(|left| match left.get().checked_sub(1) {
         Some(rest) => {
             left.set(rest);
-            Poll::Ready(())
+            true
         }
-        None => {
-            left.set(TURNS);
-            cx.waker().wake_by_ref();
-            Poll::Pending
-        }
+        None => false,
     })
 }
 

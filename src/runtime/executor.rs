@@ -58,8 +58,9 @@ struct Inbox {
 pub(crate) fn enter() -> Entered {
     INBOX.with_borrow_mut(|inbox| inbox.entered += 1);
     if claim() {
-        // The handle is dropped: the driver ends by itself.
+        // The handles are dropped: both end by themselves.
         drop(wit_bindgen::spawn_local(Driver::default()));
+        drop(wit_bindgen::spawn_local(super::turns::beside_the_driver()));
     }
     Entered(())
 }
@@ -218,6 +219,7 @@ impl Future for Driver {
                         }
                         if idle.is_ready() && inbox.entered == 0 {
                             inbox.running = false;
+                            super::turns::end();
                             return Some(Poll::Ready(()));
                         }
                         inbox.empty = idle.is_ready();
@@ -225,6 +227,9 @@ impl Future for Driver {
                         Some(Poll::Pending)
                     });
                     if let Some(next) = next {
+                        if next.is_pending() {
+                            super::turns::end_turn();
+                        }
                         return next;
                     }
                 }

@@ -4,4 +4,5 @@
 pub(crate) mod budget;
 pub(crate) mod executor;
 pub(crate) mod time;
+pub(crate) mod turns;
 pub(crate) mod waiters;

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use wasi::sockets::types::TcpSocket;
 
+use super::reuse::Reuse;
 use crate::address::{Family, to_wasi};
 use crate::error::{Attempt, ErrorCode, ListenError};
 use crate::transport::tcp;
@@ -27,10 +28,10 @@ pub(super) struct Bound {
 }
 
 /// Binds all addresses, or none. Port 0 becomes one port for all of them.
-pub(super) fn bind_all(wanted: &[Wanted]) -> Result<Vec<Bound>, ListenError> {
+pub(super) fn bind_all(wanted: &[Wanted], reuse: Reuse) -> Result<Vec<Bound>, ListenError> {
     let mut tries = PORT_TRIES;
     loop {
-        match bind_once(wanted) {
+        match bind_once(wanted, reuse) {
             // The port that was free on the first interface is not on another.
             Err((index, attempt)) if index > 0 && attempt.code == ErrorCode::AddressInUse => {
                 let any_port = wanted
@@ -47,7 +48,7 @@ pub(super) fn bind_all(wanted: &[Wanted]) -> Result<Vec<Bound>, ListenError> {
     }
 }
 
-fn bind_once(wanted: &[Wanted]) -> Result<Vec<Bound>, (usize, Attempt)> {
+fn bind_once(wanted: &[Wanted], reuse: Reuse) -> Result<Vec<Bound>, (usize, Attempt)> {
     let mut bound: Vec<Bound> = Vec::new();
     let mut had = BTreeSet::new();
     let mut missing = Vec::new();
@@ -56,7 +57,7 @@ fn bind_once(wanted: &[Wanted]) -> Result<Vec<Bound>, (usize, Attempt)> {
         if let (0, Some(first)) = (address.port(), bound.first()) {
             address.set_port(first.address.port());
         }
-        match bind(address) {
+        match bind(address, reuse) {
             Ok(one) => {
                 had.insert(*host);
                 bound.push(one);
@@ -86,8 +87,9 @@ fn bind_once(wanted: &[Wanted]) -> Result<Vec<Bound>, (usize, Attempt)> {
     }
 }
 
-fn bind(address: SocketAddr) -> Result<Bound, ErrorCode> {
+fn bind(address: SocketAddr, reuse: Reuse) -> Result<Bound, ErrorCode> {
     let socket = TcpSocket::create(Family::of(&address).into())?;
+    reuse.apply(&socket)?;
     socket.bind(to_wasi(address))?;
     Ok(Bound {
         address: tcp::local_address(&socket)?,

@@ -4,6 +4,7 @@ mod bind;
 mod callback;
 mod failure;
 mod options;
+mod reuse;
 mod shared;
 
 use std::fmt;

@@ -8,6 +8,7 @@ use super::Server;
 use super::bind::{Wanted, bind_all};
 use super::callback::Called;
 use super::failure::{Observer, ServerFailure};
+use super::reuse::Reuse;
 use super::shared::Shared;
 use crate::address::Family;
 use crate::error::ListenError;
@@ -25,8 +26,7 @@ pub struct ServerOptions {
     pub(crate) family: Option<Family>,
     pub(crate) flags: LookupFlags,
     pub(crate) backlog: u32,
-    pub(crate) reuse_address: bool,
-    pub(crate) reuse_port: bool,
+    pub(crate) reuse: Reuse,
     pub(crate) keep_alive: bool,
     pub(crate) start_serving: bool,
     pub(crate) tls: Tls,
@@ -43,8 +43,7 @@ impl Default for ServerOptions {
                 ..LookupFlags::default()
             },
             backlog: DEFAULT_BACKLOG,
-            reuse_address: true,
-            reuse_port: false,
+            reuse: Reuse::default(),
             keep_alive: false,
             start_serving: true,
             tls: Tls::default(),
@@ -85,16 +84,26 @@ impl ServerOptions {
     }
 
     /// Whether an address still held by old connections may be bound; true
-    /// unless set. False is not supported by WASI's own sockets.
+    /// unless set.
+    ///
+    /// With false the program imports `asyncio:host`; see
+    /// [`tcp_options`](crate::tcp_options).
+    #[inline]
     pub fn reuse_address(mut self, reuse: bool) -> Self {
-        self.reuse_address = reuse;
+        self.reuse.set_address(reuse);
         self
     }
 
-    /// Whether other servers may share the port; false unless set. True is not
-    /// supported by WASI's own sockets.
+    /// Whether other servers that ask for it may share the port, in this program
+    /// or in others of the same user; false unless set. Connections are spread
+    /// over all of them.
+    ///
+    /// With true the program imports `asyncio:host`; see
+    /// [`tcp_options`](crate::tcp_options). A port that somebody else may hold
+    /// needs a rule of the host's that names this very port.
+    #[inline]
     pub fn reuse_port(mut self, reuse: bool) -> Self {
-        self.reuse_port = reuse;
+        self.reuse.set_port(reuse);
         self
     }
 
@@ -165,7 +174,7 @@ impl ServerOptions {
         let port = port.number(self.flags.numeric_service)?;
         let hosts = hosts.checked().map_err(ListenError::InvalidArgument)?;
         let wanted = self.resolve(&hosts, port).await?;
-        let bound = bind_all(&wanted)?;
+        let bound = bind_all(&wanted, self.reuse)?;
         let server = Server {
             shared: Rc::new(Shared::new(self, limit, bound)),
         };
@@ -179,9 +188,11 @@ impl ServerOptions {
     /// [`Server::accept`].
     pub(crate) fn adopted(&self, socket: TcpSocket) -> Result<Server, ListenError> {
         let limit = self.check()?;
-        if self.family.is_some() || self.flags != ServerOptions::default().flags {
+        let finding = self.family.is_some() || self.flags != ServerOptions::default().flags;
+        if finding || !self.reuse.is_usual() {
             return Err(ListenError::InvalidArgument(
-                "family and flags are for finding an address; leave them out to adopt a socket"
+                "family, flags, reuse-address and reuse-port are for finding and binding an \
+                 address; leave them out to adopt a socket"
                     .into(),
             ));
         }
@@ -201,14 +212,8 @@ impl ServerOptions {
             NoTls::Invalid(why) => ListenError::InvalidArgument(why),
             NoTls::NotSupported(why) => ListenError::NotSupported(why),
         })?;
-        let missing = if !self.reuse_address {
-            "reuse-address = false: WASI's own sockets always reuse addresses"
-        } else if self.reuse_port {
-            "reuse-port: WASI's own sockets cannot share a port"
-        } else {
-            return Ok(limit);
-        };
-        Err(ListenError::NotSupported(missing.into()))
+        self.reuse.check()?;
+        Ok(limit)
     }
 
     async fn resolve(&self, hosts: &[String], port: u16) -> Result<Vec<Wanted>, ListenError> {

@@ -77,7 +77,7 @@ fn end(limit: usize, source: &Direction, sink: &Direction) -> End {
     let handles = connection.handles();
     let (source, sink) = (MemorySource(source.clone()), MemorySink(sink.clone()));
     executor::detach(async move {
-        connection.run(source, sink).await;
+        connection.clone().run(source, sink).await;
         connection.finished();
     });
     handles
@@ -130,15 +130,19 @@ impl Remote {
 }
 
 impl Source for MemorySource {
-    async fn receive(&mut self, mut buffer: Vec<u8>) -> (Received, Vec<u8>) {
+    async fn receive(
+        &mut self,
+        mut buffer: Vec<u8>,
+        give_up: impl Fn() -> bool,
+    ) -> (Received, Vec<u8>) {
         let received = poll_fn(|cx| {
             let mut pipe = self.0.0.borrow_mut();
-            if let Some(code) = &pipe.failed {
-                return Poll::Ready(Received::Failed(code.clone()));
+            if pipe.failed.is_some() || (pipe.bytes.is_empty() && pipe.ended) {
+                return Poll::Ready(Received::Over);
             }
             if pipe.bytes.is_empty() {
-                if pipe.ended {
-                    return Poll::Ready(Received::End);
+                if give_up() {
+                    return Poll::Ready(Received::Nothing);
                 }
                 pipe.wakers.push(cx.waker().clone());
                 return Poll::Pending;
@@ -152,16 +156,8 @@ impl Source for MemorySource {
         (received, buffer)
     }
 
-    async fn receive_now(&mut self, buffer: Vec<u8>) -> (Option<Received>, Vec<u8>) {
-        let idle = {
-            let pipe = self.0.0.borrow();
-            pipe.bytes.is_empty() && !pipe.ended && pipe.failed.is_none()
-        };
-        if idle {
-            return (None, buffer);
-        }
-        let (received, buffer) = self.receive(buffer).await;
-        (Some(received), buffer)
+    async fn outcome(&mut self) -> Result<(), ErrorCode> {
+        self.0.0.borrow().failed.clone().map_or(Ok(()), Err)
     }
 }
 

@@ -11,26 +11,29 @@ use std::future::Future;
 
 use crate::error::ErrorCode;
 
-/// What a receive brought.
-#[derive(Debug)]
+/// What a receive came to.
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Received {
     /// Bytes, appended to the buffer.
     Bytes,
-    /// The end of the data.
-    End,
-    /// The connection failed.
-    Failed(ErrorCode),
+    /// Nothing: it was given up.
+    Nothing,
+    /// Nothing more will come; [`Source::outcome`] says why.
+    Over,
 }
 
 /// The receiving half. Dropping it gives up receiving.
 pub(crate) trait Source {
-    /// Receives into the spare capacity of `buffer` and gives it back.
-    fn receive(&mut self, buffer: Vec<u8>) -> impl Future<Output = (Received, Vec<u8>)>;
+    /// Receives into the spare capacity of `buffer` and gives it back. Polled
+    /// while `give_up` says so, it ends at once.
+    fn receive(
+        &mut self,
+        buffer: Vec<u8>,
+        give_up: impl Fn() -> bool,
+    ) -> impl Future<Output = (Received, Vec<u8>)>;
 
-    /// As `receive`, if it can be done without waiting; `None` leaves the
-    /// buffer as it was.
-    fn receive_now(&mut self, buffer: Vec<u8>)
-    -> impl Future<Output = (Option<Received>, Vec<u8>)>;
+    /// How the data ended.
+    fn outcome(&mut self) -> impl Future<Output = Result<(), ErrorCode>>;
 }
 
 /// The sending half. Dropping it without [`finish`](Sink::finish) gives up

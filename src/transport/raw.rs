@@ -45,42 +45,32 @@ impl<R: Future<Output = Result<(), ErrorCode>>> RawSource<R> {
             result: Some(result),
         }
     }
-
-    async fn received(&mut self, result: StreamResult) -> Received {
-        match result {
-            StreamResult::Complete(_) => Received::Bytes,
-            StreamResult::Cancelled => Received::Bytes,
-            StreamResult::Dropped => match self.result.take() {
-                Some(result) => match result.await {
-                    Ok(()) => Received::End,
-                    Err(code) => Received::Failed(code),
-                },
-                None => Received::End,
-            },
-        }
-    }
 }
 
 impl<R: Future<Output = Result<(), ErrorCode>>> Source for RawSource<R> {
-    async fn receive(&mut self, buffer: Vec<u8>) -> (Received, Vec<u8>) {
-        let (result, buffer) = self.stream.read(buffer).await;
-        (self.received(result).await, buffer)
+    async fn receive(
+        &mut self,
+        buffer: Vec<u8>,
+        give_up: impl Fn() -> bool,
+    ) -> (Received, Vec<u8>) {
+        let mut read = pin!(self.stream.read(buffer));
+        let (result, buffer) = poll_fn(|cx| match read.as_mut().poll(cx) {
+            Poll::Pending if give_up() => Poll::Ready(read.as_mut().cancel()),
+            read => read,
+        })
+        .await;
+        let received = match result {
+            StreamResult::Complete(_) => Received::Bytes,
+            StreamResult::Cancelled => Received::Nothing,
+            StreamResult::Dropped => Received::Over,
+        };
+        (received, buffer)
     }
 
-    async fn receive_now(&mut self, buffer: Vec<u8>) -> (Option<Received>, Vec<u8>) {
-        let (result, buffer) = {
-            let mut read = pin!(self.stream.read(buffer));
-            poll_fn(|cx| {
-                Poll::Ready(match read.as_mut().poll(cx) {
-                    Poll::Ready(done) => done,
-                    Poll::Pending => read.as_mut().cancel(),
-                })
-            })
-            .await
-        };
-        match result {
-            StreamResult::Cancelled => (None, buffer),
-            result => (Some(self.received(result).await), buffer),
+    async fn outcome(&mut self) -> Result<(), ErrorCode> {
+        match self.result.take() {
+            Some(result) => result.await,
+            None => Ok(()),
         }
     }
 }

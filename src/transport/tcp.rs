@@ -38,7 +38,7 @@ pub(crate) fn open(
     let task = connection.clone();
     executor::detach(async move {
         let (source, sink) = split(&socket);
-        task.run(source, sink).await;
+        task.clone().run(source, sink).await;
         drop(socket);
         task.finished();
         closed();

@@ -27,8 +27,8 @@ checks! {
     ss7_an_empty_list_of_hosts_is_refused
     ss9_an_address_in_use_fails_the_whole_call_and_leaves_nothing_open
     ss10_a_port_out_of_range_is_refused_and_digits_are_a_port
-    ss11_an_address_still_held_by_old_connections_can_be_bound
-    ss12_what_wasi_cannot_do_is_not_supported_and_not_ignored
+    ss11_an_address_still_held_by_old_connections_can_be_bound_unless_reuse_is_off
+    ss12_a_port_is_shared_where_both_servers_ask_for_it
     ss13_a_server_that_does_not_serve_yet_is_bound_and_refuses
     a_slow_callback_holds_up_nobody
     sv1_the_sockets_are_its_addresses_and_none_once_closed
@@ -264,7 +264,9 @@ async fn ss10_a_port_out_of_range_is_refused_and_digits_are_a_port(_: &Ground) {
     assert!(server.sockets()[0].port().unwrap() > 0);
 }
 
-async fn ss11_an_address_still_held_by_old_connections_can_be_bound(_: &Ground) {
+async fn ss11_an_address_still_held_by_old_connections_can_be_bound_unless_reuse_is_off(
+    _: &Ground,
+) {
     let (server, port, taken) = handing("127.0.0.1").await;
     let (reader, _writer) = client(port, &taken).await;
     // The side that closes first keeps the address for a while.
@@ -272,20 +274,27 @@ async fn ss11_an_address_still_held_by_old_connections_can_be_bound(_: &Ground) 
     assert_eq!(reader.read(1).await.unwrap(), "");
     server.close();
     server.wait_closed().await;
+    let strict = ServerOptions::new().reuse_address(false);
+    let refused = strict.start_server(|_, _| {}, "127.0.0.1", port).await;
+    assert_eq!(failed(refused).1, ErrorCode::AddressInUse);
     let again = start_server(|_, _| {}, "127.0.0.1", port).await.unwrap();
     assert_eq!(again.sockets()[0].port(), Some(port));
 }
 
-async fn ss12_what_wasi_cannot_do_is_not_supported_and_not_ignored(_: &Ground) {
-    for options in [
-        ServerOptions::new().reuse_port(true),
-        ServerOptions::new().reuse_address(false),
-    ] {
-        let refused = options.start_server(|_, _| {}, "127.0.0.1", 0).await;
-        assert!(matches!(refused, Err(ListenError::NotSupported(why)) if why.contains("reuse")));
+async fn ss12_a_port_is_shared_where_both_servers_ask_for_it(_: &Ground) {
+    let (sharing, alone) = (ServerOptions::new().reuse_port(true), ServerOptions::new());
+    for (first, second) in [(&sharing, &alone), (&alone, &sharing)] {
+        let server = first.start_server(|_, _| {}, "127.0.0.1", 0).await.unwrap();
+        let port = server.sockets()[0].port().unwrap();
+        let refused = second.start_server(|_, _| {}, "127.0.0.1", port).await;
+        assert_eq!(failed(refused).1, ErrorCode::AddressInUse);
     }
-    let options = ServerOptions::new().reuse_port(false).reuse_address(true).keep_alive(true);
-    options.start_server(|_, _| {}, "127.0.0.1", 0).await.unwrap();
+    for hosts in ["127.0.0.1", "::1", ""] {
+        let server = sharing.start_server(|_, _| {}, hosts, 0).await.unwrap();
+        let port = server.sockets()[0].port().unwrap();
+        let other = sharing.start_server(|_, _| {}, hosts, port).await.unwrap();
+        assert_eq!(other.sockets(), server.sockets());
+    }
 }
 
 async fn ss13_a_server_that_does_not_serve_yet_is_bound_and_refuses(_: &Ground) {

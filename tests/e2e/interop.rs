@@ -251,6 +251,8 @@ fn ss17_sockets_of_a_linked_programs_own_are_adopted_and_wrong_ones_refused() {
     guest.signal("INT");
     let refused = "family, proto, flags, local address and happy eyeballs are for making a \
                    connection; leave them out to adopt one";
+    let finding = "family, flags, reuse-address and reuse-port are for finding and binding an \
+                   address; leave them out to adopt a socket";
     assert_eq!(
         guest.end().stdout,
         format!(
@@ -258,7 +260,8 @@ fn ss17_sockets_of_a_linked_programs_own_are_adopted_and_wrong_ones_refused() {
 the socket is not connected
 {refused}
 the socket has to be bound and not listening yet
-family and flags are for finding an address; leave them out to adopt a socket
+{finding}
+{finding}
 visit
 "
         )

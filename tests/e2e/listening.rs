@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use socket2::SockRef;
 
-use crate::support::{Ended, PATIENCE, Process, component, run};
+use crate::support::{Ended, PATIENCE, Process, component, run, run_apart};
 
 const FORMS: [&str; 2] = ["", "-wit"];
 const ANYWHERE: &str = "--allow-listen=tcp://127.0.0.1:*";
@@ -134,26 +134,12 @@ fn l41_connections_that_are_gone_before_they_are_accepted_disturb_nobody() {
 /// Runs the program on a machine of its own that has no IPv6, if this one can
 /// make one.
 fn without_ipv6(form: &str, hosts: &[&str]) -> Option<Ended> {
-    let script = "
-        ip link set lo up && echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6 || exit 77
-        exec \"$0\" \"$@\"";
-    let mut command = Command::new("unshare");
-    command
-        .args(["--user", "--map-root-user", "--net", "bash", "-c", script])
-        .arg(env!("CARGO_BIN_EXE_asyncio-streams"))
-        .args([
-            "run",
-            "--allow-listen=tcp://*:*",
-            "--allow-listen=tcp://localhost:*",
-        ])
-        .arg(component(&format!("listens{form}")))
-        .args(hosts);
-    let ended = Process::start(command).end();
-    let refused = ended.code == Some(77) || ended.stderr.starts_with("unshare:");
-    if refused {
-        eprintln!("not checked: no network namespaces here: {}", ended.stderr);
-    }
-    (!refused).then_some(ended)
+    let script = "echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6";
+    let flags = [
+        "--allow-listen=tcp://*:*",
+        "--allow-listen=tcp://localhost:*",
+    ];
+    run_apart(script, &flags, &format!("listens{form}"), hosts)
 }
 
 #[test]

@@ -13,7 +13,8 @@ use wit_parser::{
 
 use crate::support::{component, workspace};
 
-const PACKAGE: &str = "asyncio:streams";
+/// Ours.
+const PACKAGES: [&str; 2] = ["asyncio:streams", "asyncio:host"];
 
 // The WIT package
 
@@ -21,6 +22,17 @@ fn package() -> (Resolve, PackageId) {
     let mut resolve = Resolve::default();
     let (package, _) = resolve.push_dir(workspace().join("wit")).unwrap();
     (resolve, package)
+}
+
+fn packages() -> (Resolve, [PackageId; 2]) {
+    let (resolve, _) = package();
+    let named = |name: &&str| {
+        let mut packages = resolve.packages.iter();
+        let found = packages.find(|(_, it)| it.name.to_string().starts_with(&format!("{name}@")));
+        found.unwrap().0
+    };
+    let packages = PACKAGES.each_ref().map(named);
+    (resolve, packages)
 }
 
 /// Collects what lacks its documentation or its version.
@@ -115,7 +127,7 @@ fn undocumented(resolve: &Resolve, package: PackageId) -> (Vec<String>, usize) {
         check.item(name, &world.docs, &world.stability);
         for (key, item) in world.imports.iter().chain(&world.exports) {
             let item_name = resolve.name_world_key(key);
-            if item_name.starts_with(PACKAGE) {
+            if item_name.starts_with("asyncio:") {
                 check.since(&format!("{name}: {item_name}"), item.stability(resolve));
             }
         }
@@ -124,11 +136,13 @@ fn undocumented(resolve: &Resolve, package: PackageId) -> (Vec<String>, usize) {
 }
 
 #[test]
-fn everything_in_the_package_is_documented_and_has_a_version() {
-    let (resolve, package) = package();
-    let (missing, seen) = undocumented(&resolve, package);
-    assert_eq!(missing, Vec::<String>::new());
-    assert!(seen > 200, "only {seen} items were seen");
+fn everything_in_the_packages_is_documented_and_has_a_version() {
+    let (resolve, packages) = packages();
+    for (package, least) in packages.into_iter().zip([200, 6]) {
+        let (missing, seen) = undocumented(&resolve, package);
+        assert_eq!(missing, Vec::<String>::new());
+        assert!(seen >= least, "only {seen} items were seen");
+    }
 }
 
 #[test]
@@ -173,9 +187,10 @@ fn whatever_lacks_its_documentation_or_its_version_is_found() {
 
 #[test]
 fn worlds_hold_interfaces_only() {
-    let (resolve, package) = package();
-    assert!(!resolve.packages[package].worlds.is_empty());
-    for (name, id) in &resolve.packages[package].worlds {
+    let (resolve, packages) = packages();
+    let worlds = packages.map(|package| &resolve.packages[package].worlds);
+    assert!(worlds.iter().all(|worlds| !worlds.is_empty()));
+    for (name, id) in worlds.into_iter().flatten() {
         let world = &resolve.worlds[*id];
         for (key, item) in world.imports.iter().chain(&world.exports) {
             let item_name = resolve.name_world_key(key);
@@ -192,10 +207,12 @@ fn worlds_hold_interfaces_only() {
 }
 
 #[test]
-fn the_package_has_the_version_of_the_crate() {
-    let (resolve, package) = package();
-    let name = resolve.packages[package].name.to_string();
-    assert_eq!(name, format!("{PACKAGE}@{}", env!("CARGO_PKG_VERSION")));
+fn the_packages_have_the_version_of_the_crate() {
+    let (resolve, packages) = packages();
+    for (package, name) in packages.into_iter().zip(PACKAGES) {
+        let found = resolve.packages[package].name.to_string();
+        assert_eq!(found, format!("{name}@{}", env!("CARGO_PKG_VERSION")));
+    }
 }
 
 #[test]
@@ -226,10 +243,10 @@ fn the_wasi_packages_are_of_the_version_that_guests_are_built_with() {
         .split_once("+wasi-")
         .unwrap();
 
-    let (resolve, package) = package();
+    let (resolve, ours) = packages();
     let mut names = BTreeSet::new();
     for (id, dependency) in &resolve.packages {
-        if id != package {
+        if !ours.contains(&id) {
             assert_eq!(dependency.name.version.as_ref().unwrap().to_string(), wasi);
             names.insert(format!(
                 "{}:{}",
@@ -297,27 +314,37 @@ fn set(names: &[&str]) -> BTreeSet<String> {
 }
 
 #[test]
-fn the_streams_component_imports_nothing_but_sockets_and_a_clock() {
-    let surface = Surface::of("streams-tcp");
-    assert_eq!(
-        surface.imports,
-        set(&[
-            "wasi:clocks/monotonic-clock",
-            "wasi:clocks/types",
-            "wasi:sockets/ip-name-lookup",
-            "wasi:sockets/types",
-        ])
-    );
-    assert_eq!(
-        surface.exports,
-        set(&[
-            "asyncio:streams/adopt",
-            "asyncio:streams/server",
-            "asyncio:streams/ssl",
-            "asyncio:streams/streams",
-            "asyncio:streams/types",
-        ])
-    );
+fn the_streams_component_imports_nothing_but_sockets_a_clock_and_in_full_what_the_host_adds() {
+    let wasi = set(&[
+        "wasi:clocks/monotonic-clock",
+        "wasi:clocks/types",
+        "wasi:sockets/ip-name-lookup",
+        "wasi:sockets/types",
+    ]);
+    let full = &wasi | &set(&["asyncio:host/tcp-options"]);
+    for (variant, imports) in [("streams-tcp", wasi), ("streams-full", full)] {
+        let surface = Surface::of(variant);
+        assert_eq!(surface.imports, imports, "{variant}");
+        assert_eq!(
+            surface.exports,
+            set(&[
+                "asyncio:streams/adopt",
+                "asyncio:streams/server",
+                "asyncio:streams/ssl",
+                "asyncio:streams/streams",
+                "asyncio:streams/types",
+            ])
+        );
+        // As the package says of it.
+        let (resolve, package) = package();
+        let (imports, exports) = names(&resolve, resolve.packages[package].worlds[variant]);
+        let unversioned = |names: Vec<String>| -> BTreeSet<String> {
+            let names = names.iter().filter_map(|name| name.split_once('@'));
+            names.map(|(name, _)| name.to_owned()).collect()
+        };
+        assert_eq!(surface.imports, unversioned(imports), "{variant}");
+        assert_eq!(surface.exports, unversioned(exports), "{variant}");
+    }
 }
 
 #[test]
@@ -355,13 +382,18 @@ fn a_composed_guest_has_no_socket_unless_it_brings_its_own() {
     }
 }
 
+/// The linked guests that ask for more than WASI's sockets can do.
+const OPTIONS: [&str; 4] = ["adopts", "functions", "shares", "tcp-options"];
+
 #[test]
-fn a_static_program_imports_nothing_but_wasi() {
+fn a_static_program_imports_nothing_but_wasi_unless_it_asks_for_more() {
     for name in guests()
         .union(&examples())
         .filter(|name| !name.ends_with("-wit"))
     {
-        let surface = Surface::of(name);
+        let mut surface = Surface::of(name);
+        let asks = surface.imports.remove("asyncio:host/tcp-options");
+        assert_eq!(asks, OPTIONS.contains(&name.as_str()), "{name}");
         let allowed = set(&["wasi:cli", "wasi:clocks", "wasi:sockets"]);
         assert!(
             surface.packages().is_subset(&allowed),

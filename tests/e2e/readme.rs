@@ -119,7 +119,15 @@ fn every_command_line_is_one_that_exists() {
                     .any(|line| format!("{line} ").starts_with(&start));
                 assert!(known, "cargo xtask {subcommand}");
             }
-            ["asyncio-streams", "compose", _, "-o", _] => {}
+            [
+                "asyncio-streams",
+                "compose",
+                "--streams-component",
+                "tcp",
+                _,
+                "-o",
+                _,
+            ] => {}
             ["asyncio-streams", ref args @ ..] => assert_parses(args),
             _ => panic!("nothing tests {command:?}"),
         }

@@ -64,7 +64,8 @@ impl Package {
     fn version(mut self, version: &'static str) -> Package {
         for file in fs::read_dir(self.folder.path()).unwrap() {
             let path = file.unwrap().path();
-            if path.is_file() {
+            // The host's package has a version of its own.
+            if path.is_file() && !path.ends_with("host.wit") {
                 let text = fs::read_to_string(&path).unwrap();
                 let name = "package asyncio:streams@";
                 let (before, after) = (format!("{name}0.1.0;"), format!("{name}{version};"));

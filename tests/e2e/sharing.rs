@@ -35,6 +35,12 @@ impl Observer for Listening {
 
 impl Guest {
     fn start(name: &str, listeners: &SharedListeners, rules: &[&str], port: u16) -> Guest {
+        let args = [name, "127.0.0.1", &port.to_string()];
+        Guest::with_args(&args, listeners, rules)
+    }
+
+    /// The first argument names the program.
+    fn with_args(args: &[&str], listeners: &SharedListeners, rules: &[&str]) -> Guest {
         let mut policy = Policy::new();
         for rule in rules {
             policy.allow_listen(rule.parse().unwrap());
@@ -45,11 +51,9 @@ impl Guest {
             .observer(Listening(told))
             .shared_listeners(listeners)
             .build();
-        let wasi = WasiCtx::builder()
-            .args(&[name, "127.0.0.1", &port.to_string()])
-            .build();
+        let wasi = WasiCtx::builder().args(args).build();
         let runner = Runner::new(ctx, wasi);
-        let program = std::fs::read(component(name)).unwrap();
+        let program = std::fs::read(component(args[0])).unwrap();
         Guest {
             stop: runner.stop_handle(),
             stats: runner.stats(),
@@ -158,4 +162,32 @@ fn without_sharing_an_address_in_use_is_in_use() {
     let report = second.thread.join().unwrap();
     assert!(matches!(report.exit, Exit::Failure), "{report:?}");
     assert!(matches!(first.stop().exit, Exit::Success));
+}
+
+/// With the port reused, so that other processes can have it as well.
+fn reusing(name: &str, listeners: &SharedListeners, rules: &[&str], port: u16) -> Guest {
+    let args = ["shares", name, "127.0.0.1", &port.to_string()];
+    Guest::with_args(&args, listeners, rules)
+}
+
+#[test]
+fn a_guest_that_reuses_a_port_needs_a_rule_that_names_it_whoever_shares_it() {
+    let listeners = SharedListeners::new();
+    let first = reusing("first", &listeners, &[ANYWHERE], 0);
+    let address = first.address();
+    let denied = reusing("denied", &listeners, &[ANYWHERE], address.port());
+    let report = denied.thread.join().unwrap();
+    assert!(matches!(report.exit, Exit::Failure), "{report:?}");
+    assert_eq!(report.stats.denied_total, 1);
+
+    let rule = format!("tcp://{address}");
+    let second = reusing("second", &listeners, &[&rule], address.port());
+    second.listens();
+    assert!(matches!(first.stop().exit, Exit::Success));
+    let mut answer = String::new();
+    let mut client = TcpStream::connect(address).unwrap();
+    client.read_to_string(&mut answer).unwrap();
+    assert_eq!(answer, "second");
+    assert!(matches!(second.stop().exit, Exit::Success));
+    assert!(is_refused(address));
 }

@@ -70,16 +70,19 @@ fn write_noise(mut connection: TcpStream, bytes: usize, written: &AtomicUsize) {
     }
 }
 
-/// What `--stats` says about memory.
-fn memory_peak(ended: &Ended) -> u64 {
-    let (_, rest) = ended.stderr.split_once("memory-peak=").expect("--stats");
+/// A figure of `--stats`.
+fn figure(ended: &Ended, name: &str) -> u64 {
+    let start = format!(" {name}=");
+    let (_, rest) = ended.stderr.split_once(&start).expect("--stats");
     rest.split_whitespace().next().unwrap().parse().unwrap()
 }
 
 fn assert_small(ended: &Ended, printed: &str, limit: u64) {
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert_eq!(ended.stdout, format!("{printed} {BYTES}\n"));
-    let peak = memory_peak(ended);
+    let total = figure(ended, &format!("bytes-{printed}-total"));
+    assert!(total >= BYTES as u64, "{total} bytes {printed}");
+    let peak = figure(ended, "memory-peak");
     println!("{printed}: memory peak {peak}");
     assert!(peak < limit, "{peak} bytes of memory");
 }

@@ -33,10 +33,10 @@ usage: cargo xtask COMMAND
       N (20000) random scripts over real sockets with CPython's asyncio and with
       ours, every result compared; the seed makes a run that failed repeatable
   bench [--rounds N] [--quick] [--case NAME]... [--peer NAME]... [--command FILE]
-      ours beside an epoll loop, tokio, uvloop and CPython, in N (5) rounds: tables
-      and targets on standard output and in benches/results.md (with fewer rounds or
-      other options, in target/bench); takes about 12 minutes, in which nothing
-      else should run
+      ours beside an epoll loop, tokio, tokio on WASI 0.2, uvloop and CPython, in
+      N (5) rounds: tables and targets on standard output and in
+      benches/results.md (with fewer rounds or other options, in target/bench);
+      takes about 13 minutes, in which nothing else should run
         --quick         one short round of everything: a minute
         --case NAME     only the cases whose names start so
         --peer NAME     only this peer

@@ -1,14 +1,16 @@
 //! `cargo xtask bench`: ours beside its peers, measured in turn.
 //!
 //! For each case all servers run, each at rest but for the one that the load
-//! generator talks to; they take turns, round by round, so that whatever else
-//! happens on the machine happens to all of them. Servers have one core, the load
-//! generator another.
+//! generator talks to; they take turns, round by round, in an order that changes,
+//! so that whatever else happens on the machine happens to all of them. Servers
+//! have one core, the load generator another.
 
 mod cases;
+mod cores;
 mod figures;
 mod machine;
 mod measure;
+mod order;
 mod page;
 mod peers;
 mod plot;
@@ -16,6 +18,7 @@ mod programs;
 mod server;
 mod tables;
 mod targets;
+mod wasip2;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -28,9 +31,11 @@ use crate::progress::seconds;
 use crate::workspace::Workspace;
 
 use cases::{CASES, Case, Work};
+use cores::Cores;
 use figures::{Figures, Results};
-use machine::{Cores, Machine};
+use machine::Machine;
 use measure::Bench;
+use order::order;
 use page::Page;
 use peers::Peer;
 use programs::Programs;
@@ -94,10 +99,11 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> 
     let programs = Programs::build(workspace, &peers, options.command.as_deref())?;
     let mut problems = programs.problems.clone();
     peers.retain(|peer| !programs.lacks(*peer));
-    let machine = Machine::look(&programs)?;
+    let cores = Cores::allowed()?;
+    let machine = Machine::look(&programs, cores)?;
     let bench = Bench {
         programs: &programs,
-        cores: Cores::allowed()?,
+        cores,
         quick: options.quick,
     };
 
@@ -125,6 +131,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> 
         machine: &machine,
         results: &results,
         problems: &problems,
+        notes: &programs.notes,
         rounds: options.rounds(),
         quick: options.quick,
         elapsed: started.elapsed(),
@@ -153,29 +160,29 @@ fn measure_case(
     results: &mut Results,
     problems: &mut Vec<String>,
 ) {
-    let mut samples: BTreeMap<Peer, Vec<Figures>> = BTreeMap::new();
-    let mut servers = BTreeMap::new();
-    let mut fail = |peer: Peer, error: anyhow::Error| {
-        let problem = format!("{}, {}: {error:#}", case.name, peer.name());
+    let mut fail = |peer: Peer, when: &str, error: anyhow::Error| {
+        let problem = format!("{}, {}, {when}: {error:#}", case.name, peer.name());
         eprintln!("    {problem}");
         problems.push(problem);
     };
     let mut players: Vec<Peer> = Vec::new();
+    let mut servers = BTreeMap::new();
     for peer in peers.iter().copied().filter(|peer| case.is_for(*peer)) {
-        if case.work.needs_a_fresh_server() {
-            players.push(peer);
-            continue;
-        }
         match bench.start(peer, case) {
             Ok(server) => {
-                servers.insert(peer, server);
                 players.push(peer);
+                // One that each round starts again was started to be in the cache.
+                if !case.work.needs_a_fresh_server() {
+                    servers.insert(peer, server);
+                }
             }
-            Err(error) => fail(peer, error),
+            Err(error) => fail(peer, "starting it", error),
         }
     }
+    let mut samples: BTreeMap<Peer, Vec<Figures>> = BTreeMap::new();
     for round in 0..rounds {
-        players.retain(|&peer| {
+        let order = order(&players, round as usize);
+        for &peer in &order {
             let measured = match (servers.get(&peer), case.work) {
                 (Some(server), _) => bench.load(server, case),
                 (None, Work::Start) => bench.start_time(peer, case),
@@ -186,16 +193,15 @@ fn measure_case(
             match measured {
                 Ok(figures) => samples.entry(peer).or_default().push(figures),
                 Err(error) => {
-                    // What one round has shown is no median.
+                    // What some rounds have shown is no median.
                     samples.remove(&peer);
-                    fail(peer, error);
-                    return false;
+                    players.retain(|player| *player != peer);
+                    fail(peer, &format!("round {}", round + 1), error);
                 }
             }
-            true
-        });
-        let done = players.iter().map(|peer| peer.name()).collect::<Vec<_>>();
-        eprintln!("    round {} of {rounds}: {}", round + 1, done.join(", "));
+        }
+        let order: Vec<_> = order.into_iter().map(Peer::name).collect();
+        eprintln!("    round {} of {rounds}: {}", round + 1, order.join(", "));
     }
     for (peer, samples) in samples {
         results.insert((case.name, peer), figures::medians(&samples));

@@ -45,14 +45,14 @@ pub(crate) fn component(module: &Path, folder: &Path, name: &str) -> Result<Enco
 }
 
 /// Removes components that were made here before and are no longer among `names`.
-pub(crate) fn prune(folder: &Path, names: &[String]) -> Result<()> {
+pub(crate) fn prune(folder: &Path, names: &[&str]) -> Result<()> {
     let Ok(stamps) = std::fs::read_dir(folder.join(STAMPS)) else {
         return Ok(());
     };
     for file in stamps {
         let file = file?;
         let name = file.file_name().to_string_lossy().into_owned();
-        if names.contains(&name) || name.starts_with('.') {
+        if names.contains(&name.as_str()) || name.starts_with('.') {
             continue;
         }
         match std::fs::remove_file(folder.join(format!("{name}.wasm"))) {
@@ -148,7 +148,7 @@ mod tests {
         for name in ["old", "new"] {
             component(&module, &folder, name)?;
         }
-        prune(&folder, &["new".to_owned()])?;
+        prune(&folder, &["new"])?;
         assert!(!folder.join("old.wasm").exists());
         assert!(folder.join("new.wasm").exists() && folder.join("foreign.wasm").exists());
         std::fs::remove_dir_all(&folder)?;

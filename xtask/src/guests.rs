@@ -14,8 +14,9 @@ use crate::progress::Step;
 use crate::toolchain::Toolchain;
 use crate::workspace::Workspace;
 
-/// The streams component's name under target/components.
-const STREAMS: &str = "streams-tcp";
+/// The streams component's variants: the name under target/components, and the
+/// feature that makes it.
+const STREAMS: [(&str, &str); 2] = [("streams-tcp", "component"), ("streams-full", "full")];
 
 const MESSAGES: [&str; 2] = ["--message-format", "json-render-diagnostics"];
 
@@ -29,32 +30,40 @@ struct Module {
 
 /// Builds every component of this repository into target/components.
 pub(crate) fn build_all(workspace: &Workspace, toolchain: &Toolchain) -> Result<()> {
-    let mut components = streams(workspace, toolchain)?;
-    components.extend(programs(workspace, toolchain)?);
-    let mut names: Vec<_> = components
-        .iter()
-        .map(|module| module.name.clone())
-        .collect();
+    let folder = workspace.components();
+    let mut changed = 0_usize;
+    let mut encode = |name: &str, path: &Path| -> Result<()> {
+        changed += usize::from(encode::component(path, &folder, name)?.changed);
+        Ok(())
+    };
+    // Both variants have the same file name: the first is encoded before there
+    // is a second.
+    for (name, feature) in STREAMS {
+        encode(name, &streams(workspace, toolchain, name, feature)?)?;
+    }
+    let programs = programs(workspace, toolchain)?;
+    let own = programs.iter().map(|module| module.name.as_str());
+    let mut names: Vec<_> = own.chain(STREAMS.map(|(name, _)| name)).collect();
     names.sort_unstable();
     if let Some([name, _]) = names.array_windows().find(|[one, next]| one == next) {
         bail!("two guests are called `{name}`: rename one");
     }
-    let folder = workspace.components();
-    let mut changed = 0_usize;
-    for module in &components {
-        changed += usize::from(encode::component(&module.path, &folder, &module.name)?.changed);
+    for module in &programs {
+        encode(&module.name, &module.path)?;
     }
     encode::prune(&folder, &names)?;
     let place = workspace.relative(&folder).display();
-    eprintln!(
-        "    {} components in {place}, {changed} new",
-        components.len()
-    );
+    eprintln!("    {} components in {place}, {changed} new", names.len());
     Ok(())
 }
 
-/// The library with its WIT exports, as one module.
-fn streams(workspace: &Workspace, toolchain: &Toolchain) -> Result<Vec<Module>> {
+/// The library with its WIT exports, as one module: where that lies.
+fn streams(
+    workspace: &Workspace,
+    toolchain: &Toolchain,
+    name: &str,
+    feature: &str,
+) -> Result<PathBuf> {
     let mut command = toolchain.cargo("rustc")?;
     command
         .args([
@@ -64,23 +73,16 @@ fn streams(workspace: &Workspace, toolchain: &Toolchain) -> Result<Vec<Module>> 
             "--crate-type",
             "cdylib",
         ])
-        .args(["--features", "component", "--profile", "guest"])
+        .args(["--features", feature, "--profile", "guest"])
         .args(MESSAGES)
         .arg("--target-dir")
         .arg(workspace.guests())
         .current_dir(workspace.root());
-    let messages = Step::new("building the streams component").capture(&mut command)?;
-    let mut built = modules(&messages, workspace.root());
-    if built.len() != 1 {
-        bail!(
-            "cargo made {} modules of the streams component, not one",
-            built.len()
-        );
+    let messages = Step::new(format!("building {name}")).capture(&mut command)?;
+    match <[Module; 1]>::try_from(modules(&messages, workspace.root())) {
+        Ok([module]) => Ok(module.path),
+        Err(built) => bail!("cargo made {} modules of {name}, not one", built.len()),
     }
-    for module in &mut built {
-        STREAMS.clone_into(&mut module.name);
-    }
-    Ok(built)
 }
 
 /// The examples and the tests' guests.

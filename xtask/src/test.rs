@@ -13,11 +13,8 @@ use crate::process::{cargo, output_of};
 use crate::progress::{Step, seconds};
 use crate::python;
 use crate::setup;
-use crate::toolchain::{TARGET, Toolchain, has_target};
+use crate::toolchain::{TARGET, Toolchain, WASIP2, has_target};
 use crate::workspace::{NATIVE, Workspace};
-
-/// The target of guests written with all of std, for which the library compiles too.
-const WASIP2: &str = "wasm32-wasip2";
 
 /// The programs that tests talk to.
 const TOOLS: [Tool; 3] = [
@@ -99,7 +96,7 @@ impl Checks<'_> {
     }
 
     /// The library as guests link it, with its examples and the tests' guests,
-    /// then as the streams component.
+    /// then as the variants of the streams component.
     fn lint_guests(&self) -> Result<()> {
         if self.toolchain != Toolchain::Active {
             eprintln!("==> not linting guests: clippy belongs to a toolchain without {TARGET}");
@@ -108,10 +105,16 @@ impl Checks<'_> {
         let programs = ["--package", "guests", "--lib", "--bins", "--examples"];
         Step::new("linting the library, the examples and the guests for WebAssembly")
             .run(self.guest_clippy(&programs)?.args(["--", "-D", "warnings"]))?;
-        Step::new("linting the streams component").run(
-            self.guest_clippy(&["--lib", "--features", "component"])?
-                .args(["--", "-D", "warnings"]),
-        )
+        for variant in ["component", "full"] {
+            Step::new(format!(
+                "linting the streams component with feature {variant}"
+            ))
+            .run(
+                self.guest_clippy(&["--lib", "--features", variant])?
+                    .args(["--", "-D", "warnings"]),
+            )?;
+        }
+        Ok(())
     }
 
     /// In the guests' own profile and folder, whose macros are built already.
@@ -142,6 +145,7 @@ impl Checks<'_> {
         )
     }
 
+    /// Guests written with all of std may link the library too.
     fn check_wasip2(&self) -> Result<()> {
         if !has_target(WASIP2)? {
             eprintln!("==> not checking the library for {WASIP2}: the target is not installed");

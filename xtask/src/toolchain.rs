@@ -1,4 +1,4 @@
-//! The ways to compile for `wasm32-unknown-unknown`.
+//! The ways to compile for WebAssembly.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,6 +12,9 @@ use crate::progress::Step;
 
 /// What guests are compiled for.
 pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
+
+/// The target of programs written with all of std, over WASI 0.2.
+pub(crate) const WASIP2: &str = "wasm32-wasip2";
 
 /// Debian's compiler, and the sources of its standard library.
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
@@ -76,16 +79,7 @@ impl Toolchain {
         if let Ok(toolchain) = Self::installed() {
             return Ok(toolchain);
         }
-        if !is_on_path("rustup") {
-            bail!("there is no rustup");
-        }
-        let mut command = Command::new("rustup");
-        command
-            .args(["target", "add", TARGET])
-            .env_remove("RUST_BACKTRACE");
-        Step::new(format!("rustup target add {TARGET}"))
-            .limit(RUSTUP_LIMIT)
-            .run(&mut command)?;
+        add_target(TARGET)?;
         Self::installed()
     }
 
@@ -155,6 +149,23 @@ impl Toolchain {
         }
         Ok(command)
     }
+}
+
+/// Adds a target to the active toolchain, by rustup, unless it is there.
+pub(crate) fn add_target(target: &str) -> Result<()> {
+    if has_target(target)? {
+        return Ok(());
+    }
+    if !is_on_path("rustup") {
+        bail!("there is no rustup");
+    }
+    let mut command = Command::new("rustup");
+    command
+        .args(["target", "add", target])
+        .env_remove("RUST_BACKTRACE");
+    Step::new(format!("rustup target add {target}"))
+        .limit(RUSTUP_LIMIT)
+        .run(&mut command)
 }
 
 /// Whether the active toolchain has a standard library for `target`.

@@ -2,9 +2,18 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(target_os = "wasi")]
+#[path = "../listener.rs"]
+mod listener;
+
 use anyhow::Result;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+#[cfg(not(target_os = "wasi"))]
+use tokio::net::TcpListener;
+use tokio::net::TcpStream;
+
+#[cfg(target_os = "wasi")]
+use listener::TcpListener;
 
 /// What one read may bring: as much as asyncio's example reads.
 const CHUNK: usize = 64 << 10;

@@ -3,9 +3,18 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(target_os = "wasi")]
+#[path = "../listener.rs"]
+mod listener;
+
 use anyhow::Result;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::net::{TcpListener, TcpStream};
+#[cfg(not(target_os = "wasi"))]
+use tokio::net::TcpListener;
+use tokio::net::TcpStream;
+
+#[cfg(target_os = "wasi")]
+use listener::TcpListener;
 
 fn main() -> Result<()> {
     tokio::runtime::Builder::new_current_thread()

@@ -4,8 +4,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
-use asyncio_streams_host::{Ctx, Exit, RunReport, Runner, SharedListeners, StopHandle, engine};
+use asyncio_streams_host::{Ctx, Exit, RunReport, Runner, SharedListeners, StopHandle};
 use clap::Args;
+use wasmtime::{Engine, ProfilingStrategy};
 use wasmtime_wasi::WasiCtx;
 
 use super::grants::{self, Grants};
@@ -64,6 +65,11 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "N", default_value = "1")]
     workers: NonZeroUsize,
 
+    /// Write a map of the compiled functions to /tmp, so that Linux's `perf`
+    /// names those of the program
+    #[arg(long)]
+    perf_map: bool,
+
     /// Write at the end what the program had in use
     #[arg(long)]
     stats: bool,
@@ -90,7 +96,11 @@ impl RunArgs {
         let workers = self.workers.get();
         let wasi = (0..workers).map(|_| wasi_ctx(path, args, &self.env));
         let wasi = wasi.collect::<anyhow::Result<Vec<WasiCtx>>>()?;
-        let engine = engine().map_err(|error| anyhow!("{error:#}"))?;
+        let mut config = asyncio_streams_host::config();
+        if self.perf_map {
+            config.profiler(ProfilingStrategy::PerfMap);
+        }
+        let engine = Engine::new(&config).map_err(|error| anyhow!("{error:#}"))?;
         let component = self.compiling.load(&engine, path, &self.streams)?;
 
         let telling = Telling {

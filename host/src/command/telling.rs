@@ -50,6 +50,8 @@ fn tell_stats(stats: &StatsSnapshot) {
         listeners_open,
         sends_open,
         sockets_opened_total,
+        bytes_received_total,
+        bytes_sent_total,
         denied_total,
         memory_bytes,
         memory_peak,
@@ -60,6 +62,7 @@ fn tell_stats(stats: &StatsSnapshot) {
     say(format_args!(
         "stats: sockets-open={sockets_open} listeners-open={listeners_open} \
              sends-open={sends_open} sockets-opened-total={sockets_opened_total} \
+             bytes-received-total={bytes_received_total} bytes-sent-total={bytes_sent_total} \
              denied-total={denied_total} memory-bytes={memory_bytes} memory-peak={memory_peak} \
              table-len={table_len} concurrent-len={concurrent_len}"
     ));

@@ -15,22 +15,34 @@ use wac_graph::{CompositionGraph, EncodeOptions, PackageId, plug};
 pub use check::{Difference, Mismatch};
 pub use error::ComposeError;
 
+use crate::capabilities;
+
 /// What the streams component provides.
 const STREAMS: &str = "asyncio:streams/";
 
 /// What this project provides, in components or in the host.
 const OURS: &str = "asyncio:";
 
-/// The streams component that was built in, if one was.
+/// The streams component that was built in, if one was: the variant `full`, which
+/// imports WASI and [`asyncio:host`](crate::capabilities).
 #[must_use]
 pub fn builtin_streams() -> Option<&'static [u8]> {
-    let component: Option<&[u8]> = include!(concat!(env!("OUT_DIR"), "/streams.rs"));
+    let component: Option<&[u8]> = include!(concat!(env!("OUT_DIR"), "/streams-full.rs"));
+    component
+}
+
+/// The variant `tcp` of the streams component, if it was built in. It imports
+/// nothing but WASI: for programs that are to run in other hosts, too.
+#[must_use]
+pub fn builtin_streams_tcp() -> Option<&'static [u8]> {
+    let component: Option<&[u8]> = include!(concat!(env!("OUT_DIR"), "/streams-tcp.rs"));
     component
 }
 
 /// Makes a program that needs nothing from other components: encodes it if it
 /// is a core module, and composes it with the streams component if it imports
-/// `asyncio:streams`. A program that needs neither comes back as it is.
+/// `asyncio:streams`. A program that needs neither comes back as it is. What is
+/// left to the host is WASI and [`asyncio:host`](crate::capabilities).
 ///
 /// # Errors
 ///
@@ -43,12 +55,15 @@ pub fn prepare<'a>(
     let application = encode(program)?;
     let mut graph = CompositionGraph::new();
     let application_id = register(&mut graph, "application", &application)?;
-    let wanted = imports_of_ours(&graph, application_id);
+    let missing = imports_that_the_host_lacks(&graph, application_id);
+    let (wanted, others): (Vec<_>, Vec<_>) = missing
+        .into_iter()
+        .partition(|name| name.starts_with(STREAMS));
+    if let Some(capability) = others.into_iter().next() {
+        return Err(ComposeError::NoCapability(capability));
+    }
     if wanted.is_empty() {
         return Ok(application);
-    }
-    if let Some(capability) = wanted.iter().find(|name| !name.starts_with(STREAMS)) {
-        return Err(ComposeError::NoCapability(capability.clone()));
     }
     let Some(streams) = streams else {
         return Err(ComposeError::NoStreamsComponent(wanted));
@@ -97,12 +112,17 @@ fn register(
         .map_err(|error| invalid(error.to_string()))
 }
 
-fn imports_of_ours(graph: &CompositionGraph, package: PackageId) -> Vec<String> {
+/// Of our own interfaces those that only a component can provide, or nobody.
+fn imports_that_the_host_lacks(graph: &CompositionGraph, package: PackageId) -> Vec<String> {
     let world = graph[package].ty();
     let imports = &graph.types()[world].imports;
+    let has = |name: &str| {
+        let mut interfaces = capabilities::INTERFACES.iter();
+        interfaces.any(|interface| check::same_track(interface, name))
+    };
     imports
         .keys()
-        .filter(|name| name.starts_with(OURS))
+        .filter(|name| name.starts_with(OURS) && !has(name))
         .cloned()
         .collect()
 }
@@ -136,7 +156,7 @@ fn provides(
 fn check_nothing_left(composed: &[u8]) -> Result<(), ComposeError> {
     let mut graph = CompositionGraph::new();
     let id = register(&mut graph, "composed program", composed)?;
-    let left = imports_of_ours(&graph, id);
+    let left = imports_that_the_host_lacks(&graph, id);
     if left.is_empty() {
         Ok(())
     } else {

@@ -18,14 +18,23 @@ fn interfaces(version: &str, types: &str, streams: &str) -> String {
          interface streams {{ use types.{{error}}; {streams} }}
          world application {{ import streams; }}
          world library {{ export types; export streams; }}
-         world capability {{ import asyncio:host/tls; }}"
+         world capability {{ import streams; import asyncio:host/tls@0.1.0; }}
+         world options {{ import streams; import asyncio:host/tcp-options@0.1.3; }}
+         world later {{ import asyncio:host/tcp-options@0.2.0; }}"
     )
 }
 
 fn module(wit: &str, world: &str) -> Vec<u8> {
     let mut resolve = Resolve::default();
-    let host = "package asyncio:host; interface tls { connect: func(); }";
-    resolve.push_str("host.wit", host).unwrap();
+    for (version, interface) in [
+        ("0.1.0", "tls"),
+        ("0.1.3", "tcp-options"),
+        ("0.2.0", "tcp-options"),
+    ] {
+        let host =
+            format!("package asyncio:host@{version}; interface {interface} {{ reset: func(); }}");
+        resolve.push_str("host.wit", &host).unwrap();
+    }
     let package = resolve.push_str("test.wit", wit).unwrap();
     let world = resolve.select_world(&[package], Some(world)).unwrap();
     let abi = ManglingAndAbi::Legacy(wit_parser::LiftLowerAbi::Sync);
@@ -180,9 +189,21 @@ fn an_interface_that_the_streams_component_lacks_is_named() {
 
 #[test]
 fn a_capability_that_the_host_lacks_is_named() {
-    let component = component(&interfaces("0.1.0", TYPES, READER), "capability");
-    let error = prepare(&component, Some(&library())).unwrap_err();
-    assert!(error.to_string().contains("asyncio:host/tls"), "{error}");
+    for (world, interface) in [
+        ("capability", "asyncio:host/tls@0.1.0"),
+        ("later", "asyncio:host/tcp-options@0.2.0"),
+    ] {
+        let component = component(&interfaces("0.1.0", TYPES, READER), world);
+        let error = prepare(&component, Some(&library())).unwrap_err();
+        assert!(error.to_string().contains(interface), "{error}");
+    }
+}
+
+#[test]
+fn a_capability_that_the_host_has_is_left_to_it() {
+    let component = component(&interfaces("0.1.0", TYPES, READER), "options");
+    let composed = prepare(&component, Some(&library())).unwrap();
+    assert_eq!(imports(&composed), ["asyncio:host/tcp-options@0.1.3"]);
 }
 
 #[test]

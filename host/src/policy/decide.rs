@@ -2,7 +2,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
-use super::{Grants, HostName, HostPattern, Policy, Rule, Special};
+use super::{Grants, HostName, HostPattern, ListenRule, Policy, PortPattern, Rule, Special};
 
 /// What a guest wants an address for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -14,6 +14,8 @@ pub enum Use {
     /// Listen on it: the address asked for, so with port 0 where the system
     /// picks one, and unspecified when the socket was not bound before.
     Listen,
+    /// Bind to it although somebody else may have it, who shares it.
+    Share,
 }
 
 /// The answer to a guest's wish.
@@ -40,6 +42,8 @@ pub enum DenyReason {
     Expired(HostName),
     /// A deny rule, as written.
     DenyRule(String),
+    /// The port may be somebody else's, and no rule names this very port.
+    SharedPort,
     /// The guest has as many sockets as it may.
     SocketLimit(usize),
     /// The guest may have so many bytes of memory.
@@ -56,6 +60,7 @@ impl DenyReason {
             Self::Special(_) => "special-range",
             Self::Expired(_) => "expired",
             Self::DenyRule(_) => "deny-rule",
+            Self::SharedPort => "shared-port",
             Self::SocketLimit(_) => "socket-limit",
             Self::MemoryLimit(_) => "memory-limit",
         }
@@ -72,6 +77,7 @@ impl fmt::Display for DenyReason {
             }
             Self::Expired(name) => write!(f, "{name} was looked up too long ago"),
             Self::DenyRule(rule) => write!(f, "denied by {rule}"),
+            Self::SharedPort => f.write_str("sharing needs a rule with this very port"),
             Self::SocketLimit(limit) => write!(f, "limit of {limit} sockets"),
             Self::MemoryLimit(limit) => write!(f, "limit of {} KiB", limit / 1024),
         }
@@ -93,6 +99,7 @@ impl Policy {
         let outcome = match usage {
             Use::Connect => self.connecting(ip, address.port(), grants, now),
             Use::Bind | Use::Listen => self.listening(ip, address.port()),
+            Use::Share => self.sharing(ip, address.port()),
         };
         outcome.map_or_else(Decision::Deny, |()| Decision::Allow)
     }
@@ -187,26 +194,45 @@ impl Policy {
     }
 
     fn listening(&self, ip: IpAddr, port: u16) -> Result<(), DenyReason> {
-        let covers = |rule: &Rule| match &rule.host {
-            HostPattern::Network(own) if ip.is_unspecified() => {
-                own.contains(&ip) && own.prefix_len() == own.max_prefix_len()
-            }
-            HostPattern::Name(_) | HostPattern::Suffix(_) => ip.is_loopback(),
-            host => contains(host, ip),
-        };
-        for rule in &self.deny_listen {
-            if rule.0.port.covers(port) && (contains(&rule.0.host, ip) || covers(&rule.0)) {
+        for ListenRule(rule) in &self.deny_listen {
+            if rule.port.covers(port) && (contains(&rule.host, ip) || is_local(&rule.host, ip)) {
                 return Err(DenyReason::DenyRule(format!("--deny-listen {rule}")));
             }
         }
         let mut reason = DenyReason::NoRule;
-        for rule in self.allow_listen.iter().filter(|rule| covers(&rule.0)) {
-            if rule.0.port.covers(port) {
+        for rule in self.allowed_to_listen(ip) {
+            if rule.port.covers(port) {
                 return Ok(());
             }
             reason = DenyReason::OtherPort(None);
         }
         Err(reason)
+    }
+
+    fn sharing(&self, ip: IpAddr, port: u16) -> Result<(), DenyReason> {
+        self.listening(ip, port)?;
+        let named = PortPattern::One(port);
+        let mut rules = self.allowed_to_listen(ip);
+        rules
+            .any(|rule| rule.port == named)
+            .then_some(())
+            .ok_or(DenyReason::SharedPort)
+    }
+
+    fn allowed_to_listen(&self, ip: IpAddr) -> impl Iterator<Item = &Rule> {
+        let rules = self.allow_listen.iter().map(ListenRule::rule);
+        rules.filter(move |rule| is_local(&rule.host, ip))
+    }
+}
+
+/// Whether a pattern of a listen rule covers the address.
+fn is_local(host: &HostPattern, ip: IpAddr) -> bool {
+    match host {
+        HostPattern::Network(own) if ip.is_unspecified() => {
+            own.contains(&ip) && own.prefix_len() == own.max_prefix_len()
+        }
+        HostPattern::Name(_) | HostPattern::Suffix(_) => ip.is_loopback(),
+        host => contains(host, ip),
     }
 }
 

@@ -29,6 +29,10 @@
 //! port 0 needs port `0` or `*`, and the ephemeral port can then be listened
 //! on. Listening on a socket that was not bound needs a rule for the
 //! unspecified address (`0.0.0.0`, `[::]`) with port `0`, or `*`.
+//!
+//! Sharing a port that somebody else may have (SO_REUSEPORT) needs a listen rule
+//! that names this very port: neither a range nor `*` was written with that
+//! somebody in mind.
 
 mod decide;
 mod grants;

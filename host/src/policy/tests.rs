@@ -371,6 +371,40 @@ fn a_network_listens_on_its_addresses() {
     does_not_listen("tcp://10.0.0.0/8:80", "127.0.0.1:80", "no-rule");
 }
 
+fn sharing(allow: &str, deny: Option<&str>, address: &str) -> Decision {
+    let mut policy = Policy::new();
+    policy.allow_listen(allow.parse().unwrap());
+    if let Some(rule) = deny {
+        policy.deny_listen(rule.parse().unwrap());
+    }
+    let (address, grants) = (address.parse().unwrap(), Grants::default());
+    policy.decide(Use::Share, address, &grants, Instant::now())
+}
+
+#[test]
+fn a_port_is_shared_only_where_a_rule_names_it() {
+    for rule in ["127.0.0.1:80", "127.0.0.0/8:80", "localhost:80", "*:80"] {
+        let rule = format!("tcp://{rule}");
+        assert_eq!(sharing(&rule, None, "127.0.0.1:80"), Decision::Allow);
+    }
+    for (rule, reason) in [
+        ("127.0.0.1:*", DenyReason::SharedPort),
+        ("127.0.0.1:80-81", DenyReason::SharedPort),
+        ("*:*", DenyReason::SharedPort),
+        ("127.0.0.1:81", DenyReason::OtherPort(None)),
+        ("127.0.0.2:80", DenyReason::NoRule),
+    ] {
+        let rule = format!("tcp://{rule}");
+        assert_eq!(sharing(&rule, None, "127.0.0.1:80"), Decision::Deny(reason));
+    }
+    let denied = sharing(
+        "tcp://127.0.0.1:80",
+        Some("tcp://127.0.0.1:1-1024"),
+        "127.0.0.1:80",
+    );
+    assert!(matches!(denied, Decision::Deny(DenyReason::DenyRule(_))));
+}
+
 #[test]
 fn a_denied_listen_wins_over_an_allowed_one() {
     let mut policy = Policy::new();

@@ -3,7 +3,7 @@
 
 mod lookup;
 mod share;
-mod tcp;
+pub(crate) mod tcp;
 #[cfg(test)]
 mod tests;
 mod udp;
@@ -14,7 +14,6 @@ use wasmtime_wasi::p3::sockets::SocketError;
 
 pub use self::share::SharedListeners;
 pub(crate) use self::share::Sharing;
-pub(crate) use self::tcp::{Connection, Listener};
 use crate::{CtxView, View};
 
 /// What the bindings are implemented on.

@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 /// it first. With the last guest that has it, the socket is closed. Options, such
 /// as the backlog, are those of the socket, and so of all.
 ///
-/// A bind of port 0 shares the port that the system has picked for another guest's,
+/// A bind of port 0, or a listen without a bind, shares the port that the system has picked for another guest's,
 /// so that guests that do the same have the same ports. The policy of each guest
 /// is asked before. A guest that binds an address twice is told that it is in use,
 /// as ever, and one that connects from a shared address has a socket of its own.

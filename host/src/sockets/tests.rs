@@ -5,14 +5,29 @@ use std::net::SocketAddr;
 use tokio::net::{TcpListener, TcpStream};
 use wasmtime_wasi::p3::bindings::sockets::types::{ErrorCode, IpAddressFamily};
 
-use super::tcp::TcpSocket;
+use super::tcp::{TcpSocket, Whose};
 use super::{SharedListeners, Sharing};
-use crate::StopHandle;
+use crate::place::Place;
+use crate::{Stats, StopHandle};
+
+fn created() -> TcpSocket {
+    TcpSocket::create(IpAddressFamily::Ipv4, Place::take(Stats::new())).unwrap()
+}
 
 fn bound(sharing: &Sharing, address: SocketAddr) -> Result<TcpSocket, ErrorCode> {
-    let mut socket = TcpSocket::create(IpAddressFamily::Ipv4)?;
-    socket.bind_shared(address, sharing)?;
+    let mut socket = created();
+    socket.bind(address, Whose::Anybodys, Some(sharing))?;
     Ok(socket)
+}
+
+/// With reuse of the port, as one who has no rule for this very port.
+fn reusing(sharing: &Sharing) -> TcpSocket {
+    let mut socket = created();
+    socket.set_reuse_port(true).unwrap();
+    socket
+        .bind(any_port(), Whose::Nobodys, Some(sharing))
+        .unwrap();
+    socket
 }
 
 fn any_port() -> SocketAddr {
@@ -49,7 +64,7 @@ async fn who_connects_from_a_shared_address_does_not_disturb_who_listens_there()
     let (_, visitor) = peer.accept().await.unwrap();
     assert_eq!(visitor, address);
 
-    let listener = listening.listen().unwrap();
+    let listener = listening.listen(None).unwrap();
     assert!(listener.is_first());
     let (connected, accepted) = tokio::join!(
         TcpStream::connect(address),
@@ -66,11 +81,56 @@ async fn an_address_is_refused_when_the_last_listener_is_closed() {
     let mut first = bound(&one, any_port()).unwrap();
     let mut second = bound(&other, any_port()).unwrap();
     let address = first.local_address().unwrap();
-    let (a, b) = (first.listen().unwrap(), second.listen().unwrap());
+    let (a, b) = (first.listen(None).unwrap(), second.listen(None).unwrap());
     a.close();
     a.close();
     TcpStream::connect(address).await.unwrap();
     b.close();
     let refused = TcpStream::connect(address).await.unwrap_err();
     assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
+}
+
+#[tokio::test]
+async fn one_that_was_not_bound_shares_where_it_listens() {
+    let listeners = SharedListeners::new();
+    let mut sockets = [created(), created()];
+    let addresses = sockets.each_mut().map(|socket| {
+        socket.listen(Some(&listeners.join())).unwrap();
+        socket.local_address().unwrap()
+    });
+    assert_eq!(addresses[0], addresses[1]);
+}
+
+#[tokio::test]
+async fn a_shared_socket_whose_port_is_reused_can_be_joined_by_other_processes() {
+    let listeners = SharedListeners::new();
+    let (one, other) = (listeners.join(), listeners.join());
+    let (mut first, mut second) = (reusing(&one), reusing(&other));
+    let address = first.local_address().unwrap();
+    assert_eq!(second.local_address().unwrap(), address);
+    let (a, b) = (first.listen(None).unwrap(), second.listen(None).unwrap());
+    assert!(a.is_first() && !b.is_first());
+
+    // As another process would.
+    let mut stranger = created();
+    stranger.set_reuse_port(true).unwrap();
+    stranger.bind(address, Whose::Anybodys, None).unwrap();
+    stranger.listen(None).unwrap();
+    let mut uninvited = created();
+    let refused = uninvited.bind(address, Whose::Anybodys, None).unwrap_err();
+    assert!(matches!(refused, ErrorCode::AddressInUse));
+}
+
+#[tokio::test]
+async fn who_reuses_a_port_connects_from_it_while_others_listen_there() {
+    let peer = TcpListener::bind(any_port()).await.unwrap();
+    let listeners = SharedListeners::new();
+    let (one, other) = (listeners.join(), listeners.join());
+    let (mut connecting, mut listening) = (reusing(&one), reusing(&other));
+    listening.listen(None).unwrap();
+    let socket = connecting.begin_connect().unwrap();
+    let connected = socket.connect(peer.local_addr().unwrap()).await.unwrap();
+    let (_, visitor) = peer.accept().await.unwrap();
+    assert_eq!(visitor, listening.local_address().unwrap());
+    drop(connected);
 }

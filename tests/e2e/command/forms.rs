@@ -4,6 +4,8 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use wit_component::DecodedWasm;
+
 use super::{Peer, command, expect, is_over, run_file};
 use crate::support::{Process, component, workspace};
 
@@ -82,6 +84,27 @@ fn compose_writes_to_standard_output() {
 #[test]
 fn another_streams_component_is_used_when_it_is_named() {
     let streams = component("streams-tcp");
-    let flags = ["--streams-component", streams.to_str().unwrap()];
-    client_at(&component("tcp-echo-client-wit"), &flags);
+    for which in [streams.to_str().unwrap(), "tcp", "full"] {
+        let flags = ["--streams-component", which];
+        client_at(&component("tcp-echo-client-wit"), &flags);
+    }
+}
+
+#[test]
+fn what_is_composed_for_other_hosts_imports_nothing_but_wasi() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("composed.wasm");
+    for (which, needs_ours) in [("tcp", false), ("full", true)] {
+        let mut compose = command(&["compose", "--streams-component", which, "-o"]);
+        compose.arg(&path).arg(component("tcp-echo-client-wit"));
+        assert_eq!(Process::start(compose).success(), "");
+        let composed = fs::read(&path).unwrap();
+        let DecodedWasm::Component(resolve, world) = wit_component::decode(&composed).unwrap()
+        else {
+            panic!("{which} made a package");
+        };
+        let mut imports = resolve.worlds[world].imports.keys();
+        let ours = imports.any(|key| resolve.name_world_key(key).starts_with("asyncio:"));
+        assert_eq!(ours, needs_ours, "{which}");
+    }
 }

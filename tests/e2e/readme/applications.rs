@@ -170,12 +170,13 @@ impl Reader<'_> {
         let line = self
             .readme
             .command(&["asyncio-streams", "compose"], ".wasm");
-        let [_, compose, component, o, output] = &line[..] else {
+        let [_, compose, streams, tcp, component, o, output] = &line[..] else {
             panic!("{line:?}");
         };
         assert!(component.ends_with(wasm.file_name().and_then(OsStr::to_str).unwrap()));
         let output = self.folder.path().join(output);
-        done(host().args([compose, o]).arg(&output).arg(wasm));
+        let args = [compose, streams, tcp, o];
+        done(host().args(args).arg(&output).arg(wasm));
         output
     }
 }

@@ -187,7 +187,7 @@ impl Case {
             }
         }
         for address in &self.addresses {
-            for usage in [Use::Connect, Use::Bind, Use::Listen] {
+            for usage in [Use::Connect, Use::Bind, Use::Listen, Use::Share] {
                 let decide = |policy: &Policy| policy.decide(usage, *address, &grants, now);
                 let decision = self.check_one(&policy, decide);
                 let mapped = SocketAddr::new(mapped(address.ip()), address.port());

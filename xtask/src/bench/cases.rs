@@ -25,8 +25,9 @@ pub(crate) enum Work {
     Connect(usize),
     /// Lines of 100 bytes, which the server reads so and counts.
     Lines(Reads),
-    /// So many connections on which nothing happens.
-    Idle(usize),
+    /// So many connections on which nothing happens any more, after so many bytes
+    /// have gone over each and back.
+    Idle(usize, usize),
     /// From starting the server to its line `listening on`.
     Start,
 }
@@ -57,7 +58,7 @@ const fn case(name: &'static str, title: &'static str, work: Work) -> Case {
 }
 
 /// All, in the order of the tables.
-pub(crate) const CASES: [Case; 17] = [
+pub(crate) const CASES: [Case; 18] = [
     case(
         "ping-pong-64x1",
         "64 B ping-pong, 1 connection",
@@ -129,7 +130,12 @@ pub(crate) const CASES: [Case; 17] = [
         "100-byte lines, ours in batches",
         Work::Lines(Reads::Readlines),
     ),
-    case("idle", "10 000 idle connections", Work::Idle(10_000)),
+    case("idle", "10 000 idle connections", Work::Idle(10_000, 0)),
+    case(
+        "idle-after-traffic",
+        "500 idle connections, after 1 MiB over each",
+        Work::Idle(500, 1 << 20),
+    ),
     case("start", "start to `listening`", Work::Start),
 ];
 
@@ -147,7 +153,7 @@ impl Case {
 impl Work {
     /// Whether what came before would show in what is measured.
     pub(crate) fn needs_a_fresh_server(self) -> bool {
-        matches!(self, Self::Idle(_) | Self::Start)
+        matches!(self, Self::Idle(..) | Self::Start)
     }
 
     /// What the load generator is told to do for so long.
@@ -158,7 +164,10 @@ impl Work {
             Self::Bulk(window) => ("bulk", vec![time, window]),
             Self::Connect(connections) => ("connect", vec![time, connections]),
             Self::Lines(_) => ("lines", vec![time]),
-            Self::Idle(connections) => ("idle", vec![if quick { 1000 } else { connections }]),
+            Self::Idle(connections, bytes) => {
+                let connections = if quick { connections / 10 } else { connections };
+                ("idle", vec![connections, bytes])
+            }
             Self::Start => ("start", Vec::new()),
         };
         (name, numbers.iter().map(ToString::to_string).collect())
@@ -183,7 +192,7 @@ mod tests {
             (name, numbers.join(" ")),
             ("ping-pong", "500 64 1000".to_owned())
         );
-        let (name, numbers) = Work::Idle(10_000).arguments(500, true);
-        assert_eq!((name, numbers.join(" ")), ("idle", "1000".to_owned()));
+        let (name, numbers) = Work::Idle(10_000, 5).arguments(500, true);
+        assert_eq!((name, numbers.join(" ")), ("idle", "1000 5".to_owned()));
     }
 }

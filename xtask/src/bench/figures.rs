@@ -23,10 +23,12 @@ pub(crate) enum Metric {
     Start,
     /// Which part of the time the load generator ran; it never sleeps.
     Share,
+    /// Which part of the time it had something to do.
+    Busy,
 }
 
 impl Metric {
-    const ALL: [(&'static str, Self); 7] = [
+    const ALL: [(&'static str, Self); 8] = [
         ("rate", Self::Rate),
         ("cpu", Self::Cpu),
         ("p50", Self::P50),
@@ -34,6 +36,7 @@ impl Metric {
         ("memory", Self::Memory),
         ("start", Self::Start),
         ("share", Self::Share),
+        ("busy", Self::Busy),
     ];
 }
 
@@ -52,6 +55,18 @@ pub(crate) fn parse(line: &str) -> Result<Figures> {
     };
     let figures = line.split_whitespace().map(word).collect::<Option<_>>();
     figures.with_context(|| format!("what does `{line}` mean?"))
+}
+
+/// How much of its time the load generator may be busy, if the server is to set
+/// the rate.
+pub(crate) const LEISURE: f64 = 0.95;
+
+/// Whether the load generator, and not the server, set the rate: then only the CPU
+/// time says something about the server.
+pub(crate) fn is_bounded_by_the_load(figures: &Figures) -> bool {
+    figures
+        .get(&Metric::Busy)
+        .is_some_and(|busy| *busy > LEISURE)
 }
 
 /// Each metric's median.

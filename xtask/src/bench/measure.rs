@@ -3,17 +3,17 @@
 use std::ffi::{OsStr, OsString};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use super::cases::Case;
+use super::cores::{Cores, cores_of};
 use super::figures::{self, Figures, Metric};
-use super::machine::Cores;
 use super::peers::Peer;
 use super::programs::Programs;
 use super::server::Server;
 
 /// How long a round of a case is, in ms; a fifth more is for getting warm.
-const ROUND: u32 = 1000;
+pub(crate) const ROUND: u32 = 700;
 const QUICK_ROUND: u32 = 150;
 
 /// What measuring takes.
@@ -28,7 +28,15 @@ impl Bench<'_> {
     /// Starts a peer's server for a case.
     pub(crate) fn start(&self, peer: Peer, case: &Case) -> Result<Server> {
         let words = self.programs.server(peer, case)?;
-        Server::start(&mut self.pinned(self.cores.server, &words))
+        let server = Server::start(&mut self.pinned(self.cores.server, &words))?;
+        if let Some(core) = self.cores.server {
+            let allowed = cores_of(server.pid())?;
+            ensure!(
+                allowed == [core],
+                "it runs on {allowed:?}, not on core {core} alone"
+            );
+        }
+        Ok(server)
     }
 
     /// How long a peer's server takes until it listens, on any core: nothing else
@@ -83,6 +91,7 @@ impl Bench<'_> {
         command
             .env_remove("ASYNCIO_STREAMS_COMPONENT")
             .env_remove("ASYNCIO_STREAMS_LOG")
+            .env("ASYNCIO_STREAMS_CACHE", self.programs.cache())
             .current_dir(self.programs.root());
         command
     }

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use super::figures::{Metric, Results};
+use super::cases::CASES;
+use super::figures::{LEISURE, Metric, Results, is_bounded_by_the_load};
 use super::machine::Machine;
-use super::{plot, tables};
+use super::{measure, plot, tables};
 use crate::progress::seconds;
 
 /// A run and what came of it.
@@ -17,6 +18,8 @@ pub(crate) struct Page<'a> {
     pub(crate) machine: &'a Machine,
     pub(crate) results: &'a Results,
     pub(crate) problems: &'a [String],
+    /// Who is missing without being a problem.
+    pub(crate) notes: &'a [String],
     pub(crate) rounds: u32,
     pub(crate) quick: bool,
     pub(crate) elapsed: Duration,
@@ -25,25 +28,40 @@ pub(crate) struct Page<'a> {
 /// The part of its core that the load generator has on a machine of its own.
 const ALONE: f64 = 0.97;
 
-const METHOD: &str = "\
-Server and load generator are pinned to a core each. In each case all servers run,
-and take turns, round by round; one round is one second (plus 0.2 s before it, which
-does not count). Each figure is the median of its rounds. The load generator
-(`benches/src/bin/load`) polls without sleeping and verifies every byte that comes
-back; for lines it compares the server's counts. CPU is the server's own, user and
-system, of all its threads, from `/proc/PID/task/*/schedstat`. Latency is what the
-load generator sees. Memory is the growth of the server's resident memory over 10 000
-connections, each of which has had one byte sent back; what the kernel holds for
-sockets is not in it. A start is from spawning the process to its line
-`listening on`, unpinned.
-
+const PEERS: &str = "\
 - `raw-epoll`: an epoll loop with one `recv` and one `send` for a message
 - `tokio`: tokio on one thread
+- `tokio-wasip2`: the same program compiled for `wasm32-wasip2`, on the engine that
+  ours run on, with wasmtime-wasi's sockets for WASI 0.2
 - `uvloop`, `asyncio`: CPython's streams on uvloop, and on its own loop
 - `static`: a guest that links the crate
 - `composed`: a guest written against the WIT, composed with the streams component
 - `stream`: as `composed`, and the bytes cross as one `stream<u8>`
 ";
+
+fn method() -> String {
+    format!(
+        "\
+Server and load generator are pinned to a core each. In each case all servers run,
+and take turns, round by round, each round in another order. A round is {round} ms,
+after {warm} ms for getting warm; each figure is the median of its rounds. The load
+generator (`benches/src/bin/load`) polls without sleeping and verifies every byte
+that comes back; for lines it compares the server's counts. CPU is the server's own,
+user and system, of all its threads, from `/proc/PID/task/*/schedstat`. Latency is
+what the load generator sees.
+
+Memory is the resident memory of the whole server process, host and guest, less what
+it was after a first connection had come and gone, divided by the number of
+connections, which are all open. Each has had one byte sent back, or the megabyte its
+case names, 32 connections at a time. What the kernel holds for sockets is not in it.
+A start is from spawning the process to its line `listening on`, unpinned, of a
+program that was compiled before.
+
+{PEERS}",
+        round = measure::ROUND,
+        warm = measure::ROUND / 5,
+    )
+}
 
 impl Page<'_> {
     /// All tables, and what went wrong.
@@ -56,15 +74,27 @@ impl Page<'_> {
             ),
             (
                 "CPU: ours as a multiple of each peer's, static / composed",
-                tables::ratios(results),
+                tables::ratios(results, Metric::Cpu),
             ),
             ("Rate", tables::by_peer(results, Metric::Rate)),
+            (
+                "Rate: ours as a multiple of each peer's, static / composed",
+                tables::ratios(results, Metric::Rate),
+            ),
             ("Latency: p50 / p99", tables::latencies(results)),
             (
-                "Memory per connection",
+                "Memory per connection: what all of them add to the server's process",
                 tables::by_peer(results, Metric::Memory),
             ),
+            (
+                "Memory: ours as a multiple of each peer's, static / composed",
+                tables::ratios(results, Metric::Memory),
+            ),
             ("Start", tables::by_peer(results, Metric::Start)),
+            (
+                "Load generator: the part of its time it had something to do",
+                tables::by_peer(results, Metric::Busy),
+            ),
             ("Targets", Some(tables::targets(results))),
         ];
         let mut text = String::new();
@@ -81,13 +111,41 @@ impl Page<'_> {
                 share * 100.0
             );
         }
-        if !self.problems.is_empty() {
-            text.push_str("\n## What went wrong\n\n");
-            for problem in self.problems {
-                let _ = writeln!(text, "- {problem}");
+        if let Some(limited) = self.limited_by_the_load() {
+            let _ = write!(
+                text,
+                "\n**Rates that the load generator set**, busy for more than {:.0} % of the \
+                 time, say nothing about the server, while its CPU time does: {limited}.\n",
+                LEISURE * 100.0
+            );
+        }
+        for (title, items) in [
+            ("Not measured on this machine", self.notes),
+            ("What went wrong", self.problems),
+        ] {
+            if !items.is_empty() {
+                let _ = writeln!(text, "\n## {title}\n");
+            }
+            for item in items {
+                let _ = writeln!(text, "- {item}");
             }
         }
         text
+    }
+
+    /// Where it had hardly a moment to wait in: `bulk (raw-epoll, tokio)`.
+    fn limited_by_the_load(&self) -> Option<String> {
+        let peers = |name| {
+            let of_case = self
+                .results
+                .iter()
+                .filter(move |((case, _), _)| *case == name);
+            let limited = of_case.filter(|(_, figures)| is_bounded_by_the_load(figures));
+            let peers: Vec<_> = limited.map(|((_, peer), _)| peer.name()).collect();
+            (!peers.is_empty()).then(|| format!("{name} ({})", peers.join(", ")))
+        };
+        let cases: Vec<_> = CASES.iter().filter_map(|case| peers(case.name)).collect();
+        (!cases.is_empty()).then(|| cases.join(", "))
     }
 
     /// The smallest part of its core that the load generator had in any case.
@@ -118,6 +176,7 @@ impl Page<'_> {
 
     fn text(&self) -> String {
         let Machine {
+            pinned,
             date,
             cpu,
             cores,
@@ -132,12 +191,13 @@ impl Page<'_> {
             "# Results\n\n\
              Written by `cargo xtask bench` on {date}, commit {commit}; {} rounds{short}, {}.\n\
              {cpu}, {cores} cores, {kernel}; {python}, uvloop {uvloop}. \
-             Load average before it: {busy}.\n\n\
+             {pinned} Load average before it: {busy}.\n\n\
              ![Server CPU per round trip](results.svg)\n\
-             {}\n## Method\n\n{METHOD}",
+             {}\n## Method\n\n{}",
             self.rounds,
             seconds(self.elapsed),
             self.tables(),
+            method(),
         )
     }
 }
@@ -145,6 +205,7 @@ impl Page<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bench::cores::Cores;
     use crate::bench::figures::Figures;
     use crate::bench::peers::Peer;
 
@@ -152,6 +213,11 @@ mod tests {
 
     fn machine() -> Machine {
         Machine {
+            pinned: Cores {
+                server: Some(1),
+                load: Some(0),
+                shared: false,
+            },
             date: "2026-01-02 03:04 UTC".to_owned(),
             cpu: "a CPU".to_owned(),
             cores: 2,
@@ -168,6 +234,7 @@ mod tests {
             machine,
             results: &NOTHING,
             problems: &[],
+            notes: &[],
             rounds: 5,
             quick: false,
             elapsed: Duration::from_secs(60),
@@ -197,6 +264,7 @@ mod tests {
         let machine = machine();
         let text = Page {
             problems: &["bulk, tokio: gone".to_owned()],
+            notes: &["tokio-wasip2: no such target".to_owned()],
             ..page(&machine)
         }
         .text();
@@ -205,10 +273,31 @@ mod tests {
             "a CPU, 2 cores, Linux 6",
             "5 rounds",
             "schedstat",
-            "- bulk, tokio: gone",
+            "Server on core 1",
+            "## What went wrong\n\n- bulk, tokio: gone",
+            "## Not measured on this machine\n\n- tokio-wasip2",
             "## Targets",
         ] {
             assert!(text.contains(part), "{part}: {text}");
         }
+    }
+
+    #[test]
+    fn rates_that_the_load_generator_set_are_named() {
+        let figures = |busy| Figures::from([(Metric::Busy, busy), (Metric::Rate, 1.0)]);
+        let results = Results::from([
+            (("bulk", Peer::RawEpoll), figures(0.99)),
+            (("bulk", Peer::Tokio), figures(0.97)),
+            (("bulk", Peer::Static), figures(0.8)),
+            (("connect", Peer::Static), figures(0.5)),
+        ]);
+        let machine = machine();
+        let text = Page {
+            results: &results,
+            ..page(&machine)
+        }
+        .tables();
+        assert!(text.contains("while its CPU time does: bulk (raw-epoll, tokio)."));
+        assert!(text.contains("met, load at its limit") || text.contains("MISSED, load at"));
     }
 }

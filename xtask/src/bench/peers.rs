@@ -9,6 +9,8 @@ pub(crate) enum Peer {
     RawEpoll,
     /// tokio on one thread.
     Tokio,
+    /// The same tokio, compiled for WASI 0.2, on the wasmtime that ours run on.
+    TokioWasip2,
     /// CPython's asyncio streams on uvloop.
     Uvloop,
     /// CPython's asyncio streams.
@@ -23,9 +25,10 @@ pub(crate) enum Peer {
 
 impl Peer {
     /// In the order of the tables.
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::RawEpoll,
         Self::Tokio,
+        Self::TokioWasip2,
         Self::Uvloop,
         Self::Asyncio,
         Self::Static,
@@ -41,6 +44,7 @@ impl Peer {
         match self {
             Self::RawEpoll => "raw-epoll",
             Self::Tokio => "tokio",
+            Self::TokioWasip2 => "tokio-wasip2",
             Self::Uvloop => "uvloop",
             Self::Asyncio => "asyncio",
             Self::Static => "static",

@@ -25,7 +25,7 @@ fn colour(peer: Peer) -> &'static str {
     match peer {
         Peer::Static => "#0b6fb8",
         Peer::Composed | Peer::Stream => "#63aee0",
-        Peer::RawEpoll | Peer::Tokio => "#8a8f94",
+        Peer::RawEpoll | Peer::Tokio | Peer::TokioWasip2 => "#8a8f94",
         Peer::Asyncio | Peer::Uvloop => "#c9a227",
     }
 }

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::cases::{Case, Work};
 use super::peers::Peer;
+use super::wasip2;
 use crate::debian::{self, Tool, ensure_debian_packages};
 use crate::echo;
 use crate::process::{cargo, output_of};
@@ -17,7 +18,13 @@ use crate::setup;
 use crate::workspace::{NATIVE, Workspace};
 
 /// The programs of the package `benches`.
-const NAMES: [&str; 4] = ["load", "raw-epoll-echo", "tokio-echo", "tokio-lines"];
+const NAMES: [&str; 5] = [
+    "load",
+    "raw-epoll-echo",
+    "tokio-echo",
+    "tokio-lines",
+    "wasip2",
+];
 
 const TOOLS: [Tool; 2] = [
     Tool {
@@ -37,11 +44,15 @@ pub(crate) struct Programs {
     components: PathBuf,
     command: PathBuf,
     natives: Vec<(String, PathBuf)>,
+    /// Those made for WASI 0.2.
+    wasip2: Vec<(String, PathBuf)>,
     /// A python3 that has uvloop.
     pub(crate) uvloop: PathBuf,
     missing: Vec<Peer>,
-    /// Why some are missing.
+    /// Why some are missing that should be there.
     pub(crate) problems: Vec<String>,
+    /// Why some are missing that not every machine can have.
+    pub(crate) notes: Vec<String>,
 }
 
 impl Programs {
@@ -51,7 +62,7 @@ impl Programs {
         peers: &[Peer],
         command: Option<&Path>,
     ) -> Result<Self> {
-        setup::run(workspace, None)?;
+        let toolchain = setup::run(workspace, None)?;
         ensure_debian_packages(&TOOLS).context("the peers need them")?;
         let command = match command {
             Some(command) => std::path::absolute(command)?,
@@ -64,9 +75,11 @@ impl Programs {
             components: workspace.components(),
             command,
             natives: natives(workspace)?,
+            wasip2: Vec::new(),
             uvloop: venv.join("bin").join("python"),
             missing: Vec::new(),
             problems: Vec::new(),
+            notes: Vec::new(),
         };
         if peers.contains(&Peer::Uvloop)
             && let Err(error) = install_uvloop(&venv, &programs.uvloop)
@@ -74,6 +87,16 @@ impl Programs {
             eprintln!("    going on without uvloop: {error:#}");
             programs.problems.push(format!("uvloop: {error:#}"));
             programs.missing.push(Peer::Uvloop);
+        }
+        if peers.contains(&Peer::TokioWasip2) {
+            match wasip2::build(workspace, &toolchain) {
+                Ok(built) => programs.wasip2 = built,
+                Err(error) => {
+                    eprintln!("    going on without tokio-wasip2: {error:#}");
+                    programs.notes.push(format!("tokio-wasip2: {error:#}"));
+                    programs.missing.push(Peer::TokioWasip2);
+                }
+            }
         }
         Ok(programs)
     }
@@ -89,9 +112,12 @@ impl Programs {
 
     /// One of [`NAMES`].
     pub(crate) fn native(&self, name: &str) -> Result<&Path> {
-        let found = self.natives.iter().find(|(known, _)| known == name);
-        let (_, path) = found.with_context(|| format!("cargo built no {name}"))?;
-        Ok(path)
+        find(&self.natives, name)
+    }
+
+    /// Where compiled programs are kept between starts.
+    pub(crate) fn cache(&self) -> PathBuf {
+        self.root.join("target").join("bench").join("cache")
     }
 
     /// The words that start the server of a case, which says on standard error
@@ -136,16 +162,29 @@ impl Programs {
                 .chain(own)
                 .collect()
         };
+        let tokio = match reads {
+            Some(_) => "tokio-lines",
+            None => "tokio-echo",
+        };
         Ok(match peer {
             Peer::RawEpoll => vec![self.native("raw-epoll-echo")?.into()],
-            Peer::Tokio if reads.is_some() => vec![self.native("tokio-lines")?.into()],
-            Peer::Tokio => vec![self.native("tokio-echo")?.into()],
+            Peer::Tokio => vec![self.native(tokio)?.into()],
+            Peer::TokioWasip2 => {
+                let program = find(&self.wasip2, tokio)?;
+                vec![self.native("wasip2")?.into(), program.into()]
+            }
             Peer::Uvloop => python(&self.uvloop, Some("--uvloop")),
             Peer::Asyncio => python(Path::new("python3"), None),
             Peer::Static => ours(""),
             Peer::Composed | Peer::Stream => ours("-wit"),
         })
     }
+}
+
+fn find<'a>(programs: &'a [(String, PathBuf)], name: &str) -> Result<&'a Path> {
+    let found = programs.iter().find(|(known, _)| known == name);
+    let (_, path) = found.with_context(|| format!("cargo built no {name}"))?;
+    Ok(path)
 }
 
 fn natives(workspace: &Workspace) -> Result<Vec<(String, PathBuf)>> {
@@ -163,7 +202,7 @@ fn natives(workspace: &Workspace) -> Result<Vec<(String, PathBuf)>> {
 }
 
 /// Names and paths of the programs in cargo's messages.
-fn executables(messages: &str) -> Vec<(String, PathBuf)> {
+pub(super) fn executables(messages: &str) -> Vec<(String, PathBuf)> {
     let messages = messages
         .lines()
         .filter_map(|line| serde_json::from_str(line).ok());
@@ -204,10 +243,14 @@ mod tests {
             root: PathBuf::from("/r"),
             components: PathBuf::from("/c"),
             command: PathBuf::from("/asyncio-streams"),
-            natives: vec![("tokio-lines".to_owned(), PathBuf::from("/tokio-lines"))],
+            natives: ["tokio-lines", "wasip2"]
+                .map(|name| (name.to_owned(), Path::new("/").join(name)))
+                .into(),
+            wasip2: vec![("tokio-lines".to_owned(), PathBuf::from("/lines.wasm"))],
             uvloop: PathBuf::from("/venv/python"),
             missing: Vec::new(),
             problems: Vec::new(),
+            notes: Vec::new(),
         }
     }
 
@@ -234,6 +277,7 @@ mod tests {
         assert!(words(Peer::Static, bulk)?.ends_with("/c/echo-server.wasm 127.0.0.1 0"));
         assert!(words(Peer::Stream, bulk)?.ends_with("/c/echo-stream-wit.wasm 127.0.0.1 0"));
         assert_eq!(words(Peer::Tokio, lines)?, "/tokio-lines");
+        assert_eq!(words(Peer::TokioWasip2, lines)?, "/wasip2 /lines.wasm");
         assert_eq!(
             words(Peer::Uvloop, lines)?,
             "/venv/python benches/peers/asyncio_echo.py readline --uvloop"

@@ -53,13 +53,13 @@ fn unit(work: Work, metric: Metric) -> (f64, &'static str) {
         (_, Metric::Cpu | Metric::P50 | Metric::P99) => (1e3, "µs"),
         (_, Metric::Memory) => (1024.0, "KiB"),
         (_, Metric::Start) => (1e6, "ms"),
-        (_, Metric::Share) => (0.01, "%"),
+        (_, Metric::Share | Metric::Busy) => (0.01, "%"),
     }
 }
 
 /// A column for each peer, a row for each case in which this was measured.
 pub(crate) fn by_peer(results: &Results, metric: Metric) -> Option<Table> {
-    rows(results, metric, "case", |case, peer| {
+    rows(results, metric, with_unit, |case, peer| {
         let (divisor, _) = unit(case.work, metric);
         let value = results.get(&(case.name, peer))?.get(&metric)?;
         Some(figure(value / divisor))
@@ -68,7 +68,7 @@ pub(crate) fn by_peer(results: &Results, metric: Metric) -> Option<Table> {
 
 /// The latencies, half of which and 99 % of which are below.
 pub(crate) fn latencies(results: &Results) -> Option<Table> {
-    rows(results, Metric::P50, "case", |case, peer| {
+    rows(results, Metric::P50, with_unit, |case, peer| {
         let figures = results.get(&(case.name, peer))?;
         let both = [Metric::P50, Metric::P99].map(|metric| {
             let (divisor, _) = unit(case.work, metric);
@@ -81,20 +81,35 @@ pub(crate) fn latencies(results: &Results) -> Option<Table> {
     })
 }
 
-/// How many times each peer's CPU time ours take: `static / composed`.
-pub(crate) fn ratios(results: &Results) -> Option<Table> {
-    rows(results, Metric::Cpu, "case", |case, peer| {
-        let cpu = |peer| results.get(&(case.name, peer))?.get(&Metric::Cpu).copied();
-        let base = cpu(peer)?;
-        let ours = Peer::OURS.map(|own| cpu(own).map_or("-".to_owned(), |cpu| figure(cpu / base)));
-        Some(ours.join(" / "))
-    })
+/// Ours divided by each peer's: `static / composed`.
+pub(crate) fn ratios(results: &Results, metric: Metric) -> Option<Table> {
+    rows(
+        results,
+        metric,
+        |case, _| case.title.to_owned(),
+        |case, peer| {
+            let value = |peer| results.get(&(case.name, peer))?.get(&metric).copied();
+            // By nothing at all, it says nothing.
+            let base = value(peer).filter(|base| *base > 0.0)?;
+            let ours = Peer::OURS.map(|own| match value(own) {
+                Some(value) => figure(value / base),
+                None => "-".to_owned(),
+            });
+            Some(ours.join(" / "))
+        },
+    )
 }
 
+fn with_unit(case: &Case, metric: Metric) -> String {
+    let (_, unit) = unit(case.work, metric);
+    format!("{}, {unit}", case.title)
+}
+
+/// A row for each case in which this was measured.
 fn rows(
     results: &Results,
     metric: Metric,
-    corner: &str,
+    title: impl Fn(&Case, Metric) -> String,
     cell: impl Fn(&Case, Peer) -> Option<String>,
 ) -> Option<Table> {
     let peers: Vec<Peer> = Peer::ALL
@@ -105,19 +120,17 @@ fn rows(
                 .any(|((_, found), figures)| found == peer && figures.contains_key(&metric))
         })
         .collect();
-    let head = std::iter::once(corner).chain(peers.iter().map(|peer| peer.name()));
+    let head = std::iter::once("case").chain(peers.iter().map(|peer| peer.name()));
     let mut table = vec![head.map(str::to_owned).collect::<Vec<_>>()];
     for case in &CASES {
         let cells: Vec<_> = peers.iter().map(|&peer| cell(case, peer)).collect();
         if cells.iter().all(Option::is_none) {
             continue;
         }
-        let (_, unit) = unit(case.work, metric);
-        let title = format!("{}, {unit}", case.title);
         let cells = cells
             .into_iter()
             .map(|cell| cell.unwrap_or_else(|| "-".to_owned()));
-        table.push(std::iter::once(title).chain(cells).collect());
+        table.push(std::iter::once(title(case, metric)).chain(cells).collect());
     }
     (table.len() > 1).then_some(Table(table))
 }
@@ -127,16 +140,19 @@ pub(crate) fn targets(results: &Results) -> Table {
     let head = ["target", "promised", "measured", "verdict"].map(str::to_owned);
     let mut table = vec![head.to_vec()];
     for target in &TARGETS {
-        let (value, verdict) = match target.verdict(results) {
-            Verdict::Met(value) => (figure(value), "met"),
-            Verdict::Missed(value) => (figure(value), "MISSED"),
-            Verdict::Unknown => ("-".to_owned(), "not measured"),
+        let (value, mut verdict) = match target.verdict(results) {
+            Verdict::Met(value) => (figure(value), "met".to_owned()),
+            Verdict::Missed(value) => (figure(value), "MISSED".to_owned()),
+            Verdict::Unknown => ("-".to_owned(), "not measured".to_owned()),
         };
+        if target.is_bounded_by_the_load(results) {
+            verdict.push_str(", load at its limit");
+        }
         table.push(vec![
             target.title.to_owned(),
             target.promise(),
             value,
-            verdict.to_owned(),
+            verdict,
         ]);
     }
     Table(table)
@@ -193,7 +209,7 @@ mod tests {
     fn latencies_and_ratios_stand_two_in_a_cell() {
         let latencies = latencies(&results()).map(|table| table.to_string());
         assert!(latencies.is_some_and(|table| table.contains("| 100 / 2000 |")));
-        let ratios = ratios(&results()).map(|table| table.to_string());
+        let ratios = ratios(&results(), Metric::Cpu).map(|table| table.to_string());
         assert!(ratios.is_some_and(|table| table.contains("| 2.50 / - |")));
     }
 

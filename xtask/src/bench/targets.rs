@@ -1,6 +1,6 @@
 //! What was promised (issue 4), and what came of it.
 
-use super::figures::{Metric, Results};
+use super::figures::{self, Metric, Results};
 use super::peers::Peer;
 
 use Base::{Case, Only, Peer as Of};
@@ -69,11 +69,9 @@ const LINES: (&str, Peer, Metric) = ("readline", Peer::Static, Metric::Rate);
 const BATCHES: (&str, Peer, Metric) = ("lines-in-batches", Peer::Composed, Metric::Rate);
 const STREAM: (&str, Peer, Metric) = ("bulk", Peer::Stream, Metric::Rate);
 const CONNECT: (&str, Peer, Metric) = ("connect", Peer::Static, Metric::Rate);
-const IDLE: (&str, Peer, Metric) = ("idle", Peer::Static, Metric::Memory);
-const START: (&str, Peer, Metric) = ("start", Peer::Static, Metric::Start);
 
 /// All of them, in the issue's order.
-pub(crate) const TARGETS: [Target; 18] = [
+pub(crate) const TARGETS: [Target; 19] = [
     target(
         "64 B ping-pong, 64 connections, static: CPU",
         SMALL,
@@ -166,13 +164,19 @@ pub(crate) const TARGETS: [Target; 18] = [
     ),
     target(
         "idle connection, static: memory",
-        IDLE,
+        ("idle", Peer::Static, Metric::Memory),
+        Only(1024.0, "KiB"),
+        AtMost(8.0),
+    ),
+    target(
+        "idle connection, composed: memory",
+        ("idle", Peer::Composed, Metric::Memory),
         Only(1024.0, "KiB"),
         AtMost(8.0),
     ),
     target(
         "start to `listening`, static",
-        START,
+        ("start", Peer::Static, Metric::Start),
         Only(1e6, "ms"),
         AtMost(15.0),
     ),
@@ -199,13 +203,12 @@ impl Target {
     }
 
     pub(crate) fn verdict(&self, results: &Results) -> Verdict {
-        let figure = |case, peer| results.get(&(case, peer))?.get(&self.metric).copied();
+        let figure = |(case, peer)| results.get(&(case, peer))?.get(&self.metric).copied();
         let base = match self.base {
-            Of(peer) => figure(self.case, peer),
-            Case(case) => figure(case, self.peer),
             Only(unit, _) => Some(unit),
+            _ => self.base().and_then(figure),
         };
-        let (Some(figure), Some(base)) = (figure(self.case, self.peer), base) else {
+        let (Some(figure), Some(base)) = (figure((self.case, self.peer)), base) else {
             return Verdict::Unknown;
         };
         let value = figure / base;
@@ -216,6 +219,24 @@ impl Target {
         match met {
             true => Verdict::Met(value),
             false => Verdict::Missed(value),
+        }
+    }
+
+    /// Whether it is about rates, and the load generator set one of them.
+    pub(crate) fn is_bounded_by_the_load(&self, results: &Results) -> bool {
+        let measured = std::iter::once((self.case, self.peer)).chain(self.base());
+        self.metric == Metric::Rate
+            && measured
+                .filter_map(|place| results.get(&place))
+                .any(figures::is_bounded_by_the_load)
+    }
+
+    /// The case and the peer of what the figure is divided by.
+    fn base(&self) -> Option<(&'static str, Peer)> {
+        match self.base {
+            Of(peer) => Some((self.case, peer)),
+            Case(case) => Some((case, self.peer)),
+            Only(..) => None,
         }
     }
 }
@@ -282,11 +303,28 @@ mod tests {
             Some(Verdict::Met(1.1))
         );
         let idle = of(Metric::Memory, |_: &Target| true);
-        let memory = results(&[(IDLE.0, IDLE.1, IDLE.2, 10240.0)]);
+        let memory = results(&[("idle", Peer::Static, Metric::Memory, 10240.0)]);
         assert_eq!(
             idle.map(|target| target.verdict(&memory)),
             Some(Verdict::Missed(10.0))
         );
         assert_eq!(idle.map(Target::promise), Some("at most 8 KiB".to_owned()));
+    }
+
+    #[test]
+    fn a_rate_that_the_load_generator_set_is_known() {
+        let target = TARGETS
+            .iter()
+            .find(|target| target.case == BULK.0)
+            .unwrap_or(&TARGETS[0]);
+        let with = |metric, busy| {
+            results(&[
+                (BULK.0, BULK.1, BULK.2, 1.0),
+                (BULK.0, Peer::RawEpoll, metric, busy),
+            ])
+        };
+        assert!(target.is_bounded_by_the_load(&with(Metric::Busy, 0.99)));
+        assert!(!target.is_bounded_by_the_load(&with(Metric::Busy, 0.9)));
+        assert!(!target.is_bounded_by_the_load(&with(Metric::Share, 0.99)));
     }
 }

@@ -2,7 +2,7 @@
 
 /// The verdicts, as a person writes them.
 pub(super) const VERDICTS: &str = "same, departs (D1, ...), later version, \
-                                   no meaning here (why), with C, with D, with E";
+                                   no meaning here (why), with D, with E";
 
 /// The first line of a table of rows.
 const HEAD: [&str; 4] = ["id", "what", "verdict", "shown by"];
@@ -37,7 +37,7 @@ impl<'a> Verdict<'a> {
         match text {
             "same" => Some(Verdict::Same),
             "later version" => Some(Verdict::LaterVersion),
-            "with C" | "with D" | "with E" => Some(Verdict::With),
+            "with D" | "with E" => Some(Verdict::With),
             _ => within("departs (")
                 .map(|ids| Verdict::Departs(ids.split(',').map(str::trim).collect()))
                 .or_else(|| within("no meaning here (").map(|_| Verdict::NoMeaning)),
@@ -95,7 +95,7 @@ mod tests {
     fn only_tables_with_the_right_head_have_rows() {
         let page = "| verdict | meaning |\n|---|---|\n| same | as there |\n\n\
                     | id | what | verdict | shown by |\n|---|---|---|---|\n\
-                    | K1 | a limit | same | `one`, `two` |\n| K2 | another | with C | |\n\n\
+                    | K1 | a limit | same | `one`, `two` |\n| K2 | another | with D | |\n\n\
                     | K3 | in no table | same | |\n";
         let row = |id, verdict, tests: &[&'static str]| Row {
             id,
@@ -104,7 +104,7 @@ mod tests {
         };
         assert_eq!(
             rows(page),
-            [row("K1", "same", &["one", "two"]), row("K2", "with C", &[])]
+            [row("K1", "same", &["one", "two"]), row("K2", "with D", &[])]
         );
     }
 

@@ -61,13 +61,13 @@ pub(crate) fn run(
         }
         let elapsed = now - started;
         if stretch.is_none() && elapsed > time / 5 {
-            stretch = Some((received, Stretch::begin(server)?));
+            stretch = Some((received, Stretch::begin(server, &spin)?));
         }
         let Some((before, stretch)) = &stretch else {
             continue;
         };
         if elapsed > time + time / 5 {
-            return stretch.end((received - before) as f64 / MEGABYTE);
+            return stretch.end(&spin, (received - before) as f64 / MEGABYTE);
         }
     }
 }

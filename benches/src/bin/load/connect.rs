@@ -30,7 +30,7 @@ pub(crate) fn run(
     }
     let mut spin = Spin::new();
     let mut events = Events::with_capacity(1024);
-    let mut timed = Timed::begin(server, time);
+    let mut timed = Timed::begin(server, time, connections);
     loop {
         let now = spin.turn(&mut poll, &mut events)?;
         for event in &events {
@@ -41,7 +41,7 @@ pub(crate) fn run(
                 *visit = Visit::begin(address, place, &mut sources, &poll)?;
             }
         }
-        if let Some(measured) = timed.end(now)? {
+        if let Some(measured) = timed.end(now, &spin)? {
             return Ok(measured);
         }
     }

@@ -1,6 +1,6 @@
 //! Lines of 100 bytes, for a server that counts them.
 
-use std::io::Read as _;
+use std::io::{ErrorKind, Read as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
@@ -20,21 +20,20 @@ const LINES: usize = 640;
 /// An operation is a line, and the time ends with the server's answer. Getting
 /// warm is a connection of its own, for a fifth of the time.
 pub(crate) fn run(address: SocketAddr, server: Server, time: Duration) -> Result<Measured> {
-    send(address, time / 5)?;
-    let stretch = Stretch::begin(server)?;
-    let lines = send(address, time)?;
-    stretch.end(lines as f64)
+    let mut spin = Spin::new();
+    send(address, time / 5, &mut spin)?;
+    let stretch = Stretch::begin(server, &spin)?;
+    let lines = send(address, time, &mut spin)?;
+    stretch.end(&spin, lines as f64)
 }
 
 /// How many lines the server counted, which are those that were sent.
-fn send(address: SocketAddr, time: Duration) -> Result<usize> {
+fn send(address: SocketAddr, time: Duration, spin: &mut Spin) -> Result<usize> {
     let block = [&[b'.'; LINE - 2], &b"\r\n"[..]].concat().repeat(LINES);
     let socket = TcpStream::connect(address)?;
-    let mut answers = socket.try_clone()?;
     let mut poll = Poll::new()?;
     let mut events = Events::with_capacity(16);
-    let socket = wire::register(socket, 0, &poll)?;
-    let mut spin = Spin::new();
+    let mut socket = wire::register(socket, 0, &poll)?;
     let (mut sent, mut writable) = (0, true);
     let started = Instant::now();
     // To the end of a line.
@@ -51,10 +50,19 @@ fn send(address: SocketAddr, time: Duration) -> Result<usize> {
         }
     }
     socket.shutdown(Shutdown::Write)?;
-    answers.set_nonblocking(false)?;
-    answers.set_read_timeout(Some(Duration::from_secs(30)))?;
-    let mut answer = String::new();
-    answers.read_to_string(&mut answer).context("no answer")?;
+    let mut answer = Vec::new();
+    loop {
+        spin.turn(&mut poll, &mut events)?;
+        if events.is_empty() {
+            continue;
+        }
+        match socket.read_to_end(&mut answer) {
+            Ok(_) => break,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error).context("no answer"),
+        }
+    }
+    let answer = String::from_utf8_lossy(&answer);
     let lines = sent / LINE;
     ensure!(
         answer == format!("{lines} {sent}\n"),

@@ -36,10 +36,18 @@ usage: load CASE ADDRESS SERVER-PID ...
   bulk ADDRESS PID MILLISECONDS WINDOW
   connect ADDRESS PID MILLISECONDS CONNECTIONS
   lines ADDRESS PID MILLISECONDS
-  idle ADDRESS PID CONNECTIONS";
+  idle ADDRESS PID CONNECTIONS BYTES";
+
+/// No case takes longer, whatever the server does.
+const LIMIT: Duration = Duration::from_secs(60);
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
+    std::thread::spawn(|| {
+        std::thread::sleep(LIMIT);
+        eprintln!("load: not finished after {} s", LIMIT.as_secs());
+        std::process::exit(1);
+    });
     match run(&args) {
         Ok(measured) => {
             println!("{measured}");
@@ -70,7 +78,7 @@ fn run(args: &[String]) -> Result<Measured> {
             connect::run(address, server, time(milliseconds), connections)
         }
         ("lines", &[milliseconds]) => lines::run(address, server, time(milliseconds)),
-        ("idle", &[connections]) => idle::run(address, server, connections),
+        ("idle", &[connections, bytes]) => idle::run(address, server, connections, bytes),
         _ => bail!("{USAGE}"),
     }
 }

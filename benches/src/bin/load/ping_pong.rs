@@ -43,7 +43,7 @@ pub(crate) fn run(
 
     let mut spin = Spin::new();
     let mut buffer = vec![0; LONGEST];
-    let mut timed = Timed::begin(server, time);
+    let mut timed = Timed::begin(server, time, connections);
     loop {
         let now = spin.turn(&mut poll, &mut events)?;
         for event in &events {
@@ -56,7 +56,7 @@ pub(crate) fn run(
                 player.next(&noise)?;
             }
         }
-        if let Some(measured) = timed.end(now)? {
+        if let Some(measured) = timed.end(now, &spin)? {
             return Ok(measured);
         }
     }

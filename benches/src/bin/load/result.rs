@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 
 use crate::server::Server;
+use crate::wire::Spin;
 
 /// What was measured; times are in nanoseconds.
 #[derive(Debug, Default, PartialEq)]
@@ -23,6 +24,9 @@ pub(crate) struct Measured {
     /// Which part of the time this process ran: less than all means that
     /// something else had its core.
     pub(crate) share: Option<f64>,
+    /// Which part of the time it had something to do: almost all means that it,
+    /// and not the server, sets the rate.
+    pub(crate) busy: Option<f64>,
 }
 
 impl fmt::Display for Measured {
@@ -34,6 +38,7 @@ impl fmt::Display for Measured {
             ("p99", self.p99),
             ("memory", self.memory),
             ("share", self.share),
+            ("busy", self.busy),
         ];
         let known = values
             .into_iter()
@@ -53,21 +58,24 @@ pub(crate) struct Stretch {
     started: Instant,
     cpu: u64,
     own: u64,
+    idle: Duration,
 }
 
 impl Stretch {
-    pub(crate) fn begin(server: Server) -> Result<Stretch> {
+    pub(crate) fn begin(server: Server, spin: &Spin) -> Result<Stretch> {
         Ok(Stretch {
             server,
             cpu: server.cpu()?,
             own: this_process().cpu()?,
+            idle: spin.idle(),
             started: Instant::now(),
         })
     }
 
     /// So many operations later.
-    pub(crate) fn end(&self, operations: f64) -> Result<Measured> {
+    pub(crate) fn end(&self, spin: &Spin, operations: f64) -> Result<Measured> {
         let elapsed = self.started.elapsed();
+        let idle = spin.idle().saturating_sub(self.idle);
         let cpu = self.server.cpu()?.saturating_sub(self.cpu);
         let own = this_process().cpu()?.saturating_sub(self.own);
         ensure!(operations > 0.0, "not one operation came to its end");
@@ -75,6 +83,7 @@ impl Stretch {
             rate: Some(operations / elapsed.as_secs_f64()),
             cpu: Some(cpu as f64 / operations),
             share: Some(own as f64 / elapsed.as_nanos() as f64),
+            busy: Some(1.0 - idle.as_secs_f64() / elapsed.as_secs_f64()),
             ..Measured::default()
         })
     }
@@ -85,11 +94,13 @@ fn this_process() -> Server {
 }
 
 /// A case whose operations are timed one by one. A fifth of its time comes
-/// before, for getting warm.
+/// before, for getting warm, and it goes on until each connection has had an
+/// operation: a slow server answers many at once, and then none for long.
 #[derive(Debug)]
 pub(crate) struct Timed {
     server: Server,
     time: Duration,
+    connections: usize,
     started: Instant,
     /// Once it is warm.
     stretch: Option<Stretch>,
@@ -97,10 +108,11 @@ pub(crate) struct Timed {
 }
 
 impl Timed {
-    pub(crate) fn begin(server: Server, time: Duration) -> Timed {
+    pub(crate) fn begin(server: Server, time: Duration, connections: usize) -> Timed {
         Timed {
             server,
             time,
+            connections,
             started: Instant::now(),
             stretch: None,
             latencies: Latencies::default(),
@@ -113,16 +125,17 @@ impl Timed {
     }
 
     /// What was measured, if the time is over.
-    pub(crate) fn end(&mut self, now: Instant) -> Result<Option<Measured>> {
+    pub(crate) fn end(&mut self, now: Instant, spin: &Spin) -> Result<Option<Measured>> {
         let elapsed = now - self.started;
         let warm = self.time / 5;
         if self.stretch.is_none() && elapsed > warm {
             self.latencies.clear();
-            self.stretch = Some(Stretch::begin(self.server)?);
+            self.stretch = Some(Stretch::begin(self.server, spin)?);
         }
+        let enough = self.latencies.count() >= self.connections;
         match &self.stretch {
-            Some(stretch) if elapsed > self.time + warm => {
-                let measured = stretch.end(self.latencies.count() as f64)?;
+            Some(stretch) if elapsed > self.time + warm && enough => {
+                let measured = stretch.end(spin, self.latencies.count() as f64)?;
                 Ok(Some(Measured {
                     p50: self.latencies.percentile(50),
                     p99: self.latencies.percentile(99),

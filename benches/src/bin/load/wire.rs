@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How many connections are made before the first of them is answered: fewer
 /// than any server's backlog, so that none has to be tried again a second later.
-const AT_ONCE: usize = 32;
+pub(crate) const AT_ONCE: usize = 32;
 
 /// Connected sockets, each of which has had one byte sent back.
 pub(crate) fn connect(
@@ -81,18 +81,27 @@ pub(crate) fn write(mut socket: &TcpStream, bytes: &[u8]) -> Result<Option<usize
 #[derive(Debug)]
 pub(crate) struct Spin {
     last: Instant,
+    /// Time that went into asking in vain.
+    idle: Duration,
 }
 
 impl Spin {
     pub(crate) fn new() -> Spin {
         Spin {
             last: Instant::now(),
+            idle: Duration::ZERO,
         }
+    }
+
+    /// For how long there was nothing to do.
+    pub(crate) fn idle(&self) -> Duration {
+        self.idle
     }
 
     /// What has happened, maybe nothing; and what time it is. Fails when nothing
     /// has happened for long.
     pub(crate) fn turn(&mut self, poll: &mut Poll, events: &mut Events) -> Result<Instant> {
+        let asked = Instant::now();
         match poll.poll(events, Some(Duration::ZERO)) {
             Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error.into()),
             _ => {}
@@ -100,7 +109,10 @@ impl Spin {
         let now = Instant::now();
         if !events.is_empty() {
             self.last = now;
-        } else if now - self.last > PATIENCE {
+            return Ok(now);
+        }
+        self.idle += now - asked;
+        if now - self.last > PATIENCE {
             bail!("the server has done nothing for {} s", PATIENCE.as_secs());
         }
         Ok(now)

@@ -1,4 +1,4 @@
-//! A connected socket of the system, as its halves share it.
+//! A connected socket of the system, as its handle and its streams share it.
 
 use std::io;
 use std::net::SocketAddr;
@@ -8,10 +8,15 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
-use rustix::net::{Shutdown, shutdown, sockopt};
+use rustix::net::{Shutdown, connect_unspec, shutdown, sockopt};
 use tokio::net::TcpStream;
+use wasmtime_wasi::p3::bindings::sockets::types::ErrorCode;
 
-/// A connection, which its guest ends or somebody cuts: whatever is first.
+use super::convert::code;
+use super::streams::Outcome;
+
+/// A connection, which its guest ends or somebody cuts, whatever is first; or
+/// which its guest resets, whatever was before.
 pub(crate) struct Connection {
     stream: TcpStream,
     end: AtomicU8,
@@ -20,11 +25,15 @@ pub(crate) struct Connection {
 
 /// How it has ended, if it has.
 const OPEN: u8 = 0;
+/// The guest has ended the half that it sends.
 const ENDED: u8 = 1;
+/// The guest is not done, and will not be.
 const CUT: u8 = 2;
+/// The guest has disconnected it.
+const RESET: u8 = 3;
 
 impl Connection {
-    pub(super) fn new(stream: TcpStream) -> Connection {
+    pub(super) fn connected(stream: TcpStream) -> Connection {
         Connection {
             stream,
             end: AtomicU8::new(OPEN),
@@ -32,7 +41,14 @@ impl Connection {
         }
     }
 
-    /// The other end's address, which the system is asked for once.
+    pub(super) fn accepted((stream, peer): (TcpStream, SocketAddr)) -> Connection {
+        Connection {
+            peer: OnceLock::from(peer),
+            ..Connection::connected(stream)
+        }
+    }
+
+    /// The other end's address, which the system is asked for once at most.
     pub(super) fn peer(&self) -> io::Result<SocketAddr> {
         match self.peer.get() {
             Some(peer) => Ok(*peer),
@@ -60,6 +76,27 @@ impl Connection {
         }
     }
 
+    /// Ends it at once: the peer sees a reset, and the streams wake up.
+    pub(super) fn reset(&self) -> Result<(), ErrorCode> {
+        // Closing would wait until the streams are gone.
+        connect_unspec(&self.stream).map_err(|error| code(error.into()))?;
+        self.end.store(RESET, Ordering::Release);
+        Ok(())
+    }
+
+    /// How a half of it ended, where the system reports nothing.
+    pub(super) fn outcome(&self) -> Outcome {
+        match self.end.load(Ordering::Acquire) {
+            RESET => Err(ErrorCode::ConnectionAborted),
+            _ => Ok(()),
+        }
+    }
+
+    /// How a half of it ended, where the system reports an error.
+    pub(super) fn failure(&self, error: io::Error) -> Outcome {
+        self.outcome().and(Err(code(error)))
+    }
+
     fn comes_to(&self, end: u8) -> bool {
         let changed = (self.end).compare_exchange(OPEN, end, Ordering::AcqRel, Ordering::Acquire);
         changed.is_ok()
@@ -83,4 +120,78 @@ impl AsFd for Connection {
 /// Closing it will be a reset, as far as the system can.
 pub(super) fn reset_on_close(stream: &TcpStream) {
     let _ = sockopt::set_socket_linger(stream, Some(Duration::ZERO));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{ErrorKind, Read as _, Write as _};
+    use std::net::TcpListener;
+
+    use super::*;
+
+    /// One end, and the peer.
+    fn pair() -> (Connection, std::net::TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let peer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (stream, address) = listener.accept().unwrap();
+        stream.set_nonblocking(true).unwrap();
+        let stream = TcpStream::from_std(stream).unwrap();
+        (Connection::accepted((stream, address)), peer)
+    }
+
+    fn is_reset(mut peer: std::net::TcpStream) -> bool {
+        let read = peer.read(&mut [0]);
+        read.is_err_and(|error| error.kind() == ErrorKind::ConnectionReset)
+    }
+
+    #[tokio::test]
+    async fn what_is_cut_is_reset_when_it_is_closed() {
+        let (connection, peer) = pair();
+        connection.cut();
+        connection.end();
+        assert!(matches!(connection.outcome(), Ok(())));
+        drop(connection);
+        assert!(is_reset(peer));
+    }
+
+    #[tokio::test]
+    async fn what_was_ended_is_complete_whoever_cuts_it() {
+        let (connection, mut peer) = pair();
+        connection.end();
+        connection.cut();
+        drop(connection);
+        assert_eq!(peer.read(&mut [0]).unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn what_is_reset_stays_so_whatever_follows() {
+        let (connection, peer) = pair();
+        connection.reset().unwrap();
+        connection.cut();
+        connection.end();
+        assert!(is_reset(peer), "at once");
+        assert!(matches!(
+            connection.outcome(),
+            Err(ErrorCode::ConnectionAborted)
+        ));
+    }
+
+    #[tokio::test]
+    async fn what_is_cut_or_ended_can_still_be_reset_at_once() {
+        for before in [Connection::cut, Connection::end] {
+            let (connection, mut peer) = pair();
+            before(&connection);
+            connection.reset().unwrap();
+            assert!(matches!(
+                connection.outcome(),
+                Err(ErrorCode::ConnectionAborted)
+            ));
+            let mut read = peer.read(&mut [0]);
+            if let Ok(0) = read {
+                // The end came first, and the reset is met by writing.
+                read = peer.write(b"x").and_then(|_| peer.read(&mut [0]));
+            }
+            assert!(read.is_err(), "{read:?}");
+        }
+    }
 }

@@ -1,27 +1,139 @@
 use std::io;
 
+use rustix::io::Errno;
 use wasmtime_wasi::p3::bindings::sockets::types::ErrorCode;
 
 /// What WASI calls an error of the system. One that it has no name for keeps
 /// the system's words.
 pub(super) fn code(error: io::Error) -> ErrorCode {
-    use io::ErrorKind as Kind;
-    match error.kind() {
-        Kind::PermissionDenied => ErrorCode::AccessDenied,
-        Kind::Unsupported => ErrorCode::NotSupported,
-        Kind::InvalidInput => ErrorCode::InvalidArgument,
-        Kind::OutOfMemory => ErrorCode::OutOfMemory,
-        Kind::TimedOut => ErrorCode::Timeout,
-        Kind::NotConnected => ErrorCode::InvalidState,
-        Kind::AddrNotAvailable => ErrorCode::AddressNotBindable,
-        Kind::AddrInUse => ErrorCode::AddressInUse,
-        Kind::HostUnreachable | Kind::NetworkUnreachable | Kind::NetworkDown => {
+    match Errno::from_io_error(&error) {
+        Some(errno) => known(errno).unwrap_or_else(|| other(&error)),
+        None => other(&error),
+    }
+}
+
+/// Why no connection was accepted. Linux hands on what has happened to it
+/// meanwhile.
+pub(super) fn refusal(error: io::Error) -> ErrorCode {
+    match Errno::from_io_error(&error) {
+        Some(
+            Errno::CONNRESET
+            | Errno::NETRESET
+            | Errno::HOSTUNREACH
+            | Errno::HOSTDOWN
+            | Errno::NETDOWN
+            | Errno::NETUNREACH
+            | Errno::PROTO
+            | Errno::NOPROTOOPT
+            | Errno::OPNOTSUPP,
+        ) => ErrorCode::ConnectionAborted,
+        #[cfg(target_os = "linux")]
+        Some(Errno::NONET) => ErrorCode::ConnectionAborted,
+        _ => code(error),
+    }
+}
+
+fn known(errno: Errno) -> Option<ErrorCode> {
+    Some(match errno {
+        Errno::ACCESS | Errno::PERM => ErrorCode::AccessDenied,
+        Errno::OPNOTSUPP
+        | Errno::NOPROTOOPT
+        | Errno::PFNOSUPPORT
+        | Errno::PROTONOSUPPORT
+        | Errno::PROTOTYPE
+        | Errno::SOCKTNOSUPPORT => ErrorCode::NotSupported,
+        Errno::INVAL | Errno::DESTADDRREQ | Errno::AFNOSUPPORT => ErrorCode::InvalidArgument,
+        Errno::NOMEM | Errno::NOBUFS => ErrorCode::OutOfMemory,
+        Errno::TIMEDOUT => ErrorCode::Timeout,
+        Errno::ISCONN | Errno::NOTCONN | Errno::ALREADY => ErrorCode::InvalidState,
+        Errno::ADDRNOTAVAIL => ErrorCode::AddressNotBindable,
+        Errno::ADDRINUSE => ErrorCode::AddressInUse,
+        Errno::HOSTUNREACH | Errno::HOSTDOWN | Errno::NETDOWN | Errno::NETUNREACH => {
             ErrorCode::RemoteUnreachable
         }
-        Kind::ConnectionRefused => ErrorCode::ConnectionRefused,
-        Kind::BrokenPipe => ErrorCode::ConnectionBroken,
-        Kind::ConnectionReset => ErrorCode::ConnectionReset,
-        Kind::ConnectionAborted => ErrorCode::ConnectionAborted,
-        _ => ErrorCode::Other(Some(error.to_string())),
+        #[cfg(target_os = "linux")]
+        Errno::NONET => ErrorCode::RemoteUnreachable,
+        Errno::CONNREFUSED => ErrorCode::ConnectionRefused,
+        Errno::PIPE => ErrorCode::ConnectionBroken,
+        Errno::CONNRESET => ErrorCode::ConnectionReset,
+        Errno::CONNABORTED => ErrorCode::ConnectionAborted,
+        Errno::MSGSIZE => ErrorCode::DatagramTooLarge,
+        _ => return None,
+    })
+}
+
+fn other(error: &io::Error) -> ErrorCode {
+    ErrorCode::Other(Some(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the WIT documents for each code.
+    #[test]
+    fn errors_of_the_system_are_what_the_wit_calls_them() {
+        let table: &[(&[Errno], &str)] = &[
+            (&[Errno::ACCESS, Errno::PERM], "AccessDenied"),
+            (
+                &[
+                    Errno::OPNOTSUPP,
+                    Errno::NOPROTOOPT,
+                    Errno::PFNOSUPPORT,
+                    Errno::PROTONOSUPPORT,
+                    Errno::SOCKTNOSUPPORT,
+                ],
+                "NotSupported",
+            ),
+            (
+                &[Errno::INVAL, Errno::DESTADDRREQ, Errno::AFNOSUPPORT],
+                "InvalidArgument",
+            ),
+            (&[Errno::NOMEM, Errno::NOBUFS], "OutOfMemory"),
+            (&[Errno::TIMEDOUT], "Timeout"),
+            (
+                &[Errno::ALREADY, Errno::ISCONN, Errno::NOTCONN],
+                "InvalidState",
+            ),
+            (&[Errno::ADDRNOTAVAIL], "AddressNotBindable"),
+            (&[Errno::ADDRINUSE], "AddressInUse"),
+            (
+                &[
+                    Errno::HOSTUNREACH,
+                    Errno::HOSTDOWN,
+                    Errno::NETDOWN,
+                    Errno::NETUNREACH,
+                ],
+                "RemoteUnreachable",
+            ),
+            (&[Errno::CONNREFUSED], "ConnectionRefused"),
+            (&[Errno::PIPE], "ConnectionBroken"),
+            (&[Errno::CONNRESET], "ConnectionReset"),
+            (&[Errno::CONNABORTED], "ConnectionAborted"),
+        ];
+        for (errnos, name) in table {
+            for errno in *errnos {
+                let code = format!("{:?}", code((*errno).into()));
+                assert!(code.ends_with(name), "{errno}: {code}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_error_without_a_name_keeps_the_systems_words() {
+        let ErrorCode::Other(Some(words)) = code(Errno::MFILE.into()) else {
+            panic!("not `other`");
+        };
+        assert!(words.starts_with("Too many open files"), "{words}");
+    }
+
+    #[test]
+    fn what_befell_a_connection_before_it_was_accepted_is_an_abort() {
+        for errno in [Errno::CONNRESET, Errno::PROTO, Errno::NETUNREACH] {
+            let code = refusal(errno.into());
+            assert!(matches!(code, ErrorCode::ConnectionAborted), "{errno}");
+        }
+        let code = refusal(Errno::MFILE.into());
+        assert!(matches!(code, ErrorCode::Other(Some(_))));
     }
 }

@@ -12,8 +12,8 @@ use wasmtime_wasi::p3::bindings::sockets::types::{
 };
 use wasmtime_wasi::p3::sockets::{SocketError, SocketResult};
 
-use super::TcpSocket;
 use super::streams::{Accepting, Outcome, Receiving, Sending};
+use super::{TcpSocket, Whose};
 use crate::policy::Use;
 use crate::sockets::Sockets;
 use crate::{CtxView, View};
@@ -21,13 +21,27 @@ use crate::{CtxView, View};
 /// A socket as the bindings name it. What lies in the table is ours.
 type Handle = Resource<Name>;
 
-fn get<'a>(table: &'a mut ResourceTable, handle: &Handle) -> wasmtime::Result<&'a mut TcpSocket> {
+/// The socket that a handle stands for.
+pub(crate) fn get<'a>(
+    table: &'a mut ResourceTable,
+    handle: &Handle,
+) -> wasmtime::Result<&'a mut TcpSocket> {
     let ours = Resource::<TcpSocket>::new_borrow(handle.rep());
     Ok(table.get_mut(&ours)?)
 }
 
 fn socket<'a>(table: &'a mut ResourceTable, handle: &Handle) -> SocketResult<&'a mut TcpSocket> {
     get(table, handle).map_err(SocketError::trap)
+}
+
+/// Whether a socket of this guest has this very address. One that has failed was
+/// bound to it, and somebody else may have it by now.
+fn holds(view: &CtxView<'_>, address: SocketAddr) -> bool {
+    view.ctx.bound().any(|rep| {
+        let socket = view.table.get(&Resource::<TcpSocket>::new_borrow(rep));
+        let local = socket.map(TcpSocket::local_address);
+        local.is_ok_and(|local| local.is_ok_and(|local| local == address))
+    })
 }
 
 impl<T: View> HostTcpSocketWithStore<T> for Sockets {
@@ -42,7 +56,7 @@ impl<T: View> HostTcpSocketWithStore<T> for Sockets {
             let socket = socket(view.table, &handle)?;
             socket.check_connect(remote)?;
             if !view.ctx.gate.allows(Use::Connect, remote) {
-                return Err(ErrorCode::AccessDenied.into());
+                return Err(socket.fail(ErrorCode::AccessDenied).into());
             }
             SocketResult::Ok(socket.begin_connect()?)
         })?;
@@ -77,10 +91,10 @@ impl<T: View> HostTcpSocketWithStore<T> for Sockets {
         if view.ctx.stop.is_stopping() {
             return StreamReader::new(&mut store, iter::empty()).map_err(SocketError::trap);
         }
-        let bound = listener.listen()?;
+        let bound = listener.listen(view.ctx.sharing.as_ref())?;
         view.ctx.stop.listens(&bound);
         let (family, local) = (listener.family(), listener.local_address()?);
-        view.ctx.socket_listens(handle.rep(), wanted);
+        let place = listener.place();
         if bound.is_first() {
             view.ctx.gate.listening(local);
         }
@@ -88,6 +102,7 @@ impl<T: View> HostTcpSocketWithStore<T> for Sockets {
             listener: bound,
             next: None,
             family,
+            _place: place,
             gate: Arc::clone(&view.ctx.gate),
         };
         StreamReader::new(&mut store, accepting).map_err(SocketError::trap)
@@ -98,12 +113,10 @@ impl<T: View> HostTcpSocketWithStore<T> for Sockets {
         handle: Handle,
         mut data: StreamReader<u8>,
     ) -> wasmtime::Result<FutureReader<Outcome>> {
-        let view = store.get();
-        let stats = view.ctx.stats();
-        match get(view.table, &handle)?.send() {
-            Ok(stream) => {
+        match get(store.get().table, &handle)?.send() {
+            Ok((stream, place)) => {
                 let (sender, outcome) = oneshot::channel();
-                data.pipe(&mut store, Sending::new(stream, sender, stats))?;
+                data.pipe(&mut store, Sending::new(stream, place, sender))?;
                 FutureReader::new(&mut store, outcome)
             }
             Err(code) => {
@@ -118,9 +131,9 @@ impl<T: View> HostTcpSocketWithStore<T> for Sockets {
         handle: Handle,
     ) -> wasmtime::Result<(StreamReader<u8>, FutureReader<Outcome>)> {
         match get(store.get().table, &handle)?.receive() {
-            Ok(stream) => {
+            Ok((stream, place)) => {
                 let (sender, outcome) = oneshot::channel();
-                let receiving = Receiving::new(stream, sender);
+                let receiving = Receiving::new(stream, place, sender);
                 let data = StreamReader::new(&mut store, receiving)?;
                 Ok((data, FutureReader::new(&mut store, outcome)?))
             }
@@ -150,25 +163,32 @@ impl HostTcpSocket for CtxView<'_> {
         let requested = self.ctx.wished(local);
         let bound = socket(self.table, &handle)?;
         bound.check_bind(local)?;
+        let shares = bound.reuses_port();
         if !self.ctx.gate.allows(Use::Bind, requested) {
             return Err(ErrorCode::AccessDenied.into());
         }
-        match &self.ctx.sharing {
-            Some(sharing) => bound.bind_shared(local, sharing)?,
-            None => bound.bind(local)?,
+        let whose = match requested.port() {
+            _ if shares && holds(self, local) => Whose::Ours,
+            0 => Whose::Nobodys,
+            _ => Whose::Anybodys,
+        };
+        let joins = shares && whose == Whose::Anybodys;
+        if joins && !self.ctx.gate.allows(Use::Share, requested) {
+            return Err(ErrorCode::AccessDenied.into());
         }
+        let bound = socket(self.table, &handle)?;
+        bound.bind(local, whose, self.ctx.sharing.as_ref())?;
         let port = bound.local_address().ok().map(|local| local.port());
         self.ctx.socket_bound(handle.rep(), requested, port);
         Ok(())
     }
 
     fn create(&mut self, family: IpAddressFamily) -> SocketResult<Handle> {
-        if !self.ctx.gate.room_for_socket() {
+        let Some(place) = self.ctx.gate.place() else {
             return Err(ErrorCode::Other(Some("limit of sockets reached".to_owned())).into());
-        }
-        let socket = self.table.push(TcpSocket::create(family)?);
+        };
+        let socket = self.table.push(TcpSocket::create(family, place)?);
         let socket = socket.map_err(SocketError::trap)?;
-        self.ctx.stats.socket_opened();
         Ok(Resource::new_own(socket.rep()))
     }
 

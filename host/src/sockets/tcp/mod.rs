@@ -4,39 +4,56 @@ mod connection;
 mod convert;
 mod host;
 mod listener;
+mod options;
 mod streams;
 
 use std::net::{self, IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::AsFd;
 use std::sync::Arc;
-use std::time::Duration;
 
+use rustix::io::Errno;
 use rustix::net::sockopt;
 use tokio::net::TcpStream;
 use wasmtime_wasi::p3::bindings::sockets::types::{ErrorCode, IpAddressFamily};
 
 pub(crate) use self::connection::Connection;
 use self::convert::code;
+pub(crate) use self::host::get;
 pub(crate) use self::listener::Listener;
 use super::share::{Share, Sharing};
 use crate::StopHandle;
+use crate::place::Place;
 
 /// How many connections may wait at a listener, unless told otherwise.
 const DEFAULT_BACKLOG: u32 = 128;
-/// What the system accepts as a time between probes of an idle connection.
-const PROBES: std::ops::RangeInclusive<Duration> =
-    Duration::from_secs(1)..=Duration::from_secs(i16::MAX as u64);
-/// How many probes the system sends at the most.
-const MOST_PROBES: u32 = i8::MAX as u32;
 
 /// A socket in the guest's table.
-pub(super) struct TcpSocket {
+pub(crate) struct TcpSocket {
     state: State,
     family: IpAddressFamily,
     backlog: u32,
     /// Bound to an address that others may have as well.
     share: Option<Share>,
+    place: Arc<Place>,
+    /// Addresses that ended connections hold may be bound.
+    reuse_address: bool,
+    /// Other sockets may be bound to the same port.
+    reuse_port: bool,
 }
+
+/// Who may have an address that is to be bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Whose {
+    /// This guest has it.
+    Ours,
+    /// Nobody has it: the system picks its port, or has picked it for this guest.
+    Nobodys,
+    /// Somebody may have it who shares it.
+    Anybodys,
+}
+
+/// The connection that a half works on, and its place.
+type Half = (Arc<Connection>, Arc<Place>);
 
 enum State {
     /// Bound, perhaps.
@@ -56,62 +73,57 @@ enum State {
 }
 
 impl TcpSocket {
-    /// A new socket. Small writes are sent at once, also by the connections
-    /// that a listener takes.
-    pub(super) fn create(family: IpAddressFamily) -> Result<TcpSocket, ErrorCode> {
-        let socket = match family {
-            IpAddressFamily::Ipv4 => tokio::net::TcpSocket::new_v4(),
-            IpAddressFamily::Ipv6 => tokio::net::TcpSocket::new_v6(),
-        };
-        let socket = socket.map_err(code)?;
-        if family == IpAddressFamily::Ipv6 {
-            coded(sockopt::set_ipv6_v6only(&socket, true))?;
-        }
-        coded(sockopt::set_tcp_nodelay(&socket, true))?;
-        Ok(TcpSocket {
-            state: State::Unconnected(socket),
+    /// A new socket.
+    pub(super) fn create(family: IpAddressFamily, place: Place) -> Result<TcpSocket, ErrorCode> {
+        Ok(TcpSocket::new(
+            State::Unconnected(open(family)?),
             family,
-            backlog: DEFAULT_BACKLOG,
-            share: None,
-        })
+            place,
+        ))
     }
 
     /// A connection that was accepted, or why there is none.
     pub(super) fn accepted(
         family: IpAddressFamily,
-        stream: Result<TcpStream, ErrorCode>,
+        accepted: Result<(TcpStream, SocketAddr), ErrorCode>,
+        place: Place,
         stop: &StopHandle,
     ) -> TcpSocket {
+        let state = match accepted {
+            Ok(accepted) => State::connected(Connection::accepted(accepted), stop),
+            Err(code) => State::Failed(code),
+        };
+        TcpSocket::new(state, family, place)
+    }
+
+    fn new(state: State, family: IpAddressFamily, place: Place) -> TcpSocket {
         TcpSocket {
-            state: match stream {
-                Ok(stream) => State::connected(stream, stop),
-                Err(code) => State::Failed(code),
-            },
+            state,
             family,
             backlog: DEFAULT_BACKLOG,
             share: None,
+            place: Arc::new(place),
+            reuse_address: true,
+            reuse_port: false,
         }
     }
 
-    /// Binds, after the checks of arguments.
-    pub(super) fn bind(&self, address: SocketAddr) -> Result<(), ErrorCode> {
-        let socket = self.unconnected()?;
-        // Also while connections that have ended hold the address.
-        socket.set_reuseaddr(true).map_err(code)?;
-        socket.bind(address).map_err(code)
-    }
-
-    /// Binds, if nobody has whom the socket can be shared with.
-    pub(super) fn bind_shared(
+    /// Binds, after the checks of arguments; with `sharing`, to the socket of
+    /// another guest that was bound so, if there is one.
+    pub(super) fn bind(
         &mut self,
         address: SocketAddr,
-        sharing: &Sharing,
+        whose: Whose,
+        sharing: Option<&Sharing>,
     ) -> Result<(), ErrorCode> {
+        let Some(sharing) = sharing else {
+            return self.bind_own(self.unconnected()?, address, whose);
+        };
         let mut ours = false;
         let share = sharing.share(address, || -> Result<_, ErrorCode> {
-            self.bind(address)?;
-            ours = true;
             let socket = self.unconnected()?;
+            self.bind_own(socket, address, whose)?;
+            ours = true;
             let fd = socket.as_fd().try_clone_to_owned().map_err(code)?;
             Ok((fd, socket.local_addr().map_err(code)?))
         })?;
@@ -124,11 +136,29 @@ impl TcpSocket {
         Ok(())
     }
 
+    /// Binds a socket of this guest's own. An address that is nobody's is shared
+    /// from then on: before, somebody else's may not be joined.
+    fn bind_own(
+        &self,
+        socket: &tokio::net::TcpSocket,
+        address: SocketAddr,
+        whose: Whose,
+    ) -> Result<(), ErrorCode> {
+        let alone = whose == Whose::Nobodys;
+        if self.reuse_port {
+            coded(sockopt::set_socket_reuseport(socket, !alone))?;
+        }
+        socket.set_reuseaddr(self.reuse_address).map_err(code)?;
+        socket.bind(address).map_err(code)?;
+        if self.reuse_port && alone {
+            coded(sockopt::set_socket_reuseport(socket, true))?;
+        }
+        Ok(())
+    }
+
     /// Whether the address is one to bind to.
     pub(super) fn check_bind(&self, address: SocketAddr) -> Result<(), ErrorCode> {
-        if is_bound(self.unconnected()?) {
-            return Err(ErrorCode::InvalidState);
-        }
+        self.unbound()?;
         self.check_unicast(address)
     }
 
@@ -146,15 +176,22 @@ impl TcpSocket {
     /// [`finish_connect`](Self::finish_connect).
     pub(super) fn begin_connect(&mut self) -> Result<tokio::net::TcpSocket, ErrorCode> {
         if let Some(share) = self.share.take() {
-            // Not with the one that others listen on.
-            let address = share.socket().address();
-            let mut own = TcpSocket::create(self.family)?;
-            drop(share);
-            self.state = State::Failed(ErrorCode::InvalidState);
-            own.bind(address)?;
-            self.state = std::mem::replace(&mut own.state, State::Connecting);
+            return self.leave(share).map_err(|code| self.fail(code));
         }
         self.take(State::Connecting)
+    }
+
+    /// A socket of its own at the same address, to connect with, and not with the
+    /// one that others listen on.
+    fn leave(&mut self, share: Share) -> Result<tokio::net::TcpSocket, ErrorCode> {
+        let address = share.socket().address();
+        let own = open(self.family)?;
+        self.state = State::Connecting;
+        // What is joined has to be this guest's meanwhile, anything else to be free.
+        let joined = self.reuse_port.then_some(share);
+        self.bind_own(&own, address, Whose::Ours)?;
+        drop(joined);
+        Ok(own)
     }
 
     /// The connection is made, or has failed.
@@ -165,58 +202,79 @@ impl TcpSocket {
     ) -> Result<(), ErrorCode> {
         match connected.map_err(code) {
             Ok(stream) => {
-                self.state = State::connected(stream, stop);
+                self.state = State::connected(Connection::connected(stream), stop);
                 Ok(())
             }
-            Err(code) => {
-                self.state = State::Failed(code.clone());
-                Err(code)
-            }
+            Err(code) => Err(self.fail(code)),
         }
+    }
+
+    /// Closes it: only to be dropped is left to it.
+    pub(super) fn fail(&mut self, code: ErrorCode) -> ErrorCode {
+        self.state = State::Failed(code.clone());
+        code
     }
 
     /// Listens. One that is not bound is on all interfaces.
-    pub(super) fn listen(&mut self) -> Result<Arc<Listener>, ErrorCode> {
+    pub(super) fn listen(&mut self, sharing: Option<&Sharing>) -> Result<Arc<Listener>, ErrorCode> {
+        // The system would bind it too, but not for its address to be used again.
+        if !is_bound(self.unconnected()?) {
+            let bound = self.bind(self.unspecified(), Whose::Nobodys, sharing);
+            bound.map_err(|code| self.fail(code))?;
+        }
         let socket = self.take(State::Failed(ErrorCode::InvalidState))?;
-        match Listener::open(socket, self.backlog, self.share.as_ref()).map_err(code) {
+        match Listener::open(socket, self.backlog, self.share.as_ref()) {
             Ok(listener) => {
                 let listener = Arc::new(listener);
                 self.state = State::Listening(listener.clone());
+                self.place.listens();
                 Ok(listener)
             }
-            Err(code) => {
-                self.state = State::Failed(code.clone());
-                Err(code)
-            }
+            Err(error) => Err(self.fail(code(error))),
         }
     }
 
-    /// The stream for its receiving half, once.
-    pub(super) fn receive(&mut self) -> Result<Arc<Connection>, ErrorCode> {
+    /// What its receiving half works on, once.
+    fn receive(&mut self) -> Result<Half, ErrorCode> {
         match &mut self.state {
             State::Connected {
                 stream, receiving, ..
             } if !*receiving => {
                 *receiving = true;
-                Ok(stream.clone())
+                Ok((stream.clone(), self.place.clone()))
             }
             State::Failed(code) => Err(code.clone()),
             _ => Err(ErrorCode::InvalidState),
         }
     }
 
-    /// The stream for its sending half, once.
-    pub(super) fn send(&mut self) -> Result<Arc<Connection>, ErrorCode> {
+    /// What its sending half works on, once.
+    fn send(&mut self) -> Result<Half, ErrorCode> {
         match &mut self.state {
             State::Connected {
                 stream, sending, ..
             } if !*sending => {
                 *sending = true;
-                Ok(stream.clone())
+                Ok((stream.clone(), self.place.clone()))
             }
             State::Failed(code) => Err(code.clone()),
             _ => Err(ErrorCode::InvalidState),
         }
+    }
+
+    /// For a stream that keeps the socket.
+    pub(super) fn place(&self) -> Arc<Place> {
+        self.place.clone()
+    }
+
+    /// Ends the connection at once.
+    pub(crate) fn reset(&mut self) -> Result<(), ErrorCode> {
+        let State::Connected { stream, .. } = &self.state else {
+            return Err(ErrorCode::InvalidState);
+        };
+        stream.reset()?;
+        self.state = State::Failed(ErrorCode::ConnectionAborted);
+        Ok(())
     }
 
     pub(super) fn family(&self) -> IpAddressFamily {
@@ -284,6 +342,14 @@ impl TcpSocket {
         }
     }
 
+    fn unbound(&self) -> Result<&tokio::net::TcpSocket, ErrorCode> {
+        let socket = self.unconnected()?;
+        match is_bound(socket) {
+            true => Err(ErrorCode::InvalidState),
+            false => Ok(socket),
+        }
+    }
+
     fn check_unicast(&self, address: SocketAddr) -> Result<(), ErrorCode> {
         let fits = match (address.ip(), self.family) {
             (IpAddr::V4(ip), IpAddressFamily::Ipv4) => !ip.is_multicast() && !ip.is_broadcast(),
@@ -315,8 +381,8 @@ impl TcpSocket {
 }
 
 impl State {
-    fn connected(stream: TcpStream, stop: &StopHandle) -> State {
-        let stream = Arc::new(Connection::new(stream));
+    fn connected(stream: Connection, stop: &StopHandle) -> State {
+        let stream = Arc::new(stream);
         stop.connected(&stream);
         State::Connected {
             stream,
@@ -326,97 +392,23 @@ impl State {
     }
 }
 
-/// Options.
-impl TcpSocket {
-    fn fd(&self) -> Result<BorrowedFd<'_>, ErrorCode> {
-        match &self.state {
-            State::Unconnected(socket) => Ok(socket.as_fd()),
-            State::Connected { stream, .. } => Ok(stream.as_fd()),
-            State::Listening(listener) => Ok(listener.as_fd()),
-            State::Connecting => Err(ErrorCode::InvalidState),
-            State::Failed(code) => Err(code.clone()),
-        }
+/// A socket of the system. Small writes are sent at once, also by the connections
+/// that it accepts.
+fn open(family: IpAddressFamily) -> Result<tokio::net::TcpSocket, ErrorCode> {
+    let socket = match family {
+        IpAddressFamily::Ipv4 => tokio::net::TcpSocket::new_v4(),
+        IpAddressFamily::Ipv6 => tokio::net::TcpSocket::new_v6(),
+    };
+    let socket = socket.map_err(|error| match Errno::from_io_error(&error) {
+        // No argument of the guest's is to blame: the machine lacks the family.
+        Some(Errno::AFNOSUPPORT) => ErrorCode::NotSupported,
+        _ => code(error),
+    })?;
+    if family == IpAddressFamily::Ipv6 {
+        coded(sockopt::set_ipv6_v6only(&socket, true))?;
     }
-
-    fn option<'a, T>(
-        &'a self,
-        access: impl FnOnce(BorrowedFd<'a>) -> rustix::io::Result<T>,
-    ) -> Result<T, ErrorCode> {
-        coded(access(self.fd()?))
-    }
-
-    pub(super) fn keep_alive(&self) -> Result<bool, ErrorCode> {
-        self.option(sockopt::socket_keepalive)
-    }
-
-    pub(super) fn set_keep_alive(&self, on: bool) -> Result<(), ErrorCode> {
-        self.option(|fd| sockopt::set_socket_keepalive(fd, on))
-    }
-
-    pub(super) fn keep_alive_idle_time(&self) -> Result<Duration, ErrorCode> {
-        self.option(sockopt::tcp_keepidle)
-    }
-
-    pub(super) fn set_keep_alive_idle_time(&self, time: Duration) -> Result<(), ErrorCode> {
-        let time = probe(time)?;
-        self.option(|fd| sockopt::set_tcp_keepidle(fd, time))
-    }
-
-    pub(super) fn keep_alive_interval(&self) -> Result<Duration, ErrorCode> {
-        self.option(sockopt::tcp_keepintvl)
-    }
-
-    pub(super) fn set_keep_alive_interval(&self, time: Duration) -> Result<(), ErrorCode> {
-        let time = probe(time)?;
-        self.option(|fd| sockopt::set_tcp_keepintvl(fd, time))
-    }
-
-    pub(super) fn keep_alive_count(&self) -> Result<u32, ErrorCode> {
-        self.option(sockopt::tcp_keepcnt)
-    }
-
-    pub(super) fn set_keep_alive_count(&self, count: u32) -> Result<(), ErrorCode> {
-        match count {
-            0 => Err(ErrorCode::InvalidArgument),
-            _ => self.option(|fd| sockopt::set_tcp_keepcnt(fd, count.min(MOST_PROBES))),
-        }
-    }
-
-    pub(super) fn hop_limit(&self) -> Result<u8, ErrorCode> {
-        let limit = match self.family {
-            IpAddressFamily::Ipv4 => self.option(sockopt::ip_ttl)?,
-            IpAddressFamily::Ipv6 => return self.option(sockopt::ipv6_unicast_hops),
-        };
-        u8::try_from(limit).map_err(|_| ErrorCode::NotSupported)
-    }
-
-    pub(super) fn set_hop_limit(&self, limit: u8) -> Result<(), ErrorCode> {
-        match (limit, self.family) {
-            (0, _) => Err(ErrorCode::InvalidArgument),
-            (_, IpAddressFamily::Ipv4) => self.option(|fd| sockopt::set_ip_ttl(fd, limit.into())),
-            (_, IpAddressFamily::Ipv6) => {
-                self.option(|fd| sockopt::set_ipv6_unicast_hops(fd, Some(limit)))
-            }
-        }
-    }
-
-    pub(super) fn receive_buffer_size(&self) -> Result<u64, ErrorCode> {
-        Ok(halved(self.option(sockopt::socket_recv_buffer_size)?))
-    }
-
-    pub(super) fn set_receive_buffer_size(&self, size: u64) -> Result<(), ErrorCode> {
-        let size = buffer_size(size)?;
-        self.option(|fd| sockopt::set_socket_recv_buffer_size(fd, size))
-    }
-
-    pub(super) fn send_buffer_size(&self) -> Result<u64, ErrorCode> {
-        Ok(halved(self.option(sockopt::socket_send_buffer_size)?))
-    }
-
-    pub(super) fn set_send_buffer_size(&self, size: u64) -> Result<(), ErrorCode> {
-        let size = buffer_size(size)?;
-        self.option(|fd| sockopt::set_socket_send_buffer_size(fd, size))
-    }
+    coded(sockopt::set_tcp_nodelay(&socket, true))?;
+    Ok(socket)
 }
 
 fn is_bound(socket: &tokio::net::TcpSocket) -> bool {
@@ -427,26 +419,4 @@ fn is_bound(socket: &tokio::net::TcpSocket) -> bool {
 /// With the error as WASI has it.
 fn coded<T>(result: rustix::io::Result<T>) -> Result<T, ErrorCode> {
     result.map_err(|error| code(error.into()))
-}
-
-fn probe(time: Duration) -> Result<Duration, ErrorCode> {
-    if time.is_zero() {
-        return Err(ErrorCode::InvalidArgument);
-    }
-    Ok(time.clamp(*PROBES.start(), *PROBES.end()))
-}
-
-/// Linux counts its own bookkeeping as well, and doubles what was asked for.
-fn halved(size: usize) -> u64 {
-    let divisor = if cfg!(target_os = "linux") { 2 } else { 1 };
-    (size / divisor) as u64
-}
-
-fn buffer_size(size: u64) -> Result<usize, ErrorCode> {
-    match size {
-        0 => Err(ErrorCode::InvalidArgument),
-        _ => Ok(usize::try_from(size)
-            .unwrap_or(usize::MAX)
-            .min(i32::MAX as usize / 2)),
-    }
 }

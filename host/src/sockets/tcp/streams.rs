@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use rustix::net::{RecvFlags, SendFlags, recv, send};
+use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
@@ -18,10 +18,11 @@ use wasmtime::{AsContextMut as _, StoreContextMut};
 use wasmtime_wasi::p3::bindings::sockets::types::{ErrorCode, IpAddressFamily, TcpSocket as Name};
 
 use super::connection::{Connection, reset_on_close};
-use super::convert::code;
+use super::convert::refusal;
 use super::{Listener, TcpSocket};
+use crate::View;
 use crate::gate::Gate;
-use crate::{Stats, View};
+use crate::place::Place;
 
 /// How a half of a connection ended.
 pub(super) type Outcome = Result<(), ErrorCode>;
@@ -55,9 +56,14 @@ pub(super) struct Accepting {
     pub(super) listener: Arc<Listener>,
     pub(super) family: IpAddressFamily,
     pub(super) gate: Arc<Gate>,
+    /// The listener's.
+    pub(super) _place: Arc<Place>,
     /// Taken to see whether there is one, and not asked for yet.
-    pub(super) next: Option<Result<TcpStream, ErrorCode>>,
+    pub(super) next: Option<Accepted>,
 }
+
+/// A connection and its peer, or why there is none; and its place.
+pub(super) type Accepted = (Result<(TcpStream, SocketAddr), ErrorCode>, Place);
 
 impl Accepting {
     /// Waits for the next connection, or why there is none; false when the
@@ -66,38 +72,33 @@ impl Accepting {
         while self.next.is_none() {
             self.next = match ready!(self.listener.poll_accept(cx)) {
                 None => return Poll::Ready(false),
-                Some(Ok(accepted)) => self.admit(accepted).map(Ok),
-                Some(Err(error)) => Some(Err(refusal(error))),
+                Some(Ok(accepted)) => self.admit(accepted),
+                // It has to be told, and takes no socket of the system.
+                Some(Err(error)) => {
+                    let place = Place::take(self.gate.stats().clone());
+                    Some((Err(refusal(error)), place))
+                }
             };
         }
         Poll::Ready(true)
     }
 
     /// A connection beyond the limit is reset.
-    fn admit(&self, (stream, _): (TcpStream, SocketAddr)) -> Option<TcpStream> {
-        if self.gate.room_for_socket() {
-            return Some(stream);
+    fn admit(&self, accepted: (TcpStream, SocketAddr)) -> Option<Accepted> {
+        let place = self.gate.place();
+        if place.is_none() {
+            reset_on_close(&accepted.0);
         }
-        reset_on_close(&stream);
-        None
+        Some((Ok(accepted), place?))
     }
 }
 
 impl Drop for Accepting {
     /// The guest has never had it.
     fn drop(&mut self) {
-        if let Some(Ok(stream)) = &self.next {
+        if let Some((Ok((stream, _)), _)) = &self.next {
             reset_on_close(stream);
         }
-    }
-}
-
-/// Why no connection was accepted. Linux hands on what has happened to it
-/// meanwhile.
-fn refusal(error: io::Error) -> ErrorCode {
-    match code(error) {
-        ErrorCode::ConnectionReset | ErrorCode::RemoteUnreachable => ErrorCode::ConnectionAborted,
-        code => code,
     }
 }
 
@@ -123,14 +124,13 @@ impl<D: View> StreamProducer<D> for Accepting {
                 Poll::Ready(true) if batch.len() == room => break true,
                 Poll::Ready(true) => {}
             }
-            let Some(stream) = self.next.take() else {
+            let Some((stream, place)) = self.next.take() else {
                 break true;
             };
             let failed = stream.is_err();
             let view = store.data_mut().asyncio_streams();
-            let socket = TcpSocket::accepted(self.family, stream, &view.ctx.stop);
+            let socket = TcpSocket::accepted(self.family, stream, place, &view.ctx.stop);
             let socket = view.table.push(socket)?;
-            view.ctx.stats.socket_opened();
             batch.push(Resource::new_own(socket.rep()));
             // Whoever asks again would be told the same.
             if failed || batch.len() == room {
@@ -148,13 +148,19 @@ impl<D: View> StreamProducer<D> for Accepting {
 /// Receives.
 pub(super) struct Receiving {
     stream: Arc<Connection>,
+    place: Arc<Place>,
     end: End,
 }
 
 impl Receiving {
-    pub(super) fn new(stream: Arc<Connection>, outcome: oneshot::Sender<Outcome>) -> Receiving {
+    pub(super) fn new(
+        stream: Arc<Connection>,
+        place: Arc<Place>,
+        outcome: oneshot::Sender<Outcome>,
+    ) -> Receiving {
         Receiving {
             stream,
+            place,
             end: End(Some(outcome)),
         }
     }
@@ -179,6 +185,11 @@ impl Receiving {
 
 impl Drop for Receiving {
     fn drop(&mut self) {
+        // Where nobody else has the socket, it is closed now anyway.
+        if !self.end.is_told() && Arc::strong_count(&self.stream) > 1 {
+            // It fails where the connection is gone already.
+            let _ = shutdown(&*self.stream, Shutdown::Read);
+        }
         self.end.tell(Ok(()));
     }
 }
@@ -204,12 +215,13 @@ impl<D: 'static> StreamProducer<D> for Receiving {
         let mut destination = destination.as_direct(store, CHUNK);
         let outcome = match self.poll_receive(cx, destination.remaining()) {
             Poll::Pending => return pending(finish),
-            Poll::Ready(Ok(0)) => Ok(()),
+            Poll::Ready(Ok(0)) => self.stream.outcome(),
             Poll::Ready(Ok(count)) => {
                 destination.mark_written(count);
+                self.place.stats().received(count);
                 return Poll::Ready(Ok(StreamResult::Completed));
             }
-            Poll::Ready(Err(error)) => Err(code(error)),
+            Poll::Ready(Err(error)) => self.stream.failure(error),
         };
         self.end.tell(outcome);
         Poll::Ready(Ok(StreamResult::Dropped))
@@ -219,21 +231,21 @@ impl<D: 'static> StreamProducer<D> for Receiving {
 /// Sends. The end of what the guest gives is the end of the data.
 pub(super) struct Sending {
     stream: Arc<Connection>,
+    place: Arc<Place>,
     end: End,
-    stats: Stats,
 }
 
 impl Sending {
     pub(super) fn new(
         stream: Arc<Connection>,
+        place: Arc<Place>,
         outcome: oneshot::Sender<Outcome>,
-        stats: Stats,
     ) -> Sending {
-        stats.send_opened();
+        place.stats().send_opened();
         Sending {
             stream,
+            place,
             end: End(Some(outcome)),
-            stats,
         }
     }
 
@@ -255,9 +267,9 @@ impl Drop for Sending {
     fn drop(&mut self) {
         if !self.end.is_told() {
             self.stream.end();
-            self.end.tell(Ok(()));
+            self.end.tell(self.stream.outcome());
         }
-        self.stats.send_closed();
+        self.place.stats().send_closed();
     }
 }
 
@@ -283,10 +295,12 @@ impl<D: 'static> StreamConsumer<D> for Sending {
             Poll::Pending => pending(finish),
             Poll::Ready(Ok(count)) => {
                 source.mark_read(count);
+                self.place.stats().sent(count);
                 Poll::Ready(Ok(StreamResult::Completed))
             }
             Poll::Ready(Err(error)) => {
-                self.end.tell(Err(code(error)));
+                let outcome = self.stream.failure(error);
+                self.end.tell(outcome);
                 Poll::Ready(Ok(StreamResult::Dropped))
             }
         }

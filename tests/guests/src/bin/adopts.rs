@@ -38,10 +38,11 @@ async fn program() -> Outcome {
     for refused in [ConnectOptions::new().adopt(create()?), how.adopt(create()?)] {
         println!("{}", refused.err().ok_or("it was adopted")?);
     }
-    let how = ServerOptions::new().family(Family::Ipv4);
+    let how = ServerOptions::new();
     for refused in [
-        ServerOptions::new().adopt(|_, _| {}, create()?),
         how.adopt(|_, _| {}, create()?),
+        how.clone().family(Family::Ipv4).adopt(|_, _| {}, create()?),
+        how.clone().reuse_port(true).adopt(|_, _| {}, create()?),
     ] {
         println!("{}", refused.err().ok_or("it was adopted")?);
     }

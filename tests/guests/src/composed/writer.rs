@@ -49,7 +49,10 @@ impl StreamWriter {
     /// # Errors
     /// See [`write`](Self::write).
     pub async fn drain(&self) -> Result<(), WriteError> {
-        Ok(self.0.drain().await?)
+        if !self.0.drain_nowait()? {
+            self.0.drain().await?;
+        }
+        Ok(())
     }
 
     /// Ends the data.

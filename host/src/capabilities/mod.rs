@@ -1,0 +1,23 @@
+//! `asyncio:host` 0.1: what WASI's own sockets lack, on the sockets of
+//! [`sockets`](crate::sockets) and under the same policy.
+
+mod bindings;
+mod tcp_options;
+
+use wasmtime::component::Linker;
+
+use crate::View;
+use crate::sockets::Sockets;
+
+/// The interfaces that [`add_to_linker`] adds, with their version.
+pub(crate) const INTERFACES: [&str; 1] = ["asyncio:host/tcp-options@0.1.0"];
+
+/// Adds `asyncio:host` 0.1 to a linker, and nothing else. It works on sockets
+/// that come from [`sockets::add_to_linker`](crate::sockets::add_to_linker).
+///
+/// # Errors
+///
+/// When the linker has one of the interfaces already.
+pub fn add_to_linker<T: View>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
+    bindings::tcp_options::add_to_linker::<T, Sockets>(linker, T::asyncio_streams)
+}

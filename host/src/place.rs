@@ -1,0 +1,76 @@
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::Stats;
+
+/// The place of one socket among those that a guest may have.
+///
+/// Whoever keeps the socket of the system keeps the place as well: the guest's
+/// handle, and the streams that outlive it. It is free again when the last of
+/// them is gone, whatever became of the socket meanwhile.
+#[derive(Debug)]
+pub(crate) struct Place {
+    stats: Stats,
+    listens: AtomicBool,
+}
+
+impl Place {
+    pub(crate) fn take(stats: Stats) -> Place {
+        stats.socket_opened();
+        Place {
+            stats,
+            listens: AtomicBool::new(false),
+        }
+    }
+
+    /// It is a listener's from now on.
+    pub(crate) fn listens(&self) {
+        if !self.listens.swap(true, Ordering::Relaxed) {
+            self.stats.listener_opened();
+        }
+    }
+
+    pub(crate) fn stats(&self) -> &Stats {
+        &self.stats
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if *self.listens.get_mut() {
+            self.stats.listener_closed();
+        }
+        self.stats.socket_closed();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn a_place_is_free_once_nobody_keeps_it() {
+        let stats = Stats::new();
+        let handle = Arc::new(Place::take(stats.clone()));
+        let stream = Arc::clone(&handle);
+        drop(handle);
+        assert_eq!(stats.snapshot().sockets_open, 1);
+        drop(stream);
+        assert_eq!(stats.snapshot().sockets_open, 0);
+        assert_eq!(stats.snapshot().sockets_opened_total, 1);
+    }
+
+    #[test]
+    fn a_listener_is_counted_once_and_as_long_as_its_socket() {
+        let stats = Stats::new();
+        let place = Place::take(stats.clone());
+        place.listens();
+        place.listens();
+        let now = stats.snapshot();
+        assert_eq!((now.sockets_open, now.listeners_open), (1, 1));
+        drop(place);
+        let now = stats.snapshot();
+        assert_eq!((now.sockets_open, now.listeners_open), (0, 0));
+    }
+}

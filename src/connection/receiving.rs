@@ -1,0 +1,316 @@
+//! How a connection receives: a future that one of two polls, the task or a read
+//! that waits, which so has its bytes without a turn of the task in between.
+
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use futures::future::LocalBoxFuture;
+
+use super::resting;
+use super::wakers::Wakers;
+use super::{Connection, State};
+use crate::error::ErrorCode;
+use crate::runtime::{budget, turns};
+use crate::transport::{Received, Source};
+
+/// What an idle connection keeps ready to receive into.
+pub(super) const SMALL: usize = 2 * 1024;
+/// What one keeps ready whose peer sends large messages.
+const MEDIUM: usize = 64 * 1024;
+/// The most that is received at once.
+const LARGE: usize = 256 * 1024;
+/// The most that all connections together keep ready beyond the small sizes.
+const READY: usize = 4 * 1024 * 1024;
+/// Spare large buffers kept for all connections together.
+const POOLED: usize = 4;
+
+thread_local! {
+    static POOL: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+    /// What is kept ready beyond the small sizes.
+    static KEPT: Cell<usize> = const { Cell::new(0) };
+}
+
+/// The receiving of a connection.
+pub(super) struct Receiving {
+    /// Until it is over.
+    future: RefCell<Option<LocalBoxFuture<'static, ()>>>,
+    /// It is polled with this one, whoever polls.
+    waker: Waker,
+    /// Only its end is missing, which the task waits for.
+    ending: Cell<bool>,
+    /// It is to give up the receive that it waits in.
+    #[cfg(feature = "component")]
+    withdrawn: Cell<bool>,
+}
+
+impl Receiving {
+    pub(super) fn new(wakers: &Arc<Wakers>) -> Receiving {
+        Receiving {
+            future: RefCell::default(),
+            waker: wakers.clone().into(),
+            ending: Cell::new(false),
+            #[cfg(feature = "component")]
+            withdrawn: Cell::new(false),
+        }
+    }
+
+    fn withdrawn(&self) -> bool {
+        #[cfg(feature = "component")]
+        return self.withdrawn.get();
+        #[cfg(not(feature = "component"))]
+        false
+    }
+}
+
+impl Connection {
+    pub(super) fn start_receiving(self: Rc<Self>, source: impl Source + 'static) {
+        let this = self.clone();
+        let future = async move { this.until(State::Closing, this.receive(source)).await };
+        *self.receiving.future.borrow_mut() = Some(Box::pin(future));
+        self.wakers.receive();
+    }
+
+    /// Goes on receiving if that is possible; ready when it is over.
+    pub(super) fn poll_receiving(&self) -> Poll<()> {
+        let mut future = self.receiving.future.borrow_mut();
+        let Some(receiving) = future.as_mut() else {
+            return Poll::Ready(());
+        };
+        if !self.wakers.take_receivable() {
+            return Poll::Pending;
+        }
+        // In a component a read that receives has the turn to itself.
+        if cfg!(not(feature = "component")) || !self.read.borrow().receives {
+            turns::event();
+        }
+        let mut cx = Context::from_waker(&self.receiving.waker);
+        let polled = receiving.as_mut().poll(&mut cx);
+        if polled.is_ready() {
+            *future = None;
+        }
+        polled
+    }
+
+    /// Goes on receiving in a read that waits; whether that has what it wants.
+    pub(super) fn receive_here(&self) -> bool {
+        if self.receiving.ending.get() {
+            // It may be this read alone that was woken.
+            self.wakers.send();
+            return false;
+        }
+        self.wakers.take_rest();
+        {
+            let mut read = self.read.borrow_mut();
+            read.receives = true;
+            read.satisfied = false;
+        }
+        // Its end shows in what the read finds.
+        let _ = self.poll_receiving();
+        let mut read = self.read.borrow_mut();
+        read.receives = false;
+        std::mem::take(&mut read.satisfied)
+    }
+
+    /// A read that received does so no more: the task goes on.
+    pub(super) fn leave_receiving(&self) {
+        #[cfg(feature = "component")]
+        self.withdraw();
+        resting::relieve(&self.wakers);
+    }
+
+    /// Gives up a receive that waits: it belongs to a call that ends, and with the
+    /// call the component's notice of it.
+    #[cfg(feature = "component")]
+    fn withdraw(&self) {
+        if self.wakers.resting() || self.receiving.ending.get() {
+            return;
+        }
+        self.receiving.withdrawn.set(true);
+        self.wakers.set_receivable();
+        // It comes to rest.
+        let _ = self.poll_receiving();
+        self.receiving.withdrawn.set(false);
+    }
+
+    async fn receive(&self, mut source: impl Source) {
+        let mut ready = Ready::default();
+        let mut full = false;
+        while self.room().await {
+            let received = if full {
+                // More has probably come: take it in one go, but never wait
+                // with a large buffer in hand.
+                let (received, large) = source.receive(large_buffer(), || true).await;
+                full = large.len() == large.capacity();
+                self.feed(&large);
+                pool(large);
+                received
+            } else {
+                let give_up = || self.receiving.withdrawn();
+                let (received, buffer) = source.receive(ready.take(), give_up).await;
+                full = buffer.len() == buffer.capacity();
+                self.resumed().await;
+                self.feed(&buffer);
+                ready.put_back(buffer);
+                received
+            };
+            full &= received != Received::Nothing;
+            let satisfied = self.read.borrow().satisfied && !full;
+            match satisfied || self.receiving.withdrawn() {
+                true => self.rest().await,
+                false => budget::proceed().await,
+            }
+            if received == Received::Over {
+                let outcome = self.outcome(source).await;
+                return self.ended(outcome);
+            }
+        }
+    }
+
+    /// How the data ended: for the task alone to wait for, which stays.
+    async fn outcome(&self, mut source: impl Source) -> Result<(), ErrorCode> {
+        self.receiving.ending.set(true);
+        if self.read.borrow().receives {
+            self.wakers.receive();
+            pending_once().await;
+        }
+        source.outcome().await
+    }
+
+    fn ended(&self, outcome: Result<(), ErrorCode>) {
+        match outcome {
+            Ok(()) => {
+                self.read.borrow_mut().buffer.set_ended(true);
+                self.wakers.wake_reader();
+            }
+            Err(code) => self.fail(code),
+        }
+    }
+
+    /// The read that receives has what it wants, and whoever comes next goes on.
+    async fn rest(&self) {
+        self.wakers.rest();
+        pending_once().await;
+    }
+
+    /// Waits until there is room to receive into; false if none is to be waited
+    /// for, because the connection has failed.
+    async fn room(&self) -> bool {
+        poll_fn(|_| {
+            let mut read = self.read.borrow_mut();
+            if read.open() {
+                return Poll::Ready(true);
+            }
+            if self.failed() {
+                return Poll::Ready(false);
+            }
+            read.blocked = true;
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Waits while `pause_reading` holds back what has arrived.
+    async fn resumed(&self) {
+        poll_fn(|_| {
+            let mut read = self.read.borrow_mut();
+            read.blocked = read.paused && !self.failed();
+            match read.blocked {
+                true => Poll::Pending,
+                false => Poll::Ready(()),
+            }
+        })
+        .await;
+    }
+
+    fn feed(&self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        {
+            let mut read = self.read.borrow_mut();
+            if read.buffer.ended() || !read.feed(bytes) {
+                // Aborted meanwhile, or not enough yet.
+                return;
+            }
+            if read.receives {
+                read.satisfied = true;
+                return;
+            }
+        }
+        self.wakers.wake_reader();
+    }
+}
+
+async fn pending_once() {
+    let mut again = false;
+    poll_fn(|_| match std::mem::replace(&mut again, true) {
+        true => Poll::Ready(()),
+        false => Poll::Pending,
+    })
+    .await;
+}
+
+fn large_buffer() -> Vec<u8> {
+    POOL.with_borrow_mut(Vec::pop)
+        .unwrap_or_else(|| Vec::with_capacity(LARGE))
+}
+
+fn pool(mut buffer: Vec<u8>) {
+    buffer.clear();
+    POOL.with_borrow_mut(|pool| {
+        if pool.len() < POOLED {
+            pool.push(buffer);
+        }
+    });
+}
+
+/// The buffer that a receive waits with. It follows the size of the messages.
+#[derive(Default)]
+struct Ready {
+    buffer: Vec<u8>,
+    /// Counted in `KEPT`.
+    kept: usize,
+}
+
+impl Ready {
+    fn take(&mut self) -> Vec<u8> {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        if buffer.capacity() == 0 {
+            buffer.reserve_exact(SMALL);
+        }
+        buffer
+    }
+
+    /// Grows after a buffer that was filled, shrinks after one that was mostly
+    /// empty.
+    fn put_back(&mut self, mut buffer: Vec<u8>) {
+        let (received, capacity) = (buffer.len(), buffer.capacity());
+        buffer.clear();
+        self.buffer = buffer;
+        if received == capacity && capacity < MEDIUM {
+            let larger = capacity.saturating_mul(4).min(MEDIUM);
+            let others = KEPT.get().saturating_sub(self.kept);
+            if others.saturating_add(larger) <= READY {
+                self.buffer = Vec::with_capacity(larger);
+                self.keep(larger);
+            }
+        } else if received < capacity / 8 && capacity > SMALL {
+            self.buffer = Vec::new();
+            self.keep(0);
+        }
+    }
+
+    fn keep(&mut self, size: usize) {
+        KEPT.set(KEPT.get().saturating_sub(self.kept).saturating_add(size));
+        self.kept = size;
+    }
+}
+
+impl Drop for Ready {
+    fn drop(&mut self) {
+        self.keep(0);
+    }
+}

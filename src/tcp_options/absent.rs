@@ -1,0 +1,21 @@
+//! For the streams component's variant `tcp`, which imports nothing but WASI.
+
+use wasi::sockets::types::{ErrorCode, TcpSocket};
+
+pub(super) const AVAILABLE: bool = false;
+
+pub(super) fn reset(_: &TcpSocket) -> Result<(), ErrorCode> {
+    Err(ErrorCode::NotSupported)
+}
+
+pub(super) fn set_no_delay(_: &TcpSocket, _: bool) -> Result<(), ErrorCode> {
+    Err(ErrorCode::NotSupported)
+}
+
+pub(super) fn set_reuse_address(_: &TcpSocket, _: bool) -> Result<(), ErrorCode> {
+    Err(ErrorCode::NotSupported)
+}
+
+pub(super) fn set_reuse_port(_: &TcpSocket, _: bool) -> Result<(), ErrorCode> {
+    Err(ErrorCode::NotSupported)
+}

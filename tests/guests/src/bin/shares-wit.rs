@@ -1,0 +1,3 @@
+//! Serves on a port that others may share; written against the WIT.
+use guests::composed as net;
+include!("../behaviours/shares.rs");

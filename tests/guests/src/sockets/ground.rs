@@ -1,0 +1,248 @@
+//! Addresses, sockets and connections for the checks.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+use futures::future::try_join;
+use wasi::sockets::types::{
+    ErrorCode, IpAddressFamily, IpSocketAddress, Ipv4SocketAddress, Ipv6SocketAddress, TcpSocket,
+};
+use wasi::wit_stream;
+use wit_bindgen::{FutureReader, StreamReader, StreamResult, StreamWriter};
+
+use super::{Failure, Outcome};
+
+/// The family of the addresses that a check uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ip {
+    V4,
+    V6,
+}
+
+impl Ip {
+    pub(crate) fn family(self) -> IpAddressFamily {
+        match self {
+            Ip::V4 => IpAddressFamily::Ipv4,
+            Ip::V6 => IpAddressFamily::Ipv6,
+        }
+    }
+
+    pub(crate) fn other(self) -> Ip {
+        match self {
+            Ip::V4 => Ip::V6,
+            Ip::V6 => Ip::V4,
+        }
+    }
+
+    pub(crate) fn loopback(self) -> IpAddr {
+        match self {
+            Ip::V4 => Ipv4Addr::LOCALHOST.into(),
+            Ip::V6 => Ipv6Addr::LOCALHOST.into(),
+        }
+    }
+
+    pub(crate) fn unspecified(self) -> IpAddr {
+        match self {
+            Ip::V4 => Ipv4Addr::UNSPECIFIED.into(),
+            Ip::V6 => Ipv6Addr::UNSPECIFIED.into(),
+        }
+    }
+
+    /// Addresses that are not unicast.
+    pub(crate) fn many(self) -> Vec<IpAddr> {
+        match self {
+            Ip::V4 => vec![
+                Ipv4Addr::BROADCAST.into(),
+                Ipv4Addr::new(224, 0, 0, 1).into(),
+                Ipv4Addr::new(239, 255, 255, 255).into(),
+            ],
+            Ip::V6 => vec![
+                Ipv6Addr::new(0xff00, 0, 0, 0, 0, 0, 0, 0).into(),
+                Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1).into(),
+            ],
+        }
+    }
+
+    pub(crate) fn create(self) -> Result<TcpSocket, ErrorCode> {
+        TcpSocket::create(self.family())
+    }
+
+    /// Bound to a loopback address.
+    pub(crate) fn bound(self) -> Result<TcpSocket, ErrorCode> {
+        let socket = self.create()?;
+        socket.bind(wasi(self.loopback(), 0))?;
+        Ok(socket)
+    }
+
+    /// Listens on a loopback address.
+    pub(crate) fn listener(self) -> Result<Listener, ErrorCode> {
+        Listener::of(self.bound()?)
+    }
+
+    /// Both ends of a connection; the first one is accepted.
+    pub(crate) async fn pair(self) -> Result<(End, End), Failure> {
+        let (accepted, client) = self.listener()?.pair().await?;
+        Ok((End::of(accepted), End::of(client)))
+    }
+}
+
+/// IPv4 addresses written as IPv6 ones: mapped, and compatible.
+pub(crate) fn disguised() -> [IpAddr; 2] {
+    let compatible = Ipv6Addr::new(0, 0, 0, 0, 0, 0, 0x7f00, 1);
+    [
+        Ipv4Addr::LOCALHOST.to_ipv6_mapped().into(),
+        compatible.into(),
+    ]
+}
+
+pub(crate) fn wasi(ip: IpAddr, port: u16) -> IpSocketAddress {
+    match ip {
+        IpAddr::V4(ip) => IpSocketAddress::Ipv4(Ipv4SocketAddress {
+            port,
+            address: ip.octets().into(),
+        }),
+        IpAddr::V6(ip) => IpSocketAddress::Ipv6(Ipv6SocketAddress {
+            port,
+            flow_info: 0,
+            address: ip.segments().into(),
+            scope_id: 0,
+        }),
+    }
+}
+
+fn plain(address: IpSocketAddress) -> SocketAddr {
+    match address {
+        IpSocketAddress::Ipv4(v4) => (Ipv4Addr::from(<[u8; 4]>::from(v4.address)), v4.port).into(),
+        IpSocketAddress::Ipv6(v6) => (Ipv6Addr::from(<[u16; 8]>::from(v6.address)), v6.port).into(),
+    }
+}
+
+pub(crate) fn local(socket: &TcpSocket) -> Result<SocketAddr, ErrorCode> {
+    socket.get_local_address().map(plain)
+}
+
+pub(crate) fn remote(socket: &TcpSocket) -> Result<SocketAddr, ErrorCode> {
+    socket.get_remote_address().map(plain)
+}
+
+pub(crate) async fn connect(socket: &TcpSocket, to: SocketAddr) -> Result<(), ErrorCode> {
+    socket.connect(wasi(to.ip(), to.port())).await
+}
+
+/// A socket that listens.
+pub(crate) struct Listener {
+    pub(crate) socket: TcpSocket,
+    pub(crate) connections: StreamReader<TcpSocket>,
+    pub(crate) address: SocketAddr,
+}
+
+impl Listener {
+    pub(crate) fn of(socket: TcpSocket) -> Result<Listener, ErrorCode> {
+        let connections = socket.listen()?;
+        let address = local(&socket)?;
+        Ok(Listener {
+            socket,
+            connections,
+            address,
+        })
+    }
+
+    pub(crate) async fn accept(&mut self) -> Result<TcpSocket, Failure> {
+        let next = self.connections.next().await;
+        next.ok_or_else(|| "the stream of connections has ended".into())
+    }
+
+    /// A connection to it: what it has accepted, and the client.
+    pub(crate) async fn pair(&mut self) -> Result<(TcpSocket, TcpSocket), Failure> {
+        let client = match self.address {
+            SocketAddr::V4(_) => Ip::V4.create()?,
+            SocketAddr::V6(_) => Ip::V6.create()?,
+        };
+        let address = self.address;
+        let connected = async { Ok(connect(&client, address).await?) };
+        let (accepted, ()) = try_join(self.accept(), connected).await?;
+        Ok((accepted, client))
+    }
+}
+
+/// One end of a connection, with both halves in use.
+pub(crate) struct End {
+    pub(crate) socket: TcpSocket,
+    pub(crate) received: StreamReader<u8>,
+    pub(crate) receive: FutureReader<Result<(), ErrorCode>>,
+    pub(crate) to_send: StreamWriter<u8>,
+    pub(crate) send: FutureReader<Result<(), ErrorCode>>,
+}
+
+impl End {
+    pub(crate) fn of(socket: TcpSocket) -> End {
+        let (to_send, data) = wit_stream::new();
+        let send = socket.send(data);
+        let (received, receive) = socket.receive();
+        End {
+            socket,
+            received,
+            receive,
+            to_send,
+            send,
+        }
+    }
+
+    pub(crate) async fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        let rest = self.to_send.write_all(bytes.to_vec()).await;
+        match rest.len() {
+            0 => Ok(()),
+            left => Err(format!("{left} bytes were not taken").into()),
+        }
+    }
+
+    pub(crate) async fn read(&mut self, count: usize) -> Result<Vec<u8>, Failure> {
+        read(&mut self.received, count).await
+    }
+}
+
+/// So many bytes.
+pub(crate) async fn read(from: &mut StreamReader<u8>, count: usize) -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    while bytes.len() < count {
+        let room = Vec::with_capacity(count - bytes.len());
+        let (result, part) = from.read(room).await;
+        if !matches!(result, StreamResult::Complete(1..)) {
+            return Err(format!("{result:?} after {} bytes", bytes.len()).into());
+        }
+        bytes.extend(part);
+    }
+    Ok(bytes)
+}
+
+/// Runs both to their ends.
+pub(crate) async fn both(
+    one: impl Future<Output = Outcome>,
+    other: impl Future<Output = Outcome>,
+) -> Outcome {
+    try_join(one, other).await?;
+    Ok(())
+}
+
+/// Writes until nothing is taken any more.
+pub(crate) async fn write_until_dropped(to_send: &mut StreamWriter<u8>) {
+    while to_send.write(vec![b'.'; 4096]).await.0 != StreamResult::Dropped {
+        pause().await;
+    }
+}
+
+/// What it gives without waiting.
+pub(crate) fn at_once<T>(operation: Pin<&mut impl Future<Output = T>>) -> Poll<T> {
+    operation.poll(&mut Context::from_waker(Waker::noop()))
+}
+
+/// Lets the host do what is due.
+pub(crate) async fn pause() {
+    asyncio_streams::sleep(std::time::Duration::from_millis(1)).await;
+}
+
+/// Bytes that differ from those around them.
+pub(crate) fn pattern(count: usize) -> Vec<u8> {
+    (0..count).map(|n| (n % 251) as u8).collect()
+}
