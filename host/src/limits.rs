@@ -21,7 +21,8 @@ pub struct Limits {
     /// Entries in the store's table of tasks, streams and futures; a
     /// connection takes about twenty.
     pub concurrent: usize,
-    /// Entries in the host's resource table; a connection takes one.
+    /// Entries in the host's resource table; a listener takes one, and so does a
+    /// connection as long as the guest keeps its handle beside its streams.
     pub resources: usize,
     /// Elements of all tables of the guest together.
     pub table_elements: usize,

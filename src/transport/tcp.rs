@@ -37,16 +37,16 @@ pub(crate) fn open(
     let (reader, writer) = connection.handles();
     let task = connection.clone();
     executor::detach(async move {
-        let (source, sink) = split(&socket);
+        let (source, sink) = split(socket);
         task.clone().run(source, sink).await;
-        drop(socket);
         task.finished();
         closed();
     });
     (reader, writer, weak)
 }
 
-fn split(socket: &TcpSocket) -> (impl Source + use<>, impl Sink + use<>) {
+/// The streams keep the connection: the handle has done its part.
+fn split(socket: TcpSocket) -> (impl Source + use<>, impl Sink + use<>) {
     let (received, end) = socket.receive();
     let (to_send, stream) = wit_stream::new();
     let sent = socket.send(stream);
