@@ -61,6 +61,7 @@ mod port;
 mod program;
 mod reader;
 mod runtime;
+mod search;
 mod separators;
 mod server;
 mod transport;

@@ -1,7 +1,8 @@
 //! Reading.
 
 use std::fmt;
-use std::pin::Pin;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
@@ -104,7 +105,7 @@ impl StreamReader {
     /// buffered (nothing is consumed), [`ReadError::Incomplete`] when the data
     /// ended first. Else as for [`read`](Self::read).
     pub async fn readuntil(&self, separator: impl AsRef<[u8]>) -> Result<Bytes, ReadError> {
-        self.until(Separators::new([separator.as_ref()])?, None)
+        self.until(&Separators::one(separator.as_ref())?, None)
             .await
     }
 
@@ -117,8 +118,11 @@ impl StreamReader {
         &self,
         separators: &[S],
     ) -> Result<Bytes, ReadError> {
-        self.until(Separators::new(separators.iter().map(AsRef::as_ref))?, None)
-            .await
+        self.until(
+            &Separators::new(separators.iter().map(AsRef::as_ref))?,
+            None,
+        )
+        .await
     }
 
     /// Waits for a line and returns all complete ones, `max` at most. Empty at
@@ -235,20 +239,34 @@ impl StreamReader {
         )))
     }
 
+    #[inline]
     pub(crate) async fn line(&self, limit: Option<usize>) -> Result<Bytes, ReadError> {
-        self.connection
-            .serve(|buffer| buffer.line(limit.unwrap_or(buffer.limit())))
-            .await?
+        let connection = &self.connection;
+        match connection.at_once(|buffer| buffer.line_at_once(limit)) {
+            Some(line) => Ok(line),
+            None => {
+                let later =
+                    connection.serve(move |buffer| buffer.line(limit.unwrap_or(buffer.limit())));
+                apart(later).await?
+            }
+        }
     }
 
+    #[inline]
     pub(crate) async fn until(
         &self,
-        separators: Separators,
+        separators: &Separators<'_>,
         limit: Option<usize>,
     ) -> Result<Bytes, ReadError> {
-        self.connection
-            .serve(|buffer| buffer.until(&separators, limit.unwrap_or(buffer.limit())))
-            .await?
+        let connection = &self.connection;
+        match connection.at_once(|buffer| buffer.until_at_once(separators, limit)) {
+            Some(found) => Ok(found),
+            None => {
+                let later = connection
+                    .serve(|buffer| buffer.until(separators, limit.unwrap_or(buffer.limit())));
+                apart(later).await?
+            }
+        }
     }
 
     pub(crate) async fn several(
@@ -314,8 +332,8 @@ impl Limited<'_> {
     /// # Errors
     /// As for [`StreamReader::readuntil`].
     pub async fn readuntil(self, separator: impl AsRef<[u8]>) -> Result<Bytes, ReadError> {
-        let separators = Separators::new([separator.as_ref()])?;
-        self.reader.until(separators, Some(self.limit)).await
+        let separators = Separators::one(separator.as_ref())?;
+        self.reader.until(&separators, Some(self.limit)).await
     }
 
     /// As [`StreamReader::readuntil_any`].
@@ -324,7 +342,7 @@ impl Limited<'_> {
     /// As for [`StreamReader::readuntil`].
     pub async fn readuntil_any<S: AsRef<[u8]>>(self, separators: &[S]) -> Result<Bytes, ReadError> {
         let separators = Separators::new(separators.iter().map(AsRef::as_ref))?;
-        self.reader.until(separators, Some(self.limit)).await
+        self.reader.until(&separators, Some(self.limit)).await
     }
 }
 
@@ -345,6 +363,17 @@ impl Stream for Lines {
     }
 }
 
+/// Keeps the long way out of the short one's code, which is a good deal faster
+/// without it.
+async fn apart<F: Future>(later: F) -> F::Output {
+    #[inline(never)]
+    fn poll<F: Future>(later: Pin<&mut F>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        later.poll(cx)
+    }
+    let mut later = pin!(later);
+    poll_fn(|cx| poll(later.as_mut(), cx)).await
+}
+
 /// All complete lines, `max` at most; the rest of the data at their end.
 pub(crate) fn lines(
     buffer: &mut Buffer,
@@ -354,6 +383,10 @@ pub(crate) fn lines(
     let limit = limit.unwrap_or(buffer.limit());
     let mut lines = Vec::new();
     while lines.len() < max {
+        if let Some(line) = buffer.line_at_once(Some(limit)) {
+            lines.push(line);
+            continue;
+        }
         match buffer.line(limit) {
             Found::Ready(Ok(line)) if line.is_empty() => break,
             Found::Ready(Ok(line)) => lines.push(line),

@@ -8,7 +8,7 @@ fn filled(limit: usize, bytes: &[u8]) -> Buffer {
     buffer
 }
 
-fn separators(list: &[&str]) -> Separators {
+fn separators(list: &[&'static str]) -> Separators<'static> {
     Separators::new(list.iter().map(|s| s.as_bytes())).unwrap()
 }
 

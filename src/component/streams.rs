@@ -153,7 +153,7 @@ fn size(count: u64) -> usize {
     usize::try_from(count).unwrap_or(usize::MAX)
 }
 
-fn separators(list: &[Vec<u8>]) -> Result<Separators, ReadError> {
+fn separators(list: &[Vec<u8>]) -> Result<Separators<'_>, ReadError> {
     Separators::new(list.iter().map(Vec::as_slice))
 }
 
@@ -183,8 +183,8 @@ impl GuestStreamReader for StreamReader {
         limit: Option<u64>,
     ) -> Result<Vec<u8>, wit::ReadError> {
         executor::export(async {
-            let read = self.until(separators(&list)?, limit.map(size));
-            Ok(read.await?.into())
+            let list = separators(&list)?;
+            Ok(self.until(&list, limit.map(size)).await?.into())
         })
         .await
     }
@@ -298,7 +298,7 @@ impl GuestStreamReader for StreamReader {
 impl StreamReader {
     async fn ready_until(
         &self,
-        separators: Separators,
+        separators: Separators<'_>,
         limit: Option<u64>,
     ) -> Result<(), ReadError> {
         StreamReader::ready(self, |buffer| {
