@@ -10,7 +10,7 @@ use futures::Stream;
 use futures::io::{AsyncBufRead, AsyncRead};
 use futures::stream::LocalBoxStream;
 
-use crate::buffer::{Buffer, Found};
+use crate::buffer::{Buffer, Found, Piece};
 use crate::connection::Handle;
 use crate::error::ReadError;
 use crate::separators::Separators;
@@ -269,11 +269,11 @@ impl StreamReader {
         }
     }
 
-    pub(crate) async fn several(
+    pub(crate) async fn several<T: Piece>(
         &self,
         max: usize,
         limit: Option<usize>,
-    ) -> Result<Vec<Bytes>, ReadError> {
+    ) -> Result<Vec<T>, ReadError> {
         if max == 0 {
             return Ok(Vec::new());
         }
@@ -375,11 +375,11 @@ async fn apart<F: Future>(later: F) -> F::Output {
 }
 
 /// All complete lines, `max` at most; the rest of the data at their end.
-pub(crate) fn lines(
+pub(crate) fn lines<T: Piece>(
     buffer: &mut Buffer,
     max: usize,
     limit: Option<usize>,
-) -> Found<Result<Vec<Bytes>, ReadError>> {
+) -> Found<Result<Vec<T>, ReadError>> {
     let limit = limit.unwrap_or(buffer.limit());
     let mut lines = Vec::new();
     while lines.len() < max {
@@ -389,7 +389,7 @@ pub(crate) fn lines(
         }
         match buffer.line(limit) {
             Found::Ready(Ok(line)) if line.is_empty() => break,
-            Found::Ready(Ok(line)) => lines.push(line),
+            Found::Ready(Ok(line)) => lines.push(line.into()),
             Found::Ready(Err(error)) if lines.is_empty() => return Found::Ready(Err(error)),
             Found::Ready(Err(_)) => break,
             Found::Wait(wanted) if lines.is_empty() => return Found::Wait(wanted),

@@ -121,6 +121,7 @@ impl<'a> Separators<'a> {
 
 /// Where `separator` is. Its last byte is looked for first: in data made of
 /// lines that is the line's end, and the search costs nothing to begin.
+#[inline]
 fn find_one(separator: &[u8], bytes: &[u8]) -> Option<usize> {
     let (last, front) = separator.split_last()?;
     let mut begin = 0;

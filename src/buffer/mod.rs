@@ -10,6 +10,8 @@ mod properties;
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "component")]
+use bytes::Buf;
 use bytes::{Bytes, BytesMut};
 
 use crate::error::ReadError;
@@ -32,6 +34,32 @@ pub(crate) enum Found<T> {
     /// It cannot be served before at least this many bytes are buffered or the
     /// data have ended.
     Wait(usize),
+}
+
+/// How a read hands bytes over: as they are, or as a copy, which is cheaper than
+/// a copy of what was handed over.
+pub(crate) trait Piece: From<Bytes> {
+    /// Removes and returns the first `n` bytes, which are there.
+    fn split_from(front: &mut Bytes, n: usize) -> Self;
+}
+
+impl Piece for Bytes {
+    #[inline]
+    fn split_from(front: &mut Bytes, n: usize) -> Bytes {
+        front.split_to(n)
+    }
+}
+
+#[cfg(feature = "component")]
+impl Piece for Vec<u8> {
+    fn split_from(front: &mut Bytes, n: usize) -> Vec<u8> {
+        if n >= front.len() {
+            return std::mem::take(front).into();
+        }
+        let copy = front.get(..n).unwrap_or_default().to_vec();
+        front.advance(n);
+        copy
+    }
 }
 
 /// Received bytes in order, the end of the data, and the limit.
@@ -159,22 +187,29 @@ impl Buffer {
         separators: &Separators<'_>,
         limit: Option<usize>,
     ) -> Option<Bytes> {
-        let (start, end) = self.there(separators)?;
+        let known = self.scan.known(separators);
+        let found = match self.in_front(separators, known) {
+            None => self.there(separators),
+            found => found,
+        };
+        let (start, end) = found?;
         (start <= limit.unwrap_or(self.limit)).then(|| self.take(end))
     }
 
     /// What `line` has at once, and nothing else.
     #[inline(always)]
-    pub(crate) fn line_at_once(&mut self, limit: Option<usize>) -> Option<Bytes> {
+    pub(crate) fn line_at_once<T: Piece>(&mut self, limit: Option<usize>) -> Option<T> {
         let known = self.scan.known(&Separators::newline());
         let unknown = self.front.get(known..).unwrap_or_default();
         match find_byte(b'\n', unknown) {
             Some(at) if known + at <= limit.unwrap_or(self.limit) => {
                 self.scan.offset = 0;
-                Some(self.front.split_to(known + at + 1))
+                Some(T::split_from(&mut self.front, known + at + 1))
             }
             Some(_) => None,
-            None => self.until_at_once(&Separators::newline(), limit),
+            None => self
+                .until_at_once(&Separators::newline(), limit)
+                .map(T::from),
         }
     }
 
@@ -264,6 +299,7 @@ impl Buffer {
         Some((known + start, known + end))
     }
 
+    #[inline]
     fn in_front(&self, separators: &Separators<'_>, known: usize) -> Option<(usize, usize)> {
         let (start, end) = separators.find(self.front.get(known..)?)?;
         Some((known + start, known + end))

@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 
-use bytes::Bytes;
 use wit_bindgen::rt::async_support::StreamReader as RawStream;
 
 use super::Component;
@@ -194,11 +193,8 @@ impl GuestStreamReader for StreamReader {
         max: u32,
         limit: Option<u64>,
     ) -> Result<Vec<Vec<u8>>, wit::ReadError> {
-        executor::export(async {
-            let lines = self.several(size(u64::from(max)), limit.map(size)).await?;
-            Ok(lines.into_iter().map(Vec::from).collect())
-        })
-        .await
+        executor::export(async { Ok(self.several(size(u64::from(max)), limit.map(size)).await?) })
+            .await
     }
 
     async fn ready(&self, request: ReadRequest) -> Result<(), wit::ReadError> {
@@ -257,8 +253,7 @@ impl GuestStreamReader for StreamReader {
     ) -> Result<Option<Vec<Vec<u8>>>, wit::ReadError> {
         let (max, limit) = (size(u64::from(max)), limit.map(size));
         let found = self.serve_now(|buffer| lines(buffer, max, limit))?;
-        let list = |lines: Vec<Bytes>| lines.into_iter().map(Vec::from).collect();
-        Ok(found.transpose()?.map(list))
+        Ok(found.transpose()?)
     }
 
     fn discard_line_nowait(&self) -> Result<(u64, bool), wit::ReadError> {
