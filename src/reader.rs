@@ -105,8 +105,7 @@ impl StreamReader {
     /// buffered (nothing is consumed), [`ReadError::Incomplete`] when the data
     /// ended first. Else as for [`read`](Self::read).
     pub async fn readuntil(&self, separator: impl AsRef<[u8]>) -> Result<Bytes, ReadError> {
-        self.until(&Separators::one(separator.as_ref())?, None)
-            .await
+        self.until_one(separator.as_ref(), None).await
     }
 
     /// Reads up to and including the one of several separators that ends
@@ -242,7 +241,7 @@ impl StreamReader {
     #[inline]
     pub(crate) async fn line(&self, limit: Option<usize>) -> Result<Bytes, ReadError> {
         let connection = &self.connection;
-        match connection.at_once(|buffer| buffer.line_at_once(limit)) {
+        match connection.at_once(|buffer| buffer.line_at_once(limit.unwrap_or(buffer.limit()))) {
             Some(line) => Ok(line),
             None => {
                 let later =
@@ -253,20 +252,25 @@ impl StreamReader {
     }
 
     #[inline]
+    async fn until_one(&self, separator: &[u8], limit: Option<usize>) -> Result<Bytes, ReadError> {
+        let found = self
+            .connection
+            .at_once(|buffer| buffer.until_at_once(separator, limit.unwrap_or(buffer.limit())));
+        match found {
+            Some(found) => Ok(found),
+            None => self.until(&Separators::one(separator)?, limit).await,
+        }
+    }
+
     pub(crate) async fn until(
         &self,
         separators: &Separators<'_>,
         limit: Option<usize>,
     ) -> Result<Bytes, ReadError> {
-        let connection = &self.connection;
-        match connection.at_once(|buffer| buffer.until_at_once(separators, limit)) {
-            Some(found) => Ok(found),
-            None => {
-                let later = connection
-                    .serve(|buffer| buffer.until(separators, limit.unwrap_or(buffer.limit())));
-                apart(later).await?
-            }
-        }
+        let later = self
+            .connection
+            .serve(|buffer| buffer.until(separators, limit.unwrap_or(buffer.limit())));
+        apart(later).await?
     }
 
     pub(crate) async fn several<T: Piece>(
@@ -332,8 +336,9 @@ impl Limited<'_> {
     /// # Errors
     /// As for [`StreamReader::readuntil`].
     pub async fn readuntil(self, separator: impl AsRef<[u8]>) -> Result<Bytes, ReadError> {
-        let separators = Separators::one(separator.as_ref())?;
-        self.reader.until(&separators, Some(self.limit)).await
+        self.reader
+            .until_one(separator.as_ref(), Some(self.limit))
+            .await
     }
 
     /// As [`StreamReader::readuntil_any`].
@@ -383,7 +388,7 @@ pub(crate) fn lines<T: Piece>(
     let limit = limit.unwrap_or(buffer.limit());
     let mut lines = Vec::new();
     while lines.len() < max {
-        if let Some(line) = buffer.line_at_once(Some(limit)) {
+        if let Some(line) = buffer.line_at_once(limit) {
             lines.push(line);
             continue;
         }

@@ -122,17 +122,25 @@ impl<'a> Separators<'a> {
 /// Where `separator` is. Its last byte is looked for first: in data made of
 /// lines that is the line's end, and the search costs nothing to begin.
 #[inline]
-fn find_one(separator: &[u8], bytes: &[u8]) -> Option<usize> {
+pub(crate) fn find_one(separator: &[u8], bytes: &[u8]) -> Option<usize> {
     let (last, front) = separator.split_last()?;
-    let mut begin = 0;
+    let start = find_byte(*last, bytes.get(front.len()..)?)?;
+    match bytes.get(start..)?.starts_with(front) {
+        true => Some(start),
+        false => find_behind(separator, bytes, start + 1),
+    }
+}
+
+/// As `find_one`, from `begin` on.
+#[cold]
+fn find_behind(separator: &[u8], bytes: &[u8], mut begin: usize) -> Option<usize> {
+    let (last, front) = separator.split_last()?;
     for _ in 0..TRIES {
-        let at = begin + front.len();
-        let at = at + find_byte(*last, bytes.get(at..)?)?;
-        let start = at - front.len();
-        if bytes.get(start..at)? == front {
-            return Some(start);
+        begin += find_byte(*last, bytes.get(begin + front.len()..)?)?;
+        if bytes.get(begin..)?.starts_with(front) {
+            return Some(begin);
         }
-        begin = start + 1;
+        begin += 1;
     }
     memmem::find(bytes.get(begin..)?, separator).map(|at| begin + at)
 }

@@ -16,7 +16,7 @@ use bytes::{Bytes, BytesMut};
 
 use crate::error::ReadError;
 use crate::search::find_byte;
-use crate::separators::Separators;
+use crate::separators::{Separators, find_one};
 
 /// How much a buffer may have held and still keep its memory when it is empty.
 /// What `BytesMut` would keep otherwise does not show in its capacity.
@@ -181,36 +181,39 @@ impl Buffer {
         }
     }
 
-    /// What `until` has at once, and nothing else.
-    pub(crate) fn until_at_once(
-        &mut self,
-        separators: &Separators<'_>,
-        limit: Option<usize>,
-    ) -> Option<Bytes> {
-        let known = self.scan.known(separators);
-        let found = match self.in_front(separators, known) {
-            None => self.there(separators),
-            found => found,
-        };
-        let (start, end) = found?;
-        (start <= limit.unwrap_or(self.limit)).then(|| self.take(end))
+    /// What `until` with this separator has at once, and nothing else.
+    pub(crate) fn until_at_once(&mut self, separator: &[u8], limit: usize) -> Option<Bytes> {
+        let separators = Separators::one(separator).ok()?;
+        self.take_at_once(&separators, limit, |bytes| find_one(separator, bytes))
     }
 
     /// What `line` has at once, and nothing else.
     #[inline(always)]
-    pub(crate) fn line_at_once<T: Piece>(&mut self, limit: Option<usize>) -> Option<T> {
-        let known = self.scan.known(&Separators::newline());
+    pub(crate) fn line_at_once<T: Piece>(&mut self, limit: usize) -> Option<T> {
+        let newline = Separators::newline();
+        self.take_at_once(&newline, limit, |bytes| find_byte(b'\n', bytes))
+    }
+
+    /// `find` is the search for the one separator.
+    #[inline(always)]
+    fn take_at_once<T: Piece>(
+        &mut self,
+        separator: &Separators<'_>,
+        limit: usize,
+        find: impl FnOnce(&[u8]) -> Option<usize>,
+    ) -> Option<T> {
+        let known = self.scan.known(separator);
         let unknown = self.front.get(known..).unwrap_or_default();
-        match find_byte(b'\n', unknown) {
-            Some(at) if known + at <= limit.unwrap_or(self.limit) => {
-                self.scan.offset = 0;
-                Some(T::split_from(&mut self.front, known + at + 1))
-            }
-            Some(_) => None,
-            None => self
-                .until_at_once(&Separators::newline(), limit)
-                .map(T::from),
+        let Some(start) = find(unknown) else {
+            let (start, end) = self.there(separator)?;
+            return (start <= limit).then(|| self.take(end).into());
+        };
+        let start = known + start;
+        if start > limit {
+            return None;
         }
+        self.scan.offset = 0;
+        Some(T::split_from(&mut self.front, start + separator.shortest()))
     }
 
     /// A line with its `\n`; what is left at the end.
@@ -286,8 +289,9 @@ impl Buffer {
     fn there(&mut self, separators: &Separators<'_>) -> Option<(usize, usize)> {
         let mut known = self.scan.known(separators);
         if !self.front.is_empty() {
-            if let Some(found) = self.in_front(separators, known) {
-                return Some(found);
+            let unknown = self.front.get(known..).unwrap_or_default();
+            if let Some((start, end)) = separators.find(unknown) {
+                return Some((known + start, known + end));
             }
             if self.back.is_empty() {
                 return None;
@@ -296,12 +300,6 @@ impl Buffer {
             self.join(0);
         }
         let (start, end) = separators.find(self.back.get(known..)?)?;
-        Some((known + start, known + end))
-    }
-
-    #[inline]
-    fn in_front(&self, separators: &Separators<'_>, known: usize) -> Option<(usize, usize)> {
-        let (start, end) = separators.find(self.front.get(known..)?)?;
         Some((known + start, known + end))
     }
 

@@ -86,7 +86,11 @@ fn both_do(step: Step, buffer: &mut Buffer, model: &mut Model) {
         Step::Until(list, limit) => match Separators::new(list.iter().map(Vec::as_slice)) {
             Ok(set) => {
                 // As readers do.
-                let found = match buffer.until_at_once(&set, Some(limit)) {
+                let at_once = match list.as_slice() {
+                    [only] => buffer.until_at_once(only, limit),
+                    _ => None,
+                };
+                let found = match at_once {
                     Some(found) => Found::Ready(Ok(found)),
                     None => buffer.until(&set, limit),
                 };
@@ -95,7 +99,7 @@ fn both_do(step: Step, buffer: &mut Buffer, model: &mut Model) {
             Err(_) => assert!(list.is_empty() || list.iter().any(Vec::is_empty)),
         },
         Step::Line(limit) => {
-            let found = match buffer.line_at_once(Some(limit)) {
+            let found = match buffer.line_at_once(limit) {
                 Some(line) => Found::Ready(Ok(line)),
                 None => buffer.line(limit),
             };
