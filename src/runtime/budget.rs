@@ -6,9 +6,9 @@ use std::future::poll_fn;
 use std::task::{Context, Poll};
 
 /// What ready operations in a row may cost before one gives way.
-const WHOLE: u32 = 256;
+const WHOLE: u32 = 512;
 /// What an operation costs.
-const OPERATION: u32 = 4;
+const OPERATION: u32 = 8;
 /// What a read costs that the buffer serves at once: less than giving way does.
 const SHORT_READ: u32 = 1;
 
