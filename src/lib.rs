@@ -64,6 +64,7 @@ mod port;
 mod program;
 mod reader;
 mod runtime;
+mod search;
 mod separators;
 mod server;
 pub mod tcp_options;

@@ -1,7 +1,8 @@
 //! Reading.
 
 use std::fmt;
-use std::pin::Pin;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
@@ -9,7 +10,7 @@ use futures::Stream;
 use futures::io::{AsyncBufRead, AsyncRead};
 use futures::stream::LocalBoxStream;
 
-use crate::buffer::{Buffer, Found};
+use crate::buffer::{Buffer, Found, Piece};
 use crate::connection::Handle;
 use crate::error::ReadError;
 use crate::separators::Separators;
@@ -104,8 +105,7 @@ impl StreamReader {
     /// buffered (nothing is consumed), [`ReadError::Incomplete`] when the data
     /// ended first. Else as for [`read`](Self::read).
     pub async fn readuntil(&self, separator: impl AsRef<[u8]>) -> Result<Bytes, ReadError> {
-        self.until(Separators::new([separator.as_ref()])?, None)
-            .await
+        self.until_one(separator.as_ref(), None).await
     }
 
     /// Reads up to and including the one of several separators that ends
@@ -117,8 +117,11 @@ impl StreamReader {
         &self,
         separators: &[S],
     ) -> Result<Bytes, ReadError> {
-        self.until(Separators::new(separators.iter().map(AsRef::as_ref))?, None)
-            .await
+        self.until(
+            &Separators::new(separators.iter().map(AsRef::as_ref))?,
+            None,
+        )
+        .await
     }
 
     /// Waits for a line and returns all complete ones, `max` at most. Empty at
@@ -235,27 +238,46 @@ impl StreamReader {
         )))
     }
 
+    #[inline]
     pub(crate) async fn line(&self, limit: Option<usize>) -> Result<Bytes, ReadError> {
-        self.connection
-            .serve(|buffer| buffer.line(limit.unwrap_or(buffer.limit())))
-            .await?
+        let connection = &self.connection;
+        match connection.at_once(|buffer| buffer.line_at_once(limit.unwrap_or(buffer.limit()))) {
+            Some(line) => Ok(line),
+            None => {
+                let later =
+                    connection.serve(move |buffer| buffer.line(limit.unwrap_or(buffer.limit())));
+                apart(later).await?
+            }
+        }
+    }
+
+    #[inline]
+    async fn until_one(&self, separator: &[u8], limit: Option<usize>) -> Result<Bytes, ReadError> {
+        let found = self
+            .connection
+            .at_once(|buffer| buffer.until_at_once(separator, limit.unwrap_or(buffer.limit())));
+        match found {
+            Some(found) => Ok(found),
+            None => self.until(&Separators::one(separator)?, limit).await,
+        }
     }
 
     pub(crate) async fn until(
         &self,
-        separators: Separators,
+        separators: &Separators<'_>,
         limit: Option<usize>,
     ) -> Result<Bytes, ReadError> {
-        self.connection
-            .serve(|buffer| buffer.until(&separators, limit.unwrap_or(buffer.limit())))
-            .await?
+        let later = self
+            .connection
+            .serve(|buffer| buffer.until(separators, limit.unwrap_or(buffer.limit())));
+        apart(later).await?
     }
 
-    pub(crate) async fn several(
+    pub(crate) async fn several<T: Piece>(
         &self,
         max: usize,
         limit: Option<usize>,
-    ) -> Result<Vec<Bytes>, ReadError> {
+    ) -> Result<Vec<T>, ReadError> {
         if max == 0 {
             return Ok(Vec::new());
         }
@@ -314,8 +336,9 @@ impl Limited<'_> {
     /// # Errors
     /// As for [`StreamReader::readuntil`].
     pub async fn readuntil(self, separator: impl AsRef<[u8]>) -> Result<Bytes, ReadError> {
-        let separators = Separators::new([separator.as_ref()])?;
-        self.reader.until(separators, Some(self.limit)).await
+        self.reader
+            .until_one(separator.as_ref(), Some(self.limit))
+            .await
     }
 
     /// As [`StreamReader::readuntil_any`].
@@ -324,7 +347,7 @@ impl Limited<'_> {
     /// As for [`StreamReader::readuntil`].
     pub async fn readuntil_any<S: AsRef<[u8]>>(self, separators: &[S]) -> Result<Bytes, ReadError> {
         let separators = Separators::new(separators.iter().map(AsRef::as_ref))?;
-        self.reader.until(separators, Some(self.limit)).await
+        self.reader.until(&separators, Some(self.limit)).await
     }
 }
 
@@ -345,18 +368,33 @@ impl Stream for Lines {
     }
 }
 
+/// Keeps the long way out of the short one's code, which is a good deal faster
+/// without it.
+async fn apart<F: Future>(later: F) -> F::Output {
+    #[inline(never)]
+    fn poll<F: Future>(later: Pin<&mut F>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        later.poll(cx)
+    }
+    let mut later = pin!(later);
+    poll_fn(|cx| poll(later.as_mut(), cx)).await
+}
+
 /// All complete lines, `max` at most; the rest of the data at their end.
-pub(crate) fn lines(
+pub(crate) fn lines<T: Piece>(
     buffer: &mut Buffer,
     max: usize,
     limit: Option<usize>,
-) -> Found<Result<Vec<Bytes>, ReadError>> {
+) -> Found<Result<Vec<T>, ReadError>> {
     let limit = limit.unwrap_or(buffer.limit());
     let mut lines = Vec::new();
     while lines.len() < max {
+        if let Some(line) = buffer.line_at_once(limit) {
+            lines.push(line);
+            continue;
+        }
         match buffer.line(limit) {
             Found::Ready(Ok(line)) if line.is_empty() => break,
-            Found::Ready(Ok(line)) => lines.push(line),
+            Found::Ready(Ok(line)) => lines.push(line.into()),
             Found::Ready(Err(error)) if lines.is_empty() => return Found::Ready(Err(error)),
             Found::Ready(Err(_)) => break,
             Found::Wait(wanted) if lines.is_empty() => return Found::Wait(wanted),

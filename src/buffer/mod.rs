@@ -10,14 +10,21 @@ mod properties;
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "component")]
+use bytes::Buf;
 use bytes::{Bytes, BytesMut};
 
 use crate::error::ReadError;
-use crate::separators::Separators;
+use crate::search::find_byte;
+use crate::separators::{Separators, find_one};
 
 /// How much a buffer may have held and still keep its memory when it is empty.
 /// What `BytesMut` would keep otherwise does not show in its capacity.
-const KEPT: usize = 4 * 1024;
+const KEPT: usize = match cfg!(any(test, fuzzing)) {
+    false => 4 * 1024,
+    // So little that the tests meet both.
+    true => 6,
+};
 
 /// What a read finds in the buffer.
 #[derive(Debug, PartialEq)]
@@ -29,11 +36,41 @@ pub(crate) enum Found<T> {
     Wait(usize),
 }
 
+/// How a read hands bytes over: as they are, or as a copy, which is cheaper than
+/// a copy of what was handed over.
+pub(crate) trait Piece: From<Bytes> {
+    /// Removes and returns the first `n` bytes, which are there.
+    fn split_from(front: &mut Bytes, n: usize) -> Self;
+}
+
+impl Piece for Bytes {
+    #[inline]
+    fn split_from(front: &mut Bytes, n: usize) -> Bytes {
+        front.split_to(n)
+    }
+}
+
+#[cfg(feature = "component")]
+impl Piece for Vec<u8> {
+    fn split_from(front: &mut Bytes, n: usize) -> Vec<u8> {
+        if n >= front.len() {
+            return std::mem::take(front).into();
+        }
+        let copy = front.get(..n).unwrap_or_default().to_vec();
+        front.advance(n);
+        copy
+    }
+}
+
 /// Received bytes in order, the end of the data, and the limit.
+///
+/// What arrives is appended to `back`. Where much is there and little is read,
+/// `back` becomes `front`, of which pieces are taken at less cost.
 #[derive(Debug)]
 pub(crate) struct Buffer {
-    data: BytesMut,
-    /// The most that `data` has held since it was empty.
+    front: Bytes,
+    back: BytesMut,
+    /// The most that `back` has held since it was empty.
     peak: usize,
     ended: bool,
     limit: usize,
@@ -56,14 +93,16 @@ enum Search {
 /// so that a read that is begun again does not search the same bytes again.
 #[derive(Debug, Default)]
 struct Scan {
-    separators: Option<Separators>,
+    separators: Option<Separators<'static>>,
+    /// With 0 it holds for any separators.
     offset: usize,
 }
 
 impl Buffer {
     pub(crate) fn new(limit: usize) -> Buffer {
         Buffer {
-            data: BytesMut::new(),
+            front: Bytes::new(),
+            back: BytesMut::new(),
             peak: 0,
             ended: false,
             limit,
@@ -72,11 +111,11 @@ impl Buffer {
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.data.len()
+        self.front.len() + self.back.len()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.data.is_empty()
+        self.front.is_empty() && self.back.is_empty()
     }
 
     pub(crate) fn limit(&self) -> usize {
@@ -95,8 +134,12 @@ impl Buffer {
     /// Appends what has arrived. Nothing arrives after the end.
     pub(crate) fn feed(&mut self, bytes: &[u8]) {
         debug_assert!(!self.ended, "bytes after the end of the data");
-        self.data.extend_from_slice(bytes);
-        self.peak = self.peak.max(self.data.len());
+        if !self.front.is_empty() && self.front.len() <= self.back.len() + bytes.len() {
+            // Soon enough that each byte is moved twice at most.
+            self.join(bytes.len());
+        }
+        self.back.extend_from_slice(bytes);
+        self.peak = self.peak.max(self.back.len());
     }
 
     pub(crate) fn set_ended(&mut self, ended: bool) {
@@ -108,16 +151,16 @@ impl Buffer {
         if n == 0 {
             return Found::Ready(Bytes::new());
         }
-        if self.data.is_empty() && !self.ended {
+        if self.is_empty() && !self.ended {
             return Found::Wait(1);
         }
-        Found::Ready(self.take(n.min(self.data.len())))
+        Found::Ready(self.take(n.min(self.len())))
     }
 
     /// Everything, once the data have ended.
     pub(crate) fn all(&mut self) -> Found<Bytes> {
         if self.ended {
-            Found::Ready(self.take(self.data.len()))
+            Found::Ready(self.take(self.len()))
         } else {
             Found::Wait(usize::MAX)
         }
@@ -125,17 +168,52 @@ impl Buffer {
 
     /// Exactly `n` bytes.
     pub(crate) fn exactly(&mut self, n: usize) -> Found<Result<Bytes, ReadError>> {
-        if self.data.len() >= n {
+        if self.len() >= n {
             Found::Ready(Ok(self.take(n)))
         } else if self.ended {
             Found::Ready(Err(ReadError::Incomplete {
-                partial: self.take(self.data.len()),
+                partial: self.take(self.len()),
                 expected: Some(n),
             }))
         } else {
             // Everything there is would be another read.
             Found::Wait(n.min(usize::MAX - 1))
         }
+    }
+
+    /// What `until` with this separator has at once, and nothing else.
+    pub(crate) fn until_at_once(&mut self, separator: &[u8], limit: usize) -> Option<Bytes> {
+        let separators = Separators::one(separator).ok()?;
+        self.take_at_once(&separators, limit, |bytes| find_one(separator, bytes))
+    }
+
+    /// What `line` has at once, and nothing else.
+    #[inline(always)]
+    pub(crate) fn line_at_once<T: Piece>(&mut self, limit: usize) -> Option<T> {
+        let newline = Separators::newline();
+        self.take_at_once(&newline, limit, |bytes| find_byte(b'\n', bytes))
+    }
+
+    /// `find` is the search for the one separator.
+    #[inline(always)]
+    fn take_at_once<T: Piece>(
+        &mut self,
+        separator: &Separators<'_>,
+        limit: usize,
+        find: impl FnOnce(&[u8]) -> Option<usize>,
+    ) -> Option<T> {
+        let known = self.scan.known(separator);
+        let unknown = self.front.get(known..).unwrap_or_default();
+        let Some(start) = find(unknown) else {
+            let (start, end) = self.there(separator)?;
+            return (start <= limit).then(|| self.take(end).into());
+        };
+        let start = known + start;
+        if start > limit {
+            return None;
+        }
+        self.scan.offset = 0;
+        Some(T::split_from(&mut self.front, start + separator.shortest()))
     }
 
     /// A line with its `\n`; what is left at the end.
@@ -149,7 +227,7 @@ impl Buffer {
     /// Up to and including the separator that ends first.
     pub(crate) fn until(
         &mut self,
-        separators: &Separators,
+        separators: &Separators<'_>,
         limit: usize,
     ) -> Found<Result<Bytes, ReadError>> {
         match self.find(separators, limit) {
@@ -158,18 +236,18 @@ impl Buffer {
                 Found::Ready(Err(ReadError::LimitOverrun { consumed, found }))
             }
             Search::Ended => Found::Ready(Err(ReadError::Incomplete {
-                partial: self.take(self.data.len()),
+                partial: self.take(self.len()),
                 expected: None,
             })),
-            Search::Unknown => Found::Wait(self.data.len() + 1),
+            Search::Unknown => Found::Wait(self.len() + 1),
         }
     }
 
     /// Whether `until` could be served now. Takes nothing.
     #[cfg(feature = "component")]
-    pub(crate) fn until_ready(&mut self, separators: &Separators, limit: usize) -> Found<()> {
+    pub(crate) fn until_ready(&mut self, separators: &Separators<'_>, limit: usize) -> Found<()> {
         match self.find(separators, limit) {
-            Search::Unknown => Found::Wait(self.data.len() + 1),
+            Search::Unknown => Found::Wait(self.len() + 1),
             _ => Found::Ready(()),
         }
     }
@@ -179,22 +257,20 @@ impl Buffer {
     /// One that starts after more than `limit` bytes is an overrun, as are more
     /// than `limit` bytes that certainly hold none. The limit is looked at
     /// before the end of the data.
-    fn find(&mut self, separators: &Separators, limit: usize) -> Search {
-        let mut known = self.scan.known(separators);
-        if self.data.len() - known >= separators.shortest() {
-            let unknown = self.data.get(known..).unwrap_or_default();
-            if let Some((start, end)) = separators.find(unknown) {
-                let (start, end) = (known + start, known + end);
-                return if start > limit {
-                    Search::Overrun {
-                        consumed: start,
-                        found: true,
-                    }
-                } else {
-                    Search::Found { end }
+    fn find(&mut self, separators: &Separators<'_>, limit: usize) -> Search {
+        match self.there(separators) {
+            Some((start, end)) if start <= limit => return Search::Found { end },
+            Some((start, _)) => {
+                return Search::Overrun {
+                    consumed: start,
+                    found: true,
                 };
             }
-            known = (self.data.len() + 1).saturating_sub(separators.longest());
+            None => {}
+        }
+        let mut known = self.scan.known(separators);
+        if self.len() - known >= separators.shortest() {
+            known = (self.len() + 1).saturating_sub(separators.longest());
             self.scan.remember(separators, known);
         }
         if known > limit {
@@ -209,29 +285,66 @@ impl Buffer {
         }
     }
 
+    /// Where the first separator starts and ends.
+    fn there(&mut self, separators: &Separators<'_>) -> Option<(usize, usize)> {
+        let mut known = self.scan.known(separators);
+        if !self.front.is_empty() {
+            let unknown = self.front.get(known..).unwrap_or_default();
+            if let Some((start, end)) = separators.find(unknown) {
+                return Some((known + start, known + end));
+            }
+            if self.back.is_empty() {
+                return None;
+            }
+            known = known.max((self.front.len() + 1).saturating_sub(separators.longest()));
+            self.join(0);
+        }
+        let (start, end) = separators.find(self.back.get(known..)?)?;
+        Some((known + start, known + end))
+    }
+
     /// Drops everything up to and including a `\n`, or all there is. Returns
     /// how much that was, and whether the line is over.
     pub(crate) fn discard_line(&mut self) -> (usize, bool) {
-        let (count, over) = match memchr::memchr(b'\n', &self.data) {
-            Some(at) => (at + 1, true),
-            None => (self.data.len(), self.ended),
+        let (count, over) = match self.there(&Separators::newline()) {
+            Some((_, end)) => (end, true),
+            None => (self.len(), self.ended),
         };
         drop(self.take(count));
         (count, over)
     }
 
     /// Removes and returns the first `n` bytes (all, if there are fewer).
+    #[inline]
     pub(crate) fn take(&mut self, n: usize) -> Bytes {
-        self.scan = Scan::default();
-        if n >= self.data.len() {
+        self.scan.offset = 0;
+        if n <= self.front.len() {
+            self.front.split_to(n)
+        } else {
+            self.take_of_both(n)
+        }
+    }
+
+    /// As `take`, for more than `front` has.
+    fn take_of_both(&mut self, n: usize) -> Bytes {
+        if self.back.is_empty() {
+            return std::mem::take(&mut self.front);
+        }
+        self.join(0);
+        if n >= self.back.len() {
             if std::mem::take(&mut self.peak) > KEPT {
                 // An idle connection keeps no large buffer.
-                std::mem::take(&mut self.data).freeze()
+                std::mem::take(&mut self.back).freeze()
             } else {
-                self.data.split().freeze()
+                self.back.split().freeze()
             }
+        } else if self.back.len() > KEPT {
+            self.peak = 0;
+            let taken = self.back.split_to(n).freeze();
+            self.front = std::mem::take(&mut self.back).freeze();
+            taken
         } else {
-            self.data.split_to(n).freeze()
+            self.back.split_to(n).freeze()
         }
     }
 
@@ -240,24 +353,52 @@ impl Buffer {
         if bytes.is_empty() {
             return;
         }
-        self.scan = Scan::default();
-        let rest = std::mem::take(&mut self.data);
-        self.data = BytesMut::from(bytes);
-        self.data.unsplit(rest);
+        self.scan.offset = 0;
+        let next = std::mem::replace(&mut self.front, bytes);
+        if !next.is_empty() {
+            let rest = std::mem::take(&mut self.back);
+            self.join(next.len() + rest.len());
+            self.back.extend_from_slice(&next);
+            self.back.extend_from_slice(&rest);
+            self.peak = self.back.len();
+        }
+    }
+
+    /// Has everything in `back`, and room for `more` behind it.
+    fn join(&mut self, more: usize) {
+        let front = std::mem::take(&mut self.front);
+        if front.is_empty() {
+            return;
+        }
+        let back = match self.back.is_empty() {
+            // Its memory will do.
+            true => BytesMut::new(),
+            false => std::mem::take(&mut self.back),
+        };
+        self.back.reserve(front.len() + back.len() + more);
+        self.back.extend_from_slice(&front);
+        self.back.extend_from_slice(&back);
+        self.peak = self.peak.max(self.back.len());
     }
 }
 
 impl Scan {
-    fn known(&self, separators: &Separators) -> usize {
-        match &self.separators {
-            Some(known) if known == separators => self.offset,
+    #[inline]
+    fn known(&self, separators: &Separators<'_>) -> usize {
+        match self.offset {
+            0 => 0,
+            offset if self.is_for(separators) => offset,
             _ => 0,
         }
     }
 
-    fn remember(&mut self, separators: &Separators, offset: usize) {
-        if self.separators.as_ref() != Some(separators) {
-            self.separators = Some(separators.clone());
+    fn is_for(&self, separators: &Separators<'_>) -> bool {
+        self.separators.as_ref() == Some(separators)
+    }
+
+    fn remember(&mut self, separators: &Separators<'_>, offset: usize) {
+        if !self.is_for(separators) {
+            self.separators = Some(separators.to_owned());
         }
         self.offset = offset;
     }

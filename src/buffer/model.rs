@@ -85,13 +85,24 @@ fn both_do(step: Step, buffer: &mut Buffer, model: &mut Model) {
         }
         Step::Until(list, limit) => match Separators::new(list.iter().map(Vec::as_slice)) {
             Ok(set) => {
-                let found = buffer.until(&set, limit);
+                // As readers do.
+                let at_once = match list.as_slice() {
+                    [only] => buffer.until_at_once(only, limit),
+                    _ => None,
+                };
+                let found = match at_once {
+                    Some(found) => Found::Ready(Ok(found)),
+                    None => buffer.until(&set, limit),
+                };
                 assert_eq!(answer(found, buffer), model.until(&list, limit));
             }
             Err(_) => assert!(list.is_empty() || list.iter().any(Vec::is_empty)),
         },
         Step::Line(limit) => {
-            let found = buffer.line(limit);
+            let found = match buffer.line_at_once(limit) {
+                Some(line) => Found::Ready(Ok(line)),
+                None => buffer.line(limit),
+            };
             assert_eq!(answer(found, buffer), model.line(limit));
         }
         Step::DiscardLine => assert_eq!(buffer.discard_line(), model.discard_line()),

@@ -8,7 +8,7 @@ fn filled(limit: usize, bytes: &[u8]) -> Buffer {
     buffer
 }
 
-fn separators(list: &[&str]) -> Separators {
+fn separators(list: &[&'static str]) -> Separators<'static> {
     Separators::new(list.iter().map(|s| s.as_bytes())).unwrap()
 }
 
@@ -140,4 +140,26 @@ fn bytes_put_back_are_read_first() {
     assert_eq!(buffer.all(), Found::Wait(usize::MAX));
     buffer.set_ended(true);
     assert_eq!(buffer.all(), Found::Ready(Bytes::from("bcdef")));
+}
+
+#[test]
+fn a_line_that_is_taken_leaves_no_trace_in_another_search() {
+    let semicolon = separators(&[";"]);
+    let mut buffer = filled(100, b"one\ntwo\nthree\nfour");
+    assert_eq!(buffer.line(100), ready("one\n"));
+    assert!(matches!(buffer.until(&semicolon, 100), Found::Wait(_)));
+    assert_eq!(buffer.line_at_once(100), Some(Bytes::from("two\n")));
+    buffer.feed(b";");
+    assert_eq!(buffer.until(&semicolon, 100), ready("three\nfour;"));
+}
+
+#[test]
+fn bytes_that_arrive_behind_a_large_front_are_read_in_order() {
+    let mut buffer = filled(100, b"one\ntwo\nthree");
+    assert_eq!(buffer.line(100), ready("one\n"));
+    buffer.feed(b"\nfo");
+    assert_eq!(buffer.len(), 12);
+    assert_eq!(buffer.line(100), ready("two\n"));
+    assert_eq!(buffer.some(9), Found::Ready(Bytes::from("three\nfo")));
+    assert!(buffer.is_empty());
 }

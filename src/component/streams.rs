@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 
-use bytes::Bytes;
 use wit_bindgen::rt::async_support::StreamReader as RawStream;
 
 use super::Component;
@@ -153,7 +152,7 @@ fn size(count: u64) -> usize {
     usize::try_from(count).unwrap_or(usize::MAX)
 }
 
-fn separators(list: &[Vec<u8>]) -> Result<Separators, ReadError> {
+fn separators(list: &[Vec<u8>]) -> Result<Separators<'_>, ReadError> {
     Separators::new(list.iter().map(Vec::as_slice))
 }
 
@@ -183,8 +182,8 @@ impl GuestStreamReader for StreamReader {
         limit: Option<u64>,
     ) -> Result<Vec<u8>, wit::ReadError> {
         executor::export(async {
-            let read = self.until(separators(&list)?, limit.map(size));
-            Ok(read.await?.into())
+            let list = separators(&list)?;
+            Ok(self.until(&list, limit.map(size)).await?.into())
         })
         .await
     }
@@ -194,11 +193,8 @@ impl GuestStreamReader for StreamReader {
         max: u32,
         limit: Option<u64>,
     ) -> Result<Vec<Vec<u8>>, wit::ReadError> {
-        executor::export(async {
-            let lines = self.several(size(u64::from(max)), limit.map(size)).await?;
-            Ok(lines.into_iter().map(Vec::from).collect())
-        })
-        .await
+        executor::export(async { Ok(self.several(size(u64::from(max)), limit.map(size)).await?) })
+            .await
     }
 
     async fn ready(&self, request: ReadRequest) -> Result<(), wit::ReadError> {
@@ -257,8 +253,7 @@ impl GuestStreamReader for StreamReader {
     ) -> Result<Option<Vec<Vec<u8>>>, wit::ReadError> {
         let (max, limit) = (size(u64::from(max)), limit.map(size));
         let found = self.serve_now(|buffer| lines(buffer, max, limit))?;
-        let list = |lines: Vec<Bytes>| lines.into_iter().map(Vec::from).collect();
-        Ok(found.transpose()?.map(list))
+        Ok(found.transpose()?)
     }
 
     fn discard_line_nowait(&self) -> Result<(u64, bool), wit::ReadError> {
@@ -298,7 +293,7 @@ impl GuestStreamReader for StreamReader {
 impl StreamReader {
     async fn ready_until(
         &self,
-        separators: Separators,
+        separators: Separators<'_>,
         limit: Option<u64>,
     ) -> Result<(), ReadError> {
         StreamReader::ready(self, |buffer| {

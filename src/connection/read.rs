@@ -14,6 +14,27 @@ impl<T, F: FnMut(&mut Buffer) -> Found<T>> Serve<T> for F {}
 
 /// The reader's side.
 impl Connection {
+    /// Serves a read with what the buffer has, and nothing else: the short way
+    /// to what `serve` comes to. `None` if it has to go that way: it would wait
+    /// or fail, another one waits, or the budget is spent.
+    #[inline(never)]
+    pub(crate) fn at_once<T>(&self, take: impl FnOnce(&mut Buffer) -> Option<T>) -> Option<T> {
+        let mut read = self.read.borrow_mut();
+        if read.waiting.is_some() || !budget::short_read() {
+            return None;
+        }
+        let taken = take(&mut read.buffer);
+        if taken.is_some() {
+            read.wanted = 0;
+            let full = read.full;
+            drop(read);
+            if full {
+                self.make_room();
+            }
+        }
+        taken
+    }
+
     /// Serves a read, waiting if need be.
     ///
     /// In this order: what the buffer can satisfy, a pending error, the end of

@@ -17,7 +17,7 @@ use crate::runtime::{budget, turns};
 use crate::transport::{Received, Source};
 
 /// What an idle connection keeps ready to receive into.
-pub(super) const SMALL: usize = 2 * 1024;
+pub(super) const SMALL: usize = 1024;
 /// What one keeps ready whose peer sends large messages.
 const MEDIUM: usize = 64 * 1024;
 /// The most that is received at once.

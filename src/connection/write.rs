@@ -69,7 +69,7 @@ impl Connection {
     #[cfg(feature = "component")]
     pub(crate) fn drain_now(&self) -> Result<bool, WriteError> {
         self.not_over()?;
-        Ok(budget::spend() && self.drained().transpose()?.is_some())
+        Ok(budget::operation() && self.drained().transpose()?.is_some())
     }
 
     /// A `drain` that begins after the end has nothing to wait for; one that

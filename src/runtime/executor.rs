@@ -121,6 +121,7 @@ pub(crate) fn abandon() {
             inbox.abandoned = true;
         }
     });
+    super::turns::abandon();
 }
 
 /// Runs `future` in the background, also after the caller has returned.

@@ -126,6 +126,12 @@ fn incomplete(result: Result<impl std::fmt::Debug, ReadError>) -> (Vec<u8>, Opti
     }
 }
 
+/// Lines as text; ours and those of a component are of two types.
+fn lines<L: AsRef<[u8]>>(result: Result<Vec<L>, ReadError>) -> Vec<String> {
+    let text = |line: &L| String::from_utf8_lossy(line.as_ref()).into_owned();
+    result.unwrap().iter().map(text).collect()
+}
+
 fn overrun(result: Result<impl std::fmt::Debug, ReadError>) -> (usize, bool) {
     match result {
         Err(ReadError::LimitOverrun { consumed, found }) => (consumed, found),

@@ -8,7 +8,7 @@ use futures::StreamExt;
 
 use super::super::net::ReadError;
 use super::super::spawn;
-use super::{LIMIT, Maker, Peer, cancelled, checks, incomplete, until, waits};
+use super::{LIMIT, Maker, Peer, cancelled, checks, incomplete, lines, until, waits};
 
 checks! {
     rd1_read_to_end_returns_everything_whatever_the_limit
@@ -257,14 +257,14 @@ async fn several_lines_come_in_one_call(maker: &impl Maker) {
     let (reader, _writer, mut peer) = maker.pair(LIMIT).await;
     peer.send(b"1\n2\n3\n4").await;
     until(|| reader.buffered() == 7).await;
-    assert_eq!(reader.readlines(0).await.unwrap(), [""; 0]);
-    assert_eq!(reader.readlines(2).await.unwrap(), ["1\n", "2\n"]);
-    assert_eq!(reader.readlines(100).await.unwrap(), ["3\n"]);
+    assert_eq!(lines(reader.readlines(0).await), [""; 0]);
+    assert_eq!(lines(reader.readlines(2).await), ["1\n", "2\n"]);
+    assert_eq!(lines(reader.readlines(100).await), ["3\n"]);
     let mut rest = pin!(reader.readlines(100));
     waits(rest.as_mut()).await;
     peer.finish().await;
-    assert_eq!(rest.await.unwrap(), ["4"]);
-    assert_eq!(reader.readlines(100).await.unwrap(), [""; 0]);
+    assert_eq!(lines(rest.await), ["4"]);
+    assert_eq!(lines(reader.readlines(100).await), [""; 0]);
 }
 
 async fn a_separator_is_found_however_the_segments_cut_it(maker: &impl Maker) {

@@ -329,8 +329,8 @@ fn the_figures_are_those_of_the_code() {
         (
             "received",
             "256 KiB",
-            "src/connection/task.rs",
-            "LARGE_RECEIVE: usize = 256 * 1024;",
+            "src/connection/receiving.rs",
+            "LARGE: usize = 256 * 1024;",
         ),
         (
             "`drain`",

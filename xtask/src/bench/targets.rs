@@ -1,4 +1,4 @@
-//! What was promised (issue 4), and what came of it.
+//! What was promised, and what came of it.
 
 use super::figures::{self, Metric, Results};
 use super::peers::Peer;

@@ -42,35 +42,51 @@ async fn program() -> Outcome {
 }
 
 async fn count(how: How, reader: StreamReader, writer: StreamWriter) -> Outcome {
-    let (mut lines, mut bytes) = (0_u64, 0_u64);
-    loop {
-        let (more_lines, more_bytes) = next(how, &reader).await?;
-        if more_lines == 0 {
-            break;
-        }
-        lines += more_lines;
-        bytes += more_bytes;
-    }
+    let (lines, bytes) = match how {
+        How::Line => with_readline(&reader).await?,
+        How::Until => with_readuntil(&reader).await?,
+        How::Lines => with_readlines(&reader).await?,
+    };
     writer.write(format!("{lines} {bytes}\n"))?;
     writer.close();
     Ok(())
 }
 
-/// How many lines and bytes the next read brings; none at the end.
-async fn next(how: How, reader: &StreamReader) -> Result<(u64, u64), ReadError> {
-    let line = match how {
-        How::Line => reader.readline().await?,
-        How::Until => match reader.readuntil(b"\r\n").await {
-            Err(ReadError::Incomplete { partial, .. }) if partial.is_empty() => return Ok((0, 0)),
-            line => line?,
-        },
-        How::Lines => {
-            let lines = reader.readlines(BATCH).await?;
-            let bytes = lines.iter().map(|line| line.len() as u64).sum();
-            return Ok((lines.len() as u64, bytes));
+async fn with_readline(reader: &StreamReader) -> Result<(u64, u64), ReadError> {
+    let (mut lines, mut bytes) = (0, 0);
+    loop {
+        let line = reader.readline().await?;
+        if line.is_empty() {
+            return Ok((lines, bytes));
         }
-    };
-    Ok((u64::from(!line.is_empty()), line.len() as u64))
+        lines += 1;
+        bytes += line.len() as u64;
+    }
+}
+
+async fn with_readuntil(reader: &StreamReader) -> Result<(u64, u64), ReadError> {
+    let (mut lines, mut bytes) = (0, 0);
+    loop {
+        match reader.readuntil(b"\r\n").await {
+            Err(ReadError::Incomplete { partial, .. }) if partial.is_empty() => {
+                return Ok((lines, bytes));
+            }
+            line => bytes += line?.len() as u64,
+        }
+        lines += 1;
+    }
+}
+
+async fn with_readlines(reader: &StreamReader) -> Result<(u64, u64), ReadError> {
+    let (mut lines, mut bytes) = (0, 0);
+    loop {
+        let batch = reader.readlines(BATCH).await?;
+        if batch.is_empty() {
+            return Ok((lines, bytes));
+        }
+        lines += batch.len() as u64;
+        bytes += batch.iter().map(|line| line.len() as u64).sum::<u64>();
+    }
 }
 
 asyncio_streams::run!(program);

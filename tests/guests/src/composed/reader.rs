@@ -72,7 +72,7 @@ impl StreamReader {
     ///
     /// # Errors
     /// See [`read`](Self::read).
-    pub async fn readlines(&self, max: usize) -> Result<Vec<Bytes>, ReadError> {
+    pub async fn readlines(&self, max: usize) -> Result<Vec<Vec<u8>>, ReadError> {
         self.several(max, None).await
     }
 
@@ -165,10 +165,10 @@ impl StreamReader {
         Ok(self.0.readuntil(list, limit).await?.into())
     }
 
-    async fn several(&self, max: usize, limit: Option<u64>) -> Result<Vec<Bytes>, ReadError> {
+    /// The lines as they come, which saves a look at each.
+    async fn several(&self, max: usize, limit: Option<u64>) -> Result<Vec<Vec<u8>>, ReadError> {
         let max = u32::try_from(max).unwrap_or(u32::MAX);
-        let lines = self.0.readlines(max, limit).await?;
-        Ok(lines.into_iter().map(Bytes::from).collect())
+        Ok(self.0.readlines(max, limit).await?)
     }
 }
 
@@ -192,7 +192,7 @@ impl Limited<'_> {
     ///
     /// # Errors
     /// See [`StreamReader::read`].
-    pub async fn readlines(self, max: usize) -> Result<Vec<Bytes>, ReadError> {
+    pub async fn readlines(self, max: usize) -> Result<Vec<Vec<u8>>, ReadError> {
         self.reader.several(max, self.limit).await
     }
 
