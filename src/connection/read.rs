@@ -226,16 +226,19 @@ impl<'a> Waiting<'a> {
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        {
+        let current = {
             let mut read = self.connection.read.borrow_mut();
-            if read.waiting != Some(self.wait) {
-                return;
+            let current = read.waiting == Some(self.wait);
+            if current {
+                read.waiting = None;
+                read.wanted = 0;
             }
-            read.waiting = None;
-            read.wanted = 0;
+            current
+        };
+        if current {
+            self.connection.wakers.no_reader();
         }
-        self.connection.wakers.no_reader();
-        self.connection.leave_receiving();
+        self.connection.leave_receiving(self.wait.number);
     }
 }
 

@@ -41,6 +41,9 @@ pub(super) struct Receiving {
     waker: Waker,
     /// Only its end is missing, which the task waits for.
     ending: Cell<bool>,
+    /// The read that polled it last; the task if none.
+    #[cfg(feature = "component")]
+    polled_by: Cell<Option<u64>>,
     /// It is to give up the receive that it waits in.
     #[cfg(feature = "component")]
     withdrawn: Cell<bool>,
@@ -52,6 +55,8 @@ impl Receiving {
             future: RefCell::default(),
             waker: wakers.clone().into(),
             ending: Cell::new(false),
+            #[cfg(feature = "component")]
+            polled_by: Cell::new(None),
             #[cfg(feature = "component")]
             withdrawn: Cell::new(false),
         }
@@ -82,16 +87,31 @@ impl Connection {
         if !self.wakers.take_receivable() {
             return Poll::Pending;
         }
-        // In a component a read that receives has the turn to itself.
-        if cfg!(not(feature = "component")) || !self.read.borrow().receives {
-            turns::event();
-        }
+        self.polled();
         let mut cx = Context::from_waker(&self.receiving.waker);
         let polled = receiving.as_mut().poll(&mut cx);
         if polled.is_ready() {
             *future = None;
         }
         polled
+    }
+
+    #[cfg(not(feature = "component"))]
+    fn polled(&self) {
+        turns::event();
+    }
+
+    /// In a component a read is a call with turns and notices of its own.
+    #[cfg(feature = "component")]
+    fn polled(&self) {
+        let by = {
+            let read = self.read.borrow();
+            read.receives.then_some(read.waiting).flatten()
+        };
+        self.receiving.polled_by.set(by.map(|wait| wait.number));
+        if by.is_none() {
+            turns::event();
+        }
     }
 
     /// Goes on receiving in a read that waits; whether that has what it wants.
@@ -114,17 +134,25 @@ impl Connection {
         std::mem::take(&mut read.satisfied)
     }
 
-    /// A read that received does so no more: the task goes on.
-    pub(super) fn leave_receiving(&self) {
+    /// The read of this number waits no more: receiving is the task's again.
+    pub(super) fn leave_receiving(&self, _read: u64) {
         #[cfg(feature = "component")]
-        self.withdraw();
+        if self.receiving.polled_by.get() == Some(_read) {
+            self.withdraw();
+        }
+        if self.read.borrow().waiting.is_some() {
+            // Another one has taken its place.
+            self.wakers.wake_reader();
+            return;
+        }
         resting::relieve(&self.wakers);
     }
 
-    /// Gives up a receive that waits: it belongs to a call that ends, and with the
-    /// call the component's notice of it.
+    /// Gives up a receive that waits: the call that began it ends, and would stay
+    /// until it is over.
     #[cfg(feature = "component")]
     fn withdraw(&self) {
+        self.receiving.polled_by.set(None);
         if self.wakers.resting() || self.receiving.ending.get() {
             return;
         }
