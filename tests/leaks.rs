@@ -116,11 +116,14 @@ impl Control {
         }
     }
 
-    /// The guest takes `count` connections that are reset.
+    /// The guest takes `count` connections that are reset, one after the other.
     async fn visit_and_reset(&self, count: usize) {
         for _ in 0..count {
             let visit = TcpStream::connect(("127.0.0.1", self.port)).await.unwrap();
             visit.set_zero_linger().unwrap();
+            drop(visit);
+            // They are taken in order: once this one is answered, that one was.
+            self.visit(1).await;
         }
     }
 }

@@ -89,6 +89,8 @@ struct ReadSide {
     next_wait: u64,
     /// The data had ended before the connection failed.
     ended_before_error: bool,
+    /// Before the pause takes hold, what has arrived meanwhile is taken.
+    last_look: bool,
     /// The task waits for room.
     blocked: bool,
     /// The read that waits receives, now.
@@ -145,6 +147,7 @@ impl Connection {
                 waiting: None,
                 next_wait: 0,
                 ended_before_error: false,
+                last_look: false,
                 blocked: false,
                 receives: false,
                 satisfied: false,

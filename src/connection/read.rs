@@ -149,13 +149,26 @@ impl Connection {
     }
 
     pub(crate) fn pause_reading(&self) {
-        if self.state.get() == State::Open {
-            self.read.borrow_mut().paused = true;
+        if self.state.get() != State::Open {
+            return;
+        }
+        let mut read = self.read.borrow_mut();
+        read.paused = true;
+        if self.wakers.resting() {
+            // Between two reads nobody has looked what comes.
+            read.last_look = true;
+            drop(read);
+            self.wakers.take_rest();
+            self.wakers.receive();
         }
     }
 
     pub(crate) fn resume_reading(&self) {
-        self.read.borrow_mut().paused = false;
+        {
+            let mut read = self.read.borrow_mut();
+            read.paused = false;
+            read.last_look = false;
+        }
         self.wake_receiving();
     }
 

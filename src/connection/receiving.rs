@@ -176,10 +176,13 @@ impl Connection {
                 pool(large);
                 received
             } else {
-                let give_up = || self.receiving.withdrawn();
+                let last_look = std::mem::take(&mut self.read.borrow_mut().last_look);
+                let give_up = || last_look || self.receiving.withdrawn();
                 let (received, buffer) = source.receive(ready.take(), give_up).await;
                 full = buffer.len() == buffer.capacity();
-                self.resumed().await;
+                if !last_look {
+                    self.resumed().await;
+                }
                 self.feed(&buffer);
                 ready.put_back(buffer);
                 received
@@ -228,7 +231,7 @@ impl Connection {
     async fn room(&self) -> bool {
         poll_fn(|_| {
             let mut read = self.read.borrow_mut();
-            if read.open() {
+            if read.open() || read.last_look {
                 return Poll::Ready(true);
             }
             if self.failed() {
