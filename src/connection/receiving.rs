@@ -211,7 +211,11 @@ impl Connection {
     }
 
     fn ended(&self, outcome: Result<(), ErrorCode>) {
-        match outcome {
+        // The system reports a reset once: where sending was told, receiving sees
+        // an end that the peer never sent.
+        let reset = self.failure.borrow().clone();
+        let reset = reset.filter(|code| *code == ErrorCode::ConnectionReset);
+        match outcome.and(reset.map_or(Ok(()), Err)) {
             Ok(()) => {
                 self.read.borrow_mut().buffer.set_ended(true);
                 self.wakers.wake_reader();

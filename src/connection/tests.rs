@@ -64,6 +64,24 @@ fn what_the_peer_has_sent_is_read_after_a_write_has_failed() {
 }
 
 #[test]
+fn a_reset_that_writing_has_met_is_no_end_of_what_is_read() {
+    run_native(async {
+        let ((_, far), (reader, writer), _, back) = connected(100, 100);
+        back.refuse(ErrorCode::ConnectionReset);
+        writer.write(b"too late").unwrap();
+        while writer.write(b"").is_ok() {
+            yield_now().await;
+        }
+        far.write(b"half").unwrap();
+        far.close();
+        let failed = ReadError::Connection(ErrorCode::ConnectionReset);
+        assert_eq!(reader.readexactly(8).await, Err(failed.clone()));
+        assert_eq!(reader.read(100).await.unwrap(), "half");
+        assert_eq!(reader.read(100).await, Err(failed));
+    });
+}
+
+#[test]
 fn rd16_a_second_reader_that_would_wait_is_refused_and_the_first_goes_on() {
     run_native(async {
         let ((_, writer), (reader, _), ..) = connected(100, 100);
