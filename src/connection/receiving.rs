@@ -166,10 +166,13 @@ impl Connection {
     async fn receive(&self, mut source: impl Source) {
         let mut ready = Ready::default();
         let mut full = false;
-        while self.room().await {
+        // The rest of what came with it belongs to a small receive.
+        let mut rest = false;
+        while std::mem::take(&mut rest) || self.room().await {
             let received = if full {
                 // More has probably come: take it in one go, but never wait
                 // with a large buffer in hand.
+                self.resumed().await;
                 let (received, large) = source.receive(large_buffer(), || true).await;
                 full = large.len() == large.capacity();
                 self.feed(&large);
@@ -180,6 +183,7 @@ impl Connection {
                 let give_up = || last_look || self.receiving.withdrawn();
                 let (received, buffer) = source.receive(ready.take(), give_up).await;
                 full = buffer.len() == buffer.capacity();
+                rest = full;
                 if !last_look {
                     self.resumed().await;
                 }
