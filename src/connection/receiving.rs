@@ -20,7 +20,7 @@ use crate::transport::{Received, Source};
 pub(super) const SMALL: usize = 1024;
 /// What one keeps ready whose peer sends large messages.
 const MEDIUM: usize = 64 * 1024;
-/// The most that is received at once.
+/// The most that is received at once, in a buffer of the above and a large one.
 const LARGE: usize = 256 * 1024;
 /// The most that all connections together keep ready beyond the small sizes.
 const READY: usize = 4 * 1024 * 1024;
@@ -294,7 +294,7 @@ async fn pending_once() {
 
 fn large_buffer() -> Vec<u8> {
     POOL.with_borrow_mut(Vec::pop)
-        .unwrap_or_else(|| Vec::with_capacity(LARGE))
+        .unwrap_or_else(|| Vec::with_capacity(LARGE - MEDIUM))
 }
 
 fn pool(mut buffer: Vec<u8>) {
