@@ -28,7 +28,7 @@ impl Wake for Wakers {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.receivable.store(true, Ordering::Relaxed);
+        self.set_receivable();
         // A call of a component is always polled, and costs the task a turn.
         if !self.wake_reader() || cfg!(not(feature = "component")) {
             self.task.wake();
@@ -65,12 +65,11 @@ impl Wakers {
 
     /// Has the task receive, and send.
     pub(super) fn receive(&self) {
-        self.receivable.store(true, Ordering::Relaxed);
-        self.task.wake();
+        self.set_receivable();
+        self.send();
     }
 
     /// Receiving can go on, and the caller will see to it.
-    #[cfg(feature = "component")]
     pub(super) fn set_receivable(&self) {
         self.receivable.store(true, Ordering::Relaxed);
     }
@@ -94,7 +93,7 @@ impl Wakers {
         let resting = self.resting();
         if resting {
             self.resting.store(false, Ordering::Relaxed);
-            self.receivable.store(true, Ordering::Relaxed);
+            self.set_receivable();
         }
         resting
     }

@@ -6,31 +6,15 @@
 #[cfg(target_os = "wasi")]
 #[path = "../listener.rs"]
 mod listener;
+#[path = "../server.rs"]
+mod server;
 
 use anyhow::Result;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
-#[cfg(not(target_os = "wasi"))]
-use tokio::net::TcpListener;
 use tokio::net::TcpStream;
 
-#[cfg(target_os = "wasi")]
-use listener::TcpListener;
-
 fn main() -> Result<()> {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_io()
-        .build()?
-        .block_on(serve())
-}
-
-async fn serve() -> Result<()> {
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    eprintln!("listening on {}", listener.local_addr()?);
-    loop {
-        let (socket, _) = listener.accept().await?;
-        // An error is the peer's: it has gone.
-        tokio::spawn(count(socket));
-    }
+    server::run(count)
 }
 
 async fn count(mut socket: TcpStream) -> std::io::Result<()> {

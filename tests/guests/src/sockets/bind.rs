@@ -118,17 +118,14 @@ async fn end_a_connection(ip: Ip, mut listener: Listener) -> Outcome {
 }
 
 async fn an_address_that_ended_connections_hold_can_be_bound(ip: Ip) -> Outcome {
-    let listener = ip.listener()?;
-    let address = listener.address;
-    end_a_connection(ip, listener).await?;
-    let again = ip.create()?;
-    again.bind(wasi(address.ip(), address.port()))?;
-    Listener::of(again)?;
-    Ok(())
+    ends_and_is_bound_again(ip, ip.listener()?).await
 }
 
 async fn so_can_one_that_listening_had_picked(ip: Ip) -> Outcome {
-    let listener = Listener::of(ip.create()?)?;
+    ends_and_is_bound_again(ip, Listener::of(ip.create()?)?).await
+}
+
+async fn ends_and_is_bound_again(ip: Ip, listener: Listener) -> Outcome {
     let address = listener.address;
     end_a_connection(ip, listener).await?;
     let again = ip.create()?;

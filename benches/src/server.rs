@@ -1,0 +1,36 @@
+//! What the servers on tokio have in common.
+
+use std::future::Future;
+use std::io;
+
+use anyhow::Result;
+#[cfg(not(target_os = "wasi"))]
+use tokio::net::TcpListener;
+use tokio::net::TcpStream;
+
+#[cfg(target_os = "wasi")]
+use crate::listener::TcpListener;
+
+/// Serves each connection by `service`, on one thread.
+pub(crate) fn run<F>(service: fn(TcpStream) -> F) -> Result<()>
+where
+    F: Future<Output = io::Result<()>> + Send + 'static,
+{
+    tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .build()?
+        .block_on(serve(service))
+}
+
+async fn serve<F>(service: fn(TcpStream) -> F) -> Result<()>
+where
+    F: Future<Output = io::Result<()>> + Send + 'static,
+{
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    eprintln!("listening on {}", listener.local_addr()?);
+    loop {
+        let (socket, _) = listener.accept().await?;
+        // An error is the peer's: it has gone.
+        tokio::spawn(service(socket));
+    }
+}
