@@ -106,6 +106,7 @@ pub mod sockets;
 mod stats;
 mod stop;
 mod throttle;
+pub mod tls;
 
 pub use cache::{Cache, CacheError};
 pub use compile::{CompileError, compile};
