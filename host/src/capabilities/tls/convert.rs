@@ -6,16 +6,13 @@ use crate::tls::{Details, Side, TlsError, Verify, Version};
 
 /// What the WIT calls an error of a session: one of TLS, or the connection's.
 pub(super) fn code(error: io::Error) -> ErrorCode {
-    match error.downcast::<TlsError>() {
-        Ok(error) => error.into(),
-        Err(error) => ErrorCode::Socket(tcp::code(error)),
-    }
+    TlsError::from(error).into()
 }
 
 impl From<TlsError> for ErrorCode {
     fn from(error: TlsError) -> Self {
         match error {
-            TlsError::Transport(error) => code(error),
+            TlsError::Transport(error) => Self::Socket(tcp::code(error)),
             TlsError::NotTls => Self::NotTls,
             TlsError::WrongName(names) => Self::WrongName(names),
             TlsError::Expired => Self::Expired,

@@ -12,12 +12,12 @@ use super::shared::Outcome;
 use super::streams::{Receiving, Sending};
 use super::{Connection, Context};
 use crate::capabilities::bindings::tls::{
-    Details, ErrorCode, Host, HostConnection, HostConnectionWithStore, HostContext, Side,
-    Transport, VerifyMode, Version,
+    Details, ErrorCode, Host, HostConnection, HostConnectionWithStore, HostContext,
+    Side as WitSide, Transport, VerifyMode, Version,
 };
 use crate::sockets::{Sockets, tcp};
-use crate::tls::{Tls, Verify};
-use crate::{CtxView, View};
+use crate::tls::{Side, Tls, Verify};
+use crate::{Ctx, CtxView, View, Wish};
 
 type Answer<T> = wasmtime::Result<Result<T, ErrorCode>>;
 
@@ -27,7 +27,7 @@ const HANDSHAKE: u8 = 22;
 impl Host for CtxView<'_> {}
 
 impl HostContext for CtxView<'_> {
-    fn new(&mut self, side: Side) -> wasmtime::Result<Resource<Context>> {
+    fn new(&mut self, side: WitSide) -> wasmtime::Result<Resource<Context>> {
         Ok(self.table.push(Context::new(side.into()))?)
     }
 
@@ -41,16 +41,16 @@ impl HostContext for CtxView<'_> {
 
     fn load_verify_locations(&mut self, context: Resource<Context>, pem: Vec<u8>) -> Answer<()> {
         let context = self.table.get_mut(&context)?;
-        if context.is_client() && !self.ctx.gate.allows_guest_roots() {
-            return Ok(Err(ErrorCode::AccessDenied));
+        if context.is_client() && !self.ctx.tls.permits_guest_roots() {
+            return Ok(Err(denied(self.ctx, Wish::TlsRoots)));
         }
         Ok(context.add_roots(&pem))
     }
 
     fn use_identity(&mut self, context: Resource<Context>, name: String) -> Answer<()> {
         let context = self.table.get_mut(&context)?;
-        let Some(identity) = self.ctx.gate.identity(&name) else {
-            return Ok(Err(ErrorCode::AccessDenied));
+        let Some(identity) = self.ctx.tls.identity(&name) else {
+            return Ok(Err(denied(self.ctx, Wish::TlsIdentity(name))));
         };
         context.add_identity(identity);
         Ok(Ok(()))
@@ -59,8 +59,8 @@ impl HostContext for CtxView<'_> {
     fn set_verify_mode(&mut self, context: Resource<Context>, mode: VerifyMode) -> Answer<()> {
         let context = self.table.get_mut(&context)?;
         let mode = Verify::from(mode);
-        if context.leaves_unverified(mode) && !self.ctx.gate.allows_unverified() {
-            return Ok(Err(ErrorCode::AccessDenied));
+        if context.leaves_unverified(mode) && !self.ctx.tls.permits_unverified() {
+            return Ok(Err(denied(self.ctx, Wish::TlsUnverified)));
         }
         Ok(context.set_verify(mode))
     }
@@ -83,7 +83,7 @@ impl HostContext for CtxView<'_> {
     ) -> Answer<Resource<Connection>> {
         let socket = tcp::take(self, &socket)?;
         let context = self.table.get(&context)?;
-        match wrap(self, context, socket, received, server_hostname) {
+        match wrap(self.ctx, context, socket, received, server_hostname) {
             Ok(connection) => Ok(Ok(self.table.push(connection)?)),
             Err(why) => Ok(Err(why)),
         }
@@ -97,33 +97,39 @@ impl HostContext for CtxView<'_> {
 
 /// Gives the connection of `socket` to a session, if all is as it has to be.
 fn wrap(
-    view: &CtxView<'_>,
+    ctx: &Ctx,
     context: &Context,
     socket: tcp::TcpSocket,
     received: Vec<u8>,
     server_hostname: Option<String>,
 ) -> Result<Connection, ErrorCode> {
     socket.check_session().map_err(ErrorCode::Socket)?;
-    let server_name = match context.is_client() {
-        true => server_hostname,
-        false => None,
+    let settings = context.settings();
+    let expected = match settings.side {
+        Side::Client => received.is_empty(),
+        Side::Server => received.first().is_none_or(|first| *first == HANDSHAKE),
     };
-    if context.is_client() {
-        if !received.is_empty() {
-            return Err(ErrorCode::UnexpectedData);
-        }
-        match &server_name {
-            Some(name) => Tls::check_server_name(name).map_err(ErrorCode::InvalidArgument)?,
-            None if view.ctx.gate.allows_unverified() => {}
-            None => return Err(ErrorCode::AccessDenied),
-        }
-    } else if received.first().is_some_and(|first| *first != HANDSHAKE) {
+    if !expected {
         return Err(ErrorCode::UnexpectedData);
     }
-    let endpoint = view.ctx.tls.endpoint(context.settings());
-    let endpoint = endpoint.map_err(ErrorCode::InvalidArgument)?;
+    let server_name = server_hostname.filter(|_| context.is_client());
+    if let Some(name) = &server_name {
+        Tls::check_server_name(name).map_err(ErrorCode::InvalidArgument)?;
+    }
+    let endpoint = (ctx.tls.endpoint(settings)).map_err(ErrorCode::InvalidArgument)?;
+    if context.is_client() && (server_name.is_none() || settings.verify == Verify::None) {
+        if !ctx.tls.permits_unverified() {
+            return Err(denied(ctx, Wish::TlsUnverified));
+        }
+        ctx.gate.unverified();
+    }
     let connection = socket.detach().map_err(ErrorCode::Socket)?;
     Ok(Connection::new(connection, endpoint, received, server_name))
+}
+
+fn denied(ctx: &Ctx, wish: Wish) -> ErrorCode {
+    ctx.gate.deny_tls(wish);
+    ErrorCode::AccessDenied
 }
 
 impl HostConnection for CtxView<'_> {
