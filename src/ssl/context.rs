@@ -1,10 +1,7 @@
-#[cfg(any(not(feature = "component"), feature = "full"))]
+use std::any::Any;
 use std::cell::OnceCell;
 use std::fmt;
 use std::rc::Rc;
-
-#[cfg(any(not(feature = "component"), feature = "full"))]
-use crate::host::tls;
 
 /// The settings of TLS sessions, made once and used for any number of them.
 ///
@@ -67,9 +64,9 @@ pub(super) struct Settings {
 
 struct Inner {
     settings: Settings,
-    /// The host's, once one was used.
-    #[cfg(any(not(feature = "component"), feature = "full"))]
-    host: OnceCell<tls::Context>,
+    /// The host's, once one was used. What its type does at the end is an import,
+    /// which a program without TLS is not to have.
+    host: OnceCell<Box<dyn Any>>,
 }
 
 impl SslContext {
@@ -129,16 +126,19 @@ impl SslContext {
         self.0.settings.side
     }
 
-    #[cfg(any(not(feature = "component"), feature = "full"))]
-    pub(super) fn host<E>(
+    /// What `make` has made of the settings, now or before.
+    pub(super) fn host<T: 'static, E>(
         &self,
-        make: impl FnOnce(&Settings) -> Result<tls::Context, E>,
-    ) -> Result<&tls::Context, E> {
-        if let Some(host) = self.0.host.get() {
-            return Ok(host);
-        }
-        let host = make(&self.0.settings)?;
-        Ok(self.0.host.get_or_init(|| host))
+        make: impl FnOnce(&Settings) -> Result<T, E>,
+    ) -> Result<Option<&T>, E> {
+        let host = match self.0.host.get() {
+            Some(host) => host,
+            None => {
+                let host = make(&self.0.settings)?;
+                self.0.host.get_or_init(|| Box::new(host))
+            }
+        };
+        Ok(host.downcast_ref())
     }
 
     /// Connections that have the context already keep it as it was.
@@ -154,7 +154,6 @@ impl SslContext {
     fn of(settings: Settings) -> SslContext {
         SslContext(Rc::new(Inner {
             settings,
-            #[cfg(any(not(feature = "component"), feature = "full"))]
             host: OnceCell::new(),
         }))
     }

@@ -21,8 +21,13 @@ use crate::transport::{Sink, Source};
 pub(super) static MAKER: Maker = Maker { check, begin };
 
 fn check(context: &SslContext) -> Result<(), NoSession> {
-    context.host(make)?;
-    Ok(())
+    host(context).map(drop)
+}
+
+/// The host's context of these settings.
+fn host(context: &SslContext) -> Result<&tls::Context, NoSession> {
+    let host = context.host(make)?;
+    host.ok_or_else(|| NoSession::Invalid("ssl: not a context of this host".into()))
 }
 
 fn make(settings: &Settings) -> Result<tls::Context, NoSession> {
@@ -46,7 +51,7 @@ fn make(settings: &Settings) -> Result<tls::Context, NoSession> {
 }
 
 fn begin(socket: TcpSocket, received: &[u8], plan: &Plan) -> Result<Beginning, NoSession> {
-    let context = plan.context.host(make)?;
+    let context = host(&plan.context)?;
     let name = plan.server_hostname.as_deref();
     let session = context.wrap_socket(tls::Transport::Tcp(socket), received, name)?;
     let server_side = plan.context.side() == Side::Server;
