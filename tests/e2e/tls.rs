@@ -7,6 +7,7 @@ pub(crate) mod wire;
 mod client;
 mod ends;
 mod failures;
+mod memories;
 mod policy;
 mod secrets;
 mod server;
@@ -31,7 +32,11 @@ fn client_with(flags: &[String], form: &str, port: u16, words: &[&str]) -> Proce
     let port = port.to_string();
     let mut all = vec![allow.as_str()];
     all.extend(flags.iter().map(String::as_str));
-    run(&all, form, &[&["client", "localhost", &port], words].concat())
+    run(
+        &all,
+        form,
+        &[&["client", "localhost", &port], words].concat(),
+    )
 }
 
 /// The program as a server, and where it listens.

@@ -81,7 +81,13 @@ impl Hearing {
     }
 
     pub(super) fn end(self, wire: &Wire) {
-        let Hearing::Ahead { pieces, thread, stay, .. } = self else {
+        let Hearing::Ahead {
+            pieces,
+            thread,
+            stay,
+            ..
+        } = self
+        else {
             return;
         };
         // Nothing is said about the end that this makes.

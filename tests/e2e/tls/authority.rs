@@ -32,7 +32,9 @@ impl Authority {
     pub(crate) fn new() -> Authority {
         let mut params = CertificateParams::new([]).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.distinguished_name.push(DnType::CommonName, "tests' authority");
+        params
+            .distinguished_name
+            .push(DnType::CommonName, "tests' authority");
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let key = KeyPair::generate().unwrap();
         let certificate = params.self_signed(&key).unwrap();
@@ -145,8 +147,7 @@ impl Authority {
     pub(crate) fn asking_server_config(&self, identity: &Identity) -> Arc<ServerConfig> {
         let (chain, key) = identity.der();
         let verifier = WebPkiClientVerifier::builder(Arc::new(self.root_store()));
-        let config =
-            ServerConfig::builder().with_client_cert_verifier(verifier.build().unwrap());
+        let config = ServerConfig::builder().with_client_cert_verifier(verifier.build().unwrap());
         Arc::new(config.with_single_cert(chain, key).unwrap())
     }
 
@@ -160,7 +161,11 @@ impl Authority {
 impl Identity {
     /// Gives it to the command by this name.
     pub(crate) fn flag(&self, name: &str) -> String {
-        let Identity { certificate_file, key_file, .. } = self;
+        let Identity {
+            certificate_file,
+            key_file,
+            ..
+        } = self;
         format!("--tls-identity={name}={certificate_file},{key_file}")
     }
 

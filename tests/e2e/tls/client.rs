@@ -37,7 +37,11 @@ while True:
 ";
 
 fn cpython(identity: &Identity, version: &str, more: &[&str]) -> (Process, u16) {
-    let files = [identity.certificate_file.as_str(), &identity.key_file, version];
+    let files = [
+        identity.certificate_file.as_str(),
+        &identity.key_file,
+        version,
+    ];
     let mut server = python(SERVER, &[&files, more].concat());
     let port = server.wait_for("port ").parse().unwrap();
     (server, port)
@@ -47,8 +51,20 @@ fn cpython(identity: &Identity, version: &str, more: &[&str]) -> (Process, u16) 
 fn openssl(identity: &Identity, flags: &[&str]) -> (Process, u16) {
     let mut command = Command::new("stdbuf");
     command
-        .args(["-oL", "openssl", "s_server", "-rev", "-accept", "127.0.0.1:0"])
-        .args(["-cert", &identity.certificate_file, "-key", &identity.key_file])
+        .args([
+            "-oL",
+            "openssl",
+            "s_server",
+            "-rev",
+            "-accept",
+            "127.0.0.1:0",
+        ])
+        .args([
+            "-cert",
+            &identity.certificate_file,
+            "-key",
+            &identity.key_file,
+        ])
         .args(flags);
     let mut server = Process::start(command);
     let address = server.wait_for("ACCEPT ");
@@ -70,14 +86,27 @@ fn openssl_serves_a_client_over_tls_1_2_and_1_3() {
             let [info, line, closed] = &printed[..] else {
                 panic!("{form}: {printed:?}");
             };
-            assert!(info.starts_with(&format!("info version={version} cipher=")), "{info}");
-            assert!(info.contains(" alpn_protocol=two server_hostname=localhost "), "{info}");
+            assert!(
+                info.starts_with(&format!("info version={version} cipher=")),
+                "{info}"
+            );
+            assert!(
+                info.contains(" alpn_protocol=two server_hostname=localhost "),
+                "{info}"
+            );
             let der = identity.certificate.der().len();
             assert!(info.ends_with(&format!(" peercert={der} bytes")), "{info}");
-            assert_eq!([line, closed], ["line \"cba\\n\"", "closed Ok(())"], "{form}");
+            assert_eq!(
+                [line, closed],
+                ["line \"cba\\n\"", "closed Ok(())"],
+                "{form}"
+            );
             server.wait_for(&format!("Protocol version: {version}"));
             let cipher = server.wait_for("Ciphersuite: ");
-            assert!(info.contains(&format!(" cipher={cipher} ")), "{info} is not {cipher}");
+            assert!(
+                info.contains(&format!(" cipher={cipher} ")),
+                "{info} is not {cipher}"
+            );
             server.wait_for("CONNECTION CLOSED");
         }
     }
@@ -99,7 +128,10 @@ fn cpythons_ssl_serves_a_client_over_tls_1_2_and_1_3() {
             };
             assert_eq!(theirs, format!("TLSv{version}"));
             let ours = format!("info version={theirs} cipher={cipher} alpn_protocol=http/1.1 ");
-            assert!(printed[0].starts_with(&ours), "{printed:?} is not {session}");
+            assert!(
+                printed[0].starts_with(&ours),
+                "{printed:?} is not {session}"
+            );
             assert_eq!(printed[1..], ["line \"abc\\n\"", "closed Ok(())"], "{form}");
             assert_eq!(server.wait_for("name "), "localhost");
             assert_eq!(server.wait_for("rest "), "b''", "the session was ended");
@@ -132,7 +164,13 @@ fn a_client_shows_the_certificate_that_the_policy_knows_by_name() {
             assert_eq!(server.wait_for("subject "), "(('commonName', 'alice'),)");
         }
     }
-    let ask = ["-Verify", "1", "-verify_return_error", "-CAfile", &authority.roots()];
+    let ask = [
+        "-Verify",
+        "1",
+        "-verify_return_error",
+        "-CAfile",
+        &authority.roots(),
+    ];
     let (mut server, port) = openssl(&identity, &ask);
     for form in FORMS {
         let printed = lines(client_with(&flags, form, port, &words));
@@ -147,7 +185,12 @@ fn a_client_that_wants_tls_1_3_takes_no_less() {
     let authority = Authority::new();
     let (mut server, port) = cpython(&authority.localhost(), "1.2", &[]);
     for form in FORMS {
-        let printed = lines(client(&authority, form, port, &["minimum=1.3", "--", "info"]));
+        let printed = lines(client(
+            &authority,
+            form,
+            port,
+            &["minimum=1.3", "--", "info"],
+        ));
         // protocol_version
         assert_eq!(printed, ["failed: Tls(Alert(70))"], "{form}");
         let error = server.wait_for("error ");
@@ -163,12 +206,18 @@ fn oc15_the_name_is_the_host_unless_one_is_given() {
     for form in FORMS {
         let words = [&["name=elsewhere.test"], &ECHO[..]].concat();
         let printed = lines(client(&authority, form, port, &words));
-        assert!(printed[0].contains(" server_hostname=elsewhere.test "), "{printed:?}");
+        assert!(
+            printed[0].contains(" server_hostname=elsewhere.test "),
+            "{printed:?}"
+        );
         assert_eq!(printed[1..], ["line \"abc\\n\"", "closed Ok(())"], "{form}");
         assert_eq!(server.wait_for("name "), "elsewhere.test");
 
         let printed = lines(client(&authority, form, port, &ECHO));
-        assert!(printed[0].starts_with("failed: Tls(WrongName("), "{printed:?}");
+        assert!(
+            printed[0].starts_with("failed: Tls(WrongName("),
+            "{printed:?}"
+        );
         assert!(printed[0].contains("localhost"), "{printed:?}");
         assert!(printed[0].contains("elsewhere.test"), "{printed:?}");
         assert_eq!(server.wait_for("name "), "localhost");

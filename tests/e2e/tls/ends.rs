@@ -15,7 +15,9 @@ fn with_server<T: Send + 'static>(
 ) -> (Vec<String>, T) {
     let authority = Authority::new();
     let config = authority.server_config(&authority.localhost());
-    let (port, served) = peer(1, move |tcp| serve(Wire::server(tcp, config.clone()).unwrap()));
+    let (port, served) = peer(1, move |tcp| {
+        serve(Wire::server(tcp, config.clone()).unwrap())
+    });
     let printed = lines(client(&authority, form, port, words));
     (printed, served.join().unwrap().remove(0))
 }
@@ -50,7 +52,11 @@ fn t1_a_stream_that_is_cut_short_is_told_from_one_that_ended() {
         });
         let cut = "Tls(UnexpectedEof)";
         assert_eq!(printed[0], "all \"part of it\"", "{form}");
-        assert_eq!(printed[1], format!("all failed: Connection({cut})"), "{form}");
+        assert_eq!(
+            printed[1],
+            format!("all failed: Connection({cut})"),
+            "{form}"
+        );
         assert_eq!(printed[2], format!("closed Err({cut})"), "{form}");
 
         let (printed, ()) = with_server(form, &words, |wire| {
@@ -91,7 +97,15 @@ fn t2_t3_t4_after_the_peers_end_of_the_session_writing_goes_on() {
 
 #[test]
 fn d17_write_eof_ends_the_session_s_half_and_reading_goes_on() {
-    let words = ["--", "send:question", "eof", "send:more", "all", "close", "closed"];
+    let words = [
+        "--",
+        "send:question",
+        "eof",
+        "send:more",
+        "all",
+        "close",
+        "closed",
+    ];
     for form in FORMS {
         let (printed, question) = with_server(form, &words, |wire| {
             let question = wire.rest();
@@ -99,7 +113,11 @@ fn d17_write_eof_ends_the_session_s_half_and_reading_goes_on() {
             wire.send_end();
             question
         });
-        let expected = ["write failed: EofWritten", "all \"answer\"", "closed Ok(())"];
+        let expected = [
+            "write failed: EofWritten",
+            "all \"answer\"",
+            "closed Ok(())",
+        ];
         assert_eq!(printed, expected, "{form}");
         assert_eq!(question.0, "question");
         question.1.unwrap();
@@ -154,14 +172,22 @@ fn t5_data_that_come_after_ones_own_close_are_dropped_and_no_error() {
 #[test]
 fn what_abort_cuts_short_the_peer_can_tell_from_an_end() {
     for form in FORMS {
-        let (printed, received) = with_server(form, &["--", "send:part", "line", "abort", "closed"], |wire| {
-            wire.send(b"go\n");
-            wire.rest()
-        });
+        let (printed, received) = with_server(
+            form,
+            &["--", "send:part", "line", "abort", "closed"],
+            |wire| {
+                wire.send(b"go\n");
+                wire.rest()
+            },
+        );
         assert_eq!(printed, ["line \"go\\n\"", "closed Ok(())"], "{form}");
         let (bytes, ended) = received;
         assert_eq!(bytes, "part");
-        assert_eq!(ended.unwrap_err().kind(), ErrorKind::UnexpectedEof, "{form}");
+        assert_eq!(
+            ended.unwrap_err().kind(),
+            ErrorKind::UnexpectedEof,
+            "{form}"
+        );
     }
 }
 
@@ -179,7 +205,10 @@ fn a_program_that_panics_or_is_killed_ends_no_session() {
         let (bytes, ended) = wire.rest();
         assert_eq!(bytes, "");
         let kind = ended.unwrap_err().kind();
-        assert!(matches!(kind, ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset), "{kind:?}");
+        assert!(
+            matches!(kind, ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset),
+            "{kind:?}"
+        );
     }
 }
 

@@ -24,7 +24,11 @@ fn t8_each_certificate_that_will_not_do_is_an_error_of_its_own_at_both_ends() {
     for form in FORMS {
         for (identity, ours, theirs) in [
             (&authority.expired(), "Expired", "CertificateExpired"),
-            (&authority.not_yet_valid(), "NotYetValid", "CertificateExpired"),
+            (
+                &authority.not_yet_valid(),
+                "NotYetValid",
+                "CertificateExpired",
+            ),
             (&other.localhost(), "UnknownAuthority", "UnknownCA"),
             (&alone, "UnknownAuthority", "UnknownCA"),
         ] {
@@ -35,7 +39,10 @@ fn t8_each_certificate_that_will_not_do_is_an_error_of_its_own_at_both_ends() {
         let elsewhere = authority.server("elsewhere", &["elsewhere.test"]);
         let (printed, told) = refused(&authority, form, &elsewhere);
         assert!(printed.starts_with("failed: Tls(WrongName("), "{printed}");
-        assert!(printed.contains("localhost") && printed.contains("elsewhere.test"), "{printed}");
+        assert!(
+            printed.contains("localhost") && printed.contains("elsewhere.test"),
+            "{printed}"
+        );
         assert_eq!(told, "received fatal alert: BadCertificate", "{form}");
     }
 }
@@ -48,7 +55,10 @@ fn t6_a_server_that_does_not_speak_tls_is_recognised() {
         b"220 mail.test ESMTP\r\n",
         &[0; 64],
     ];
-    for (form, answer) in FORMS.iter().flat_map(|form| answers.map(|answer| (form, answer))) {
+    for (form, answer) in FORMS
+        .iter()
+        .flat_map(|form| answers.map(|answer| (form, answer)))
+    {
         let (port, served) = peer(1, move |mut tcp: TcpStream| {
             tcp.write_all(answer).unwrap();
             // The end, however it comes.
@@ -64,7 +74,11 @@ fn t6_a_server_that_does_not_speak_tls_is_recognised() {
 fn t6_a_client_that_does_not_speak_tls_is_reported_and_closed() {
     let authority = Authority::new();
     let identity = authority.localhost();
-    let garbage: [&[u8]; 3] = [b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", b"hello\n", &[0; 64]];
+    let garbage: [&[u8]; 3] = [
+        b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"hello\n",
+        &[0; 64],
+    ];
     for form in FORMS {
         let words = ["identity=main", "--", "echo"];
         let (mut server, address) = server(&[identity.flag("main")], form, &words);
@@ -73,7 +87,11 @@ fn t6_a_client_that_does_not_speak_tls_is_reported_and_closed() {
             tcp.write_all(bytes).unwrap();
             // Perhaps an alert, and an end or a reset.
             drop(tcp.read_to_end(&mut Vec::new()));
-            assert_eq!(server.wait_for("handshake failed: "), "NotTls", "{form}: {bytes:?}");
+            assert_eq!(
+                server.wait_for("handshake failed: "),
+                "NotTls",
+                "{form}: {bytes:?}"
+            );
         }
         let tcp = TcpStream::connect(address).unwrap();
         let wire = Wire::client(tcp, authority.client_config(), "localhost").unwrap();
@@ -114,7 +132,11 @@ fn t7_a_peer_that_goes_during_the_handshake_is_an_error_at_once() {
             tcp.write_all(begun).unwrap();
             tcp.shutdown(Shutdown::Write).unwrap();
             drop(tcp.read_to_end(&mut Vec::new()));
-            assert_eq!(server.wait_for("handshake failed: "), "UnexpectedEof", "{form}");
+            assert_eq!(
+                server.wait_for("handshake failed: "),
+                "UnexpectedEof",
+                "{form}"
+            );
         }
     }
 }
@@ -129,7 +151,12 @@ fn oc16_a_server_that_says_nothing_is_given_up_when_the_limit_is_over() {
             drop(tcp.read_to_end(&mut hello));
             hello
         });
-        let printed = lines(client(&authority, form, port, &["handshake=100", "--", "info"]));
+        let printed = lines(client(
+            &authority,
+            form,
+            port,
+            &["handshake=100", "--", "info"],
+        ));
         assert_eq!(printed, ["failed: Tls(HandshakeTimeout)"], "{form}");
         let hello = served.join().unwrap().remove(0);
         assert_eq!(hello[0], 22, "a handshake had begun");
@@ -139,11 +166,17 @@ fn oc16_a_server_that_says_nothing_is_given_up_when_the_limit_is_over() {
 #[test]
 fn oc16_a_limit_of_nothing_is_refused() {
     let authority = Authority::new();
-    for (form, setting) in FORMS.iter().flat_map(|form| [(form, "handshake=0"), (form, "shutdown=0")]) {
+    for (form, setting) in FORMS
+        .iter()
+        .flat_map(|form| [(form, "handshake=0"), (form, "shutdown=0")])
+    {
         let printed = lines(client(&authority, form, 1, &[setting, "--", "info"])).join("\n");
         assert!(printed.starts_with("failed: InvalidArgument("), "{printed}");
         let name = setting.trim_end_matches("=0");
-        assert!(printed.contains(&format!("ssl-{name}-timeout")), "{printed}");
+        assert!(
+            printed.contains(&format!("ssl-{name}-timeout")),
+            "{printed}"
+        );
     }
 }
 
@@ -157,7 +190,11 @@ fn a_server_that_wants_a_certificate_refuses_a_client_without_one() {
         // In TLS 1.3 the client has finished by then, and is told when it reads.
         let printed = lines(client(&authority, form, port, &["--", "line"]));
         // certificate_required
-        assert_eq!(printed, ["line failed: Connection(Tls(Alert(116)))"], "{form}");
+        assert_eq!(
+            printed,
+            ["line failed: Connection(Tls(Alert(116)))"],
+            "{form}"
+        );
         let told = served.join().unwrap().remove(0).unwrap();
         assert_eq!(told.to_string(), "peer sent no certificates");
     }

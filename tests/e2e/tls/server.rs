@@ -56,15 +56,28 @@ fn openssl_is_served_over_tls_1_2_and_1_3() {
     let authority = Authority::new();
     let identity = authority.localhost();
     for form in FORMS {
-        let words = ["identity=main", "alpn=two", "--", "info", "line", "send:answer\\n"];
+        let words = [
+            "identity=main",
+            "alpn=two",
+            "--",
+            "info",
+            "line",
+            "send:answer\\n",
+        ];
         let (mut server, address) = server(&flags(&identity), form, &words);
         for (flag, version) in [("-tls1_2", "TLSv1.2"), ("-tls1_3", "TLSv1.3")] {
             let more = format!("-quiet -alpn one,two {flag}");
             let client = openssl(&authority, address.port(), "question\\n", &more).end();
             assert_eq!(client.stdout, "answer\n", "{client:?}");
             let info = server.wait_for("info ");
-            assert!(info.starts_with(&format!("version={version} cipher=")), "{info}");
-            assert!(info.contains(" alpn_protocol=two server_hostname=localhost "), "{info}");
+            assert!(
+                info.starts_with(&format!("version={version} cipher=")),
+                "{info}"
+            );
+            assert!(
+                info.contains(" alpn_protocol=two server_hostname=localhost "),
+                "{info}"
+            );
             assert!(info.ends_with(" peercert=-"), "{info}");
             assert_eq!(server.wait_for("line "), "\"question\\n\"");
         }
@@ -90,17 +103,36 @@ fn a_renegotiation_is_refused_and_the_server_goes_on() {
 fn curl_gets_a_page_over_https() {
     let authority = Authority::new();
     let identity = authority.localhost();
-    let page = "send:HTTP/1.1 200 OK\\r\\nContent-Length: 6\\r\\nConnection: close\\r\\n\\r\\npage 1";
-    let words = ["identity=main", "alpn=http/1.1", "--", "until:\\r\\n\\r\\n", page, "close", "closed"];
+    let page =
+        "send:HTTP/1.1 200 OK\\r\\nContent-Length: 6\\r\\nConnection: close\\r\\n\\r\\npage 1";
+    let words = [
+        "identity=main",
+        "alpn=http/1.1",
+        "--",
+        "until:\\r\\n\\r\\n",
+        page,
+        "close",
+        "closed",
+    ];
     for form in FORMS {
         let (mut server, address) = server(&flags(&identity), form, &words);
         let mut curl = Command::new("curl");
         let url = format!("https://localhost:{}/path", address.port());
-        curl.args(["--silent", "--show-error", "--ipv4", "--noproxy", "*", "--fail"])
-            .args(["--cacert", &authority.roots(), &url]);
+        curl.args([
+            "--silent",
+            "--show-error",
+            "--ipv4",
+            "--noproxy",
+            "*",
+            "--fail",
+        ])
+        .args(["--cacert", &authority.roots(), &url]);
         assert_eq!(Process::start(curl).success(), "page 1", "{form}");
         let request = server.wait_for("until ");
-        assert!(request.starts_with("\"GET /path HTTP/1.1\\r\\n"), "{request}");
+        assert!(
+            request.starts_with("\"GET /path HTTP/1.1\\r\\n"),
+            "{request}"
+        );
         assert_eq!(server.wait_for("closed "), "Ok(())");
     }
 }
@@ -110,7 +142,15 @@ fn cpythons_ssl_is_served_over_tls_1_2_and_1_3() {
     let authority = Authority::new();
     let identity = authority.localhost();
     for form in FORMS {
-        let words = ["identity=main", "alpn=h2,http/1.1", "--", "info", "echo", "close", "closed"];
+        let words = [
+            "identity=main",
+            "alpn=h2,http/1.1",
+            "--",
+            "info",
+            "echo",
+            "close",
+            "closed",
+        ];
         let (mut server, address) = server(&flags(&identity), form, &words);
         for version in ["1.2", "1.3"] {
             let words = [version, "localhost", "http/1.1,h2"];
@@ -138,7 +178,11 @@ fn clients_without_a_protocol_in_common_are_told_so() {
     for form in FORMS {
         let words = ["identity=main", "alpn=h2", "--", "echo"];
         let (mut server, address) = server(&flags(&identity), form, &words);
-        let mut client = cpython(&authority, address.port(), &["1.3", "localhost", "http/1.1"]);
+        let mut client = cpython(
+            &authority,
+            address.port(),
+            &["1.3", "localhost", "http/1.1"],
+        );
         let error = client.wait_for("error ");
         assert!(error.contains("NO_APPLICATION_PROTOCOL"), "{error}");
         server.wait_for("handshake failed: ");
@@ -155,14 +199,21 @@ fn certificates_of_clients_are_asked_for_or_required() {
     let roots = format!("roots={}", authority.pem());
     let shown = format!(" peercert={} bytes", alice.certificate.der().len());
     let files = [alice.certificate_file.as_str(), &alice.key_file];
-    for (form, mode) in FORMS.iter().flat_map(|form| [(form, "optional"), (form, "required")]) {
+    for (form, mode) in FORMS
+        .iter()
+        .flat_map(|form| [(form, "optional"), (form, "required")])
+    {
         let mode_word = format!("verify={mode}");
         let words = ["identity=main", &mode_word, &roots, "--", "info", "echo"];
         let (mut server, address) = server(&flags(&identity), form, &words);
         for version in ["1.2", "1.3"] {
             let bare = [version, "localhost", ""];
             let mut client = cpython(&authority, address.port(), &[&bare[..], &files].concat());
-            assert_eq!(client.wait_for("line "), r"b'abc\n'", "{form} {mode} {version}");
+            assert_eq!(
+                client.wait_for("line "),
+                r"b'abc\n'",
+                "{form} {mode} {version}"
+            );
             let info = server.wait_for("info ");
             assert!(info.ends_with(&shown), "{info}");
 
@@ -174,7 +225,8 @@ fn certificates_of_clients_are_asked_for_or_required() {
             } else {
                 // TLS 1.3 tells the client when it reads.
                 let error = client.wait_for("error ");
-                let told = error.contains("CERTIFICATE_REQUIRED") || error.contains("HANDSHAKE_FAILURE");
+                let told =
+                    error.contains("CERTIFICATE_REQUIRED") || error.contains("HANDSHAKE_FAILURE");
                 assert!(told, "{version}: {error}");
                 assert_eq!(server.wait_for("handshake failed: "), "NoCertificate");
             }
@@ -187,11 +239,20 @@ fn clients_with_certificates_of_an_unknown_authority_are_refused() {
     let (authority, other) = (Authority::new(), Authority::new());
     let (identity, mallory) = (authority.localhost(), other.client("mallory"));
     let roots = format!("roots={}", authority.pem());
-    for (form, mode) in FORMS.iter().flat_map(|form| [(form, "optional"), (form, "required")]) {
+    for (form, mode) in FORMS
+        .iter()
+        .flat_map(|form| [(form, "optional"), (form, "required")])
+    {
         let mode = format!("verify={mode}");
         let words = ["identity=main", &mode, &roots, "--", "echo"];
         let (mut server, address) = server(&flags(&identity), form, &words);
-        let words = ["1.3", "localhost", "", &mallory.certificate_file, &mallory.key_file];
+        let words = [
+            "1.3",
+            "localhost",
+            "",
+            &mallory.certificate_file,
+            &mallory.key_file,
+        ];
         let mut client = cpython(&authority, address.port(), &words);
         let error = client.wait_for("error ");
         assert!(error.contains("UNKNOWN_CA"), "{error}");
@@ -216,7 +277,10 @@ fn the_name_that_a_client_asks_for_chooses_among_a_servers_certificates() {
             let mut client = cpython(&authority, address.port(), &["1.3", name, ""]);
             assert_eq!(client.wait_for("names "), names, "{form}");
             let info = server.wait_for("info ");
-            assert!(info.contains(&format!(" server_hostname={name} ")), "{info}");
+            assert!(
+                info.contains(&format!(" server_hostname={name} ")),
+                "{info}"
+            );
         }
         // Where none fits it is the first one, which this client does not take.
         let mut client = cpython(&authority, address.port(), &["1.3", "three.test", ""]);

@@ -14,10 +14,17 @@ fn ss16_a_server_with_200_stalled_handshakes_serves_others_and_gives_those_up_in
     let authority = Authority::new();
     let identity = authority.localhost();
     for form in FORMS {
-        let words = ["identity=main", "handshake=8000", "--", "line", "send:served\\n"];
+        let words = [
+            "identity=main",
+            "handshake=8000",
+            "--",
+            "line",
+            "send:served\\n",
+        ];
         let (mut server, address) = server(&[identity.flag("main")], form, &words);
-        let stalled: Vec<TcpStream> =
-            (0..STALLED).map(|_| TcpStream::connect(address).unwrap()).collect();
+        let stalled: Vec<TcpStream> = (0..STALLED)
+            .map(|_| TcpStream::connect(address).unwrap())
+            .collect();
         for n in 0..5 {
             let tcp = TcpStream::connect(address).unwrap();
             let wire = Wire::client(tcp, authority.client_config(), "localhost").unwrap();
@@ -29,7 +36,11 @@ fn ss16_a_server_with_200_stalled_handshakes_serves_others_and_gives_those_up_in
             assert_eq!(server.wait_for("handshake failed: "), "HandshakeTimeout");
         }
         for mut connection in stalled {
-            assert_eq!(connection.read(&mut [0]).unwrap(), 0, "closed, and not a byte sent");
+            assert_eq!(
+                connection.read(&mut [0]).unwrap(),
+                0,
+                "closed, and not a byte sent"
+            );
         }
         // They were served while all the others stalled.
         server.signal("INT");

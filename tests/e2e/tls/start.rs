@@ -75,21 +75,42 @@ fn l13_l45_a_client_begins_tls_in_the_middle_of_a_connection_to_cpythons_ssl() {
     let authority = Authority::new();
     let identity = authority.localhost();
     for version in ["1.2", "1.3"] {
-        let files = [identity.certificate_file.as_str(), &identity.key_file, version];
+        let files = [
+            identity.certificate_file.as_str(),
+            &identity.key_file,
+            version,
+        ];
         let mut server = python(SERVER, &files);
         let port = server.wait_for("port ").parse().unwrap();
         for form in FORMS {
             let words = [
-                "plain", "name=localhost", "--", "line", "info", "send:STARTTLS\\n", "line", "start",
-                "info", "send:secret\\n", "line", "close", "closed",
+                "plain",
+                "name=localhost",
+                "--",
+                "line",
+                "info",
+                "send:STARTTLS\\n",
+                "line",
+                "start",
+                "info",
+                "send:secret\\n",
+                "line",
+                "close",
+                "closed",
             ];
             let printed = lines(client(&authority, form, port, &words));
             assert_eq!(printed.len(), 8, "{form}: {printed:?}");
             assert_eq!(printed[0], "line \"220 hello\\n\"");
             assert!(printed[1].starts_with("info version=- "), "{printed:?}");
             assert_eq!(printed[2..4], ["line \"220 go on\\n\"", "start Ok(())"]);
-            assert!(printed[4].starts_with(&format!("info version=TLSv{version} ")), "{printed:?}");
-            assert!(printed[4].contains(" server_hostname=localhost "), "{printed:?}");
+            assert!(
+                printed[4].starts_with(&format!("info version=TLSv{version} ")),
+                "{printed:?}"
+            );
+            assert!(
+                printed[4].contains(" server_hostname=localhost "),
+                "{printed:?}"
+            );
             assert_eq!(printed[5..], ["line \"secret\\n\"", "closed Ok(())"]);
             assert_eq!(server.wait_for("asked "), r"b'STARTTLS\n'");
             assert_eq!(server.wait_for("session "), format!("TLSv{version}"));
@@ -104,8 +125,17 @@ fn l13_l44_a_server_takes_the_hello_that_came_with_the_line_before_it() {
     let identity = authority.localhost();
     for (form, version) in FORMS.iter().flat_map(|form| [(form, "1.2"), (form, "1.3")]) {
         let words = [
-            "plain", "identity=main", "--", "line", "buffered:100", "send:220 go on\\n", "start",
-            "info", "echo", "close", "closed",
+            "plain",
+            "identity=main",
+            "--",
+            "line",
+            "buffered:100",
+            "send:220 go on\\n",
+            "start",
+            "info",
+            "echo",
+            "close",
+            "closed",
         ];
         let (mut server, address) = server(&[identity.flag("main")], form, &words);
         let port = address.port().to_string();
@@ -116,7 +146,10 @@ fn l13_l44_a_server_takes_the_hello_that_came_with_the_line_before_it() {
         assert_eq!(server.wait_for("line "), "\"STARTTLS\\n\"");
         assert_eq!(server.wait_for("start "), "Ok(())");
         let info = server.wait_for("info ");
-        assert!(info.starts_with(&format!("version=TLSv{version} ")), "{info}");
+        assert!(
+            info.starts_with(&format!("version=TLSv{version} ")),
+            "{info}"
+        );
         assert_eq!(server.wait_for("echo "), "Ok(())");
         assert_eq!(server.wait_for("closed "), "Ok(())");
     }
@@ -127,14 +160,28 @@ fn p8_a_client_refuses_what_was_put_before_the_session() {
     let authority = Authority::new();
     for form in FORMS {
         let (port, served) = peer(1, |mut tcp: TcpStream| {
-            tcp.write_all(b"220 go on\n250 put in by somebody\n").unwrap();
+            tcp.write_all(b"220 go on\n250 put in by somebody\n")
+                .unwrap();
             let mut rest = Vec::new();
             drop(tcp.read_to_end(&mut rest));
             rest
         });
-        let words = ["plain", "name=localhost", "--", "line", "buffered:10", "start", "all", "closed"];
+        let words = [
+            "plain",
+            "name=localhost",
+            "--",
+            "line",
+            "buffered:10",
+            "start",
+            "all",
+            "closed",
+        ];
         let printed = lines(client(&authority, form, port, &words));
-        assert_eq!(printed[..2], ["line \"220 go on\\n\"", "start Err(Tls(UnexpectedData))"], "{form}");
+        assert_eq!(
+            printed[..2],
+            ["line \"220 go on\\n\"", "start Err(Tls(UnexpectedData))"],
+            "{form}"
+        );
         assert_eq!(served.join().unwrap(), [b""], "and nothing was sent");
     }
 }
@@ -144,13 +191,26 @@ fn p8_a_server_refuses_commands_that_were_put_behind_starttls() {
     let authority = Authority::new();
     let identity = authority.localhost();
     for form in FORMS {
-        let words = ["plain", "identity=main", "--", "line", "buffered:9", "start", "all"];
+        let words = [
+            "plain",
+            "identity=main",
+            "--",
+            "line",
+            "buffered:9",
+            "start",
+            "all",
+        ];
         let (mut server, address) = server(&[identity.flag("main")], form, &words);
         let mut tcp = TcpStream::connect(address).unwrap();
-        tcp.write_all(b"STARTTLS\nRCPT TO:<somebody@else.test>\n").unwrap();
+        tcp.write_all(b"STARTTLS\nRCPT TO:<somebody@else.test>\n")
+            .unwrap();
         drop(tcp.read_to_end(&mut Vec::new()));
         assert_eq!(server.wait_for("line "), "\"STARTTLS\\n\"", "{form}");
-        assert_eq!(server.wait_for("start "), "Err(Tls(UnexpectedData))", "{form}");
+        assert_eq!(
+            server.wait_for("start "),
+            "Err(Tls(UnexpectedData))",
+            "{form}"
+        );
     }
 }
 
@@ -171,7 +231,14 @@ fn what_was_written_before_start_tls_is_sent_before_it() {
             secret
         });
         let words = [
-            "plain", "name=localhost", "--", "fill:1000000", "start", "fill:1000000", "close", "closed",
+            "plain",
+            "name=localhost",
+            "--",
+            "fill:1000000",
+            "start",
+            "fill:1000000",
+            "close",
+            "closed",
         ];
         let printed = lines(client(&authority, form, port, &words));
         assert_eq!(printed, ["start Ok(())", "closed Ok(())"], "{form}");
@@ -192,7 +259,15 @@ fn a_session_cannot_begin_within_another() {
             wire.send_end();
             asked
         });
-        let words = ["plain", "name=localhost", "--", "start", "start", "send:ask\\n", "line"];
+        let words = [
+            "plain",
+            "name=localhost",
+            "--",
+            "start",
+            "start",
+            "send:ask\\n",
+            "line",
+        ];
         let printed = lines(client(&authority, form, port, &words));
         let [first, second, line] = &printed[..] else {
             panic!("{form}: {printed:?}");
@@ -212,16 +287,30 @@ fn a_read_that_waits_goes_on_in_the_session() {
         let config = config.clone();
         let (port, served) = peer(1, move |tcp: TcpStream| {
             let mut line = String::new();
-            BufReader::with_capacity(1, &tcp).read_line(&mut line).unwrap();
+            BufReader::with_capacity(1, &tcp)
+                .read_line(&mut line)
+                .unwrap();
             assert_eq!(line, "go\n");
             let wire = Wire::server(tcp, config.clone()).unwrap();
             wire.send(b"in the session\n");
             wire.send_end();
             drop(wire.rest());
         });
-        let words = ["plain", "name=localhost", "--", "reading", "send:go\\n", "start", "closed"];
+        let words = [
+            "plain",
+            "name=localhost",
+            "--",
+            "reading",
+            "send:go\\n",
+            "start",
+            "closed",
+        ];
         let printed = lines(client(&authority, form, port, &words));
-        assert_eq!(printed, ["start Ok(())", "background \"in the session\\n\""], "{form}");
+        assert_eq!(
+            printed,
+            ["start Ok(())", "background \"in the session\\n\""],
+            "{form}"
+        );
         served.join().unwrap();
     }
 }
@@ -233,12 +322,27 @@ fn a_handshake_that_fails_in_the_middle_ends_the_connection() {
     for form in FORMS {
         let config = config.clone();
         let (port, served) = peer(1, move |tcp| Wire::server(tcp, config.clone()).err());
-        let words = ["plain", "name=localhost", "--", "start", "send:secret", "all"];
+        let words = [
+            "plain",
+            "name=localhost",
+            "--",
+            "start",
+            "send:secret",
+            "all",
+        ];
         let printed = lines(client(&authority, form, port, &words));
         let unknown = "Tls(UnknownAuthority)";
         assert_eq!(printed[0], format!("start Err({unknown})"), "{form}");
-        assert_eq!(printed[1], format!("write failed: Connection({unknown})"), "{form}");
-        assert_eq!(printed[2], format!("all failed: Connection({unknown})"), "{form}");
+        assert_eq!(
+            printed[1],
+            format!("write failed: Connection({unknown})"),
+            "{form}"
+        );
+        assert_eq!(
+            printed[2],
+            format!("all failed: Connection({unknown})"),
+            "{form}"
+        );
         let told = served.join().unwrap().remove(0).unwrap();
         assert_eq!(told.to_string(), "received fatal alert: UnknownCA");
     }
@@ -255,9 +359,21 @@ fn l24_the_end_of_a_session_that_was_begun_later_has_its_limit() {
             wire.rest().1.unwrap();
             drop(wire.tcp.peek(&mut [0]));
         });
-        let words = ["plain", "name=localhost", "shutdown=100", "--", "start", "close", "closed"];
+        let words = [
+            "plain",
+            "name=localhost",
+            "shutdown=100",
+            "--",
+            "start",
+            "close",
+            "closed",
+        ];
         let printed = lines(client(&authority, form, port, &words));
-        assert_eq!(printed, ["start Ok(())", "closed Err(Tls(ShutdownTimeout))"], "{form}");
+        assert_eq!(
+            printed,
+            ["start Ok(())", "closed Err(Tls(ShutdownTimeout))"],
+            "{form}"
+        );
         served.join().unwrap();
     }
 }
