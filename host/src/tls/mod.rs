@@ -5,6 +5,7 @@
 //! unless an embedder brings another. What guests may ask of it is for
 //! [`Tls`] to say: the roots, the identities, what may be switched off.
 
+mod builder;
 mod current;
 mod error;
 mod identity;
@@ -15,6 +16,8 @@ mod policy;
 mod provider;
 mod roots;
 mod settings;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::future::Future;
@@ -24,10 +27,11 @@ use std::sync::Arc;
 use rustls::RootCertStore;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+pub use self::builder::TlsBuilder;
 pub use self::error::TlsError;
 pub use self::identity::Identity;
 pub use self::load_error::{LoadError, Problem};
-pub use self::policy::{Tls, TlsBuilder};
+pub use self::policy::Tls;
 pub use self::provider::RustlsProvider;
 pub use self::roots::Roots;
 pub use self::settings::{Settings, Side, Verify, Version};
