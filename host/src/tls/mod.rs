@@ -45,7 +45,8 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Transport for T {}
 /// A session whose handshake is done.
 ///
 /// A read of nothing is the peer's end of the session (close_notify); an end of
-/// the connection alone is [`TlsError::UnexpectedEof`]. Shutting it down sends the
+/// the connection alone is [`TlsError::UnexpectedEof`]. What was written is on its way
+/// once the session was flushed. Shutting it down flushes it and sends the
 /// end of this side's half; reading goes on. Errors of TLS are [`io::Error`]s around
 /// a [`TlsError`], all others are the transport's.
 ///

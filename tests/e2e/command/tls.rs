@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use tempfile::TempDir;
 
-use crate::support::{Process, run};
+use super::command;
+use crate::support::{Process, component, run};
 
 /// A folder with `cert.pem` and `key.pem`.
 struct Files(TempDir);
@@ -93,6 +94,25 @@ fn a_file_that_cannot_be_used_is_named_before_the_program_starts() {
         assert!(ended.stderr.contains(&text), "{ended:?}");
         assert_eq!(ended.stdout, "");
     }
+}
+
+#[test]
+fn the_systems_roots_are_found_or_it_is_said_how() {
+    let files = Files::new();
+    files.write("empty.pem", "");
+    let with = |file| {
+        let mut command = command(&["run", "--tls-roots", "platform"]);
+        command
+            .arg(component("probe"))
+            .env("SSL_CERT_FILE", files.path(file))
+            .env_remove("SSL_CERT_DIR");
+        Process::start(command).end()
+    };
+    assert_eq!(with("cert.pem").code, Some(0));
+    let ended = with("empty.pem");
+    assert_eq!(ended.code, Some(2), "{ended:?}");
+    let text = "--tls-roots: the system's TLS roots: none found";
+    assert!(ended.stderr.contains(text), "{ended:?}");
 }
 
 fn server(flags: &[&str]) -> Process {

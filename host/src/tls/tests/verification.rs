@@ -144,6 +144,27 @@ async fn a_self_signed_stranger_is_unknown_and_one_that_is_trusted_is_told_what_
 }
 
 #[tokio::test]
+async fn a_self_signed_certificate_that_signs_no_others_can_be_trusted_by_itself() {
+    let mut params = authority("Its own").0;
+    params.is_ca = IsCa::ExplicitNoCa;
+    let key = KeyPair::generate().unwrap();
+    let issued = Issued {
+        certificate: params.self_signed(&key).unwrap().pem(),
+        key: key.serialize_pem(),
+    };
+    let tls = Tls::builder().roots(Roots::from_pem(issued.certificate.as_bytes()).unwrap());
+    let tls = tls.build().unwrap();
+    let server = tls
+        .endpoint(&server(&[&issued.identity("server")]))
+        .unwrap();
+    let client = tls.endpoint(&client()).unwrap();
+    for (name, trusted) in [("self.example", true), ("other.example", false)] {
+        let [client, _] = shake(&client, Some(name), &server).await;
+        assert_eq!(client.is_ok(), trusted);
+    }
+}
+
+#[tokio::test]
 async fn a_certificate_for_clients_is_none_for_servers() {
     let authority = Authority::new();
     let usage = ExtendedKeyUsagePurpose::ClientAuth;
