@@ -190,6 +190,8 @@ impl CtxBuilder {
     #[must_use]
     pub fn build(self) -> Ctx {
         let stats = Stats::new();
+        let served = self.sharing.as_ref().map(Sharing::served);
+        let served = served.unwrap_or_default();
         let gate = Arc::new(Gate::new(
             self.policy,
             self.limits,
@@ -201,7 +203,7 @@ impl CtxBuilder {
             limiter: Limiter::new(self.limits, Arc::clone(&gate)),
             gate,
             stats,
-            stop: StopHandle::new(),
+            stop: StopHandle::new(served),
             sharing: self.sharing,
             limits: self.limits,
             lookups: Arc::new(Semaphore::new(LOOKUPS)),
