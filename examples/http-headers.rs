@@ -4,16 +4,20 @@
 
 mod urlsplit;
 
-use asyncio_streams::{open_connection, println};
+use asyncio_streams::{ConnectOptions, SslContext, open_connection, println};
 
 use urlsplit::urlsplit;
 
 async fn print_http_headers(url: &str) -> Result<(), Box<dyn std::error::Error>> {
     let url = urlsplit(url)?;
-    if url.scheme == "https" {
-        return Err("https needs TLS, which this version does not have".into());
-    }
-    let (reader, writer) = open_connection(url.hostname, url.port.unwrap_or(80)).await?;
+    let (reader, writer) = if url.scheme == "https" {
+        ConnectOptions::new()
+            .ssl(SslContext::client())
+            .open_connection(url.hostname, url.port.unwrap_or(443))
+            .await?
+    } else {
+        open_connection(url.hostname, url.port.unwrap_or(80)).await?
+    };
 
     let query = format!(
         "HEAD {} HTTP/1.0\r\n\

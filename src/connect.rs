@@ -10,11 +10,14 @@ use futures::stream::FuturesUnordered;
 use wasi::sockets::types::TcpSocket;
 
 use crate::address::Family;
+use crate::connection::Names;
 use crate::error::{Attempt, ConnectError};
 use crate::lookup::{self, LookupFlags};
-use crate::options::{NoTls, Tls, limit};
+use crate::options::limit;
 use crate::port::Port;
 use crate::runtime::time::timeout;
+use crate::ssl::{Plan, SslContext, Tls};
+use crate::transport::link::Link;
 use crate::transport::tcp::{self, Connected};
 use crate::{StreamReader, StreamWriter};
 
@@ -54,6 +57,7 @@ pub struct ConnectOptions {
 /// # Errors
 /// [`ConnectError::Failed`] with each address and its cause,
 /// [`ConnectError::Lookup`] for a name that cannot be looked up,
+/// [`ConnectError::Tls`] when the connection was made and its handshake failed,
 /// [`ConnectError::InvalidArgument`] before anything was tried.
 ///
 /// # Cancel safety
@@ -122,9 +126,43 @@ impl ConnectOptions {
         self
     }
 
-    /// A limit for the whole operation, lookup included. None unless set.
+    /// A limit for the whole operation, lookup and TLS handshake included. None
+    /// unless set.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
+        self
+    }
+
+    /// Speak TLS with these settings; [`SslContext::client`] is asyncio's
+    /// `ssl=True`.
+    ///
+    /// A linked program that calls this imports `asyncio:host/tls`, which the
+    /// command `asyncio-streams run` and the crate `asyncio-streams-host` provide.
+    #[inline]
+    pub fn ssl(mut self, context: SslContext) -> Self {
+        self.tls.set_context(context);
+        self
+    }
+
+    /// The name or address that the peer's certificate has to be for; the host
+    /// unless set. An empty one is not checked, which the host's policy has to
+    /// permit. Refused without TLS.
+    pub fn server_hostname(mut self, name: impl Into<String>) -> Self {
+        self.tls.server_hostname = Some(name.into());
+        self
+    }
+
+    /// The limit of the TLS handshake; 60 s unless set. 0, and a limit without
+    /// TLS, are refused.
+    pub fn ssl_handshake_timeout(mut self, timeout: Duration) -> Self {
+        self.tls.handshake_timeout = Some(timeout);
+        self
+    }
+
+    /// How long the end of the TLS session may take; 30 s unless set. 0, and a
+    /// limit without TLS, are refused.
+    pub fn ssl_shutdown_timeout(mut self, timeout: Duration) -> Self {
+        self.tls.shutdown_timeout = Some(timeout);
         self
     }
 
@@ -138,13 +176,7 @@ impl ConnectOptions {
         host: impl Into<Option<&'a str>>,
         port: impl Into<Port>,
     ) -> Result<(StreamReader, StreamWriter), ConnectError> {
-        let connecting = self.connect(host.into(), port.into());
-        match self.timeout {
-            Some(limit) => timeout(limit, connecting)
-                .await
-                .map_err(|_| ConnectError::Timeout)?,
-            None => connecting.await,
-        }
+        self.within(self.connect(host.into(), port.into())).await
     }
 
     /// The two halves of a connection that `socket` already has.
@@ -152,8 +184,13 @@ impl ConnectOptions {
     /// # Errors
     /// [`ConnectError::InvalidArgument`] if it is not connected, or if an
     /// option is set that concerns how a connection is made.
-    pub fn adopt(&self, socket: TcpSocket) -> Result<(StreamReader, StreamWriter), ConnectError> {
-        let limit = self.check()?;
+    /// [`ConnectError::Tls`] when the handshake failed, and
+    /// [`ConnectError::Timeout`], with TLS.
+    pub async fn adopt(
+        &self,
+        socket: TcpSocket,
+    ) -> Result<(StreamReader, StreamWriter), ConnectError> {
+        let (limit, wanted) = self.check(None)?;
         let making = self.family.is_some()
             || self.proto != 0
             || self.flags != LookupFlags::default()
@@ -172,7 +209,8 @@ impl ConnectOptions {
                 "the socket is not connected".into(),
             ));
         }
-        let (reader, writer, _) = tcp::open(socket, limit, || {});
+        let link = self.within(Link::client(socket, wanted)).await?;
+        let (reader, writer, _) = link.open(limit, || {});
         Ok((reader, writer))
     }
 
@@ -181,7 +219,7 @@ impl ConnectOptions {
         host: Option<&str>,
         port: Port,
     ) -> Result<(StreamReader, StreamWriter), ConnectError> {
-        let limit = self.check()?;
+        let (limit, wanted) = self.check(host)?;
         let numeric = self.flags.numeric_service;
         let port = port.number(numeric)?;
         let remote = self.resolve(host, port, false).await?;
@@ -197,17 +235,33 @@ impl ConnectOptions {
             .unwrap_or(usize::from(self.happy_eyeballs_delay.is_some()));
         let attempts = attempts(interleaved(remote, interleave), local.as_deref())?;
         let socket = race(attempts, self.happy_eyeballs_delay).await?;
-        let (reader, writer, _) = tcp::open(socket, limit, || {});
+        let link = Link::client(socket, wanted).await?;
+        let (reader, writer, _) = link.open(limit, || {});
         Ok((reader, writer))
     }
 
-    /// Refuses what is wrong before anything is tried. Returns the limit.
-    fn check(&self) -> Result<usize, ConnectError> {
+    /// Within the limit of the whole operation, if there is one.
+    async fn within<T>(
+        &self,
+        connecting: impl Future<Output = Result<T, ConnectError>>,
+    ) -> Result<T, ConnectError> {
+        match self.timeout {
+            Some(limit) => timeout(limit, connecting)
+                .await
+                .map_err(|_| ConnectError::Timeout)?,
+            None => connecting.await,
+        }
+    }
+
+    /// Refuses what is wrong before anything is tried. Returns the limit, and what
+    /// TLS is to be like.
+    fn check(&self, host: Option<&str>) -> Result<(usize, Option<Plan>), ConnectError> {
         let limit = limit(self.limit).map_err(ConnectError::InvalidArgument)?;
-        self.tls.check().map_err(|error| match error {
-            NoTls::Invalid(why) => ConnectError::InvalidArgument(why),
-            NoTls::NotSupported(why) => ConnectError::NotSupported(why),
-        })?;
+        let wanted = self.tls.client(host)?;
+        if let Some(wanted) = &wanted {
+            let checked = (wanted.maker.check)(&wanted.context);
+            checked.map_err(|error| error.connecting(&Names::default()))?;
+        }
         if !matches!(self.proto, 0 | 6) {
             return Err(ConnectError::InvalidArgument(format!(
                 "protocol {} is neither 0 nor 6 (TCP)",
@@ -219,7 +273,7 @@ impl ConnectOptions {
                 "the flag passive is for servers; leave it out to connect".into(),
             ));
         }
-        Ok(limit)
+        Ok((limit, wanted))
     }
 
     async fn resolve(

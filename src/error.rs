@@ -11,6 +11,7 @@ use bytes::Bytes;
 
 use crate::address::Address;
 use crate::lookup::NoAddress;
+use crate::ssl::{NoSession, Unusable};
 
 /// Why an operation on a socket failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -70,11 +71,15 @@ pub enum ErrorCode {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TlsError {
+    /// The host's policy does not permit what the context asks for; its log names
+    /// the flag that would.
+    #[error("denied by the host's policy; the host's log names the flag that would allow it")]
+    AccessDenied,
     /// The peer does not speak TLS.
     #[error("the peer does not speak TLS")]
     NotTls,
     /// The certificate is for other names than the one asked for.
-    #[error("the peer's certificate is not for {0}")]
+    #[error("the peer's certificate is for another name: {0}")]
     WrongName(String),
     /// The certificate has expired.
     #[error("the peer's certificate has expired")]
@@ -203,6 +208,10 @@ pub enum ListenError {
     /// opened before is closed again.
     #[error("listen on {0}")]
     Failed(Attempt),
+    /// The host cannot or will not do what the TLS context asks for. Nothing was
+    /// opened.
+    #[error("TLS: {0}")]
+    Tls(TlsError),
     /// The server is closed.
     #[error("the server is closed")]
     Closed,
@@ -340,6 +349,7 @@ impl ErrorCode {
             ErrorCode::ConnectionReset => Kind::ConnectionReset,
             ErrorCode::ConnectionAborted => Kind::ConnectionAborted,
             ErrorCode::NotFound => Kind::NotFound,
+            ErrorCode::Tls(TlsError::AccessDenied) => Kind::PermissionDenied,
             ErrorCode::Tls(TlsError::UnexpectedEof) => Kind::UnexpectedEof,
             ErrorCode::Tls(TlsError::HandshakeTimeout | TlsError::ShutdownTimeout) => {
                 Kind::TimedOut
@@ -388,6 +398,7 @@ impl ListenError {
             ListenError::NotSupported(_) => io::ErrorKind::Unsupported,
             ListenError::Lookup(failure) => failure.code.kind(),
             ListenError::Failed(attempt) => attempt.code.kind(),
+            ListenError::Tls(error) => ErrorCode::Tls(error.clone()).kind(),
             ListenError::Closed => io::ErrorKind::NotConnected,
         }
     }
@@ -446,6 +457,33 @@ impl From<NoAddress> for ListenError {
             NoAddress::Invalid(why) => ListenError::InvalidArgument(why),
             NoAddress::NotSupported(why) => ListenError::NotSupported(why),
             NoAddress::Failed(failure) => ListenError::Lookup(failure),
+        }
+    }
+}
+
+impl From<Unusable> for ConnectError {
+    fn from(error: Unusable) -> ConnectError {
+        match error {
+            Unusable::Invalid(why) => ConnectError::InvalidArgument(why),
+            Unusable::NotSupported(why) => ConnectError::NotSupported(why),
+        }
+    }
+}
+
+impl From<NoSession> for ListenError {
+    fn from(error: NoSession) -> ListenError {
+        match error {
+            NoSession::Invalid(why) => ListenError::InvalidArgument(why),
+            other => ListenError::Tls(other.error()),
+        }
+    }
+}
+
+impl From<Unusable> for ListenError {
+    fn from(error: Unusable) -> ListenError {
+        match error {
+            Unusable::Invalid(why) => ListenError::InvalidArgument(why),
+            Unusable::NotSupported(why) => ListenError::NotSupported(why),
         }
     }
 }

@@ -58,6 +58,8 @@ mod conformance;
 mod connect;
 mod connection;
 mod error;
+#[cfg(any(not(feature = "component"), feature = "full"))]
+mod host;
 mod lookup;
 mod options;
 mod port;
@@ -67,6 +69,14 @@ mod runtime;
 mod search;
 mod separators;
 mod server;
+#[cfg_attr(
+    all(feature = "component", not(feature = "full")),
+    expect(
+        dead_code,
+        reason = "the variant `tcp` has the settings and no sessions"
+    )
+)]
+mod ssl;
 pub mod tcp_options;
 mod transport;
 mod writer;
@@ -87,6 +97,7 @@ pub use runtime::time::{TimedOut, sleep, timeout};
 pub use server::{
     Asynchronous, Called, Hosts, Outcome, Plain, Server, ServerFailure, ServerOptions, start_server,
 };
+pub use ssl::{SslContext, SslObject, TlsOptions, TlsVersion, VerifyMode};
 pub use writer::{ExtraInfo, StreamWriter, Transport};
 
 /// The bindings of WASI whose types this crate takes and gives: the sockets of

@@ -8,7 +8,8 @@ use futures::io::AsyncWrite;
 
 use crate::address::Address;
 use crate::connection::{Connection, Handle};
-use crate::error::{ErrorCode, WriteError};
+use crate::error::{ConnectError, ErrorCode, WriteError};
+use crate::ssl::{SslObject, TlsOptions};
 
 /// Writes to a connection or a stream of bytes.
 ///
@@ -136,13 +137,53 @@ impl StreamWriter {
     }
 
     /// A detail of the connection by asyncio's name for it: `peername`,
-    /// `sockname`. `None` where there is none.
+    /// `sockname`; with TLS `peercert` (in DER), `cipher`, `cipher_bits`, `version`,
+    /// `alpn_protocol` and `server_hostname`, which [`ssl_object`](Self::ssl_object)
+    /// has as well. `None` where there is none, as for `compression`.
     pub fn get_extra_info(&self, name: &str) -> Option<ExtraInfo> {
+        let text = |text: &str| ExtraInfo::Text(text.to_owned());
+        let tls = self.ssl_object();
         match name {
             "peername" => self.peername().map(ExtraInfo::Address),
             "sockname" => self.sockname().map(ExtraInfo::Address),
+            "peercert" => tls?.getpeercert().map(|der| ExtraInfo::Bytes(der.to_vec())),
+            "cipher" => Some(text(tls?.cipher().0)),
+            "cipher_bits" => Some(ExtraInfo::Number(tls?.cipher().2.into())),
+            "version" => Some(text(tls?.version())),
+            "alpn_protocol" => tls?.selected_alpn_protocol().map(text),
+            "server_hostname" => tls?.server_hostname().map(text),
             _ => None,
         }
+    }
+
+    /// What the TLS handshake came to; `None` without TLS.
+    pub fn ssl_object(&self) -> Option<&SslObject> {
+        self.connection.ssl_object()
+    }
+
+    /// Begins TLS on the open connection: everything written before is sent as it
+    /// is, everything written from now on waits for the session. Reader and writer
+    /// go on with it.
+    ///
+    /// A context of a client's begins the session, one of a server's waits for the
+    /// client; what it has sent already is taken into account. A client needs a
+    /// [`server_hostname`](TlsOptions::server_hostname).
+    ///
+    /// # Errors
+    /// [`ConnectError::InvalidArgument`] and [`ConnectError::NotSupported`] before
+    /// anything was done. [`ConnectError::Tls`] when the handshake failed, also
+    /// because there was something in the buffer that is no part of it
+    /// ([`TlsError::UnexpectedData`](crate::TlsError::UnexpectedData)): somebody
+    /// between the two ends may have put it there. The connection is closed then.
+    ///
+    /// # Cancel safety
+    /// Dropping the future closes the connection at once: which bytes would be
+    /// part of the session is not known.
+    pub async fn start_tls(&self, options: impl Into<TlsOptions>) -> Result<(), ConnectError> {
+        let wanted = options.into().0.either()?.ok_or_else(|| {
+            ConnectError::InvalidArgument("start-tls needs an SSL context".into())
+        })?;
+        self.connection.start_tls(wanted).await
     }
 
     /// The peer's address, as it was when the connection was made.

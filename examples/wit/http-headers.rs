@@ -11,16 +11,21 @@ use asyncio_streams::println;
 
 wit_bindgen::generate!({ path: "wit", world: "application", generate_all });
 
-use asyncio::streams::streams::{Port, open_connection};
+use asyncio::streams::ssl::{Side, SslContext};
+use asyncio::streams::streams::{ConnectOptions, Port, open_connection};
 use urlsplit::urlsplit;
 
 async fn print_http_headers(url: &str) -> Result<(), Box<dyn std::error::Error>> {
     let url = urlsplit(url)?;
-    if url.scheme == "https" {
-        return Err("https needs TLS, which this version does not have".into());
-    }
-    let port = Port::Number(url.port.unwrap_or(80));
-    let (reader, writer) = open_connection(Some(url.hostname.into()), port, None).await?;
+    let (default, options) = if url.scheme == "https" {
+        let options = ConnectOptions::new();
+        options.set_ssl(&SslContext::new(Side::Client));
+        (443, Some(options))
+    } else {
+        (80, None)
+    };
+    let port = Port::Number(url.port.unwrap_or(default));
+    let (reader, writer) = open_connection(Some(url.hostname.into()), port, options).await?;
 
     let query = format!(
         "HEAD {} HTTP/1.0\r\n\

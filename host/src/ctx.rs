@@ -13,6 +13,7 @@ use crate::limits::Limiter;
 use crate::observer::{Observer, TracingObserver};
 use crate::policy::Policy;
 use crate::sockets::{SharedListeners, Sharing};
+use crate::tls::Tls;
 use crate::{Limits, Stats, StopHandle};
 
 /// Names looked up at the same time; further look-ups of the guest wait.
@@ -30,6 +31,7 @@ pub struct Ctx {
     pub(crate) stop: StopHandle,
     pub(crate) sharing: Option<Sharing>,
     pub(crate) lookups: Arc<Semaphore>,
+    pub(crate) tls: Tls,
     limits: Limits,
     limiter: Limiter,
     /// By their index in the table.
@@ -51,6 +53,7 @@ pub struct CtxBuilder {
     limits: Limits,
     observer: Box<dyn Observer>,
     sharing: Option<Sharing>,
+    tls: Tls,
 }
 
 /// Gives access to a [`Ctx`] and to the resource table it shares with the rest
@@ -143,6 +146,7 @@ impl CtxBuilder {
             limits: Limits::default(),
             observer: Box::new(TracingObserver),
             sharing: None,
+            tls: Tls::default(),
         }
     }
 
@@ -174,10 +178,20 @@ impl CtxBuilder {
         self
     }
 
+    /// What the guest may have of TLS; unless set, clients that check their servers
+    /// with the usual public roots.
+    #[must_use]
+    pub fn tls(mut self, tls: Tls) -> Self {
+        self.tls = tls;
+        self
+    }
+
     /// The context, for one store.
     #[must_use]
     pub fn build(self) -> Ctx {
         let stats = Stats::new();
+        let served = self.sharing.as_ref().map(Sharing::served);
+        let served = served.unwrap_or_default();
         let gate = Arc::new(Gate::new(
             self.policy,
             self.limits,
@@ -189,10 +203,11 @@ impl CtxBuilder {
             limiter: Limiter::new(self.limits, Arc::clone(&gate)),
             gate,
             stats,
-            stop: StopHandle::new(),
+            stop: StopHandle::new(served),
             sharing: self.sharing,
             limits: self.limits,
             lookups: Arc::new(Semaphore::new(LOOKUPS)),
+            tls: self.tls.for_guest(),
             bound: HashMap::new(),
         }
     }

@@ -1,4 +1,5 @@
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -16,6 +17,7 @@ pub(crate) struct Gate {
     observer: Box<dyn Observer>,
     grants: Mutex<Grants>,
     throttle: Mutex<Throttle>,
+    unverified: AtomicBool,
 }
 
 impl Gate {
@@ -32,6 +34,7 @@ impl Gate {
             observer,
             grants: Mutex::default(),
             throttle: Mutex::new(Throttle::new(Instant::now())),
+            unverified: AtomicBool::new(false),
         }
     }
 
@@ -101,6 +104,19 @@ impl Gate {
         false
     }
 
+    /// The guest does not get this of TLS, because nobody has granted it.
+    pub(crate) fn deny_tls(&self, wish: Wish) {
+        self.deny(wish, DenyReason::NotGranted);
+    }
+
+    /// A client of the guest does not check with whom it has a session. The observer
+    /// is told of the first one.
+    pub(crate) fn unverified(&self) {
+        if !self.unverified.swap(true, Ordering::Relaxed) {
+            self.observer.unverified();
+        }
+    }
+
     fn deny(&self, wish: Wish, reason: DenyReason) {
         self.stats.denied();
         let denial = Denial { wish, reason };
@@ -131,6 +147,10 @@ mod tests {
     impl Observer for Lines {
         fn denied(&self, denial: &Denial) {
             lock(&self.0).push(denial.to_string());
+        }
+
+        fn unverified(&self) {
+            lock(&self.0).push("unverified".to_owned());
         }
     }
 
@@ -192,6 +212,25 @@ mod tests {
         }
         assert_eq!(lock(&lines.0).len(), 1);
         assert_eq!(gate.stats.snapshot().denied_total, 1000);
+    }
+
+    #[test]
+    fn what_is_not_granted_of_tls_is_reported_and_counted() {
+        let (gate, lines) = gate(&[], &[], 1);
+        gate.deny_tls(Wish::TlsRoots);
+        gate.deny_tls(Wish::TlsRoots);
+        let line = lock(&lines.0).concat();
+        assert!(line.ends_with("--allow-tls-guest-roots"), "{line}");
+        assert_eq!(gate.stats.snapshot().denied_total, 2);
+    }
+
+    #[test]
+    fn of_the_sessions_with_an_unchecked_server_the_first_is_reported() {
+        let (gate, lines) = gate(&[], &[], 1);
+        gate.unverified();
+        gate.unverified();
+        assert_eq!(*lock(&lines.0), ["unverified"]);
+        assert_eq!(gate.stats.snapshot().denied_total, 0);
     }
 
     #[test]

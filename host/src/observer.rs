@@ -20,6 +20,12 @@ pub trait Observer: Send + Sync + 'static {
         tracing::warn!(count, "more denials, not shown");
     }
 
+    /// A client has begun a TLS session with somebody whose certificate, or the name
+    /// in it, it does not check. The policy permits that; once per guest.
+    fn unverified(&self) {
+        tracing::warn!("a TLS client does not check with whom it speaks");
+    }
+
     /// A listener accepts connections on this address. Once per listener; where
     /// several guests share one, whoever is first tells it.
     fn listening(&self, address: SocketAddr) {
@@ -60,7 +66,16 @@ pub enum Wish {
     Socket,
     /// To have so many bytes of memory in all.
     Memory(usize),
+    /// To present the TLS certificate of this name.
+    TlsIdentity(String),
+    /// To check the certificates of TLS servers with roots of its own.
+    TlsRoots,
+    /// Not to check the certificate of a TLS server, or the name in it.
+    TlsUnverified,
 }
+
+/// Characters of the name of an identity that are shown.
+const SHOWN: usize = 64;
 
 impl Denial {
     /// The flag, with its rule, that would allow it.
@@ -91,8 +106,20 @@ impl Denial {
                     bytes.div_ceil(1 << 20).next_power_of_two()
                 )
             }
+            (_, Wish::TlsIdentity(name)) => {
+                format!("--tls-identity {}=CERT.pem,KEY.pem", shown(name))
+            }
+            (_, Wish::TlsRoots) => "--allow-tls-guest-roots".to_owned(),
+            (_, Wish::TlsUnverified) => "--allow-tls-unverified".to_owned(),
         }
     }
+}
+
+/// A name that a guest has made up.
+fn shown(name: &str) -> String {
+    let start = name.chars().take(SHOWN).flat_map(char::escape_debug);
+    let cut = name.chars().nth(SHOWN).map(|_| '\u{2026}');
+    start.chain(cut).collect()
 }
 
 /// The narrowest rule that covers the address.
@@ -123,6 +150,9 @@ impl fmt::Display for Wish {
             Self::Lookup(name) => write!(f, "look-up of {name}"),
             Self::Socket => f.write_str("another socket"),
             Self::Memory(bytes) => write!(f, "{} KiB of memory", bytes / 1024),
+            Self::TlsIdentity(name) => write!(f, "use of the TLS identity {}", shown(name)),
+            Self::TlsRoots => f.write_str("TLS roots of its own"),
+            Self::TlsUnverified => f.write_str("TLS with an unchecked server"),
         }
     }
 }
@@ -183,6 +213,19 @@ mod tests {
         let reason = DenyReason::DenyRule("--deny-connect tcp://*:25".into());
         let line = line(Wish::Connect(address("1.1.1.1:25")), reason);
         assert!(line.ends_with("remove --deny-connect tcp://*:25"), "{line}");
+    }
+
+    #[test]
+    fn a_denied_tls_identity_names_the_flag_and_cannot_forge_a_line() {
+        assert_eq!(
+            line(Wish::TlsIdentity("web".into()), DenyReason::NotGranted),
+            "denied use of the TLS identity web (not granted); to allow it: \
+             --tls-identity web=CERT.pem,KEY.pem"
+        );
+        let forged = format!("a\nasyncio-streams: \x1b[31m{}", "b".repeat(1000));
+        let line = line(Wish::TlsIdentity(forged), DenyReason::NotGranted);
+        assert!(!line.contains(char::is_control), "{line}");
+        assert!(line.len() < 300, "{line}");
     }
 
     #[test]

@@ -159,11 +159,11 @@ impl Stats {
         self.0.listeners_open.fetch_sub(1, Ordering::Relaxed);
     }
 
-    pub(crate) fn send_opened(&self) {
+    fn send_opened(&self) {
         self.0.sends_open.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(crate) fn send_closed(&self) {
+    fn send_closed(&self) {
         self.0.sends_open.fetch_sub(1, Ordering::Relaxed);
     }
 
@@ -186,6 +186,23 @@ impl Stats {
     pub(crate) fn memory(&self, bytes: usize) {
         self.0.memory_bytes.store(bytes, Ordering::Relaxed);
         self.0.memory_peak.fetch_max(bytes, Ordering::Relaxed);
+    }
+}
+
+/// A sending half that is not finished, counted as long as it lives.
+#[derive(Debug)]
+pub(crate) struct OpenSend(Stats);
+
+impl OpenSend {
+    pub(crate) fn new(stats: Stats) -> Self {
+        stats.send_opened();
+        Self(stats)
+    }
+}
+
+impl Drop for OpenSend {
+    fn drop(&mut self) {
+        self.0.send_closed();
     }
 }
 

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ pub struct StopHandle(Arc<Inner>);
 
 struct Inner {
     stopping: watch::Sender<bool>,
+    served: Arc<AtomicBool>,
     sockets: Mutex<Sockets>,
 }
 
@@ -29,15 +31,15 @@ struct Inner {
 struct Sockets {
     listeners: Living<Listener>,
     connections: Living<Connection>,
-    /// The guest has listened.
-    served: bool,
     resetting: bool,
 }
 
 impl StopHandle {
-    pub(crate) fn new() -> Self {
+    /// `served` is of all guests that share their listeners.
+    pub(crate) fn new(served: Arc<AtomicBool>) -> Self {
         Self(Arc::new(Inner {
             stopping: watch::Sender::new(false),
+            served,
             sockets: Mutex::default(),
         }))
     }
@@ -61,10 +63,11 @@ impl StopHandle {
         let _ = self.0.stopping.subscribe().wait_for(|stop| *stop).await;
     }
 
-    /// Whether the guest is a server: it listens, or has done so.
+    /// Whether the guest is a server: it listens or has done so, or another one
+    /// has that it shares its listeners with.
     #[must_use]
     pub fn has_served(&self) -> bool {
-        self.sockets().served
+        self.0.served.load(Ordering::Relaxed)
     }
 
     /// Has the connections that the guest has not ended reset when they are
@@ -86,7 +89,7 @@ impl StopHandle {
         if self.is_stopping() {
             return listener.close();
         }
-        sockets.served = true;
+        self.0.served.store(true, Ordering::Relaxed);
         sockets.listeners.add(listener);
     }
 

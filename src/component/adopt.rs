@@ -18,7 +18,7 @@ impl Guest for Component {
     ) -> Result<Pair, wit::ConnectError> {
         executor::export(async {
             let options = ConnectOptions::take(options);
-            Ok(pair(options.adopt(socket)?))
+            Ok(pair(options.adopt(socket).await?))
         })
         .await
     }

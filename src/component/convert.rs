@@ -116,6 +116,7 @@ impl From<ErrorCode> for wit::ErrorCode {
 impl From<TlsError> for wit::TlsError {
     fn from(error: TlsError) -> wit::TlsError {
         match error {
+            TlsError::AccessDenied => wit::TlsError::AccessDenied,
             TlsError::NotTls => wit::TlsError::NotTls,
             TlsError::WrongName(name) => wit::TlsError::WrongName(name),
             TlsError::Expired => wit::TlsError::Expired,
@@ -188,6 +189,7 @@ impl From<ListenError> for wit::ListenError {
             ListenError::NotSupported(why) => wit::ListenError::NotSupported(why),
             ListenError::Lookup(failure) => wit::ListenError::Lookup(failure.into()),
             ListenError::Failed(attempt) => wit::ListenError::Failed(attempt.into()),
+            ListenError::Tls(error) => wit::ListenError::Tls(error.into()),
             ListenError::Closed => wit::ListenError::Closed,
         }
     }

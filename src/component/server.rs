@@ -8,6 +8,8 @@ use std::rc::Rc;
 use futures::future::{Either, select};
 
 use super::Component;
+use super::convert::duration;
+use super::ssl::SslContext;
 use super::streams::{NO_UNIX, Pair, pair};
 use super::wit::server::{
     Guest, GuestServer, GuestServerOptions, Server as ServerHandle,
@@ -56,6 +58,12 @@ impl Failures {
     fn keep(&self, failure: &ServerFailure) {
         let failure = match failure {
             ServerFailure::Accept(code) => wit::ServerFailure::Accept(code.clone().into()),
+            ServerFailure::Handshake { peer, error } => {
+                wit::ServerFailure::Handshake(wit::HandshakeFailure {
+                    peer: peer.clone().map(Into::into),
+                    error: error.clone().into(),
+                })
+            }
             // The callback is the application's, and so are its failures.
             ServerFailure::Callback { .. } => return,
         };
@@ -154,16 +162,17 @@ impl GuestServerOptions for Options {
         self.set(|options| options.start_serving = start_serving);
     }
 
-    fn set_ssl(&self, _context: SslContextBorrow<'_>) {
-        self.set(|options| options.tls.wanted = true);
+    fn set_ssl(&self, context: SslContextBorrow<'_>) {
+        let context = context.get::<SslContext>().current();
+        self.set(|options| options.tls.set_context(context));
     }
 
-    fn set_ssl_handshake_timeout(&self, _timeout: u64) {
-        self.set(|options| options.tls.detail = Some("ssl-handshake-timeout"));
+    fn set_ssl_handshake_timeout(&self, timeout: u64) {
+        self.set(|options| options.tls.handshake_timeout = Some(duration(timeout)));
     }
 
-    fn set_ssl_shutdown_timeout(&self, _timeout: u64) {
-        self.set(|options| options.tls.detail = Some("ssl-shutdown-timeout"));
+    fn set_ssl_shutdown_timeout(&self, timeout: u64) {
+        self.set(|options| options.tls.shutdown_timeout = Some(duration(timeout)));
     }
 
     // Only Unix servers look at it, and there are none.

@@ -1,26 +1,66 @@
-//! `asyncio:streams/ssl`. This variant of the component has no TLS: a context
-//! can be made and set up, and using it answers `not-supported`.
+//! `asyncio:streams/ssl`.
+
+use std::cell::RefCell;
 
 use super::Component;
-use super::wit::ssl::{Guest, GuestSslContext, Side, VerifyMode};
+use super::wit::ssl::{Guest, GuestSslContext, Side, TlsVersion, VerifyMode};
+use crate::ssl;
 
-/// The settings, none of which is kept: nothing ever reads them.
-pub(super) struct SslContext;
+/// The settings, while the application sets them.
+pub(super) struct SslContext(RefCell<ssl::SslContext>);
+
+impl SslContext {
+    /// As it is now.
+    pub(super) fn current(&self) -> ssl::SslContext {
+        self.0.borrow().clone()
+    }
+
+    fn set(&self, set: impl FnOnce(ssl::SslContext) -> ssl::SslContext) {
+        let context = self.current();
+        *self.0.borrow_mut() = set(context);
+    }
+}
 
 impl Guest for Component {
     type SslContext = SslContext;
 }
 
 impl GuestSslContext for SslContext {
-    fn new(_side: Side) -> SslContext {
-        SslContext
+    fn new(side: Side) -> SslContext {
+        SslContext(RefCell::new(match side {
+            Side::Client => ssl::SslContext::client(),
+            Side::Server => ssl::SslContext::server(),
+        }))
     }
 
-    fn set_alpn_protocols(&self, _protocols: Vec<String>) {}
+    fn set_alpn_protocols(&self, protocols: Vec<String>) {
+        self.set(|context| context.alpn_protocols(protocols));
+    }
 
-    fn load_verify_locations(&self, _pem: Vec<u8>) {}
+    fn load_verify_locations(&self, pem: Vec<u8>) {
+        self.set(|context| context.load_verify_locations(pem));
+    }
 
-    fn use_identity(&self, _name: String) {}
+    fn use_identity(&self, name: String) {
+        self.set(|context| context.use_identity(name));
+    }
 
-    fn set_verify_mode(&self, _mode: VerifyMode) {}
+    fn set_verify_mode(&self, mode: VerifyMode) {
+        self.set(|context| {
+            context.verify_mode(match mode {
+                VerifyMode::None => ssl::VerifyMode::None,
+                VerifyMode::Optional => ssl::VerifyMode::Optional,
+                VerifyMode::Required => ssl::VerifyMode::Required,
+            })
+        });
+    }
+
+    fn set_minimum_version(&self, version: TlsVersion) {
+        self.set(|context| {
+            context.minimum_version(match version {
+                TlsVersion::Tls12 => ssl::TlsVersion::Tls12,
+                TlsVersion::Tls13 => ssl::TlsVersion::Tls13,
+            })
+        });
+    }
 }

@@ -6,6 +6,7 @@ use wit_bindgen::rt::async_support::StreamReader as RawStream;
 
 use super::Component;
 use super::convert::duration;
+use super::ssl::SslContext;
 use super::wit::ssl::SslContextBorrow;
 use super::wit::streams::{
     ConnectOptions as ConnectOptionsHandle, StreamReader as ReaderHandle,
@@ -21,9 +22,8 @@ use crate::error::ReadError;
 use crate::reader::lines;
 use crate::runtime::executor;
 use crate::separators::Separators;
-use crate::{StreamReader, StreamWriter};
+use crate::{StreamReader, StreamWriter, TlsOptions};
 
-pub(super) const NO_TLS: &str = "this streams component has no TLS";
 pub(super) const NO_UNIX: &str = "this streams component has no Unix sockets";
 
 pub(super) type Pair = (ReaderHandle, WriterHandle);
@@ -130,20 +130,21 @@ impl GuestConnectOptions for Options {
         self.set(|options| options.timeout = Some(duration(timeout)));
     }
 
-    fn set_ssl(&self, _context: SslContextBorrow<'_>) {
-        self.set(|options| options.tls.wanted = true);
+    fn set_ssl(&self, context: SslContextBorrow<'_>) {
+        let context = context.get::<SslContext>().current();
+        self.set(|options| options.tls.set_context(context));
     }
 
-    fn set_server_hostname(&self, _name: String) {
-        self.set(|options| options.tls.detail = Some("server-hostname"));
+    fn set_server_hostname(&self, name: String) {
+        self.set(|options| options.tls.server_hostname = Some(name));
     }
 
-    fn set_ssl_handshake_timeout(&self, _timeout: u64) {
-        self.set(|options| options.tls.detail = Some("ssl-handshake-timeout"));
+    fn set_ssl_handshake_timeout(&self, timeout: u64) {
+        self.set(|options| options.tls.handshake_timeout = Some(duration(timeout)));
     }
 
-    fn set_ssl_shutdown_timeout(&self, _timeout: u64) {
-        self.set(|options| options.tls.detail = Some("ssl-shutdown-timeout"));
+    fn set_ssl_shutdown_timeout(&self, timeout: u64) {
+        self.set(|options| options.tls.shutdown_timeout = Some(duration(timeout)));
     }
 }
 
@@ -394,11 +395,15 @@ impl GuestStreamWriter for StreamWriter {
 
     async fn start_tls(
         &self,
-        _context: SslContextBorrow<'_>,
-        _server_hostname: Option<String>,
-        _ssl_handshake_timeout: Option<u64>,
-        _ssl_shutdown_timeout: Option<u64>,
+        context: SslContextBorrow<'_>,
+        server_hostname: Option<String>,
+        ssl_handshake_timeout: Option<u64>,
+        ssl_shutdown_timeout: Option<u64>,
     ) -> Result<(), wit::ConnectError> {
-        executor::export(async { Err(wit::ConnectError::NotSupported(NO_TLS.into())) }).await
+        let mut options = TlsOptions::new(context.get::<SslContext>().current());
+        options.0.server_hostname = server_hostname;
+        options.0.handshake_timeout = ssl_handshake_timeout.map(duration);
+        options.0.shutdown_timeout = ssl_shutdown_timeout.map(duration);
+        executor::export(async { Ok(StreamWriter::start_tls(self, options).await?) }).await
     }
 }

@@ -10,10 +10,11 @@ mod resting;
 mod task;
 #[cfg(test)]
 mod tests;
+mod upgrade;
 mod wakers;
 mod write;
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt;
 use std::future::poll_fn;
 use std::rc::{Rc, Weak};
@@ -21,12 +22,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use self::receiving::Receiving;
+use self::upgrade::Upgrade;
 use self::wakers::Wakers;
 use self::write::DEFAULT_HIGH_WATER;
 use crate::address::Address;
 use crate::buffer::Buffer;
 use crate::error::ErrorCode;
 use crate::runtime::waiters::Waiters;
+use crate::ssl::SslObject;
 use crate::{StreamReader, StreamWriter};
 
 thread_local! {
@@ -59,6 +62,14 @@ pub(crate) struct Connection {
     handles: Cell<usize>,
     receiving: Receiving,
     wakers: Arc<Wakers>,
+    /// TLS can begin.
+    upgradable: Cell<bool>,
+    /// TLS is to begin.
+    upgrade: RefCell<Option<Upgrade>>,
+    /// Receiving waits for TLS to begin.
+    parked: Cell<bool>,
+    /// What came of it.
+    object: OnceCell<Rc<SslObject>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
@@ -118,6 +129,9 @@ struct WriteSide {
     /// Above the high-water mark since, and not yet down to the low one.
     above: bool,
     eof: bool,
+    /// TLS is to begin: what is written from now on is held for it.
+    upgrading: bool,
+    held: Vec<u8>,
     /// `abort` threw bytes away.
     discarded: bool,
     /// The task waits for something to send.
@@ -159,6 +173,8 @@ impl Connection {
                 low: DEFAULT_HIGH_WATER / 4,
                 above: false,
                 eof: false,
+                upgrading: false,
+                held: Vec::new(),
                 discarded: false,
                 idle: false,
             }),
@@ -169,6 +185,10 @@ impl Connection {
             handles: Cell::new(0),
             receiving: Receiving::new(&wakers),
             wakers,
+            upgradable: Cell::new(false),
+            upgrade: RefCell::default(),
+            parked: Cell::new(false),
+            object: OnceCell::new(),
         })
     }
 
@@ -228,6 +248,8 @@ impl std::ops::Deref for Handle {
 impl Connection {
     pub(crate) fn close(&self) {
         if self.state.get() == State::Open {
+            // Between two reads nobody has looked what came.
+            self.read.borrow_mut().last_look = self.wakers.take_rest();
             self.leave(State::Closing);
             self.wake_everybody();
         }
@@ -268,6 +290,7 @@ impl Connection {
     /// The transport is gone: what has not arrived will not be read.
     pub(crate) fn finished(&self) {
         self.leave(State::Closed);
+        self.upgrade.take();
         {
             let mut read = self.read.borrow_mut();
             if read.error.is_none() && !read.buffer.ended() {

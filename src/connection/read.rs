@@ -295,6 +295,13 @@ impl ReadSide {
         !self.paused && !self.full
     }
 
+    /// Everything that was received and not read.
+    pub(super) fn take_all(&mut self) -> Vec<u8> {
+        self.full = false;
+        let all = self.buffer.len();
+        self.buffer.take(all).into()
+    }
+
     /// Appends what has arrived, and says whether the read that waits has what
     /// it wants. Receiving goes on until then.
     pub(super) fn feed(&mut self, bytes: &[u8]) -> bool {

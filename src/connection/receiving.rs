@@ -2,7 +2,8 @@
 //! that waits, which so has its bytes without a turn of the task in between.
 
 use std::cell::{Cell, RefCell};
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -62,6 +63,11 @@ impl Receiving {
         }
     }
 
+    /// What is left of it, to be dropped.
+    pub(super) fn give_up(&self) -> impl Sized + use<> {
+        self.future.take()
+    }
+
     fn withdrawn(&self) -> bool {
         #[cfg(feature = "component")]
         return self.withdrawn.get();
@@ -73,9 +79,25 @@ impl Receiving {
 impl Connection {
     pub(super) fn start_receiving(self: Rc<Self>, source: impl Source + 'static) {
         let this = self.clone();
-        let future = async move { this.until(State::Closing, this.receive(source)).await };
+        let future = async move {
+            let mut receiving = pin!(this.receive(source));
+            poll_fn(|cx| match this.is_over() {
+                true => Poll::Ready(()),
+                false => receiving.as_mut().poll(cx),
+            })
+            .await;
+        };
         *self.receiving.future.borrow_mut() = Some(Box::pin(future));
         self.wakers.receive();
+    }
+
+    /// Whether nothing more is to be received.
+    fn is_over(&self) -> bool {
+        match self.state.get() {
+            State::Open => false,
+            State::Closing => !self.read.borrow().last_look,
+            State::Aborting | State::Closed => true,
+        }
     }
 
     /// Goes on receiving if that is possible; ready when it is over.
@@ -180,7 +202,7 @@ impl Connection {
                 received
             } else {
                 let last_look = std::mem::take(&mut self.read.borrow_mut().last_look);
-                let give_up = || last_look || self.receiving.withdrawn();
+                let give_up = || last_look || self.receiving.withdrawn() || self.upgrading();
                 let (received, buffer) = source.receive(ready.take(), give_up).await;
                 full = buffer.len() == buffer.capacity();
                 rest = full;
@@ -235,9 +257,16 @@ impl Connection {
     }
 
     /// Waits until there is room to receive into; false if none is to be waited
-    /// for, because the connection has failed.
+    /// for, because the connection has failed. Where TLS is to begin, there is
+    /// none any more.
     async fn room(&self) -> bool {
         poll_fn(|_| {
+            if self.upgrading() {
+                if !self.parked.replace(true) {
+                    self.wakers.send();
+                }
+                return Poll::Pending;
+            }
             let mut read = self.read.borrow_mut();
             if read.open() || read.last_look {
                 return Poll::Ready(true);
@@ -255,7 +284,7 @@ impl Connection {
     async fn resumed(&self) {
         poll_fn(|_| {
             let mut read = self.read.borrow_mut();
-            read.blocked = read.paused && !self.failed();
+            read.blocked = read.paused && !self.failed() && !self.upgrading();
             match read.blocked {
                 true => Poll::Pending,
                 false => Poll::Ready(()),

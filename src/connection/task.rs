@@ -7,53 +7,118 @@ use std::task::Poll;
 
 use super::receiving::SMALL;
 use super::{Connection, SENT, State};
+use crate::error::ErrorCode;
 use crate::transport::{Sink, Source};
+
+/// What the task sends next.
+enum Next {
+    Data(Vec<u8>),
+    /// Nothing more in this way: TLS is to begin.
+    Tls,
+    /// Nothing more at all.
+    End,
+}
 
 /// The task's side.
 impl Connection {
     /// Moves bytes until the connection is to be closed.
     pub(crate) async fn run(self: Rc<Self>, source: impl Source + 'static, sink: impl Sink) {
+        self.work(source, sink, async { Ok(()) }).await;
+    }
+
+    /// The same over TLS. From `close` on, `ending` ends the session, while what was
+    /// written is sent.
+    #[cfg(any(not(feature = "component"), feature = "full"))]
+    pub(crate) async fn run_session(
+        self: Rc<Self>,
+        source: impl Source + 'static,
+        sink: impl Sink,
+        ending: impl Future<Output = Result<(), ErrorCode>>,
+    ) {
+        self.work(source, sink, ending).await;
+    }
+
+    /// Gives the sink back where TLS is to begin: both directions have come to rest
+    /// then.
+    pub(super) async fn work<S: Sink>(
+        self: &Rc<Self>,
+        source: impl Source + 'static,
+        sink: S,
+        ending: impl Future<Output = Result<(), ErrorCode>>,
+    ) -> Option<S> {
         self.clone().start_receiving(source);
         let mut sending = pin!(self.until(State::Aborting, self.send(sink)));
         let mut sent = false;
-        poll_fn(|cx| {
+        let mut parked = None;
+        let mut ending = pin!(self.until(State::Aborting, ending));
+        let mut ended = false;
+        let sink = poll_fn(|cx| {
             self.wakers.set_task(cx);
             #[cfg(not(feature = "component"))]
             self.wakers.take_rest();
             let received = self.poll_receiving().is_ready();
-            sent = sent || sending.as_mut().poll(cx).is_ready();
-            match received && sent {
-                true => Poll::Ready(()),
+            let closing = self.state.get() >= State::Closing;
+            // A session that is cut short has to be so before sending is given up.
+            if closing
+                && !ended
+                && let Poll::Ready(result) = ending.as_mut().poll(cx)
+            {
+                ended = true;
+                if let Some(Err(code)) = result {
+                    self.fail_sending(code);
+                }
+            }
+            if !sent && let Poll::Ready(sink) = sending.as_mut().poll(cx) {
+                sent = true;
+                parked = sink.flatten();
+            }
+            if parked.is_some() && !closing {
+                return match received || self.parked.get() {
+                    true => Poll::Ready(parked.take()),
+                    false => Poll::Pending,
+                };
+            }
+            match received && sent && (ended || !closing) {
+                true => Poll::Ready(None),
                 false => Poll::Pending,
             }
         })
         .await;
         self.wakers.no_task();
+        sink
     }
 
     /// Runs `work` until it ends or the state has come to `end`.
-    pub(super) async fn until(&self, end: State, work: impl Future<Output = ()>) {
+    pub(super) async fn until<T>(&self, end: State, work: impl Future<Output = T>) -> Option<T> {
         let mut work = pin!(work);
         poll_fn(|cx| {
             if self.state.get() >= end {
-                return Poll::Ready(());
+                return Poll::Ready(None);
             }
-            work.as_mut().poll(cx)
+            work.as_mut().poll(cx).map(Some)
         })
-        .await;
+        .await
     }
 
-    async fn send(&self, mut sink: impl Sink) {
+    /// Gives the sink back where TLS is to begin.
+    async fn send<S: Sink>(&self, mut sink: S) -> Option<S> {
         let mut spare = Vec::new();
-        while let Some(data) = self.next_to_send(&mut spare).await {
+        loop {
+            let data = match self.next_to_send(&mut spare).await {
+                Next::Data(data) => data,
+                Next::Tls => return Some(sink),
+                Next::End => break,
+            };
             let (result, data) = sink.send(data, |count| self.sent(count)).await;
             if let Err(code) = result {
-                return self.fail_sending(code);
+                self.fail_sending(code);
+                return None;
             }
             spare = data;
         }
         if let Err(code) = sink.finish().await {
-            return self.fail_sending(code);
+            self.fail_sending(code);
+            return None;
         }
         // The end of the data is sent; `close` ends the rest.
         poll_fn(|_| match self.state.get() {
@@ -61,20 +126,24 @@ impl Connection {
             _ => Poll::Ready(()),
         })
         .await;
+        None
     }
 
-    /// What to send next; `None` when nothing more will come.
-    async fn next_to_send(&self, spare: &mut Vec<u8>) -> Option<Vec<u8>> {
+    /// What to send next.
+    async fn next_to_send(&self, spare: &mut Vec<u8>) -> Next {
         poll_fn(|_| {
             let mut write = self.write.borrow_mut();
             if !write.queued.is_empty() {
                 spare.clear();
                 let data = std::mem::replace(&mut write.queued, std::mem::take(spare));
                 write.in_flight = data.len();
-                return Poll::Ready(Some(data));
+                return Poll::Ready(Next::Data(data));
             }
             if write.eof || self.state.get() != State::Open {
-                return Poll::Ready(None);
+                return Poll::Ready(Next::End);
+            }
+            if self.upgrading() {
+                return Poll::Ready(Next::Tls);
             }
             // An idle connection keeps no large buffer.
             for buffer in [&mut *spare, &mut write.queued] {

@@ -29,7 +29,10 @@ impl Connection {
             if waiting > WRITE_HARD_LIMIT {
                 return Err(WriteError::BufferFull { waiting });
             }
-            fill(&mut write.queued);
+            match write.upgrading {
+                true => fill(&mut write.held),
+                false => fill(&mut write.queued),
+            }
             write.above |= write.size() > write.high;
         }
         self.wake_sending();
@@ -161,12 +164,19 @@ impl Connection {
 
 impl WriteSide {
     pub(super) fn size(&self) -> usize {
-        self.queued.len() + self.in_flight
+        self.queued.len() + self.in_flight + self.held.len()
     }
 
     pub(super) fn clear(&mut self) {
         self.queued = Vec::new();
+        self.held = Vec::new();
         self.in_flight = 0;
         self.above = false;
+    }
+
+    /// TLS has begun.
+    pub(super) fn upgraded(&mut self) {
+        self.upgrading = false;
+        self.queued = std::mem::take(&mut self.held);
     }
 }

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use wasi::clocks::monotonic_clock;
 
 use crate::address::Address;
-use crate::error::ErrorCode;
+use crate::error::{ErrorCode, TlsError};
 
 /// Something that went wrong in a server while nobody was waiting for it; see
 /// [`ServerOptions::on_failure`](crate::ServerOptions::on_failure).
@@ -19,6 +19,14 @@ pub enum ServerFailure {
     /// accepted again.
     #[error("accept failed ({0}); accepting pauses for 1 s at a time")]
     Accept(ErrorCode),
+    /// A connection was given up because its TLS handshake failed.
+    #[error("TLS handshake{}: {error}", With(.peer))]
+    Handshake {
+        /// The peer.
+        peer: Option<Address>,
+        /// How it failed.
+        error: TlsError,
+    },
     /// The callback failed. Its connection is closed.
     #[error("unhandled error in client_connected{}: {message}", From(.peer))]
     Callback {
@@ -27,6 +35,17 @@ pub enum ServerFailure {
         /// What the callback said.
         message: String,
     },
+}
+
+struct With<'a>(&'a Option<Address>);
+
+impl fmt::Display for With<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(peer) => write!(f, " with {peer}"),
+            None => Ok(()),
+        }
+    }
 }
 
 struct From<'a>(&'a Option<Address>);

@@ -1,6 +1,7 @@
 //! The options of a server, and from them to a bound one.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use wasi::sockets::types::TcpSocket;
 
@@ -13,8 +14,9 @@ use super::shared::Shared;
 use crate::address::Family;
 use crate::error::ListenError;
 use crate::lookup::{self, LookupFlags};
-use crate::options::{NoTls, Tls, limit};
+use crate::options::limit;
 use crate::port::Port;
+use crate::ssl::{Plan, SslContext, Tls};
 use crate::{StreamReader, StreamWriter};
 
 const DEFAULT_BACKLOG: u32 = 100;
@@ -113,6 +115,32 @@ impl ServerOptions {
         self
     }
 
+    /// Speak TLS with these settings. Handshakes take place beside the accepting of
+    /// others, at most 256 at a time: the oldest is given up for a new one. Those
+    /// that fail are told to [`on_failure`](Self::on_failure).
+    ///
+    /// A linked program that calls this imports `asyncio:host/tls`, which the
+    /// command `asyncio-streams run` and the crate `asyncio-streams-host` provide.
+    #[inline]
+    pub fn ssl(mut self, context: SslContext) -> Self {
+        self.tls.set_context(context);
+        self
+    }
+
+    /// The limit of each TLS handshake; 60 s unless set. 0, and a limit without
+    /// TLS, are refused.
+    pub fn ssl_handshake_timeout(mut self, timeout: Duration) -> Self {
+        self.tls.handshake_timeout = Some(timeout);
+        self
+    }
+
+    /// How long the end of each TLS session may take; 30 s unless set. 0, and a
+    /// limit without TLS, are refused.
+    pub fn ssl_shutdown_timeout(mut self, timeout: Duration) -> Self {
+        self.tls.shutdown_timeout = Some(timeout);
+        self
+    }
+
     /// Whether the server accepts from the start; true unless set. If not, its
     /// addresses are bound and refuse connections until
     /// [`Server::start_serving`].
@@ -170,13 +198,13 @@ impl ServerOptions {
     /// Binds, and listens unless told otherwise. Connections wait for
     /// [`Server::accept`].
     pub(crate) async fn bind(&self, hosts: Hosts, port: Port) -> Result<Server, ListenError> {
-        let limit = self.check()?;
+        let (limit, tls) = self.check()?;
         let port = port.number(self.flags.numeric_service)?;
         let hosts = hosts.checked().map_err(ListenError::InvalidArgument)?;
         let wanted = self.resolve(&hosts, port).await?;
         let bound = bind_all(&wanted, self.reuse)?;
         let server = Server {
-            shared: Rc::new(Shared::new(self, limit, bound)),
+            shared: Rc::new(Shared::new(self, limit, tls, bound)),
         };
         if self.start_serving {
             server.listen()?;
@@ -187,7 +215,7 @@ impl ServerOptions {
     /// A server on a socket that is bound already. Connections wait for
     /// [`Server::accept`].
     pub(crate) fn adopted(&self, socket: TcpSocket) -> Result<Server, ListenError> {
-        let limit = self.check()?;
+        let (limit, tls) = self.check()?;
         let finding = self.family.is_some() || self.flags != ServerOptions::default().flags;
         if finding || !self.reuse.is_usual() {
             return Err(ListenError::InvalidArgument(
@@ -197,7 +225,12 @@ impl ServerOptions {
             ));
         }
         let server = Server {
-            shared: Rc::new(Shared::new(self, limit, vec![super::bind::adopt(socket)?])),
+            shared: Rc::new(Shared::new(
+                self,
+                limit,
+                tls,
+                vec![super::bind::adopt(socket)?],
+            )),
         };
         if self.start_serving {
             server.listen()?;
@@ -205,15 +238,16 @@ impl ServerOptions {
         Ok(server)
     }
 
-    /// Refuses what is wrong before anything is opened. Returns the limit.
-    fn check(&self) -> Result<usize, ListenError> {
+    /// Refuses what is wrong before anything is opened. Returns the limit, and what
+    /// TLS is to be like.
+    fn check(&self) -> Result<(usize, Option<Plan>), ListenError> {
         let limit = limit(self.limit).map_err(ListenError::InvalidArgument)?;
-        self.tls.check().map_err(|error| match error {
-            NoTls::Invalid(why) => ListenError::InvalidArgument(why),
-            NoTls::NotSupported(why) => ListenError::NotSupported(why),
-        })?;
+        let tls = self.tls.server()?;
+        if let Some(wanted) = &tls {
+            (wanted.maker.check)(&wanted.context)?;
+        }
         self.reuse.check()?;
-        Ok(limit)
+        Ok((limit, tls))
     }
 
     async fn resolve(&self, hosts: &[String], port: u16) -> Result<Vec<Wanted>, ListenError> {

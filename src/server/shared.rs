@@ -8,6 +8,7 @@ use std::rc::{Rc, Weak};
 use std::task::Poll;
 use std::time::Duration;
 
+use futures::future::{AbortHandle, abortable};
 use wasi::sockets::types::TcpSocket;
 use wit_bindgen::rt::async_support::{StreamReader as RawStream, StreamResult};
 
@@ -16,16 +17,20 @@ use super::bind::Bound;
 use super::callback::Called;
 use super::failure::{Observer, ServerFailure};
 use crate::connection::Connection;
-use crate::error::ErrorCode;
+use crate::error::{ErrorCode, TlsError};
 use crate::runtime::executor;
 use crate::runtime::time::timeout;
 use crate::runtime::waiters::Waiters;
+use crate::ssl::Plan;
+use crate::transport::link::Link;
 use crate::transport::tcp;
 use crate::{StreamReader, StreamWriter};
 
 /// Connections that were accepted and that nobody has taken yet. Further ones
 /// wait in the operating system's queue.
 const PENDING: usize = 16;
+/// TLS handshakes under way at a time; the oldest is given up for a new one.
+const HANDSHAKES: usize = 256;
 /// How long accepting pauses when the host is out of resources.
 const BACK_OFF: Duration = Duration::from_secs(1);
 /// How long connections may take to close when a scope is left.
@@ -37,7 +42,11 @@ pub(super) struct Shared {
     pub(super) backlog: u32,
     keep_alive: bool,
     pub(super) bound: RefCell<Vec<Bound>>,
-    pub(super) pending: RefCell<VecDeque<TcpSocket>>,
+    tls: Option<Plan>,
+    pub(super) pending: RefCell<VecDeque<Link>>,
+    /// The oldest first.
+    handshakes: RefCell<VecDeque<(u64, AbortHandle)>>,
+    next_handshake: Cell<u64>,
     clients: RefCell<BTreeMap<u64, Weak<Connection>>>,
     next_client: Cell<u64>,
     pub(super) closed: Cell<bool>,
@@ -58,13 +67,21 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(options: &ServerOptions, limit: usize, bound: Vec<Bound>) -> Shared {
+    pub(super) fn new(
+        options: &ServerOptions,
+        limit: usize,
+        tls: Option<Plan>,
+        bound: Vec<Bound>,
+    ) -> Shared {
         Shared {
             limit,
             backlog: options.backlog,
             keep_alive: options.keep_alive,
             bound: RefCell::new(bound),
+            tls,
             pending: RefCell::default(),
+            handshakes: RefCell::default(),
+            next_handshake: Cell::new(0),
             clients: RefCell::default(),
             next_client: Cell::new(0),
             closed: Cell::new(false),
@@ -84,6 +101,9 @@ impl Shared {
         }
         self.bound.take();
         self.pending.take();
+        for (_, handshake) in self.handshakes.take() {
+            handshake.abort();
+        }
         self.accepting.wake_all();
         self.listening.wake_all();
         self.closing.wake_all();
@@ -126,14 +146,64 @@ impl Shared {
         if self.closed.get() {
             return Some(None);
         }
-        let socket = self.pending.borrow_mut().pop_front()?;
+        let link = self.pending.borrow_mut().pop_front()?;
         self.listening.wake_all();
         let id = self.next_client.get();
         self.next_client.set(id.wrapping_add(1));
         let server = self.clone();
-        let (reader, writer, client) = tcp::open(socket, self.limit, move || server.gone(id));
+        let (reader, writer, client) = link.open(self.limit, move || server.gone(id));
         self.clients.borrow_mut().insert(id, client);
         Some(Some((reader, writer)))
+    }
+
+    /// The connection waits for whoever accepts; with TLS once its handshake is
+    /// done.
+    fn admit(self: &Rc<Self>, socket: TcpSocket) {
+        match &self.tls {
+            None => self.pending.borrow_mut().push_back(Link::tcp(socket)),
+            Some(plan) => self.shake_hands(socket, plan.clone()),
+        }
+    }
+
+    fn shake_hands(self: &Rc<Self>, socket: TcpSocket, plan: Plan) {
+        let id = self.next_handshake.get();
+        self.next_handshake.set(id.wrapping_add(1));
+        let names = tcp::names(&socket);
+        let peer = names.peer.clone();
+        let handshake = async move { Link::tls(socket, names, &plan).await };
+        let (handshake, handle) = abortable(handshake);
+        let oldest = {
+            let mut handshakes = self.handshakes.borrow_mut();
+            handshakes.push_back((id, handle));
+            let over = handshakes.len() > HANDSHAKES;
+            over.then(|| handshakes.pop_front()).flatten()
+        };
+        if let Some((_, oldest)) = oldest {
+            oldest.abort();
+        }
+        let shared = self.clone();
+        executor::detach(async move {
+            let link = handshake.await;
+            shared
+                .handshakes
+                .borrow_mut()
+                .retain(|(other, _)| *other != id);
+            if shared.closed.get() {
+                return;
+            }
+            let error = match link {
+                Ok(Ok(link)) => {
+                    shared.pending.borrow_mut().push_back(link);
+                    return shared.accepting.wake_all();
+                }
+                Ok(Err(error)) => error.error(),
+                Err(_) => TlsError::Other(format!(
+                    "given up for another one: {HANDSHAKES} were under way"
+                )),
+            };
+            let failure = ServerFailure::Handshake { peer, error };
+            shared.observer.tell(&failure);
+        });
     }
 
     /// The callback of this connection has come to an end.
@@ -169,7 +239,7 @@ pub(super) async fn listen(shared: Rc<Shared>, connections: RawStream<TcpSocket>
     shared.closing.wake_all();
 }
 
-async fn take_connections(shared: &Shared, mut connections: RawStream<TcpSocket>) {
+async fn take_connections(shared: &Rc<Shared>, mut connections: RawStream<TcpSocket>) {
     let mut reported = false;
     while let Some(batch) = next(shared, &mut connections).await {
         let Some(code) = admit(shared, batch, &mut reported) else {
@@ -187,7 +257,7 @@ async fn take_connections(shared: &Shared, mut connections: RawStream<TcpSocket>
 
 /// Lets these connections wait for whoever accepts. Returns why one could not be
 /// had, if it makes no sense to ask for more at once.
-fn admit(shared: &Shared, batch: Vec<TcpSocket>, reported: &mut bool) -> Option<ErrorCode> {
+fn admit(shared: &Rc<Shared>, batch: Vec<TcpSocket>, reported: &mut bool) -> Option<ErrorCode> {
     let mut failure = None;
     for socket in batch {
         match socket.get_remote_address().map_err(ErrorCode::from) {
@@ -197,7 +267,7 @@ fn admit(shared: &Shared, batch: Vec<TcpSocket>, reported: &mut bool) -> Option<
                     // Best effort, as in asyncio.
                     drop(socket.set_keep_alive_enabled(true));
                 }
-                shared.pending.borrow_mut().push_back(socket);
+                shared.admit(socket);
             }
             // Gone before it was accepted: the next one may be fine.
             Err(ErrorCode::ConnectionAborted | ErrorCode::InvalidState) => {}

@@ -23,7 +23,7 @@
 //!     let socket = TcpSocket::create(IpAddressFamily::Ipv4)?;
 //!     tcp_options::set_no_delay(&socket, false)?;
 //!     socket.connect(to).await?;
-//!     Ok(ConnectOptions::new().adopt(socket)?)
+//!     Ok(ConnectOptions::new().adopt(socket).await?)
 //! }
 //! ```
 //!

@@ -1,6 +1,7 @@
 //! What carries the bytes. A transport moves bytes and knows nothing of
 //! limits, lines or water marks.
 
+pub(crate) mod link;
 pub(crate) mod raw;
 pub(crate) mod tcp;
 

@@ -1,7 +1,6 @@
 //! TCP over `wasi:sockets`.
 
 use std::net::SocketAddr;
-use std::rc::{Rc, Weak};
 
 use wasi::sockets::types::TcpSocket;
 use wasi::wit_stream;
@@ -10,43 +9,21 @@ use wit_bindgen::rt::async_support::FutureReader;
 use super::raw::{RawSink, RawSource};
 use super::{Sink, Source};
 use crate::address::{Family, from_wasi, to_wasi};
-use crate::connection::{Connection, Names};
+use crate::connection::Names;
 use crate::error::ErrorCode;
-use crate::runtime::executor;
-use crate::{StreamReader, StreamWriter};
 
-/// The two halves of a connection over `socket`, which is connected.
-///
-/// `closed` runs when the connection is closed and the socket is gone.
-pub(crate) fn open(
-    socket: TcpSocket,
-    limit: usize,
-    closed: impl FnOnce() + 'static,
-) -> (StreamReader, StreamWriter, Weak<Connection>) {
-    let names = Names {
-        peer: socket
-            .get_remote_address()
-            .ok()
-            .map(|a| from_wasi(a).into()),
-        local: socket.get_local_address().ok().map(|a| from_wasi(a).into()),
-    };
-    #[cfg(not(feature = "component"))]
-    crate::program::let_connections_linger();
-    let connection = Connection::new(limit, names);
-    let weak = Rc::downgrade(&connection);
-    let (reader, writer) = connection.handles();
-    let task = connection.clone();
-    executor::detach(async move {
-        let (source, sink) = split(socket);
-        task.clone().run(source, sink).await;
-        task.finished();
-        closed();
-    });
-    (reader, writer, weak)
+/// The addresses of its ends.
+pub(crate) fn names(socket: &TcpSocket) -> Names {
+    let remote = socket.get_remote_address().ok();
+    let local = socket.get_local_address().ok();
+    Names {
+        peer: remote.map(|address| from_wasi(address).into()),
+        local: local.map(|address| from_wasi(address).into()),
+    }
 }
 
-/// The streams keep the connection: the handle has done its part.
-fn split(socket: TcpSocket) -> (impl Source + use<>, impl Sink + use<>) {
+/// The streams of a socket that is connected.
+pub(crate) fn split(socket: &TcpSocket) -> (impl Source + use<>, impl Sink + use<>) {
     let (received, end) = socket.receive();
     let (to_send, stream) = wit_stream::new();
     let sent = socket.send(stream);

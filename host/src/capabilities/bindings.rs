@@ -2,13 +2,19 @@ mod generated {
     wasmtime::component::bindgen!({
         path: "../wit",
         world: "asyncio:host/imports@0.1.0",
-        imports: { default: trappable },
+        imports: {
+            "asyncio:host/tls.[method]connection.send": store | trappable,
+            "asyncio:host/tls.[method]connection.receive": store | trappable,
+            default: trappable,
+        },
         require_store_data_send: true,
         with: {
+            "asyncio:host/tls.connection": crate::capabilities::tls::Connection,
+            "asyncio:host/tls.context": crate::capabilities::tls::Context,
             "wasi:clocks": wasmtime_wasi::p3::bindings::clocks,
             "wasi:sockets": wasmtime_wasi::p3::bindings::sockets,
         },
     });
 }
 
-pub(super) use generated::asyncio::host::tcp_options;
+pub(super) use generated::asyncio::host::{tcp_options, tls};

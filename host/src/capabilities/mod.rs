@@ -3,6 +3,7 @@
 
 mod bindings;
 mod tcp_options;
+mod tls;
 
 use wasmtime::component::Linker;
 
@@ -10,7 +11,8 @@ use crate::View;
 use crate::sockets::Sockets;
 
 /// The interfaces that [`add_to_linker`] adds, with their version.
-pub(crate) const INTERFACES: [&str; 1] = ["asyncio:host/tcp-options@0.1.0"];
+pub(crate) const INTERFACES: [&str; 2] =
+    ["asyncio:host/tcp-options@0.1.0", "asyncio:host/tls@0.1.0"];
 
 /// Adds `asyncio:host` 0.1 to a linker, and nothing else. It works on sockets
 /// that come from [`sockets::add_to_linker`](crate::sockets::add_to_linker).
@@ -19,5 +21,6 @@ pub(crate) const INTERFACES: [&str; 1] = ["asyncio:host/tcp-options@0.1.0"];
 ///
 /// When the linker has one of the interfaces already.
 pub fn add_to_linker<T: View>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
-    bindings::tcp_options::add_to_linker::<T, Sockets>(linker, T::asyncio_streams)
+    bindings::tcp_options::add_to_linker::<T, Sockets>(linker, T::asyncio_streams)?;
+    bindings::tls::add_to_linker::<T, Sockets>(linker, T::asyncio_streams)
 }

@@ -11,6 +11,7 @@ mod run;
 mod signals;
 mod streams;
 mod telling;
+mod tls;
 mod workers;
 
 use std::fmt;

@@ -18,6 +18,13 @@ impl Observer for StderrObserver {
         say(format_args!("{count} more denials, not shown"));
     }
 
+    fn unverified(&self) {
+        say(format_args!(
+            "warning: the program does not check with whom it speaks TLS, as \
+             --allow-tls-unverified lets it"
+        ));
+    }
+
     /// Exactly `listening on ADDRESS`, for programs that wait for it.
     fn listening(&self, address: SocketAddr) {
         let _ = writeln!(anstream::stderr(), "listening on {address}");

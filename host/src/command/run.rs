@@ -16,6 +16,7 @@ use super::program::ProgramArgs;
 use super::signals::{self, Stop};
 use super::streams::StreamsArgs;
 use super::telling::Telling;
+use super::tls::TlsArgs;
 use super::workers;
 
 /// Run a program
@@ -31,7 +32,8 @@ use super::workers;
 ///
 /// SIGINT and SIGTERM stop it: a server refuses new connections from then on and
 /// ends by itself, within the time of --grace; any other program is dropped. A
-/// second signal ends the process at once. What is cut is reset.
+/// second signal ends the process at once. What is cut is reset. SIGHUP has the files
+/// of --tls-identity and --tls-roots read again; connections go on.
 ///
 /// Exits with the program's own code; 1 when it returned an error, 2 when it
 /// could not be started, 134 when it trapped, 130 and 143 when SIGINT and SIGTERM
@@ -81,6 +83,9 @@ pub(crate) struct RunArgs {
     grants: Grants,
 
     #[command(flatten)]
+    tls: TlsArgs,
+
+    #[command(flatten)]
     limits: LimitArgs,
 
     #[command(flatten)]
@@ -96,6 +101,7 @@ impl RunArgs {
         let workers = self.workers.get();
         let wasi = (0..workers).map(|_| wasi_ctx(path, args, &self.env));
         let wasi = wasi.collect::<anyhow::Result<Vec<WasiCtx>>>()?;
+        let tls = self.tls.load()?;
         let mut config = asyncio_streams_host::config();
         if self.perf_map {
             config.profiler(ProfilingStrategy::PerfMap);
@@ -114,6 +120,7 @@ impl RunArgs {
             let ctx = Ctx::builder()
                 .policy(policy.clone())
                 .limits(limits)
+                .tls(tls.clone())
                 .observer(StderrObserver);
             let ctx = match workers {
                 1 => ctx,
@@ -125,7 +132,9 @@ impl RunArgs {
         };
         let runners: Vec<Runner> = wasi.into_iter().map(runner).collect();
         let handles = runners.iter().map(Runner::stop_handle).collect();
-        let stop = signals::watch(handles, self.grace).context("cannot watch for signals")?;
+        let files = tls.reads_files().then(|| tls.clone());
+        let stop = signals::watch(handles, self.grace, files);
+        let stop = stop.context("cannot watch for signals")?;
         let mut failed = None;
         // The store of each is gone when it is told, and with it every connection.
         let told = |report: &RunReport, handle: &StopHandle| {

@@ -3,8 +3,9 @@ use std::time::Duration;
 use std::{fmt, io, thread};
 
 use asyncio_streams_host::StopHandle;
+use asyncio_streams_host::tls::Tls;
 
-use super::say;
+use super::{say, tls};
 
 /// A request to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,8 +44,13 @@ pub(crate) type FirstStop = Arc<OnceLock<Stop>>;
 
 /// Has the first request stop the runs of the program. The process ends at the second one, or
 /// when the program has not ended some time after its grace, from a thread of its
-/// own.
-pub(crate) fn watch(program: Vec<StopHandle>, grace: Duration) -> io::Result<FirstStop> {
+/// own. SIGHUP has the files of `files` read again; without, it means what it does
+/// to any process.
+pub(crate) fn watch(
+    program: Vec<StopHandle>,
+    grace: Duration,
+    files: Option<Tls>,
+) -> io::Result<FirstStop> {
     let first = FirstStop::default();
     let seen = Arc::clone(&first);
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -52,7 +58,7 @@ pub(crate) fn watch(program: Vec<StopHandle>, grace: Duration) -> io::Result<Fir
         .build()?;
     let mut requests = {
         let _guard = runtime.enter();
-        Requests::new()?
+        Requests::new(files)?
     };
     thread::Builder::new()
         .name("signals".to_owned())
@@ -85,22 +91,34 @@ pub(crate) fn watch(program: Vec<StopHandle>, grace: Duration) -> io::Result<Fir
 struct Requests {
     interrupt: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
+    hang_up: Option<(tokio::signal::unix::Signal, Tls)>,
 }
 
 #[cfg(unix)]
 impl Requests {
-    fn new() -> io::Result<Self> {
+    fn new(files: Option<Tls>) -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
+        let hang_up = files.map(|files| Ok::<_, io::Error>((signal(SignalKind::hangup())?, files)));
         Ok(Self {
+            hang_up: hang_up.transpose()?,
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
         })
     }
 
     async fn next(&mut self) -> Stop {
-        tokio::select! {
-            _ = self.interrupt.recv() => Stop::Interrupt,
-            _ = self.terminate.recv() => Stop::Terminate,
+        loop {
+            let hang_up = async {
+                match &mut self.hang_up {
+                    Some((signal, files)) => signal.recv().await.map(|()| files),
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                _ = self.interrupt.recv() => return Stop::Interrupt,
+                _ = self.terminate.recv() => return Stop::Terminate,
+                Some(files) = hang_up => tls::reload(files),
+            }
         }
     }
 }
@@ -110,7 +128,7 @@ struct Requests;
 
 #[cfg(not(unix))]
 impl Requests {
-    fn new() -> io::Result<Self> {
+    fn new(_: Option<Tls>) -> io::Result<Self> {
         Ok(Self)
     }
 

@@ -48,6 +48,8 @@ pub enum DenyReason {
     SocketLimit(usize),
     /// The guest may have so many bytes of memory.
     MemoryLimit(usize),
+    /// Nobody has granted it.
+    NotGranted,
 }
 
 impl DenyReason {
@@ -63,6 +65,7 @@ impl DenyReason {
             Self::SharedPort => "shared-port",
             Self::SocketLimit(_) => "socket-limit",
             Self::MemoryLimit(_) => "memory-limit",
+            Self::NotGranted => "not-granted",
         }
     }
 }
@@ -80,6 +83,7 @@ impl fmt::Display for DenyReason {
             Self::SharedPort => f.write_str("sharing needs a rule with this very port"),
             Self::SocketLimit(limit) => write!(f, "limit of {limit} sockets"),
             Self::MemoryLimit(limit) => write!(f, "limit of {} KiB", limit / 1024),
+            Self::NotGranted => f.write_str("not granted"),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 /// Lets several guests of one process serve one port: each [`Ctx`](crate::Ctx)
@@ -33,6 +33,8 @@ pub struct SharedListeners(Arc<Registry>);
 struct Registry {
     sockets: Mutex<Vec<Weak<SharedSocket>>>,
     guests: AtomicU64,
+    /// One of them listens, or has done so.
+    served: Arc<AtomicBool>,
 }
 
 /// One guest's part in it.
@@ -86,6 +88,11 @@ impl fmt::Debug for SharedListeners {
 }
 
 impl Sharing {
+    /// Whether one of those that take part listens, or has done so.
+    pub(crate) fn served(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.registry.served)
+    }
+
     /// The share of another guest's socket that was bound so; else `bind` makes a
     /// socket, and says where it is bound.
     pub(super) fn share<E>(

@@ -58,7 +58,7 @@ async fn who_connects_from_a_shared_address_does_not_disturb_who_listens_there()
 
     let socket = connecting.begin_connect().unwrap();
     let connected = socket.connect(peer.local_addr().unwrap()).await;
-    let stop = StopHandle::new();
+    let stop = StopHandle::new(Arc::default());
     connecting.finish_connect(connected, &stop).unwrap();
     assert_eq!(connecting.local_address().unwrap(), address);
     let (_, visitor) = peer.accept().await.unwrap();

@@ -41,3 +41,22 @@ pub enum TlsError {
     #[error("{0}")]
     Other(String),
 }
+
+/// What reading or writing a session failed with: the error of TLS within, or else
+/// the transport's.
+impl From<io::Error> for TlsError {
+    fn from(error: io::Error) -> Self {
+        error.downcast().unwrap_or_else(Self::Transport)
+    }
+}
+
+/// As a session has to report it.
+impl From<TlsError> for io::Error {
+    fn from(error: TlsError) -> Self {
+        match error {
+            TlsError::Transport(error) => error,
+            TlsError::UnexpectedEof => Self::new(io::ErrorKind::UnexpectedEof, error),
+            error => Self::new(io::ErrorKind::InvalidData, error),
+        }
+    }
+}

@@ -5,9 +5,15 @@
 //! unless an embedder brings another. What guests may ask of it is for
 //! [`Tls`] to say: the roots, the identities, what may be switched off.
 
+mod current;
 mod error;
 mod identity;
+mod load_error;
+mod memo;
+mod pem;
 mod policy;
+mod provider;
+mod roots;
 mod settings;
 
 use std::fmt;
@@ -15,11 +21,15 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use rustls::RootCertStore;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 pub use self::error::TlsError;
 pub use self::identity::Identity;
-pub use self::policy::Tls;
+pub use self::load_error::{LoadError, Problem};
+pub use self::policy::{Tls, TlsBuilder};
+pub use self::provider::RustlsProvider;
+pub use self::roots::Roots;
 pub use self::settings::{Settings, Side, Verify, Version};
 
 /// What a session runs on. Shutting it down means nothing to it: whoever gave it
@@ -53,12 +63,21 @@ pub trait Endpoint: fmt::Debug + Send + Sync + 'static {
 
 /// Makes endpoints.
 pub trait Provider: fmt::Debug + Send + Sync + 'static {
-    /// An endpoint with these settings, which a policy has permitted.
+    /// An endpoint with these settings, which a policy has permitted; `roots` are to
+    /// be checked with, the guest's if it has brought some. A new one is asked for
+    /// when roots or identities have changed.
+    ///
+    /// Private keys do not leave this crate: a provider elsewhere has keys of its own,
+    /// by the [names](Identity::name) of the identities.
     ///
     /// # Errors
     ///
     /// In words for the guest: which setting cannot be used, and why.
-    fn endpoint(&self, settings: &Settings) -> Result<Arc<dyn Endpoint>, String>;
+    fn endpoint(
+        &self,
+        settings: &Settings,
+        roots: &Arc<RootCertStore>,
+    ) -> Result<Arc<dyn Endpoint>, String>;
 }
 
 /// What a handshake came to.

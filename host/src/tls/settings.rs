@@ -2,6 +2,12 @@ use rustls::pki_types::CertificateDer;
 
 use super::Identity;
 
+/// Roots that a guest may bring.
+const MAX_ROOTS: usize = 1024;
+
+/// What the protocols may take in a handshake.
+const MAX_PROTOCOLS: usize = 16 * 1024;
+
 /// What sessions are to be like: what a guest has asked for and a policy has
 /// permitted.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -65,5 +71,34 @@ impl Settings {
             roots: None,
             identities: Vec::new(),
         }
+    }
+
+    /// What no provider could do, and what would cost the host too much.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let protocols = &self.alpn_protocols;
+        if protocols
+            .iter()
+            .any(|name| !(1..=255).contains(&name.len()))
+        {
+            return Err("an application protocol has 1 to 255 bytes".to_owned());
+        }
+        let length: usize = protocols.iter().map(|name| name.len() + 1).sum();
+        if length > MAX_PROTOCOLS {
+            return Err("there are too many application protocols".to_owned());
+        }
+        if self
+            .roots
+            .as_ref()
+            .is_some_and(|roots| roots.len() > MAX_ROOTS)
+        {
+            return Err(format!("there are more than {MAX_ROOTS} roots"));
+        }
+        if self.side == Side::Client && self.verify == Verify::Optional {
+            return Err("a client cannot check a certificate only where one is sent".to_owned());
+        }
+        if self.side == Side::Server && self.identities.is_empty() {
+            return Err("a server needs an identity".to_owned());
+        }
+        Ok(())
     }
 }

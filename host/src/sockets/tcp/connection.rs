@@ -4,8 +4,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::ops::Deref;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use rustix::net::{Shutdown, connect_unspec, shutdown, sockopt};
@@ -14,6 +14,7 @@ use wasmtime_wasi::p3::bindings::sockets::types::ErrorCode;
 
 use super::convert::code;
 use super::streams::Outcome;
+use crate::place::Place;
 
 /// A connection, which its guest ends or somebody cuts, whatever is first; or
 /// which its guest resets, whatever was before.
@@ -21,6 +22,7 @@ pub(crate) struct Connection {
     stream: TcpStream,
     end: AtomicU8,
     peer: OnceLock<SocketAddr>,
+    place: Arc<Place>,
 }
 
 /// How it has ended, if it has.
@@ -33,19 +35,28 @@ const CUT: u8 = 2;
 const RESET: u8 = 3;
 
 impl Connection {
-    pub(super) fn connected(stream: TcpStream) -> Connection {
+    pub(super) fn connected(stream: TcpStream, place: Arc<Place>) -> Connection {
         Connection {
             stream,
             end: AtomicU8::new(OPEN),
             peer: OnceLock::new(),
+            place,
         }
     }
 
-    pub(super) fn accepted((stream, peer): (TcpStream, SocketAddr)) -> Connection {
+    pub(super) fn accepted(
+        (stream, peer): (TcpStream, SocketAddr),
+        place: Arc<Place>,
+    ) -> Connection {
         Connection {
             peer: OnceLock::from(peer),
-            ..Connection::connected(stream)
+            ..Connection::connected(stream, place)
         }
+    }
+
+    /// Among those that the guest may have.
+    pub(crate) fn place(&self) -> &Place {
+        &self.place
     }
 
     /// The other end's address, which the system is asked for once at most.
@@ -57,6 +68,16 @@ impl Connection {
                 Ok(*self.peer.get_or_init(|| peer))
             }
         }
+    }
+
+    /// Whether the guest has left both halves open.
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self.end.load(Ordering::Acquire), OPEN | CUT)
+    }
+
+    /// What it carries has been sent to its own end: nobody cuts it any more.
+    pub(crate) fn complete(&self) {
+        self.comes_to(ENDED);
     }
 
     /// Sends the end of the data.
@@ -128,6 +149,7 @@ mod tests {
     use std::net::TcpListener;
 
     use super::*;
+    use crate::Stats;
 
     /// One end, and the peer.
     fn pair() -> (Connection, std::net::TcpStream) {
@@ -136,7 +158,8 @@ mod tests {
         let (stream, address) = listener.accept().unwrap();
         stream.set_nonblocking(true).unwrap();
         let stream = TcpStream::from_std(stream).unwrap();
-        (Connection::accepted((stream, address)), peer)
+        let place = Arc::new(Place::take(Stats::new()));
+        (Connection::accepted((stream, address), place), peer)
     }
 
     fn is_reset(mut peer: std::net::TcpStream) -> bool {
@@ -158,6 +181,15 @@ mod tests {
     async fn what_was_ended_is_complete_whoever_cuts_it() {
         let (connection, mut peer) = pair();
         connection.end();
+        connection.cut();
+        drop(connection);
+        assert_eq!(peer.read(&mut [0]).unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn what_is_complete_in_itself_is_not_cut_either() {
+        let (connection, mut peer) = pair();
+        connection.complete();
         connection.cut();
         drop(connection);
         assert_eq!(peer.read(&mut [0]).unwrap(), 0);

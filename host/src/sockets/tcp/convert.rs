@@ -5,7 +5,7 @@ use wasmtime_wasi::p3::bindings::sockets::types::ErrorCode;
 
 /// What WASI calls an error of the system. One that it has no name for keeps
 /// the system's words.
-pub(super) fn code(error: io::Error) -> ErrorCode {
+pub(crate) fn code(error: io::Error) -> ErrorCode {
     match Errno::from_io_error(&error) {
         Some(errno) => known(errno).unwrap_or_else(|| other(&error)),
         None => other(&error),

@@ -30,6 +30,13 @@ pub(crate) fn get<'a>(
     Ok(table.get_mut(&ours)?)
 }
 
+/// Takes the socket out of the table: the guest has given its handle away.
+pub(crate) fn take(view: &mut CtxView<'_>, handle: &Handle) -> wasmtime::Result<TcpSocket> {
+    let socket = (view.table).delete(Resource::<TcpSocket>::new_own(handle.rep()))?;
+    view.ctx.socket_dropped(handle.rep());
+    Ok(socket)
+}
+
 fn socket<'a>(table: &'a mut ResourceTable, handle: &Handle) -> SocketResult<&'a mut TcpSocket> {
     get(table, handle).map_err(SocketError::trap)
 }
@@ -114,9 +121,9 @@ impl<T: View> HostTcpSocketWithStore<T> for Sockets {
         mut data: StreamReader<u8>,
     ) -> wasmtime::Result<FutureReader<Outcome>> {
         match get(store.get().table, &handle)?.send() {
-            Ok((stream, place)) => {
+            Ok(lease) => {
                 let (sender, outcome) = oneshot::channel();
-                data.pipe(&mut store, Sending::new(stream, place, sender))?;
+                data.pipe(&mut store, Sending::new(lease, sender))?;
                 FutureReader::new(&mut store, outcome)
             }
             Err(code) => {
@@ -131,10 +138,9 @@ impl<T: View> HostTcpSocketWithStore<T> for Sockets {
         handle: Handle,
     ) -> wasmtime::Result<(StreamReader<u8>, FutureReader<Outcome>)> {
         match get(store.get().table, &handle)?.receive() {
-            Ok((stream, place)) => {
+            Ok(lease) => {
                 let (sender, outcome) = oneshot::channel();
-                let receiving = Receiving::new(stream, place, sender);
-                let data = StreamReader::new(&mut store, receiving)?;
+                let data = StreamReader::new(&mut store, Receiving::new(lease, sender))?;
                 Ok((data, FutureReader::new(&mut store, outcome)?))
             }
             Err(code) => {
@@ -193,10 +199,7 @@ impl HostTcpSocket for CtxView<'_> {
     }
 
     fn drop(&mut self, handle: Handle) -> wasmtime::Result<()> {
-        let rep = handle.rep();
-        self.table.delete(Resource::<TcpSocket>::new_own(rep))?;
-        self.ctx.socket_dropped(rep);
-        Ok(())
+        take(self, &handle).map(drop)
     }
 
     fn get_is_listening(&mut self, handle: Handle) -> wasmtime::Result<bool> {

@@ -3,6 +3,8 @@
 mod connection;
 mod convert;
 mod host;
+mod io;
+mod lease;
 mod listener;
 mod options;
 mod streams;
@@ -17,8 +19,9 @@ use tokio::net::TcpStream;
 use wasmtime_wasi::p3::bindings::sockets::types::{ErrorCode, IpAddressFamily};
 
 pub(crate) use self::connection::Connection;
-use self::convert::code;
-pub(crate) use self::host::get;
+pub(crate) use self::convert::code;
+pub(crate) use self::host::{get, take};
+use self::lease::Lease;
 pub(crate) use self::listener::Listener;
 use super::share::{Share, Sharing};
 use crate::StopHandle;
@@ -52,9 +55,6 @@ pub(super) enum Whose {
     Anybodys,
 }
 
-/// The connection that a half works on, and its place.
-type Half = (Arc<Connection>, Arc<Place>);
-
 enum State {
     /// Bound, perhaps.
     Unconnected(tokio::net::TcpSocket),
@@ -62,6 +62,7 @@ enum State {
     Connecting,
     Connected {
         stream: Arc<Connection>,
+        lease: Arc<Lease>,
         /// `receive` was called.
         receiving: bool,
         /// `send` was called.
@@ -78,7 +79,7 @@ impl TcpSocket {
         Ok(TcpSocket::new(
             State::Unconnected(open(family)?),
             family,
-            place,
+            Arc::new(place),
         ))
     }
 
@@ -89,20 +90,23 @@ impl TcpSocket {
         place: Place,
         stop: &StopHandle,
     ) -> TcpSocket {
+        let place = Arc::new(place);
         let state = match accepted {
-            Ok(accepted) => State::connected(Connection::accepted(accepted), stop),
+            Ok(accepted) => {
+                State::connected(Connection::accepted(accepted, Arc::clone(&place)), stop)
+            }
             Err(code) => State::Failed(code),
         };
         TcpSocket::new(state, family, place)
     }
 
-    fn new(state: State, family: IpAddressFamily, place: Place) -> TcpSocket {
+    fn new(state: State, family: IpAddressFamily, place: Arc<Place>) -> TcpSocket {
         TcpSocket {
             state,
             family,
             backlog: DEFAULT_BACKLOG,
             share: None,
-            place: Arc::new(place),
+            place,
             reuse_address: true,
             reuse_port: false,
         }
@@ -202,7 +206,7 @@ impl TcpSocket {
     ) -> Result<(), ErrorCode> {
         match connected.map_err(code) {
             Ok(stream) => {
-                self.state = State::connected(Connection::connected(stream), stop);
+                self.state = State::connected(Connection::connected(stream, self.place()), stop);
                 Ok(())
             }
             Err(code) => Err(self.fail(code)),
@@ -235,13 +239,13 @@ impl TcpSocket {
     }
 
     /// What its receiving half works on, once.
-    fn receive(&mut self) -> Result<Half, ErrorCode> {
+    fn receive(&mut self) -> Result<Arc<Lease>, ErrorCode> {
         match &mut self.state {
             State::Connected {
-                stream, receiving, ..
+                lease, receiving, ..
             } if !*receiving => {
                 *receiving = true;
-                Ok((stream.clone(), self.place.clone()))
+                Ok(lease.clone())
             }
             State::Failed(code) => Err(code.clone()),
             _ => Err(ErrorCode::InvalidState),
@@ -249,13 +253,13 @@ impl TcpSocket {
     }
 
     /// What its sending half works on, once.
-    fn send(&mut self) -> Result<Half, ErrorCode> {
+    fn send(&mut self) -> Result<Arc<Lease>, ErrorCode> {
         match &mut self.state {
             State::Connected {
-                stream, sending, ..
+                lease, sending, ..
             } if !*sending => {
                 *sending = true;
-                Ok((stream.clone(), self.place.clone()))
+                Ok(lease.clone())
             }
             State::Failed(code) => Err(code.clone()),
             _ => Err(ErrorCode::InvalidState),
@@ -275,6 +279,27 @@ impl TcpSocket {
         stream.reset()?;
         self.state = State::Failed(ErrorCode::ConnectionAborted);
         Ok(())
+    }
+
+    /// Whether a session can have its connection: both halves are open.
+    pub(crate) fn check_session(&self) -> Result<(), ErrorCode> {
+        match &self.state {
+            State::Connected { stream, .. } if stream.is_open() => Ok(()),
+            State::Failed(code) => Err(code.clone()),
+            _ => Err(ErrorCode::InvalidState),
+        }
+    }
+
+    /// Takes the connection from the socket and from its streams, which end.
+    pub(crate) fn detach(self) -> Result<Arc<Connection>, ErrorCode> {
+        self.check_session()?;
+        match self.state {
+            State::Connected { stream, lease, .. } => {
+                lease.end();
+                Ok(stream)
+            }
+            _ => Err(ErrorCode::InvalidState),
+        }
     }
 
     pub(super) fn family(&self) -> IpAddressFamily {
@@ -385,6 +410,7 @@ impl State {
         let stream = Arc::new(stream);
         stop.connected(&stream);
         State::Connected {
+            lease: Arc::new(Lease::new(Arc::clone(&stream))),
             stream,
             receiving: false,
             sending: false,

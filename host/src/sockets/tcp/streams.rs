@@ -1,14 +1,12 @@
 //! The streams of a socket: connections that arrive, bytes received, bytes to
 //! send.
 
-use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown};
-use tokio::io::Interest;
+use rustix::net::{Shutdown, shutdown};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use wasmtime::component::{
@@ -17,8 +15,9 @@ use wasmtime::component::{
 use wasmtime::{AsContextMut as _, StoreContextMut};
 use wasmtime_wasi::p3::bindings::sockets::types::{ErrorCode, IpAddressFamily, TcpSocket as Name};
 
-use super::connection::{Connection, reset_on_close};
+use super::connection::reset_on_close;
 use super::convert::refusal;
+use super::lease::Lease;
 use super::{Listener, TcpSocket};
 use crate::View;
 use crate::gate::Gate;
@@ -147,41 +146,15 @@ impl<D: View> StreamProducer<D> for Accepting {
 
 /// Receives.
 pub(super) struct Receiving {
-    stream: Arc<Connection>,
-    place: Arc<Place>,
+    lease: Arc<Lease>,
     end: End,
 }
 
 impl Receiving {
-    pub(super) fn new(
-        stream: Arc<Connection>,
-        place: Arc<Place>,
-        outcome: oneshot::Sender<Outcome>,
-    ) -> Receiving {
+    pub(super) fn new(lease: Arc<Lease>, outcome: oneshot::Sender<Outcome>) -> Receiving {
         Receiving {
-            stream,
-            place,
+            lease,
             end: End(Some(outcome)),
-        }
-    }
-
-    /// One call of the system for each message: a read that does not fill the
-    /// buffer leaves nothing, and the system says when there is more.
-    ///
-    /// Tokio is asked only where there is nothing. It lets a task have 128 results
-    /// in a turn, and all connections of a guest are one task: with a thousand that
-    /// are ready, most would be asked again and again in vain.
-    fn poll_receive(&self, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
-        loop {
-            let room = into.len();
-            let received = exhausting(&self.stream, Interest::READABLE, room, || {
-                let (count, _) = recv(&*self.stream, &mut *into, RecvFlags::empty())?;
-                Ok(count)
-            });
-            match received {
-                Err(error) if again(&error) => ready!(self.stream.poll_read_ready(cx))?,
-                received => return Poll::Ready(received),
-            }
         }
     }
 }
@@ -189,9 +162,11 @@ impl Receiving {
 impl Drop for Receiving {
     fn drop(&mut self) {
         // Where nobody else has the socket, it is closed now anyway.
-        if !self.end.is_told() && Arc::strong_count(&self.stream) > 1 {
-            // It fails where the connection is gone already.
-            let _ = shutdown(&*self.stream, Shutdown::Read);
+        if !self.end.is_told() && Arc::strong_count(&self.lease) > 1 {
+            self.lease.with(|connection| {
+                // It fails where the connection is gone already.
+                let _ = shutdown(connection, Shutdown::Read);
+            });
         }
         self.end.tell(Ok(()));
     }
@@ -212,19 +187,32 @@ impl<D: 'static> StreamProducer<D> for Receiving {
             return Poll::Ready(Ok(StreamResult::Dropped));
         }
         if destination.remaining(store.as_context_mut()) == Some(0) {
-            let ready = self.stream.poll_read_ready(cx).map(drop);
-            return readiness(ready, finish);
+            let ready = (self.lease).receiving(cx, |connection, cx| {
+                connection.poll_read_ready(cx).map(drop)
+            });
+            return readiness(ready.map(drop), finish);
         }
         let mut destination = destination.as_direct(store, CHUNK);
-        let outcome = match self.poll_receive(cx, destination.remaining()) {
+        let received = self.lease.receiving(cx, |connection, cx| {
+            connection
+                .poll_receive(cx, destination.remaining())
+                .map(|received| match received {
+                    Ok(0) => Err(connection.outcome()),
+                    Ok(count) => {
+                        connection.place().stats().received(count);
+                        Ok(count)
+                    }
+                    Err(error) => Err(connection.failure(error)),
+                })
+        });
+        let outcome = match received {
             Poll::Pending => return pending(finish),
-            Poll::Ready(Ok(0)) => self.stream.outcome(),
-            Poll::Ready(Ok(count)) => {
+            Poll::Ready(Some(Ok(count))) => {
                 destination.mark_written(count);
-                self.place.stats().received(count);
                 return Poll::Ready(Ok(StreamResult::Completed));
             }
-            Poll::Ready(Err(error)) => self.stream.failure(error),
+            Poll::Ready(Some(Err(outcome))) => outcome,
+            Poll::Ready(None) => Ok(()),
         };
         self.end.tell(outcome);
         Poll::Ready(Ok(StreamResult::Dropped))
@@ -233,34 +221,16 @@ impl<D: 'static> StreamProducer<D> for Receiving {
 
 /// Sends. The end of what the guest gives is the end of the data.
 pub(super) struct Sending {
-    stream: Arc<Connection>,
-    place: Arc<Place>,
+    lease: Arc<Lease>,
     end: End,
 }
 
 impl Sending {
-    pub(super) fn new(
-        stream: Arc<Connection>,
-        place: Arc<Place>,
-        outcome: oneshot::Sender<Outcome>,
-    ) -> Sending {
-        place.stats().send_opened();
+    pub(super) fn new(lease: Arc<Lease>, outcome: oneshot::Sender<Outcome>) -> Sending {
+        lease.begin_send();
         Sending {
-            stream,
-            place,
+            lease,
             end: End(Some(outcome)),
-        }
-    }
-
-    fn poll_send(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        loop {
-            let sent = exhausting(&self.stream, Interest::WRITABLE, bytes.len(), || {
-                Ok(send(&*self.stream, bytes, SendFlags::NOSIGNAL)?)
-            });
-            match sent {
-                Err(error) if again(&error) => ready!(self.stream.poll_write_ready(cx))?,
-                sent => return Poll::Ready(sent),
-            }
         }
     }
 }
@@ -268,10 +238,13 @@ impl Sending {
 impl Drop for Sending {
     fn drop(&mut self) {
         if !self.end.is_told() {
-            self.stream.end();
-            self.end.tell(self.stream.outcome());
+            let outcome = self.lease.with(|connection| {
+                connection.end();
+                connection.outcome()
+            });
+            self.end.tell(outcome.unwrap_or(Ok(())));
         }
-        self.place.stats().send_closed();
+        self.lease.end_send();
     }
 }
 
@@ -290,50 +263,34 @@ impl<D: 'static> StreamConsumer<D> for Sending {
         }
         let mut source = source.as_direct(store);
         if source.remaining().is_empty() {
-            let ready = self.stream.poll_write_ready(cx).map(drop);
-            return readiness(ready, finish);
+            let ready = (self.lease).sending(cx, |connection, cx| {
+                connection.poll_write_ready(cx).map(drop)
+            });
+            return readiness(ready.map(drop), finish);
         }
-        match self.poll_send(cx, source.remaining()) {
-            Poll::Pending => pending(finish),
-            Poll::Ready(Ok(count)) => {
+        let sent = self.lease.sending(cx, |connection, cx| {
+            connection
+                .poll_send(cx, source.remaining())
+                .map(|sent| match sent {
+                    Ok(count) => {
+                        connection.place().stats().sent(count);
+                        Ok(count)
+                    }
+                    Err(error) => Err(connection.failure(error)),
+                })
+        });
+        let outcome = match sent {
+            Poll::Pending => return pending(finish),
+            Poll::Ready(Some(Ok(count))) => {
                 source.mark_read(count);
-                self.place.stats().sent(count);
-                Poll::Ready(Ok(StreamResult::Completed))
+                return Poll::Ready(Ok(StreamResult::Completed));
             }
-            Poll::Ready(Err(error)) => {
-                let outcome = self.stream.failure(error);
-                self.end.tell(outcome);
-                Poll::Ready(Ok(StreamResult::Dropped))
-            }
-        }
+            Poll::Ready(Some(Err(outcome))) => outcome,
+            Poll::Ready(None) => Ok(()),
+        };
+        self.end.tell(outcome);
+        Poll::Ready(Ok(StreamResult::Dropped))
     }
-}
-
-/// Does `work` on the socket, whose full result would be `whole`. Less than that
-/// has exhausted it: the next one waits until the system says so.
-fn exhausting(
-    stream: &TcpStream,
-    interest: Interest,
-    whole: usize,
-    work: impl FnOnce() -> io::Result<usize>,
-) -> io::Result<usize> {
-    let mut part = None;
-    let done = stream.try_io(interest, || match work() {
-        Ok(count) if count > 0 && count < whole => {
-            part = Some(count);
-            Err(io::ErrorKind::WouldBlock.into())
-        }
-        done => done,
-    });
-    part.map_or(done, Ok)
-}
-
-/// Whether it has to be done again.
-fn again(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
-    )
 }
 
 /// The answer to an operation on nothing, which asks whether one would wait.

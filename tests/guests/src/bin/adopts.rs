@@ -28,14 +28,17 @@ async fn program() -> Outcome {
 
     let socket = create()?;
     socket.connect(address(port.parse()?)).await?;
-    let (reader, writer) = ConnectOptions::new().limit(1000).adopt(socket)?;
+    let (reader, writer) = ConnectOptions::new().limit(1000).adopt(socket).await?;
     writer.write(b"adopted\n")?;
     print(&reader.readline().await?);
     writer.close();
     writer.wait_closed().await?;
 
     let how = ConnectOptions::new().family(Family::Ipv4);
-    for refused in [ConnectOptions::new().adopt(create()?), how.adopt(create()?)] {
+    for refused in [
+        ConnectOptions::new().adopt(create()?).await,
+        how.adopt(create()?).await,
+    ] {
         println!("{}", refused.err().ok_or("it was adopted")?);
     }
     let how = ServerOptions::new();

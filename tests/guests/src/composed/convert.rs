@@ -148,6 +148,7 @@ impl From<wit::ListenError> for ListenError {
             wit::ListenError::NotSupported(why) => ListenError::NotSupported(why),
             wit::ListenError::Lookup(failure) => ListenError::Lookup(failure.into()),
             wit::ListenError::Failed(attempt) => ListenError::Failed(attempt.into()),
+            wit::ListenError::Tls(error) => ListenError::Tls(error.into()),
             wit::ListenError::Closed => ListenError::Closed,
         }
     }

@@ -1,0 +1,202 @@
+//! What the guest calls.
+
+use std::future::poll_fn;
+use std::iter;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use wasmtime::component::{Access, Accessor, FutureReader, Resource, StreamReader};
+
+use super::connection::handshake;
+use super::shared::Outcome;
+use super::streams::{Receiving, Sending};
+use super::{Connection, Context};
+use crate::capabilities::bindings::tls::{
+    Details, ErrorCode, Host, HostConnection, HostConnectionWithStore, HostContext,
+    Side as WitSide, Transport, VerifyMode, Version,
+};
+use crate::sockets::{Sockets, tcp};
+use crate::tls::{Side, Tls, Verify};
+use crate::{Ctx, CtxView, View, Wish};
+
+type Answer<T> = wasmtime::Result<Result<T, ErrorCode>>;
+
+/// The first byte of a handshake's record.
+const HANDSHAKE: u8 = 22;
+
+impl Host for CtxView<'_> {}
+
+impl HostContext for CtxView<'_> {
+    fn new(&mut self, side: WitSide) -> wasmtime::Result<Resource<Context>> {
+        Ok(self.table.push(Context::new(side.into()))?)
+    }
+
+    fn set_alpn_protocols(
+        &mut self,
+        context: Resource<Context>,
+        protocols: Vec<String>,
+    ) -> Answer<()> {
+        Ok(self.table.get_mut(&context)?.set_alpn_protocols(protocols))
+    }
+
+    fn load_verify_locations(&mut self, context: Resource<Context>, pem: Vec<u8>) -> Answer<()> {
+        let context = self.table.get_mut(&context)?;
+        if context.is_client() && !self.ctx.tls.permits_guest_roots() {
+            return Ok(Err(denied(self.ctx, Wish::TlsRoots)));
+        }
+        Ok(context.add_roots(&pem))
+    }
+
+    fn use_identity(&mut self, context: Resource<Context>, name: String) -> Answer<()> {
+        let context = self.table.get_mut(&context)?;
+        let Some(identity) = self.ctx.tls.identity(&name) else {
+            return Ok(Err(denied(self.ctx, Wish::TlsIdentity(name))));
+        };
+        context.add_identity(identity);
+        Ok(Ok(()))
+    }
+
+    fn set_verify_mode(&mut self, context: Resource<Context>, mode: VerifyMode) -> Answer<()> {
+        let context = self.table.get_mut(&context)?;
+        let mode = Verify::from(mode);
+        if context.leaves_unverified(mode) && !self.ctx.tls.permits_unverified() {
+            return Ok(Err(denied(self.ctx, Wish::TlsUnverified)));
+        }
+        Ok(context.set_verify(mode))
+    }
+
+    fn set_minimum_version(
+        &mut self,
+        context: Resource<Context>,
+        version: Version,
+    ) -> wasmtime::Result<()> {
+        self.table.get_mut(&context)?.set_minimum_version(version.into());
+        Ok(())
+    }
+
+    fn wrap_socket(
+        &mut self,
+        context: Resource<Context>,
+        Transport::Tcp(socket): Transport,
+        received: Vec<u8>,
+        server_hostname: Option<String>,
+    ) -> Answer<Resource<Connection>> {
+        let socket = tcp::take(self, &socket)?;
+        let context = self.table.get(&context)?;
+        match wrap(self.ctx, context, socket, received, server_hostname) {
+            Ok(connection) => Ok(Ok(self.table.push(connection)?)),
+            Err(why) => Ok(Err(why)),
+        }
+    }
+
+    fn drop(&mut self, context: Resource<Context>) -> wasmtime::Result<()> {
+        self.table.delete(context)?;
+        Ok(())
+    }
+}
+
+/// Gives the connection of `socket` to a session, if all is as it has to be.
+fn wrap(
+    ctx: &Ctx,
+    context: &Context,
+    socket: tcp::TcpSocket,
+    received: Vec<u8>,
+    server_hostname: Option<String>,
+) -> Result<Connection, ErrorCode> {
+    socket.check_session().map_err(ErrorCode::Socket)?;
+    let settings = context.settings();
+    let expected = match settings.side {
+        Side::Client => received.is_empty(),
+        Side::Server => received.first().is_none_or(|first| *first == HANDSHAKE),
+    };
+    if !expected {
+        return Err(ErrorCode::UnexpectedData);
+    }
+    let server_name = server_hostname.filter(|_| context.is_client());
+    if let Some(name) = &server_name {
+        Tls::check_server_name(name).map_err(ErrorCode::InvalidArgument)?;
+    }
+    let endpoint = (ctx.tls.endpoint(settings)).map_err(ErrorCode::InvalidArgument)?;
+    if context.is_client() && (server_name.is_none() || settings.verify == Verify::None) {
+        if !ctx.tls.permits_unverified() {
+            return Err(denied(ctx, Wish::TlsUnverified));
+        }
+        ctx.gate.unverified();
+    }
+    let connection = socket.detach().map_err(ErrorCode::Socket)?;
+    Ok(Connection::new(connection, endpoint, received, server_name))
+}
+
+fn denied(ctx: &Ctx, wish: Wish) -> ErrorCode {
+    ctx.gate.deny_tls(wish);
+    ErrorCode::AccessDenied
+}
+
+impl HostConnection for CtxView<'_> {
+    fn drop(&mut self, connection: Resource<Connection>) -> wasmtime::Result<()> {
+        self.table.delete(connection)?;
+        Ok(())
+    }
+}
+
+impl<T: View> HostConnectionWithStore<T> for Sockets {
+    async fn handshake(
+        store: &Accessor<T, Self>,
+        connection: Resource<Connection>,
+        timeout: u64,
+    ) -> Answer<Details> {
+        let session = store.with(|mut store| {
+            let view = store.get();
+            wasmtime::error::Ok(view.table.get(&connection)?.shared().clone())
+        })?;
+        let begun = handshake(&session, Duration::from_nanos(timeout)).await;
+        Ok(begun.map(Details::from))
+    }
+
+    fn send(
+        mut store: Access<'_, T, Self>,
+        connection: Resource<Connection>,
+        mut data: StreamReader<u8>,
+    ) -> wasmtime::Result<FutureReader<Outcome>> {
+        let session = store.get().table.get(&connection)?.shared().clone();
+        match session.begin_send() {
+            Ok(()) => {
+                data.pipe(&mut store, Sending::new(session.clone()))?;
+                let sent = poll_fn(move |cx| session.poll_sent(cx).map(wasmtime::error::Ok));
+                FutureReader::new(&mut store, sent)
+            }
+            Err(code) => {
+                data.close(&mut store)?;
+                FutureReader::new(&mut store, async { wasmtime::error::Ok(Err(code)) })
+            }
+        }
+    }
+
+    fn receive(
+        mut store: Access<'_, T, Self>,
+        connection: Resource<Connection>,
+    ) -> wasmtime::Result<(StreamReader<u8>, FutureReader<Outcome>)> {
+        let session = store.get().table.get(&connection)?.shared().clone();
+        match session.begin_receive() {
+            Ok(()) => {
+                let (sender, outcome) = oneshot::channel();
+                let data = StreamReader::new(&mut store, Receiving::new(session, sender))?;
+                Ok((data, FutureReader::new(&mut store, outcome)?))
+            }
+            Err(code) => {
+                let data = StreamReader::new(&mut store, iter::empty())?;
+                let outcome = async { wasmtime::error::Ok(Err(code)) };
+                Ok((data, FutureReader::new(&mut store, outcome)?))
+            }
+        }
+    }
+
+    async fn close(
+        store: &Accessor<T, Self>,
+        connection: Resource<Connection>,
+        timeout: u64,
+    ) -> Answer<()> {
+        let connection = store.with(|mut store| store.get().table.delete(connection))?;
+        Ok(connection.close(Duration::from_nanos(timeout)).await)
+    }
+}

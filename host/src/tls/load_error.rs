@@ -1,0 +1,79 @@
+use std::io;
+use std::path::Path;
+
+/// A certificate, a private key or roots cannot be used: where they come from, and
+/// what is wrong with them.
+#[derive(Debug, thiserror::Error)]
+#[error("{place}: {problem}")]
+pub struct LoadError {
+    place: String,
+    problem: Problem,
+}
+
+/// What is wrong.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Problem {
+    /// The file cannot be read.
+    #[error("cannot read it: {0}")]
+    Read(io::Error),
+    /// It has no certificate.
+    #[error("there is no certificate in it; it has to be PEM (-----BEGIN CERTIFICATE-----)")]
+    NoCertificate,
+    /// It has no private key.
+    #[error("there is no private key in it; it has to be PEM (-----BEGIN PRIVATE KEY-----)")]
+    NoKey,
+    /// The private key is encrypted.
+    #[error("the private key is encrypted; `openssl pkey -in FILE -out PLAIN` decrypts it")]
+    EncryptedKey,
+    /// What is between the lines of dashes cannot be decoded.
+    #[error("this is not PEM: {0}")]
+    Pem(String),
+    /// A certificate cannot be parsed.
+    #[error("certificate {number} in it cannot be used: {reason}")]
+    Certificate {
+        /// Which one, from 1.
+        number: usize,
+        /// Why.
+        reason: String,
+    },
+    /// The private key is of a kind that is not supported.
+    #[error("the private key cannot be used; it has to be RSA, ECDSA (P-256, P-384) or Ed25519")]
+    Key,
+    /// The private key is that of another certificate.
+    #[error("the private key is not that of the first certificate in the file with the chain")]
+    KeyMismatch,
+    /// The system has no roots that could be found.
+    #[error("none found{0}; SSL_CERT_FILE or SSL_CERT_DIR may say where they are")]
+    NoPlatformRoots(String),
+}
+
+impl LoadError {
+    pub(super) fn new(place: impl Into<String>, problem: Problem) -> Self {
+        Self {
+            place: place.into(),
+            problem,
+        }
+    }
+
+    /// Where it comes from: a file, or a name.
+    #[must_use]
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// What is wrong.
+    #[must_use]
+    pub fn problem(&self) -> &Problem {
+        &self.problem
+    }
+}
+
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
+    std::fs::read(path).map_err(|error| at(path, Problem::Read(error)))
+}
+
+/// A problem with this file.
+pub(super) fn at(path: &Path, problem: Problem) -> LoadError {
+    LoadError::new(path.display().to_string(), problem)
+}

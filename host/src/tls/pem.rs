@@ -1,0 +1,57 @@
+//! Certificates and private keys from PEM.
+
+use rustls::RootCertStore;
+use rustls::pki_types::pem::{self, PemObject as _};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+use super::load_error::Problem;
+
+/// All certificates, at least one.
+pub(super) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, Problem> {
+    let certificates = CertificateDer::pem_slice_iter(pem)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(problem)?;
+    if certificates.is_empty() {
+        return Err(Problem::NoCertificate);
+    }
+    Ok(certificates)
+}
+
+/// All certificates, each of which can be a root.
+pub(super) fn roots(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, Problem> {
+    let certificates = certificates(pem)?;
+    add(&mut RootCertStore::empty(), &certificates)?;
+    Ok(certificates)
+}
+
+/// Adds all, or says which one cannot be added.
+pub(super) fn add(
+    store: &mut RootCertStore,
+    certificates: &[CertificateDer<'static>],
+) -> Result<(), Problem> {
+    for (index, certificate) in certificates.iter().enumerate() {
+        store
+            .add(certificate.clone())
+            .map_err(|error| Problem::Certificate {
+                number: index + 1,
+                reason: error.to_string(),
+            })?;
+    }
+    Ok(())
+}
+
+/// The first private key: PKCS#8, PKCS#1 or SEC1.
+pub(super) fn private_key(pem: &[u8]) -> Result<PrivateKeyDer<'static>, Problem> {
+    let encrypted = String::from_utf8_lossy(pem)
+        .lines()
+        .any(|line| line.starts_with("-----BEGIN ENCRYPTED") || line.ends_with("4,ENCRYPTED"));
+    match PrivateKeyDer::from_pem_slice(pem) {
+        Err(_) if encrypted => Err(Problem::EncryptedKey),
+        Err(pem::Error::NoItemsFound) => Err(Problem::NoKey),
+        key => key.map_err(problem),
+    }
+}
+
+fn problem(error: pem::Error) -> Problem {
+    Problem::Pem(error.to_string())
+}

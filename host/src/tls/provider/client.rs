@@ -1,0 +1,91 @@
+use std::fmt;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use rustls::client::Resumption;
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, RootCertStore};
+use tokio_rustls::TlsConnector;
+
+use super::failure;
+use super::present::Present;
+use super::session::Session;
+use super::sniffed::Sniffed;
+use super::verify::{Check, ServerVerifier};
+use super::{details, server_name, versions};
+use crate::tls::{Endpoint, Handshake, Settings, TlsError, Transport, Verify};
+
+/// Servers whose sessions are remembered; each may have several tickets, of a size
+/// that the server decides.
+const REMEMBERED: usize = 64;
+
+pub(super) struct Client {
+    named: Arc<ClientConfig>,
+    /// Names no server, and resumes nothing: without a name it could not tell whose
+    /// session it is.
+    unnamed: Arc<ClientConfig>,
+}
+
+impl Client {
+    pub(super) fn new(
+        crypto: &Arc<CryptoProvider>,
+        settings: &Settings,
+        roots: &Arc<RootCertStore>,
+    ) -> Result<Self, String> {
+        let checked = settings.verify != Verify::None;
+        if checked && roots.is_empty() {
+            return Err("there are no roots to check the server's certificate with".to_owned());
+        }
+        let config = |check| {
+            let check = if checked { check } else { Check::Nothing };
+            let verifier = ServerVerifier::new(crypto, roots, check);
+            let config = ClientConfig::builder_with_provider(Arc::clone(crypto))
+                .with_protocol_versions(versions(settings.minimum_version))
+                .map_err(|error| error.to_string())?
+                .dangerous()
+                .with_custom_certificate_verifier(Arc::new(verifier));
+            let mut config = match &settings.identities[..] {
+                [] => config.with_no_client_auth(),
+                identities => config.with_client_cert_resolver(Arc::new(Present::new(identities))),
+            };
+            config.alpn_protocols.clone_from(&settings.alpn_protocols);
+            Ok::<_, String>(config)
+        };
+        let mut named = config(Check::ChainAndName)?;
+        named.resumption = Resumption::in_memory_sessions(REMEMBERED);
+        let mut unnamed = config(Check::Chain)?;
+        unnamed.enable_sni = false;
+        unnamed.resumption = Resumption::disabled();
+        Ok(Self {
+            named: Arc::new(named),
+            unnamed: Arc::new(unnamed),
+        })
+    }
+}
+
+impl Endpoint for Client {
+    fn handshake(&self, transport: Box<dyn Transport>, name: Option<String>) -> Handshake {
+        let (named, unnamed) = (Arc::clone(&self.named), Arc::clone(&self.unnamed));
+        Box::pin(async move {
+            let (config, server) = match &name {
+                Some(name) => (named, server_name(name).map_err(TlsError::Other)?),
+                // An address is not sent, and here not looked at either.
+                None => (unnamed, ServerName::IpAddress(Ipv4Addr::UNSPECIFIED.into())),
+            };
+            let stream = TlsConnector::from(config)
+                .connect(server, Sniffed::new(transport))
+                .into_fallible()
+                .await
+                .map_err(failure::of_handshake)?;
+            let details = details::of(stream.get_ref().1, name);
+            Ok((Session::boxed(stream), details))
+        })
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,88 @@
+//! What rustls says went wrong, in this crate's words.
+
+use std::io;
+
+use rustls::pki_types::ServerName;
+use rustls::{CertificateError, Error};
+
+use super::sniffed::Sniffed;
+use super::verify::is_authority;
+use crate::tls::TlsError;
+
+/// Names of a certificate that are shown.
+const SHOWN: usize = 8;
+
+/// The failure of a handshake, with the transport that it ran on.
+pub(super) fn of_handshake<T>((error, transport): (io::Error, Sniffed<T>)) -> TlsError {
+    if transport.is_no_tls() {
+        return TlsError::NotTls;
+    }
+    of_session(error)
+}
+
+/// The failure of a handshake or of a session.
+pub(super) fn of_session(error: io::Error) -> TlsError {
+    match error.downcast::<Error>() {
+        Ok(error) => of_tls(error),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => TlsError::UnexpectedEof,
+        Err(error) => TlsError::Transport(error),
+    }
+}
+
+fn of_tls(error: Error) -> TlsError {
+    if is_authority(&error) {
+        return TlsError::BadCertificate(
+            "it is that of an authority (CA:TRUE), which vouches for others and not for itself"
+                .to_owned(),
+        );
+    }
+    match error {
+        Error::InvalidCertificate(error) => of_certificate(error),
+        Error::NoCertificatesPresented => TlsError::NoCertificate,
+        Error::AlertReceived(alert) => TlsError::Alert(alert.into()),
+        error => TlsError::Other(error.to_string()),
+    }
+}
+
+fn of_certificate(error: CertificateError) -> TlsError {
+    use CertificateError as E;
+    let bad = |text: &str| TlsError::BadCertificate(text.to_owned());
+    match error {
+        E::Expired | E::ExpiredContext { .. } => TlsError::Expired,
+        E::NotValidYet | E::NotValidYetContext { .. } => TlsError::NotYetValid,
+        E::Revoked => TlsError::Revoked,
+        E::UnknownIssuer => TlsError::UnknownAuthority,
+        E::NotValidForNameContext {
+            expected,
+            presented,
+        } => TlsError::WrongName(wrong_name(&expected, &presented)),
+        E::NotValidForName => TlsError::WrongName("the certificate is for other names".to_owned()),
+        E::BadEncoding => bad("it cannot be parsed"),
+        E::BadSignature => bad("it is not signed by the authority that it names"),
+        E::InvalidPurpose | E::InvalidPurposeContext { .. } => {
+            bad("it is not meant for this end of a connection (extended key usage)")
+        }
+        error => TlsError::BadCertificate(error.to_string()),
+    }
+}
+
+fn wrong_name(expected: &ServerName<'_>, presented: &[String]) -> String {
+    let expected = expected.to_str();
+    let names: Vec<&str> = presented
+        .iter()
+        .take(SHOWN)
+        .map(|name| plain(name))
+        .collect();
+    let names = match (&names[..], presented.len().saturating_sub(SHOWN)) {
+        ([], _) => "no name at all".to_owned(),
+        (names, 0) => names.join(", "),
+        (names, more) => format!("{} and {more} more", names.join(", ")),
+    };
+    format!("the certificate is for {names}, not for {expected}")
+}
+
+/// `a.example` of `DnsName("a.example")`, which is how rustls shows names.
+fn plain(shown: &str) -> &str {
+    let inner = shown.split_once('(').map_or(shown, |(_, inner)| inner);
+    inner.trim_end_matches(')').trim_matches('"')
+}

@@ -1,0 +1,65 @@
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::failure;
+
+/// A stream of tokio-rustls whose errors are this crate's.
+pub(super) struct Session<S>(S);
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Session<S> {
+    pub(super) fn boxed(stream: S) -> Box<dyn crate::tls::Session> {
+        Box::new(Self(stream))
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Session<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buffer).map_err(ours)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Session<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        data: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, data).map_err(ours)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        data: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0)
+            .poll_write_vectored(cx, data)
+            .map_err(ours)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.0.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx).map_err(ours)
+    }
+
+    /// tokio-rustls writes its last record and leaves it to the transport's shutdown,
+    /// which means nothing here, to send it.
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(Pin::new(&mut self.0).poll_shutdown(cx)).map_err(ours)?;
+        Pin::new(&mut self.0).poll_flush(cx).map_err(ours)
+    }
+}
+
+fn ours(error: io::Error) -> io::Error {
+    failure::of_session(error).into()
+}

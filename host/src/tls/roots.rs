@@ -1,0 +1,110 @@
+use std::path::PathBuf;
+
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+
+use super::load_error::{LoadError, Problem, at, read};
+use super::pem;
+
+/// Which authorities a peer's certificate may come from.
+///
+/// ```
+/// # use asyncio_streams_host::tls::Roots;
+/// let public_and_ours = Roots::webpki().and(Roots::file("/etc/ours/ca.pem"));
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Roots(Vec<Source>);
+
+#[derive(Debug, Clone)]
+enum Source {
+    Webpki,
+    Platform,
+    File(PathBuf),
+    Certificates(Vec<CertificateDer<'static>>),
+}
+
+impl Roots {
+    /// Nobody is trusted.
+    #[must_use]
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// Those that Mozilla trusts, as of when this crate was built.
+    #[must_use]
+    pub fn webpki() -> Self {
+        Self(vec![Source::Webpki])
+    }
+
+    /// Those that the system trusts.
+    #[must_use]
+    pub fn platform() -> Self {
+        Self(vec![Source::Platform])
+    }
+
+    /// Those in a PEM file.
+    #[must_use]
+    pub fn file(path: impl Into<PathBuf>) -> Self {
+        Self(vec![Source::File(path.into())])
+    }
+
+    /// Those in PEM.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it.
+    pub fn from_pem(pem: &[u8]) -> Result<Self, LoadError> {
+        let certificates =
+            pem::roots(pem).map_err(|problem| LoadError::new("the TLS roots", problem))?;
+        Ok(Self(vec![Source::Certificates(certificates)]))
+    }
+
+    /// These and others.
+    #[must_use]
+    pub fn and(mut self, others: Self) -> Self {
+        self.0.extend(others.0);
+        self
+    }
+
+    pub(super) fn reads_files(&self) -> bool {
+        let read = |source: &Source| matches!(source, Source::File(_) | Source::Platform);
+        self.0.iter().any(read)
+    }
+
+    /// Everything, or why not.
+    pub(super) fn load(&self) -> Result<RootCertStore, LoadError> {
+        let mut store = RootCertStore::empty();
+        for source in &self.0 {
+            source.load(&mut store)?;
+        }
+        Ok(store)
+    }
+}
+
+impl Source {
+    fn load(&self, store: &mut RootCertStore) -> Result<(), LoadError> {
+        match self {
+            Self::Webpki => store.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
+            Self::Platform => platform(store)
+                .map_err(|problem| LoadError::new("the system's TLS roots", problem))?,
+            Self::File(path) => pem::certificates(&read(path)?)
+                .and_then(|certificates| pem::add(store, &certificates))
+                .map_err(|problem| at(path, problem))?,
+            Self::Certificates(certificates) => pem::add(store, certificates)
+                .map_err(|problem| LoadError::new("the TLS roots", problem))?,
+        }
+        Ok(())
+    }
+}
+
+/// The system's, without those that cannot be parsed: such collections have old ones.
+fn platform(store: &mut RootCertStore) -> Result<(), Problem> {
+    let found = rustls_native_certs::load_native_certs();
+    let (added, _) = store.add_parsable_certificates(found.certs);
+    if added > 0 {
+        return Ok(());
+    }
+    let why = found.errors.first();
+    let why = why.map(|error| format!(" ({error})")).unwrap_or_default();
+    Err(Problem::NoPlatformRoots(why))
+}

@@ -1,0 +1,86 @@
+//! What a connection is made on.
+
+use std::rc::{Rc, Weak};
+
+use wasi::sockets::types::TcpSocket;
+
+use super::tcp;
+use crate::connection::{Connection, Names};
+use crate::error::ConnectError;
+use crate::runtime::executor;
+use crate::ssl::{Established, NoSession, Plan};
+use crate::{StreamReader, StreamWriter};
+
+/// A way to the peer, and the names of its ends.
+pub(crate) struct Link {
+    names: Names,
+    carrier: Carrier,
+}
+
+enum Carrier {
+    Tcp(TcpSocket),
+    Tls(Established),
+}
+
+impl Link {
+    /// Over a socket that is connected.
+    pub(crate) fn tcp(socket: TcpSocket) -> Link {
+        Link {
+            names: tcp::names(&socket),
+            carrier: Carrier::Tcp(socket),
+        }
+    }
+
+    /// Over a session on such a socket.
+    pub(crate) async fn tls(
+        socket: TcpSocket,
+        names: Names,
+        plan: &Plan,
+    ) -> Result<Link, NoSession> {
+        let handshake = (plan.maker.begin)(socket, &[], plan)?;
+        Ok(Link {
+            names,
+            carrier: Carrier::Tls(handshake.await?),
+        })
+    }
+
+    /// As a client makes it.
+    pub(crate) async fn client(
+        socket: TcpSocket,
+        plan: Option<Plan>,
+    ) -> Result<Link, ConnectError> {
+        let Some(plan) = plan else {
+            return Ok(Link::tcp(socket));
+        };
+        let names = tcp::names(&socket);
+        let link = Link::tls(socket, names.clone(), &plan).await;
+        link.map_err(|error| error.connecting(&names))
+    }
+
+    /// The two halves of a connection over it.
+    ///
+    /// `closed` runs when the connection is closed and the socket is gone.
+    pub(crate) fn open(
+        self,
+        limit: usize,
+        closed: impl FnOnce() + 'static,
+    ) -> (StreamReader, StreamWriter, Weak<Connection>) {
+        #[cfg(not(feature = "component"))]
+        crate::program::let_connections_linger();
+        let connection = Connection::new(limit, self.names);
+        let weak = Rc::downgrade(&connection);
+        let (reader, writer) = connection.handles();
+        if let Carrier::Tls(established) = &self.carrier {
+            connection.set_ssl_object(established.object.clone());
+        }
+        executor::detach(async move {
+            match self.carrier {
+                Carrier::Tcp(socket) => connection.clone().run_tcp(socket).await,
+                Carrier::Tls(established) => (established.run)(connection.clone()).await,
+            }
+            connection.finished();
+            closed();
+        });
+        (reader, writer, weak)
+    }
+}
