@@ -10,7 +10,7 @@ use std::fs;
 use self::ground::Ground;
 use self::puppet::{Puppet, Secure};
 use crate::support::{Process, run, workspace};
-use crate::tls::authority::Authority;
+use crate::ssl::authority::Authority;
 
 /// Runs the whole battery of connections. The other end of every connection is
 /// a plain socket of this test.

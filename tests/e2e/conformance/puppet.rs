@@ -14,7 +14,7 @@ use rustls::{ClientConfig, ServerConfig};
 use socket2::SockRef;
 
 use super::hearing::Hearing;
-use crate::tls::wire::Wire;
+use crate::ssl::wire::Wire;
 
 /// How long sending takes to notice that it is to give up.
 const PATIENCE: Duration = Duration::from_millis(5);

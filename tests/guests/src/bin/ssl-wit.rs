@@ -1,3 +1,3 @@
 //! TLS, as it is told; composed.
 use guests::composed as net;
-include!("../behaviours/tls.rs");
+include!("../behaviours/ssl.rs");

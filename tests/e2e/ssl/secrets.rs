@@ -85,7 +85,7 @@ fn serve(
         .tls(Tls::builder().identity(identity).build().unwrap());
     let answer = format!("send:{ANSWER}");
     let args = [
-        "tls",
+        "ssl",
         "server",
         "127.0.0.1",
         "identity=main",
