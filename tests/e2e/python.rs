@@ -138,7 +138,7 @@ fn an_exception_is_a_traceback_and_exit_code_1() {
     assert!(ended.stderr.contains("tcp_echo_client.py"), "{ended:?}");
 }
 
-/// What python/tests/behaviours.py printed: one run for all its checks.
+/// What python/tests/behaviours printed: one run for all its checks.
 static BEHAVIOURS: LazyLock<Ended> = LazyLock::new(|| behaviours("3", &[]));
 
 /// Descriptors that the program may have: some hundred connections, and an end
@@ -165,10 +165,15 @@ fn behaviours(code: &str, checks: &[&str]) -> Ended {
     Process::start(command).end()
 }
 
-/// The checks in behaviours.py, in order: the name, and whether CPython's own
+/// The checks in behaviours/, in order: the name, and whether CPython's own
 /// asyncio passes it as well.
 fn checks() -> Vec<(String, bool)> {
-    let source = read("python/tests/behaviours.py");
+    let folder = std::fs::read_dir(workspace().join("python/tests/behaviours")).unwrap();
+    let paths: BTreeSet<PathBuf> = folder.map(|entry| entry.unwrap().path()).collect();
+    let files = paths.iter().filter(|path| path.is_file());
+    let source: String = files
+        .map(|path| std::fs::read_to_string(path).unwrap())
+        .collect();
     let parts: Vec<&str> = source.split("@check\nasync def ").collect();
     let checks = parts.iter().zip(parts.iter().skip(1));
     checks
