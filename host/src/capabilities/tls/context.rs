@@ -28,7 +28,10 @@ impl Context {
     }
 
     pub(super) fn set_alpn_protocols(&mut self, protocols: Vec<String>) -> Result<(), ErrorCode> {
-        if protocols.iter().any(|name| !(1..=255).contains(&name.len())) {
+        if protocols
+            .iter()
+            .any(|name| !(1..=255).contains(&name.len()))
+        {
             return Err(invalid("an application protocol has 1 to 255 bytes"));
         }
         self.0.alpn_protocols = protocols.into_iter().map(String::into_bytes).collect();
@@ -53,7 +56,9 @@ impl Context {
 
     pub(super) fn set_verify(&mut self, mode: Verify) -> Result<(), ErrorCode> {
         if self.is_client() && mode == Verify::Optional {
-            return Err(invalid("`optional` is for servers: their clients may have no certificate"));
+            return Err(invalid(
+                "`optional` is for servers: their clients may have no certificate",
+            ));
         }
         self.0.verify = mode;
         Ok(())

@@ -70,7 +70,9 @@ impl HostContext for CtxView<'_> {
         context: Resource<Context>,
         version: Version,
     ) -> wasmtime::Result<()> {
-        self.table.get_mut(&context)?.set_minimum_version(version.into());
+        self.table
+            .get_mut(&context)?
+            .set_minimum_version(version.into());
         Ok(())
     }
 

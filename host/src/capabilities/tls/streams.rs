@@ -8,8 +8,8 @@ use tokio::sync::oneshot;
 use wasmtime::component::{Destination, Source, StreamConsumer, StreamProducer, StreamResult};
 use wasmtime::{AsContextMut as _, StoreContextMut};
 
-use crate::capabilities::bindings::tls::ErrorCode;
 use super::shared::{Outcome, Shared};
+use crate::capabilities::bindings::tls::ErrorCode;
 
 /// What the guest has no room for stays in the session.
 const CHUNK: usize = 64 * 1024;

@@ -255,9 +255,7 @@ impl TcpSocket {
     /// What its sending half works on, once.
     fn send(&mut self) -> Result<Arc<Lease>, ErrorCode> {
         match &mut self.state {
-            State::Connected {
-                lease, sending, ..
-            } if !*sending => {
+            State::Connected { lease, sending, .. } if !*sending => {
                 *sending = true;
                 Ok(lease.clone())
             }
