@@ -31,4 +31,5 @@ mod refusals;
 mod sharing;
 mod sockets;
 mod tcp_options;
+mod tls;
 mod transfer;

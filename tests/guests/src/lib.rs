@@ -7,3 +7,4 @@
 
 pub mod composed;
 pub mod noise;
+pub mod tls;
