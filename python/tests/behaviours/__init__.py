@@ -13,7 +13,17 @@ import traceback
 import asyncio_streams as asyncio
 
 # Each brings its checks.
-from . import connecting, exceptions, program, reading, serving, transport, writing
+from . import (
+    connecting,
+    exceptions,
+    program,
+    reading,
+    serving,
+    tls,
+    tls_context,
+    transport,
+    writing,
+)
 from .support import CHECKS, connect, fails, serve
 
 
