@@ -109,6 +109,8 @@ def listen_error(error):
             return NotImplementedError(text)
         case wit.ListenError_Lookup(failure):
             return lookup_error(failure)
+        case wit.ListenError_Tls(error):
+            return session_error(error)
         case wit.ListenError_Closed():
             return RuntimeError("the server is closed")
     attempt = error.value

@@ -207,8 +207,8 @@ class Server:
                 elif not self._closed:
                     self._stopped()
                 return
-            connection = Connection(*pair, self._session, server_side=True)
-            connected(self._callback, connection, tasks)
+            # Nothing here holds it: that would keep it open.
+            connected(self._callback, Connection(*pair, self._session, True), tasks)
             # A ready accept does not wait: let the others run.
             await asyncio.sleep(0)
 

@@ -3,6 +3,7 @@
 # As the host's name look-ups and CPython's `ssl` encode names; what is not
 # imported when the component is made cannot be imported later.
 import encodings.idna  # noqa: F401
+import encodings.punycode  # noqa: F401
 
 from . import _certificate
 from ._address import nanoseconds, text
@@ -91,6 +92,8 @@ def of_start_tls(context, server_side, server_hostname, handshake_timeout, shutd
         raise TypeError(
             f"sslcontext is expected to be an instance of ssl.SSLContext, got {context!r}"
         )
+    if not server_side and server_hostname is None and context.check_hostname:
+        raise ValueError("start_tls needs server_hostname: the context checks it")
     return Session(context, server_side, server_hostname, handshake_timeout, shutdown_timeout)
 
 

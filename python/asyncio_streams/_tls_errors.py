@@ -1,6 +1,7 @@
 """TLS's exceptions, as the standard library's `ssl` has them."""
 
 import errno
+import os
 
 from wit_world.imports import asyncio_streams_types as wit
 
@@ -35,6 +36,10 @@ class SSLZeroReturnError(SSLError):
 
 
 CertificateError = SSLCertVerificationError
+
+# As tracebacks and pickles name them.
+for _kind in (SSLError, SSLCertVerificationError, SSLEOFError, SSLZeroReturnError):
+    _kind.__module__ = f"{__package__}.ssl"
 
 # OpenSSL's codes and words for what is wrong with a certificate.
 _VERIFY = {
@@ -96,6 +101,9 @@ def session_error(error):
     if type(error) in _VERIFY:
         return _verification_error(error)
     match error:
+        case wit.TlsError_AccessDenied():
+            text = f"{os.strerror(errno.EACCES)}: the host's policy, whose log names the flag"
+            return PermissionError(errno.EACCES, text)
         case wit.TlsError_NotTls():
             return openssl_error("WRONG_VERSION_NUMBER")
         case wit.TlsError_NoCertificate():
@@ -126,9 +134,8 @@ def _verification_error(refused):
     if detail := getattr(refused, "value", None):
         text = f"{text}: {detail}"
     reason = "CERTIFICATE_VERIFY_FAILED"
-    error = SSLCertVerificationError(
-        _SSL, f"[SSL: {reason}] certificate verify failed: {text}"
-    )
+    text_of_all = f"[SSL: {reason}] certificate verify failed: {text}"
+    error = SSLCertVerificationError(_SSL, text_of_all)
     error.library, error.reason = "SSL", reason
     error.verify_code, error.verify_message = code, text
     return error

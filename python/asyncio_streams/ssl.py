@@ -197,10 +197,6 @@ class SSLContext:
         self._roots.update(dict.fromkeys(roots))
         self._made.clear()
 
-    def get_ca_certs(self, binary_form=False):
-        """What `load_verify_locations` has loaded."""
-        return [root if binary_form else _certificate.decode(root) for root in self._roots]
-
     def use_identity(self, name):
         """Present the certificate that the host knows by this name. Servers may
         have several; the name that the client asks for chooses."""
@@ -227,6 +223,8 @@ class SSLContext:
         if self._verify_mode != CERT_NONE and not (self._roots or self._default_roots):
             text = "no roots to check certificates with: load_verify_locations() first"
             raise SSLError(0, text)
+        if server_side and not self._identities:
+            raise SSLError(0, "a server presents a certificate: use_identity() first")
         if server_side not in self._made:
             self._made[server_side] = self._make(server_side)
         return self._made[server_side]

@@ -34,6 +34,7 @@ pub use self::load_error::{LoadError, Problem};
 pub use self::policy::Tls;
 pub use self::provider::RustlsProvider;
 pub use self::roots::Roots;
+pub(crate) use self::settings::MAX_ROOTS;
 pub use self::settings::{Settings, Side, Verify, Version};
 
 /// What a session runs on. Shutting it down means nothing to it: whoever gave it

@@ -1,5 +1,6 @@
 """What tests/e2e/python.rs checks: each check of these modules, in the order of
-the alphabet and of the lines, prints `ok name` or a traceback and `failed name`. The names begin with ids of docs/conformance.md.
+the alphabet and of the lines, prints `ok name` or a traceback and `failed name`.
+The names begin with ids of docs/conformance.md.
 
 CPython's own asyncio passes the same checks, but for those that depart: the
 test runs this program with it as well.
@@ -13,7 +14,19 @@ import traceback
 import asyncio_streams as asyncio
 
 # Each brings its checks.
-from . import connecting, exceptions, program, reading, serving, transport, writing
+from . import (
+    connecting,
+    exceptions,
+    program,
+    reading,
+    serving,
+    tls,
+    tls_context,
+    tls_sessions,
+    tls_start,
+    transport,
+    writing,
+)
 from .support import CHECKS, connect, fails, serve
 
 

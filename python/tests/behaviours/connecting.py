@@ -123,18 +123,6 @@ async def oc12_a_family_that_the_literal_is_not_of_is_a_gaierror():
 
 
 @check
-async def oc14_oc16_details_of_tls_without_tls_are_value_errors():
-    for option in ("server_hostname", "ssl_handshake_timeout", "ssl_shutdown_timeout"):
-        value = "name" if option == "server_hostname" else 1
-        for falsy in ({}, {"ssl": False}, {"ssl": None}):
-            connecting = functools.partial(asyncio.open_connection, "127.0.0.1", 1)
-            await fails(ValueError, connecting, **{option: value}, **falsy)
-        if option != "server_hostname":
-            await fails(ValueError, serve, print, **{option: value})
-    await fails(TypeError, serve, print, ssl=True)
-
-
-@check
 async def oc17_a_connect_that_is_cancelled_leaves_nothing_open():
     ended = asyncio.Event()
 

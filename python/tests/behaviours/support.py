@@ -1,9 +1,11 @@
 """What the checks have in common."""
 
 import inspect
+import os
 import sys
 
 import asyncio_streams as asyncio
+from asyncio_streams import ssl
 
 CHECKS = []
 
@@ -87,12 +89,14 @@ async def waiting(coroutine):
 class Pair:
     """A connection inside this program: reader and writer of both ends."""
 
-    def __init__(self, **options):
+    def __init__(self, server=None, **options):
+        self.server_options = server or {}
         self.options = options
 
     async def __aenter__(self):
         accepted = asyncio.Queue()
-        server = await serve(lambda *pair: accepted.put_nowait(pair))
+        callback = lambda *pair: accepted.put_nowait(pair)
+        server = await serve(callback, **self.server_options)
         self.reader, self.writer = await connect(server, **self.options)
         self.peer_reader, self.peer_writer = await accepted.get()
         server.close()
@@ -113,6 +117,18 @@ class Pair:
         self.peer_writer.write(data)
         self.peer_writer.write_eof()
         await arrived(self.reader, len(data))
+
+
+def server_context(*identities, context=None):
+    """A server's that presents these: the command knows them by their names, and
+    CPython finds files."""
+    context = context or ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    for name in identities or ("localhost",):
+        if ORIGINAL:
+            context.load_cert_chain(os.path.join(os.environ["IDENTITIES"], f"{name}.pem"))
+        else:
+            context.use_identity(name)
+    return context
 
 
 async def echo(reader, writer):
