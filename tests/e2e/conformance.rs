@@ -9,8 +9,8 @@ use std::fs;
 
 use self::ground::Ground;
 use self::puppet::{Puppet, Secure};
-use crate::support::{Process, run, workspace};
 use crate::ssl::authority::Authority;
+use crate::support::{Process, run, workspace};
 
 /// Runs the whole battery of connections. The other end of every connection is
 /// a plain socket of this test.

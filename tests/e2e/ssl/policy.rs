@@ -135,7 +135,8 @@ fn oc15_without_a_name_nothing_is_checked_about_it_which_needs_a_permission() {
         assert_eq!(printed, ["line \"hello\\n\""], "{form}");
 
         // The authority is still checked.
-        let flags = [Authority::new().roots_flag(), flags[1].clone()];
+        let other = Authority::new();
+        let flags = [other.roots_flag(), flags[1].clone()];
         let printed = lines(client_with(&flags, form, port, &["name=", "--", "line"]));
         assert_eq!(printed, ["failed: Tls(UnknownAuthority)"], "{form}");
     }
