@@ -5,6 +5,7 @@ use std::fs;
 use tempfile::TempDir;
 
 use crate::python::cpython;
+use crate::ssl::authority::{Authority, Identity};
 use crate::support::{Process, python, run};
 
 const STATIC: &str = "http-headers";
@@ -12,6 +13,7 @@ const COMPOSED: &str = "http-headers-wit";
 const PYTHON: &str = "http-headers-py";
 
 const RUST: [&str; 2] = [STATIC, COMPOSED];
+const FORMS: [&str; 3] = [STATIC, COMPOSED, PYTHON];
 
 /// Finds a port, writes the configuration for it, and becomes nginx. The port
 /// is kept by a socket that never listens; what nginx logs is printed without
@@ -69,6 +71,7 @@ http {
 
 /// nginx with two pages, on a port of its own. Killed when dropped.
 struct Nginx {
+    scheme: &'static str,
     port: u16,
     _process: Process,
     _folder: TempDir,
@@ -76,17 +79,37 @@ struct Nginx {
 
 impl Nginx {
     fn on(address: &str) -> Nginx {
+        Nginx::start(address, "http", CONFIGURATION)
+    }
+
+    /// With this certificate.
+    fn secure(identity: &Identity) -> Nginx {
+        let Identity {
+            certificate_file,
+            key_file,
+            ..
+        } = identity;
+        let listen = format!(
+            "reuseport ssl;\n        ssl_certificate {certificate_file};\n        \
+             ssl_certificate_key {key_file};"
+        );
+        let configuration = CONFIGURATION.replace("reuseport;", &listen);
+        Nginx::start("127.0.0.1", "https", &configuration)
+    }
+
+    fn start(address: &str, scheme: &'static str, configuration: &str) -> Nginx {
         let folder = tempfile::tempdir().unwrap();
         let pages = folder.path().join("pages");
         fs::create_dir_all(pages.join("path")).unwrap();
         fs::write(pages.join("index.html"), "<p>first page</p>\n").unwrap();
         fs::write(pages.join("path/notes.txt"), "some notes\n").unwrap();
-        fs::write(folder.path().join("template"), CONFIGURATION).unwrap();
+        fs::write(folder.path().join("template"), configuration).unwrap();
         let mut process = python(NGINX, &[folder.path().to_str().unwrap(), address]);
         let port = process.wait_for("port ").parse().unwrap();
         // Its first words after it has begun to listen.
         process.wait_for("using the ");
         Nginx {
+            scheme,
             port,
             _process: process,
             _folder: folder,
@@ -95,9 +118,17 @@ impl Nginx {
 
     /// The header lines for this URL, on `host` and the server's port.
     fn headers(&self, form: &str, host: &str, path: &str) -> Headers {
-        let url = format!("http://{host}:{}{path}", self.port);
+        Headers::new(&self.run(&[], form, host, path).success())
+    }
+
+    fn run(&self, flags: &[&str], form: &str, host: &str, path: &str) -> Process {
+        let url = format!("{}://{host}:{}{path}", self.scheme, self.port);
         let allow = format!("tcp://{host}:{}", self.port);
-        Headers::new(&run(&["--allow-connect", &allow], form, &[&url]).success())
+        run(
+            &[&["--allow-connect", &allow], flags].concat(),
+            form,
+            &[&url],
+        )
     }
 }
 
@@ -187,7 +218,7 @@ fn http_headers_prints_what_cpythons_does_for_nginx() {
     let path = "/path/notes.txt";
     let url = format!("http://127.0.0.1:{}{path}", nginx.port);
     let theirs = Headers::new(&cpython("http_headers", &[&url]).success()).without_date();
-    for form in [STATIC, COMPOSED, PYTHON] {
+    for form in FORMS {
         let ours = nginx.headers(form, "127.0.0.1", path).without_date();
         assert_eq!(ours, theirs, "{form}");
     }
@@ -232,13 +263,41 @@ fn http_headers_fails_where_nobody_listens() {
 }
 
 #[test]
-fn http_headers_says_that_https_needs_tls() {
-    for form in RUST {
-        fails(
-            form,
-            &["https://127.0.0.1/path"],
-            "https needs TLS, which this version does not have",
-        );
+fn http_headers_over_https_prints_what_it_does_over_http() {
+    let authority = Authority::new();
+    let (plain, secure) = (
+        Nginx::on("127.0.0.1"),
+        Nginx::secure(&authority.localhost()),
+    );
+    let (roots, path) = (authority.roots_flag(), "/path/notes.txt");
+    for (form, host) in FORMS
+        .iter()
+        .flat_map(|form| [(form, "localhost"), (form, "127.0.0.1")])
+    {
+        let over_http = plain.headers(form, host, path).without_date();
+        let printed = secure.run(&[&roots], form, host, path).success();
+        let over_https = Headers::new(&printed).without_date();
+        assert_eq!(over_https.status(), "HTTP/1.1 200 OK");
+        assert_eq!(over_https, over_http, "{form} {host}");
+    }
+}
+
+#[test]
+fn http_headers_trusts_nobody_over_https_whom_the_web_does_not() {
+    let authority = Authority::new();
+    let nginx = Nginx::secure(&authority.server("elsewhere", &["elsewhere.test"]));
+    for form in FORMS {
+        let unknown = nginx.run(&[], form, "localhost", "/").end();
+        assert_eq!(unknown.code, Some(1), "{form}: {unknown:?}");
+        assert_eq!(unknown.stdout, "", "{form}");
+        let unknown = unknown.stderr.to_lowercase();
+        assert!(unknown.contains("authority"), "{form}: {unknown}");
+
+        let other = nginx
+            .run(&[&authority.roots_flag()], form, "localhost", "/")
+            .end();
+        assert_eq!(other.code, Some(1), "{form}: {other:?}");
+        assert!(other.stderr.contains("elsewhere.test"), "{form}: {other:?}");
     }
 }
 

@@ -321,7 +321,7 @@ fn the_streams_component_imports_nothing_but_sockets_a_clock_and_in_full_what_th
         "wasi:sockets/ip-name-lookup",
         "wasi:sockets/types",
     ]);
-    let full = &wasi | &set(&["asyncio:host/tcp-options"]);
+    let full = &wasi | &set(&["asyncio:host/tcp-options", "asyncio:host/tls"]);
     for (variant, imports) in [("streams-tcp", wasi), ("streams-full", full)] {
         let surface = Surface::of(variant);
         assert_eq!(surface.imports, imports, "{variant}");
@@ -385,6 +385,9 @@ fn a_composed_guest_has_no_socket_unless_it_brings_its_own() {
 /// The linked guests that ask for more than WASI's sockets can do.
 const OPTIONS: [&str; 4] = ["adopts", "functions", "shares", "tcp-options"];
 
+/// And those that speak TLS.
+const TLS: [&str; 5] = ["conformance", "http-headers", "ssl", "tls", "tls-churn"];
+
 #[test]
 fn a_static_program_imports_nothing_but_wasi_unless_it_asks_for_more() {
     for name in guests()
@@ -394,6 +397,8 @@ fn a_static_program_imports_nothing_but_wasi_unless_it_asks_for_more() {
         let mut surface = Surface::of(name);
         let asks = surface.imports.remove("asyncio:host/tcp-options");
         assert_eq!(asks, OPTIONS.contains(&name.as_str()), "{name}");
+        let speaks = surface.imports.remove("asyncio:host/tls");
+        assert_eq!(speaks, TLS.contains(&name.as_str()), "{name}");
         let allowed = set(&["wasi:cli", "wasi:clocks", "wasi:sockets"]);
         assert!(
             surface.packages().is_subset(&allowed),

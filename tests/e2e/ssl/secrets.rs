@@ -27,7 +27,11 @@ const ANSWER: &str = "as is what the server has answered to it";
 
 /// Those of `asyncio:host/tls`. Bytes come from `receive` and, with what the peer
 /// has shown, from `handshake`.
-const FUNCTIONS: &str = "";
+const FUNCTIONS: &str = "[constructor]context [method]connection.handshake \
+    [method]connection.receive [method]connection.send [method]context.load-verify-locations \
+    [method]context.set-alpn-protocols [method]context.set-minimum-version \
+    [method]context.set-verify-mode [method]context.use-identity [method]context.wrap-socket \
+    [static]connection.close";
 
 struct Listening(Sender<SocketAddr>);
 

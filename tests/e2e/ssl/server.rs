@@ -91,7 +91,7 @@ fn a_renegotiation_is_refused_and_the_server_goes_on() {
     for form in FORMS {
         let (mut server, address) = server(&flags(&identity), form, &SENDS_BACK);
         let client = openssl(&authority, address.port(), "R\\n", "-tls1_2").end();
-        assert!(client.stdout.contains("RENEGOTIATING"), "{client:?}");
+        assert!(client.stderr.contains("RENEGOTIATING"), "{client:?}");
         assert!(client.stderr.contains("no renegotiation"), "{client:?}");
         server.wait_for("echo ");
         let mut next = cpython(&authority, address.port(), &["1.2", "localhost", ""]);

@@ -303,14 +303,13 @@ fn a_read_that_waits_goes_on_in_the_session() {
             "reading",
             "send:go\\n",
             "start",
-            "closed",
+            "hold",
         ];
-        let printed = lines(client(&authority, form, port, &words));
-        assert_eq!(
-            printed,
-            ["start Ok(())", "background \"in the session\\n\""],
-            "{form}"
-        );
+        let mut program = client(&authority, form, port, &words);
+        assert_eq!(program.wait_for("start "), "Ok(())", "{form}");
+        let read = program.wait_for("background ");
+        assert_eq!(read, "\"in the session\\n\"", "{form}");
+        drop(program);
         served.join().unwrap();
     }
 }

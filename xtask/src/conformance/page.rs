@@ -2,7 +2,7 @@
 
 /// The verdicts, as a person writes them.
 pub(super) const VERDICTS: &str = "same, departs (D1, ...), later version, \
-                                   no meaning here (why), with D, with E";
+                                   no meaning here (why), with E";
 
 /// The first line of a table of rows.
 const HEAD: [&str; 4] = ["id", "what", "verdict", "shown by"];
@@ -37,7 +37,7 @@ impl<'a> Verdict<'a> {
         match text {
             "same" => Some(Verdict::Same),
             "later version" => Some(Verdict::LaterVersion),
-            "with D" | "with E" => Some(Verdict::With),
+            "with E" => Some(Verdict::With),
             _ => within("departs (")
                 .map(|ids| Verdict::Departs(ids.split(',').map(str::trim).collect()))
                 .or_else(|| within("no meaning here (").map(|_| Verdict::NoMeaning)),
@@ -95,7 +95,7 @@ mod tests {
     fn only_tables_with_the_right_head_have_rows() {
         let page = "| verdict | meaning |\n|---|---|\n| same | as there |\n\n\
                     | id | what | verdict | shown by |\n|---|---|---|---|\n\
-                    | K1 | a limit | same | `one`, `two` |\n| K2 | another | with D | |\n\n\
+                    | K1 | a limit | same | `one`, `two` |\n| K2 | another | with E | |\n\n\
                     | K3 | in no table | same | |\n";
         let row = |id, verdict, tests: &[&'static str]| Row {
             id,
@@ -104,19 +104,19 @@ mod tests {
         };
         assert_eq!(
             rows(page),
-            [row("K1", "same", &["one", "two"]), row("K2", "with D", &[])]
+            [row("K1", "same", &["one", "two"]), row("K2", "with E", &[])]
         );
     }
 
     #[test]
-    fn a_verdict_is_one_of_seven() {
+    fn a_verdict_is_one_of_those_listed() {
         let departs = Verdict::Departs(vec!["D1", "D12"]);
         assert_eq!(Verdict::parse("departs (D1, D12)"), Some(departs));
         assert_eq!(Verdict::parse("same"), Some(Verdict::Same));
         assert_eq!(Verdict::parse("later version"), Some(Verdict::LaterVersion));
         let why = "no meaning here (why)";
         assert_eq!(Verdict::parse(why), Some(Verdict::NoMeaning));
-        assert_eq!(Verdict::parse("with D"), Some(Verdict::With));
+        assert_eq!(Verdict::parse("with E"), Some(Verdict::With));
         for text in [
             "",
             "Same",
