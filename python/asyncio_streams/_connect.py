@@ -1,10 +1,9 @@
 """Opening connections."""
 
 from componentize_py_types import Err
-from wit_world.imports import ssl as wit_ssl
 from wit_world.imports import streams as wit
 
-from . import _address, _loop
+from . import _address, _loop, _tls
 from ._errors import connect_error
 from ._streams import Connection, StreamReader, StreamWriter
 
@@ -36,6 +35,9 @@ async def open_connection(
     be cancelled in componentize-py 0.25.
     """
     limit = _address.limit(limit)
+    session = _tls.of_client(
+        ssl, host, server_hostname, ssl_handshake_timeout, ssl_shutdown_timeout
+    )
     _address.no_sock(sock, host, port)
     if host is None and port is None:
         raise ValueError("host and port was not specified and no sock specified")
@@ -58,34 +60,14 @@ async def open_connection(
         options.set_interleave(_address.number("interleave", interleave))
     if timeout is not None:
         options.set_timeout(_address.nanoseconds("timeout", timeout))
-    if ssl:
-        if ssl is not True:
-            raise NotImplementedError("ssl: only True, which is the default context")
-        options.set_ssl(wit_ssl.SslContext(wit_ssl.Side.CLIENT))
-    else:
-        for name, value in (
-            ("server_hostname", server_hostname),
-            ("ssl_handshake_timeout", ssl_handshake_timeout),
-            ("ssl_shutdown_timeout", ssl_shutdown_timeout),
-        ):
-            if value is not None:
-                raise ValueError(f"{name} is only meaningful with ssl")
-    if server_hostname is not None:
-        options.set_server_hostname(_address.text("server_hostname", server_hostname))
-    if ssl_handshake_timeout is not None:
-        options.set_ssl_handshake_timeout(
-            _address.nanoseconds("ssl_handshake_timeout", ssl_handshake_timeout)
-        )
-    if ssl_shutdown_timeout is not None:
-        options.set_ssl_shutdown_timeout(
-            _address.nanoseconds("ssl_shutdown_timeout", ssl_shutdown_timeout)
-        )
+    if session is not None:
+        session.set(options)
     opening = wit.open_connection(_address.host(host), _address.port(port), options)
     try:
         pair = await _loop.call(opening, late=lambda pair: pair[1].abort())
     except Err as error:
-        raise connect_error(error.value, all_errors) from None
-    connection = Connection(*pair)
+        raise connect_error(error.value, all_errors, session) from None
+    connection = Connection(*pair, session)
     return StreamReader(connection), StreamWriter(connection)
 
 

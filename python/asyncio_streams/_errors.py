@@ -8,6 +8,7 @@ import socket
 from wit_world.imports import asyncio_streams_types as wit
 
 from ._address import sockaddr
+from ._tls_errors import handshake_error, session_error
 
 _ERRNO = {
     wit.ErrorCode_AccessDenied: errno.EACCES,
@@ -45,20 +46,13 @@ _EAI = {
 
 def code_error(code, about=None):
     """An error code as an OSError; Python chooses the subclass by errno."""
+    if isinstance(code, wit.ErrorCode_Tls):
+        return session_error(code.value)
     number = _ERRNO.get(type(code))
     if number is None:
-        text = tls_text(code.value) if isinstance(code, wit.ErrorCode_Tls) else code.value
-        text = text or "unknown error"
+        text = code.value or "unknown error"
         return OSError(f"{about}: {text}" if about else text)
     return OSError(number, f"{about}: {os.strerror(number)}" if about else os.strerror(number))
-
-
-def tls_text(error):
-    """`TlsError_WrongName('a')` as `TLS: wrong name: a`."""
-    name = type(error).__name__.partition("_")[2]
-    words = "".join(" " + c.lower() if c.isupper() else c for c in name)
-    value = getattr(error, "value", None)
-    return f"TLS:{words}" if value is None else f"TLS:{words}: {value}"
 
 
 def lookup_error(failure):
@@ -79,7 +73,8 @@ def attempt_error(attempt):
     return code_error(attempt.code, about)
 
 
-def connect_error(error, all_errors=False):
+def connect_error(error, all_errors=False, session=None):
+    """`session` is the TLS that was asked for."""
     match error:
         case wit.ConnectError_InvalidArgument(text):
             return ValueError(text)
@@ -90,7 +85,7 @@ def connect_error(error, all_errors=False):
         case wit.ConnectError_Timeout():
             return TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
         case wit.ConnectError_Tls(error):
-            return OSError(tls_text(error))
+            return handshake_error(error, session and session.handshake_timeout)
     errors = [attempt_error(attempt) for attempt in error.value]
     if all_errors:
         return ExceptionGroup("open_connection failed", errors)
@@ -114,6 +109,8 @@ def listen_error(error):
             return NotImplementedError(text)
         case wit.ListenError_Lookup(failure):
             return lookup_error(failure)
+        case wit.ListenError_Tls(error):
+            return session_error(error)
         case wit.ListenError_Closed():
             return RuntimeError("the server is closed")
     attempt = error.value
@@ -161,9 +158,11 @@ def read_error(error):
     return RuntimeError("another read is waiting")
 
 
-def failure(failure):
-    """What went wrong in a server with nobody waiting: in words, and the error."""
+def failure(failure, session):
+    """What went wrong in a server with nobody waiting: in words, and the error.
+    `session` is the server's TLS."""
     if isinstance(failure, wit.ServerFailure_Accept):
         return "socket.accept() out of system resource", code_error(failure.value)
     peer = failure.value.peer and sockaddr(failure.value.peer)
-    return f"TLS handshake with {peer!r} failed", OSError(tls_text(failure.value.error))
+    error = handshake_error(failure.value.error, session and session.handshake_timeout)
+    return f"SSL handshake with {peer!r} failed", error

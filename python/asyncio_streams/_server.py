@@ -7,7 +7,7 @@ from componentize_py_types import Err
 from wit_world.imports import asyncio_streams_types as types
 from wit_world.imports import server as wit
 
-from . import _address, _loop
+from . import _address, _loop, _tls
 from ._address import TransportSocket
 from ._errors import failure, listen_error, server_error
 from ._streams import Connection, StreamReader, StreamWriter, Transport
@@ -48,13 +48,10 @@ async def start_server(
     returns closes it unless somebody still holds its reader or writer.
     """
     limit = _address.limit(limit)
+    session = _tls.of_server(ssl, ssl_handshake_timeout, ssl_shutdown_timeout)
     _address.no_sock(sock, host, port)
     if host is None and port is None:
         raise ValueError("Neither host/port nor sock were specified")
-    if isinstance(ssl, bool):
-        raise TypeError("ssl argument must be an SSLContext or None")
-    if ssl is not None:
-        raise NotImplementedError("ssl: servers with TLS are not supported")
     if not callable(client_connected_cb):
         raise TypeError(f"client_connected_cb must be callable, not {client_connected_cb!r}")
     if host is None or isinstance(host, (str, bytes)):
@@ -80,18 +77,14 @@ async def start_server(
     ):
         if value is not None:
             set_value(bool(value))
-    for name, value in (
-        ("ssl_handshake_timeout", ssl_handshake_timeout),
-        ("ssl_shutdown_timeout", ssl_shutdown_timeout),
-    ):
-        if value is not None:
-            raise ValueError(f"{name} is only meaningful with ssl")
+    if session is not None:
+        session.set(options)
     starting = wit.start_server(hosts, _address.port(port), options)
     try:
         server = await _loop.call(starting, late=lambda server: server.close())
     except Err as error:
         raise listen_error(error.value) from None
-    server = Server(server, client_connected_cb)
+    server = Server(server, client_connected_cb, session)
     if start_serving:
         server._accept()
     return server
@@ -105,9 +98,11 @@ async def start_unix_server(*args, **kwargs):
 class Server:
     """asyncio's Server; comes from `start_server`."""
 
-    def __init__(self, server, callback):
+    def __init__(self, server, callback, session):
         self._wit = server
         self._callback = callback
+        # The TLS of its connections, if they have any.
+        self._session = session
         self._accepting = False
         self._forever = None
         self._wait_closed = _loop.Shared(server.wait_closed)
@@ -212,7 +207,8 @@ class Server:
                 elif not self._closed:
                     self._stopped()
                 return
-            connected(self._callback, Connection(*pair), tasks)
+            # Nothing here holds it: that would keep it open.
+            connected(self._callback, Connection(*pair, self._session, True), tasks)
             # A ready accept does not wait: let the others run.
             await asyncio.sleep(0)
 
@@ -226,7 +222,7 @@ class Server:
         """Reports what goes wrong in the server until it is closed."""
         try:
             while True:
-                report(*failure(await self._wit.next_failure()))
+                report(*failure(await self._wit.next_failure(), self._session))
         except Err:
             return
 

@@ -14,9 +14,9 @@ from componentize_py_types import Err
 from wit_world.imports import asyncio_streams_types as wit
 from wit_world.imports import streams
 
-from . import _loop
+from . import _loop, _tls
 from ._address import TransportSocket, sockaddr
-from ._errors import code_error, read_error, write_error
+from ._errors import code_error, connect_error, read_error, write_error
 
 _ALL = streams.ReadRequest_All()
 _MOST = 2**64 - 1
@@ -28,9 +28,12 @@ class Connection:
     """What a reader and its writer have in common. Closed when both are gone,
     also while a call is under way that holds the component's reader."""
 
-    def __init__(self, reader, writer):
+    def __init__(self, reader, writer, session=None, server_side=False):
         self.reader = reader
         self.writer = writer
+        # Its TLS, if it has any, and which end it is.
+        self.ssl_object = session and _tls.SSLObject(writer, session)
+        self.server_side = server_side
         self.drain = _loop.Shared(writer.drain)
         self.drain_nowait = writer.drain_nowait
         self.wait_closed = _loop.Shared(writer.wait_closed)
@@ -227,12 +230,37 @@ class StreamWriter:
             raise code_error(error.value) from None
 
     def get_extra_info(self, name, default=None):
-        """`peername`, `sockname`, `socket`; `default` for what there is not."""
+        """`peername`, `sockname`, `socket`; with TLS `ssl_object`, `sslcontext`,
+        `peercert`, `cipher`, `compression`. `default` for what there is not."""
         return self._transport.get_extra_info(name, default)
 
-    async def start_tls(self, *args, **kwargs):
-        """Not yet."""
-        raise NotImplementedError("TLS is not supported")
+    async def start_tls(
+        self,
+        sslcontext,
+        *,
+        server_hostname=None,
+        ssl_handshake_timeout=None,
+        ssl_shutdown_timeout=None,
+    ):
+        """Begins TLS on the open connection, at a server's end as the server.
+        Cancelled, it aborts the connection."""
+        await self.drain()
+        session = _tls.of_start_tls(
+            sslcontext,
+            self._connection.server_side,
+            server_hostname,
+            ssl_handshake_timeout,
+            ssl_shutdown_timeout,
+        )
+        starting = self._wit.start_tls(session.component, session.name, *session.timeouts)
+        try:
+            await _loop.call(starting)
+        except Err as error:
+            raise connect_error(error.value, session=session) from None
+        except asyncio.CancelledError:
+            self._wit.abort()
+            raise
+        self._connection.ssl_object = _tls.SSLObject(self._wit, session)
 
     def __repr__(self):
         return f"<StreamWriter transport={self._transport!r}>"
@@ -258,6 +286,8 @@ class Transport(asyncio.Transport):
     def get_extra_info(self, name, default=None):
         if name == "socket":
             return self._get_socket() or default
+        if name in _tls.DETAILS and self._owner is not None:
+            return _tls.detail(name, self._owner.ssl_object, default)
         known = isinstance(name, str) and name.isascii()
         info = self._wit.get_extra_info(name) if known else None
         if info is None:

@@ -261,7 +261,7 @@ impl Connection {
     /// none any more.
     async fn room(&self) -> bool {
         poll_fn(|_| {
-            if self.upgrading() {
+            if self.upgrading() && self.state.get() == State::Open {
                 if !self.parked.replace(true) {
                     self.wakers.send();
                 }

@@ -22,11 +22,15 @@ impl Connection {
     /// Moves bytes over TCP until the connection is to be closed; from the moment
     /// that TLS is asked for, over that.
     pub(crate) async fn run_tcp(self: Rc<Self>, socket: TcpSocket) {
-        self.upgradable.set(true);
         let (source, sink) = tcp::split(&socket);
         if let Some(sink) = self.work(source, sink, async { Ok(()) }).await {
             self.upgrade(socket, sink).await;
         }
+    }
+
+    /// [`run_tcp`](Self::run_tcp) will be called, if it has not been yet.
+    pub(crate) fn permit_upgrade(&self) {
+        self.upgradable.set(true);
     }
 
     /// Sends what was written before, then begins a session. What was received

@@ -70,8 +70,9 @@ impl Link {
         let connection = Connection::new(limit, self.names);
         let weak = Rc::downgrade(&connection);
         let (reader, writer) = connection.handles();
-        if let Carrier::Tls(established) = &self.carrier {
-            connection.set_ssl_object(established.object.clone());
+        match &self.carrier {
+            Carrier::Tcp(_) => connection.permit_upgrade(),
+            Carrier::Tls(established) => connection.set_ssl_object(established.object.clone()),
         }
         executor::detach(async move {
             match self.carrier {

@@ -19,6 +19,7 @@ mod signals;
 mod stopping;
 mod streams;
 mod tasks;
+mod tls;
 mod workers;
 
 /// A peer of the tests' own.

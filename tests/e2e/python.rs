@@ -1,11 +1,15 @@
 //! Python programs as components: the module in python/, its examples against
 //! each other, Rust's and CPython, and its README.
 
+mod identities;
+mod tls;
+
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::LazyLock;
 
+use self::identities::Identities;
 use crate::support::{Ended, Process, component, python, run, workspace};
 
 const SERVER: &str = "tcp-echo-server-py";
@@ -138,14 +142,18 @@ fn an_exception_is_a_traceback_and_exit_code_1() {
     assert!(ended.stderr.contains("tcp_echo_client.py"), "{ended:?}");
 }
 
-/// What python/tests/behaviours.py printed: one run for all its checks.
-static BEHAVIOURS: LazyLock<Ended> = LazyLock::new(|| behaviours("3", &[]));
+/// What python/tests/behaviours printed: one run for all its checks.
+static BEHAVIOURS: LazyLock<Ended> = LazyLock::new(|| behaviours("3", &UNCHECKED, &[]));
+
+/// What some of the checks of TLS need.
+const UNCHECKED: [&str; 2] = ["--allow-tls-unverified", "--allow-tls-guest-roots"];
 
 /// Descriptors that the program may have: some hundred connections, and an end
 /// of them within reach.
 const DESCRIPTORS: &str = "ulimit -n 256 && exec \"$@\"";
 
-fn behaviours(code: &str, checks: &[&str]) -> Ended {
+fn behaviours(code: &str, flags: &[&str], checks: &[&str]) -> Ended {
+    let identities = Identities::new();
     let mut peer = python(&read("python/tests/peer.py"), &[]);
     let ports = peer.wait_for("ports ");
     let mut command = Command::new("sh");
@@ -159,16 +167,23 @@ fn behaviours(code: &str, checks: &[&str]) -> Ended {
         .args(["--allow-listen", "tcp://[::]:*"])
         .args(["--allow-connect", "tcp://127.0.0.0/8:*"])
         .args(["--allow-resolve", "name.invalid"])
+        .args(identities.flags())
+        .args(flags)
         .arg(component("behaviours-py"))
         .args([&ports, code])
         .args(checks);
     Process::start(command).end()
 }
 
-/// The checks in behaviours.py, in order: the name, and whether CPython's own
+/// The checks in behaviours/, in order: the name, and whether CPython's own
 /// asyncio passes it as well.
 fn checks() -> Vec<(String, bool)> {
-    let source = read("python/tests/behaviours.py");
+    let folder = std::fs::read_dir(workspace().join("python/tests/behaviours")).unwrap();
+    let paths: BTreeSet<PathBuf> = folder.map(|entry| entry.unwrap().path()).collect();
+    let files = paths.iter().filter(|path| path.is_file());
+    let source: String = files
+        .map(|path| std::fs::read_to_string(path).unwrap())
+        .collect();
     let parts: Vec<&str> = source.split("@check\nasync def ").collect();
     let checks = parts.iter().zip(parts.iter().skip(1));
     checks
@@ -204,15 +219,22 @@ fn the_module_behaves_as_asyncio_does() {
 fn cpythons_asyncio_passes_the_checks_that_do_not_depart() {
     let mut peer = python(&read("python/tests/peer.py"), &[]);
     let ports = peer.wait_for("ports ");
+    let identities = Identities::new();
     let program = format!(
-        "import asyncio, sys
+        "import asyncio, ssl, sys
+asyncio.ssl = ssl
 sys.modules['asyncio_streams'] = asyncio
 sys.dont_write_bytecode = True
 sys.path.insert(0, {:?})
 import behaviours",
         workspace().join("python/tests")
     );
-    let ended = python(&program, &[&ports, "3"]).end();
+    let mut command = Command::new("python3");
+    command
+        .args(["-u", "-c", &program, &ports, "3"])
+        .env("SSL_CERT_FILE", identities.roots())
+        .env("IDENTITIES", identities.folder());
+    let ended = Process::start(command).end();
     let expected: Vec<String> = checks()
         .iter()
         .filter(|(_, same)| *same)
@@ -241,7 +263,7 @@ const FIRST: &str = "rd1_a_negative_read_returns_all_to_the_end_whatever_the_lim
 
 #[test]
 fn sys_exit_ends_the_program_with_its_code_and_cancels_its_tasks() {
-    for (code, ended) in [(3, &*BEHAVIOURS), (0, &behaviours("0", &[FIRST]))] {
+    for (code, ended) in [(3, &*BEHAVIOURS), (0, &behaviours("0", &[], &[FIRST]))] {
         assert_eq!(ended.code, Some(code), "{ended:?}");
         let last = ended.stdout.lines().last();
         assert_eq!(last, Some("background task cancelled"), "{ended:?}");

@@ -21,7 +21,7 @@ use crate::workspace::Workspace;
 const ROWS: &str = "tests/conformance/rows.txt";
 const PAGE: &str = "docs/conformance.md";
 
-/// The test that runs the checks of python/tests/behaviours.py.
+/// The test that runs the checks of python/tests/behaviours/.
 const PYTHON_CHECKS: &str = "the_module_behaves_as_asyncio_does";
 
 /// How the name begins of a test that runs the battery.

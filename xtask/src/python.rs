@@ -11,11 +11,11 @@ use crate::process::output_of;
 use crate::progress::Step;
 use crate::workspace::Workspace;
 
-/// The folders with programs, each file one program.
+/// The folders with programs, each file or package one program.
 const PROGRAMS: [&str; 2] = ["examples/python", "python/tests"];
 
 /// What the tests run with CPython.
-const PEERS: [&str; 1] = ["peer"];
+const PEERS: [&str; 2] = ["certificates", "peer"];
 
 /// What every component is made of, besides its program.
 const SHARED: [&str; 4] = [
@@ -60,7 +60,8 @@ fn programs(workspace: &Workspace) -> Result<Vec<Program>> {
     for folder in PROGRAMS {
         for file in entries(&workspace.root().join(folder))? {
             let module = file.file_stem().unwrap_or_default().to_string_lossy();
-            let is_python = file.extension().is_some_and(|extension| extension == "py");
+            let is_python = file.extension().is_some_and(|extension| extension == "py")
+                || file.join("__init__.py").is_file();
             if !is_python || PEERS.contains(&module.as_ref()) {
                 continue;
             }

@@ -7,6 +7,7 @@ use anyhow::{anyhow, bail};
 use asyncio_streams_host::tls::{Identity, LoadError, Roots, Tls};
 use clap::Args;
 
+#[cfg(unix)]
 use super::say;
 
 /// What the program may have of TLS.
@@ -71,6 +72,7 @@ fn option(name: &str, error: &LoadError) -> anyhow::Error {
 }
 
 /// Reads the files again, and says what came of it.
+#[cfg(unix)]
 pub(super) fn reload(tls: &Tls) {
     match tls.reload() {
         Ok(()) => say(format_args!("TLS files were read again")),

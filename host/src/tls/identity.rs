@@ -1,6 +1,6 @@
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use rustls::crypto::ring;
@@ -59,11 +59,9 @@ impl Identity {
         key: &[u8],
     ) -> Result<Self, LoadError> {
         let name = name.into();
-        let of = |part: &str| format!("the {part} of the TLS identity `{name}`");
-        let chain = pem::certificates(certificate);
-        let chain = chain.map_err(|problem| LoadError::new(of("certificate"), problem))?;
+        let key = pem::certificates(certificate).and_then(|chain| certified(chain, key));
         let key =
-            certified(chain, key).map_err(|problem| LoadError::new(of("private key"), problem))?;
+            key.map_err(|problem| LoadError::new(format!("the TLS identity `{name}`"), problem))?;
         Ok(Self::new(name, None, key))
     }
 
@@ -113,8 +111,13 @@ impl Files {
     fn load(&self) -> Result<CertifiedKey, LoadError> {
         let chain = pem::certificates(&read(&self.certificate)?);
         let chain = chain.map_err(|problem| at(&self.certificate, problem))?;
-        let path: &Path = &self.key;
-        certified(chain, &read(path)?).map_err(|problem| at(path, problem))
+        certified(chain, &read(&self.key)?).map_err(|problem| {
+            let file = match problem {
+                Problem::Certificate { .. } => &self.certificate,
+                _ => &self.key,
+            };
+            at(file, problem)
+        })
     }
 }
 

@@ -5,6 +5,7 @@
 //! unless an embedder brings another. What guests may ask of it is for
 //! [`Tls`] to say: the roots, the identities, what may be switched off.
 
+mod builder;
 mod current;
 mod error;
 mod identity;
@@ -15,6 +16,8 @@ mod policy;
 mod provider;
 mod roots;
 mod settings;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::future::Future;
@@ -24,12 +27,14 @@ use std::sync::Arc;
 use rustls::RootCertStore;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+pub use self::builder::TlsBuilder;
 pub use self::error::TlsError;
 pub use self::identity::Identity;
 pub use self::load_error::{LoadError, Problem};
-pub use self::policy::{Tls, TlsBuilder};
+pub use self::policy::Tls;
 pub use self::provider::RustlsProvider;
 pub use self::roots::Roots;
+pub(crate) use self::settings::MAX_ROOTS;
 pub use self::settings::{Settings, Side, Verify, Version};
 
 /// What a session runs on. Shutting it down means nothing to it: whoever gave it
@@ -41,7 +46,8 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Transport for T {}
 /// A session whose handshake is done.
 ///
 /// A read of nothing is the peer's end of the session (close_notify); an end of
-/// the connection alone is [`TlsError::UnexpectedEof`]. Shutting it down sends the
+/// the connection alone is [`TlsError::UnexpectedEof`]. What was written is on its way
+/// once the session was flushed. Shutting it down flushes it and sends the
 /// end of this side's half; reading goes on. Errors of TLS are [`io::Error`]s around
 /// a [`TlsError`], all others are the transport's.
 ///

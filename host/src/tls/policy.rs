@@ -5,8 +5,7 @@ use rustls::pki_types::CertificateDer;
 
 use super::current::Current;
 use super::memo::Memo;
-use super::provider::RustlsProvider;
-use super::{Endpoint, Identity, LoadError, Provider, Roots, Settings, pem};
+use super::{Endpoint, Identity, LoadError, Provider, Roots, Settings, TlsBuilder, pem};
 
 /// What guests may have of TLS: the roots, the identities, what may be switched
 /// off. Unless told otherwise the roots of [`Roots::webpki`], and nothing else.
@@ -44,35 +43,27 @@ pub struct Tls {
 #[derive(Debug)]
 pub(super) struct TlsPolicy {
     pub(super) provider: Box<dyn Provider>,
-    identities: Vec<Identity>,
-    roots: Roots,
-    trusted: RwLock<Arc<RootCertStore>>,
-    guest_roots: bool,
-    unverified: bool,
-}
-
-/// Makes a [`Tls`].
-#[derive(Debug)]
-pub struct TlsBuilder {
-    provider: Option<Box<dyn Provider>>,
-    identities: Vec<Identity>,
-    roots: Roots,
-    guest_roots: bool,
-    unverified: bool,
+    pub(super) identities: Vec<Identity>,
+    pub(super) roots: Roots,
+    /// What the roots were when they were last read.
+    pub(super) trusted: RwLock<Arc<RootCertStore>>,
+    pub(super) guest_roots: bool,
+    pub(super) unverified: bool,
 }
 
 impl Tls {
+    pub(super) fn new(policy: TlsPolicy) -> Self {
+        Self {
+            policy: Arc::new(policy),
+            endpoints: Arc::default(),
+        }
+    }
+
     /// A builder, which without further calls permits clients that check their
     /// peers against [`Roots::webpki`].
     #[must_use]
     pub fn builder() -> TlsBuilder {
-        TlsBuilder {
-            provider: None,
-            identities: Vec::new(),
-            roots: Roots::webpki(),
-            guest_roots: false,
-            unverified: false,
-        }
+        TlsBuilder::new()
     }
 
     /// The same for another guest: sessions of one are not resumed by the other.
@@ -194,70 +185,5 @@ impl TlsPolicy {
             *self.trusted.write().unwrap_or_else(PoisonError::into_inner) = roots;
         }
         Ok(())
-    }
-}
-
-impl TlsBuilder {
-    /// Lets guests present this identity; of several with one name the first counts.
-    #[must_use]
-    pub fn identity(mut self, identity: Identity) -> Self {
-        self.identities.push(identity);
-        self
-    }
-
-    /// The authorities that peers' certificates may come from, instead of
-    /// [`Roots::webpki`].
-    #[must_use]
-    pub fn roots(mut self, roots: Roots) -> Self {
-        self.roots = roots;
-        self
-    }
-
-    /// Permits clients to bring roots of their own; then what a guest checks its
-    /// peers with is its own affair.
-    #[must_use]
-    pub fn allow_guest_roots(mut self, allow: bool) -> Self {
-        self.guest_roots = allow;
-        self
-    }
-
-    /// Permits clients not to check the peer's certificate, or its name. The observer
-    /// is told when one does.
-    #[must_use]
-    pub fn allow_unverified(mut self, allow: bool) -> Self {
-        self.unverified = allow;
-        self
-    }
-
-    /// Who makes the sessions, instead of [`RustlsProvider`].
-    #[must_use]
-    pub fn provider(mut self, provider: impl Provider) -> Self {
-        self.provider = Some(Box::new(provider));
-        self
-    }
-
-    /// Reads the roots.
-    ///
-    /// # Errors
-    ///
-    /// Which of them cannot be used, and why.
-    pub fn build(self) -> Result<Tls, LoadError> {
-        let roots = self.roots.load()?;
-        Ok(self.with_roots(roots))
-    }
-
-    fn with_roots(self, roots: RootCertStore) -> Tls {
-        let provider = self.provider;
-        Tls {
-            policy: Arc::new(TlsPolicy {
-                provider: provider.unwrap_or_else(|| Box::new(RustlsProvider::new())),
-                identities: self.identities,
-                roots: self.roots,
-                trusted: RwLock::new(Arc::new(roots)),
-                guest_roots: self.guest_roots,
-                unverified: self.unverified,
-            }),
-            endpoints: Arc::default(),
-        }
     }
 }

@@ -3,7 +3,7 @@ use rustls::pki_types::CertificateDer;
 use super::Identity;
 
 /// Roots that a guest may bring.
-const MAX_ROOTS: usize = 1024;
+pub(crate) const MAX_ROOTS: usize = 1024;
 
 /// What the protocols may take in a handshake.
 const MAX_PROTOCOLS: usize = 16 * 1024;

@@ -65,6 +65,32 @@ fn both_forms_are_written_built_and_run_as_shown() {
     assert_eq!(Process::start(command).success(), shown);
 }
 
+/// Connects to localhost at this port, trusting this certificate alone, and shows
+/// what comes back.
+const TLS_CLIENT: &str = "import socket, ssl, sys
+context = ssl.create_default_context(cafile=sys.argv[2])
+plain = socket.create_connection(('127.0.0.1', int(sys.argv[1])))
+connection = context.wrap_socket(plain, server_hostname='localhost')
+connection.sendall(b'one\\n')
+print('got', connection.recv(4))";
+
+#[test]
+fn the_server_with_tls_is_written_built_and_run_as_shown() {
+    let readme = Document::readme();
+    let reader = Reader::new(&readme);
+
+    reader.create("echo-server", "0");
+    reader.add_tls();
+    let server = reader.build_static("echo-server");
+    reader.make_certificate();
+    let mut server = reader.run_with(&server, "0", "--tls-identity");
+    let port = server.listening().port().to_string();
+    let certificate = reader.folder.path().join("cert.pem");
+    let certificate = certificate.to_str().unwrap();
+    let mut client = python(TLS_CLIENT, &[&port, certificate]);
+    assert_eq!(client.wait_for("got "), r"b'one\n'");
+}
+
 /// Somebody with a clone and a folder beside it.
 struct Reader<'a> {
     readme: &'a Document,
@@ -101,6 +127,30 @@ impl Reader<'_> {
         }
         // The versions this repository is tested with, and no look for others.
         fs::copy(clone.join("Cargo.lock"), path("Cargo.lock")).unwrap();
+    }
+
+    /// What changes the echo server into one with TLS.
+    fn add_tls(&self) {
+        let path = self.folder.path().join("echo-server/src/main.rs");
+        let plain = fs::read_to_string(&path).unwrap();
+        let (before, rest) = plain.split_once("async fn program()").unwrap();
+        let (_, after) = rest.split_once("asyncio_streams::run!").unwrap();
+        let program = self.readme.block("rust", "echo-server with TLS");
+        let program = program.replace("8888", "0");
+        let imports = "use asyncio_streams::{ServerOptions, SslContext};";
+        let before = before.replace(", start_server}", "}");
+        let text = format!("{imports}\n{before}{program}\nasyncio_streams::run!{after}");
+        fs::write(path, text).unwrap();
+    }
+
+    /// The README's `openssl req`.
+    fn make_certificate(&self) {
+        let line = self.readme.command(&["openssl", "req"], "cert.pem");
+        done(
+            Command::new(&line[0])
+                .args(&line[1..])
+                .current_dir(&self.folder),
+        );
     }
 
     /// `cargo build`, where the target is installed; else as [`build`](Self::build).
@@ -150,11 +200,19 @@ impl Reader<'_> {
 
     /// The README's `asyncio-streams run` for this program, with this port.
     fn run(&self, wasm: &Path, port: &str) -> Process {
+        self.run_with(wasm, port, "--allow")
+    }
+
+    /// The one whose options begin so.
+    fn run_with(&self, wasm: &Path, port: &str, option: &str) -> Process {
         let name = wasm.file_name().and_then(OsStr::to_str).unwrap();
-        let line = self
-            .readme
-            .command(&["asyncio-streams", "run"], &format!("/{name}"));
+        let place = format!("/{name}");
+        let mut lines = self.readme.commands().into_iter().filter(|line| {
+            line[0] == "asyncio-streams" && line.iter().any(|word| word.ends_with(&place))
+        });
+        let line = lines.find(|line| line[2].starts_with(option)).unwrap();
         let mut command = host();
+        command.current_dir(&self.folder);
         for word in &line[1..] {
             if word.ends_with(name) {
                 command.arg(wasm);

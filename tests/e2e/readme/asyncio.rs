@@ -55,9 +55,16 @@ const NAMES: &[(&str, &str)] = &[
          async with server close_clients abort_clients",
     ),
     (
+        "## TLS",
+        "create_default_context load_cert_chain load_verify_locations verify_mode check_hostname
+         set_alpn_protocols minimum_version ssl_object cipher version selected_alpn_protocol
+         server_hostname getpeercert compression peercert sslcontext",
+    ),
+    (
         "## Exceptions",
         "IncompleteReadError partial expected LimitOverrunError consumed CancelledError
-         TimeoutError",
+         TimeoutError
+         SSLError SSLCertVerificationError SSLEOFError",
     ),
 ];
 
@@ -70,12 +77,15 @@ const TYPES: &[&str] = &[
     "Server",
     "ConnectOptions",
     "ServerOptions",
+    "SslContext",
+    "SslObject",
 ];
 const RESOURCES: &[&str] = &[
     "adopt",
     "connect-options",
     "server",
     "server-options",
+    "ssl-context",
     "stream-reader",
     "stream-writer",
     "streams",

@@ -12,7 +12,7 @@ const FOLDERS: [&str; 4] = ["src", "host", "tests", "xtask"];
 /// Where the battery is, whose checks are functions that take a connection.
 const BATTERY: &str = "tests/conformance";
 
-const PYTHON: &str = "python/tests/behaviours.py";
+const PYTHON: &str = "python/tests/behaviours";
 
 /// What a name is the name of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,10 +38,12 @@ impl Names {
     pub(super) fn of(root: &Path) -> Result<Names> {
         let mut names = Names::default();
         for folder in FOLDERS {
-            each_rust_file(&root.join(folder), &mut |text| names.add_rust(text))?;
+            each_file(&root.join(folder), "rs", &mut |text| names.add_rust(text))?;
         }
-        each_rust_file(&root.join(BATTERY), &mut |text| names.add_battery(text))?;
-        names.add_python(&read(&root.join(PYTHON))?);
+        each_file(&root.join(BATTERY), "rs", &mut |text| {
+            names.add_battery(text)
+        })?;
+        each_file(&root.join(PYTHON), "py", &mut |text| names.add_python(text))?;
         Ok(names)
     }
 
@@ -95,13 +97,14 @@ fn function<'a>(line: &'a str, keyword: &str) -> Option<&'a str> {
     (!name.is_empty()).then_some(name)
 }
 
-fn each_rust_file(path: &Path, take: &mut impl FnMut(&str)) -> Result<()> {
+/// Each file under this path whose name ends so.
+fn each_file(path: &Path, ending: &str, take: &mut impl FnMut(&str)) -> Result<()> {
     if path.is_dir() {
         let entries = fs::read_dir(path);
         for entry in entries.with_context(|| format!("cannot read {}", path.display()))? {
-            each_rust_file(&entry?.path(), take)?;
+            each_file(&entry?.path(), ending, take)?;
         }
-    } else if path.extension().is_some_and(|extension| extension == "rs") {
+    } else if path.extension().is_some_and(|found| found == ending) {
         take(&read(path)?);
     }
     Ok(())

@@ -1,8 +1,5 @@
 use crate::capabilities::bindings::tls::ErrorCode;
-use crate::tls::{Identity, Settings, Side, Tls, Verify, Version};
-
-/// Roots that a guest may bring.
-const MAX_ROOTS: usize = 1024;
+use crate::tls::{Identity, MAX_ROOTS, Settings, Side, Tls, Verify, Version};
 
 /// What sessions are to be like, in the guest's table. What the policy has to
 /// permit was asked before.

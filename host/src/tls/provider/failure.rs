@@ -32,7 +32,8 @@ pub(super) fn of_session(error: io::Error) -> TlsError {
 fn of_tls(error: Error) -> TlsError {
     if is_authority(&error) {
         return TlsError::BadCertificate(
-            "it is that of an authority (CA:TRUE), which vouches for others and not for itself"
+            "it is an authority's (CA:TRUE) and not a server's own; `openssl req -x509 \
+             -addext basicConstraints=CA:FALSE` makes one that can be trusted by itself"
                 .to_owned(),
         );
     }

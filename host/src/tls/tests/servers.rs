@@ -1,0 +1,182 @@
+use rustls::crypto::ring;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use tokio_rustls::TlsConnector;
+
+use super::*;
+use crate::tls::{Verify, Version};
+
+#[tokio::test]
+async fn the_name_asked_for_chooses_the_certificate_and_the_first_one_is_for_all_others() {
+    let authority = Authority::new();
+    let identities = [
+        authority.server(&["a.example"]),
+        authority.server(&["b.example", "*.b.example"]),
+        authority.server(&["x.b.example"]),
+    ];
+    let tls = trusting(&authority);
+    let server = tls.endpoint(&server(&identities.each_ref())).unwrap();
+    let unchecked = Settings {
+        verify: Verify::None,
+        ..client()
+    };
+    let client = tls.endpoint(&unchecked).unwrap();
+    for (name, expected) in [
+        (Some("a.example"), 0),
+        (Some("b.example"), 1),
+        (Some("X.B.example"), 1),
+        (Some("y.x.b.example"), 0),
+        (Some("other.example"), 0),
+        (Some("127.0.0.1"), 0),
+        (None, 0),
+    ] {
+        let [client, _] = shake(&client, name, &server).await.map(details);
+        let certificate = identities[expected].certificates()[0].to_vec();
+        assert_eq!(client.peer_certificates, [certificate], "{name:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_servers_first_protocol_that_the_client_has_is_taken() {
+    let authority = Authority::new();
+    let tls = trusting(&authority);
+    let with = |settings: Settings, protocols: &[&str]| {
+        let alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec());
+        let settings = Settings {
+            alpn_protocols: alpn_protocols.collect(),
+            ..settings
+        };
+        tls.endpoint(&settings).unwrap()
+    };
+    let server = server(&[&authority.server(&["a.example"])]);
+    for (offered, had, agreed) in [
+        (
+            &["h2", "http/1.1"][..],
+            &["http/1.1", "h2"][..],
+            Some("http/1.1"),
+        ),
+        (&["h2"], &[], None),
+        (&[], &["h2"], None),
+    ] {
+        let server = with(server.clone(), had);
+        let ends = shake(&with(client(), offered), Some("a.example"), &server).await;
+        for end in ends.map(details) {
+            assert_eq!(end.alpn_protocol.as_deref(), agreed);
+        }
+    }
+    let server = with(server, &["http/1.1"]);
+    let [client, server] = shake(&with(client(), &["h2"]), Some("a.example"), &server).await;
+    // no_application_protocol
+    assert!(matches!(failed(client), TlsError::Alert(120)));
+    assert!(matches!(failed(server), TlsError::Other(_)));
+}
+
+/// What both ends come to when the server asks for certificates.
+async fn asked(verify: Verify, authority: &Authority, presented: Option<Identity>) -> [End; 2] {
+    let tls = trusting(authority);
+    let server = Settings {
+        verify,
+        ..server(&[&authority.server(&["a.example"])])
+    };
+    let client = Settings {
+        identities: presented.into_iter().collect(),
+        ..client()
+    };
+    let client = tls.endpoint(&client).unwrap();
+    shake(&client, Some("a.example"), &tls.endpoint(&server).unwrap()).await
+}
+
+#[tokio::test]
+async fn a_client_presents_its_certificate_where_it_is_asked_to() {
+    let authority = Authority::new();
+    for (verify, presented) in [
+        (Verify::None, 0),
+        (Verify::Optional, 1),
+        (Verify::Required, 1),
+    ] {
+        let [client, server] = asked(verify, &authority, Some(authority.client())).await;
+        assert!(client.is_ok());
+        assert_eq!(details(server).peer_certificates.len(), presented);
+    }
+}
+
+#[tokio::test]
+async fn a_client_without_a_certificate_is_refused_where_one_is_required() {
+    let authority = Authority::new();
+    let [client, server] = asked(Verify::Optional, &authority, None).await;
+    assert!(client.is_ok());
+    assert!(details(server).peer_certificates.is_empty());
+
+    let [client, server] = asked(Verify::Required, &authority, None).await;
+    assert!(matches!(failed(server), TlsError::NoCertificate));
+    // In TLS 1.3 the client has finished by then. certificate_required
+    let error = read_error(client.unwrap().0).await;
+    assert!(matches!(error, TlsError::Alert(116)), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_clients_certificate_is_checked_also_where_it_is_optional() {
+    let authority = Authority::new();
+    for verify in [Verify::Optional, Verify::Required] {
+        let mut other = CertificateParams::new([]).unwrap();
+        other
+            .distinguished_name
+            .push(DnType::CommonName, "Somebody");
+        let key = KeyPair::generate().unwrap();
+        let stranger = Issued {
+            certificate: other.self_signed(&key).unwrap().pem(),
+            key: key.serialize_pem(),
+        };
+        let [client, server] = asked(verify, &authority, Some(stranger.identity("client"))).await;
+        assert!(matches!(failed(server), TlsError::UnknownAuthority));
+        let error = read_error(client.unwrap().0).await;
+        assert!(matches!(error, TlsError::Alert(48)), "{error:?}");
+    }
+}
+
+/// A client that has no more than TLS 1.2, as it came to see its session.
+async fn old_client(authority: &Authority, theirs: DuplexStream) -> Option<u16> {
+    let mut roots = RootCertStore::empty();
+    let root = CertificateDer::from_pem_slice(authority.pem().as_bytes()).unwrap();
+    roots.add(root).unwrap();
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_protocol_versions(&[&rustls::version::TLS12])
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let name = ServerName::try_from("a.example").unwrap();
+    let session = TlsConnector::from(Arc::new(config))
+        .connect(name, theirs)
+        .await;
+    let session = session.ok()?;
+    session.get_ref().1.protocol_version().map(u16::from)
+}
+
+#[tokio::test]
+async fn tls_1_2_is_spoken_unless_the_minimum_is_higher() {
+    let authority = Authority::new();
+    let tls = trusting(&authority);
+    let settings = server(&[&authority.server(&["a.example"])]);
+    let endpoint = tls.endpoint(&settings).unwrap();
+    let end = meet(&endpoint, None, async |theirs| {
+        assert_eq!(old_client(&authority, theirs).await, Some(0x0303));
+    })
+    .await;
+    let end = details(end);
+    assert_eq!(end.version, "TLSv1.2");
+    assert_eq!(end.cipher, "ECDHE-ECDSA-AES256-GCM-SHA384");
+    assert_eq!(end.cipher_bits, 256);
+
+    let settings = Settings {
+        minimum_version: Version::Tls13,
+        ..settings
+    };
+    let endpoint = tls.endpoint(&settings).unwrap();
+    let end = meet(&endpoint, None, async |theirs| {
+        assert_eq!(old_client(&authority, theirs).await, None);
+    })
+    .await;
+    let error = failed(end);
+    assert!(matches!(error, TlsError::Other(_)), "{error:?}");
+}

@@ -1,0 +1,244 @@
+use rcgen::date_time_ymd;
+
+use super::*;
+use crate::tls::Verify;
+
+#[tokio::test]
+async fn a_server_of_the_right_name_is_trusted_and_both_ends_know_what_was_agreed() {
+    let authority = Authority::new();
+    let identity = authority.server(&["a.example"]);
+    let [client, server] = ask(&authority, &identity, "a.example").await.map(details);
+    let certificates: Vec<_> = identity
+        .certificates()
+        .iter()
+        .map(|der| der.to_vec())
+        .collect();
+    assert_eq!(client.peer_certificates, certificates);
+    assert!(server.peer_certificates.is_empty());
+    for end in [client, server] {
+        assert_eq!(end.version, "TLSv1.3");
+        assert_eq!(end.cipher, "TLS_AES_256_GCM_SHA384");
+        assert_eq!(end.cipher_bits, 256);
+        assert_eq!(end.alpn_protocol, None);
+        assert_eq!(end.server_hostname.as_deref(), Some("a.example"));
+        assert!(!end.resumed);
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_name_is_told_with_the_right_ones() {
+    let authority = Authority::new();
+    let identity = authority.server(&["a.example", "*.b.example", "127.0.0.1"]);
+    let [client, server] = ask(&authority, &identity, "c.example").await.map(failed);
+    let TlsError::WrongName(text) = client else {
+        panic!("{client:?}");
+    };
+    assert_eq!(
+        text,
+        "the certificate is for a.example, *.b.example, 127.0.0.1, not for c.example"
+    );
+    // bad_certificate
+    assert!(matches!(server, TlsError::Alert(42)), "{server:?}");
+}
+
+#[tokio::test]
+async fn of_a_thousand_names_a_few_are_told() {
+    let authority = Authority::new();
+    let names: Vec<String> = (0..1000)
+        .map(|number| format!("n{number}.example"))
+        .collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let [client, _] = ask(&authority, &authority.server(&names), "c.example").await;
+    let text = failed(client).to_string();
+    assert!(
+        text.contains("n7.example and 992 more, not for c.example"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn addresses_and_names_in_unicode_are_names_too() {
+    let authority = Authority::new();
+    let identity = authority.server(&["127.0.0.1", "::1", "xn--bcher-kva.example"]);
+    for name in [
+        "127.0.0.1",
+        "::1",
+        "[::1]",
+        "Bücher.example",
+        "bücher.example.",
+    ] {
+        let [client, server] = ask(&authority, &identity, name).await.map(details);
+        assert_eq!(client.server_hostname.as_deref(), Some(name));
+        let sent = name.contains("example").then_some("xn--bcher-kva.example");
+        assert_eq!(server.server_hostname.as_deref(), sent);
+    }
+    let [client, _] = ask(&authority, &identity, "127.0.0.2").await;
+    assert!(matches!(failed(client), TlsError::WrongName(_)));
+}
+
+#[tokio::test]
+async fn what_is_neither_name_nor_address_is_refused() {
+    for name in ["", "a b", "a..b", "*.example", "a/b", "-"] {
+        assert!(Tls::check_server_name(name).is_err(), "{name}");
+    }
+    let endpoint = Tls::default().endpoint(&client()).unwrap();
+    let end = meet(&endpoint, Some("a b"), async |_| {}).await;
+    assert_eq!(
+        failed(end).to_string(),
+        "`a b` is neither a host name nor an address"
+    );
+}
+
+#[tokio::test]
+async fn expired_and_not_yet_valid_are_told_apart() {
+    let authority = Authority::new();
+    let expired = authority.issue_with(&["a.example"], |params| {
+        params.not_after = date_time_ymd(2020, 1, 1);
+    });
+    let early = authority.issue_with(&["a.example"], |params| {
+        params.not_before = date_time_ymd(4000, 1, 1);
+    });
+    let [client, _] = ask(&authority, &expired.identity("server"), "a.example").await;
+    assert!(matches!(failed(client), TlsError::Expired));
+    let [client, _] = ask(&authority, &early.identity("server"), "a.example").await;
+    assert!(matches!(failed(client), TlsError::NotYetValid));
+}
+
+#[tokio::test]
+async fn an_authority_that_nobody_trusts_is_unknown() {
+    let identity = Authority::new().server(&["a.example"]);
+    let other = Authority::named("Another authority");
+    let [client, server] = ask(&other, &identity, "a.example").await.map(failed);
+    assert!(matches!(client, TlsError::UnknownAuthority), "{client:?}");
+    // unknown_ca
+    assert!(matches!(server, TlsError::Alert(48)), "{server:?}");
+}
+
+#[tokio::test]
+async fn who_only_has_the_name_of_a_trusted_authority_is_found_out() {
+    let identity = Authority::new().server(&["a.example"]);
+    let [client, _] = ask(&Authority::new(), &identity, "a.example").await;
+    let error = failed(client);
+    assert!(matches!(error, TlsError::BadCertificate(_)), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_self_signed_stranger_is_unknown_and_one_that_is_trusted_is_told_what_is_wrong() {
+    let (params, key) = authority("Its own");
+    let certificate = params.self_signed(&key).unwrap().pem();
+    let issued = Issued {
+        certificate,
+        key: key.serialize_pem(),
+    };
+    let identity = issued.identity("server");
+    let [client, _] = ask(&Authority::new(), &identity, "self.example").await;
+    assert!(matches!(failed(client), TlsError::UnknownAuthority));
+
+    let tls = Tls::builder().roots(Roots::from_pem(issued.certificate.as_bytes()).unwrap());
+    let tls = tls.build().unwrap();
+    let server = tls.endpoint(&server(&[&identity])).unwrap();
+    let client = tls.endpoint(&super::client()).unwrap();
+    let [client, _] = shake(&client, Some("self.example"), &server).await;
+    let text = failed(client).to_string();
+    assert!(text.contains("CA:TRUE"), "{text}");
+}
+
+#[tokio::test]
+async fn a_self_signed_certificate_that_signs_no_others_can_be_trusted_by_itself() {
+    let mut params = authority("Its own").0;
+    params.is_ca = IsCa::ExplicitNoCa;
+    let key = KeyPair::generate().unwrap();
+    let issued = Issued {
+        certificate: params.self_signed(&key).unwrap().pem(),
+        key: key.serialize_pem(),
+    };
+    let tls = Tls::builder().roots(Roots::from_pem(issued.certificate.as_bytes()).unwrap());
+    let tls = tls.build().unwrap();
+    let server = tls
+        .endpoint(&server(&[&issued.identity("server")]))
+        .unwrap();
+    let client = tls.endpoint(&client()).unwrap();
+    for (name, trusted) in [("self.example", true), ("other.example", false)] {
+        let [client, _] = shake(&client, Some(name), &server).await;
+        assert_eq!(client.is_ok(), trusted);
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_for_clients_is_none_for_servers() {
+    let authority = Authority::new();
+    let usage = ExtendedKeyUsagePurpose::ClientAuth;
+    let issued = authority.issue_with(&["a.example"], |params| {
+        params.extended_key_usages.push(usage)
+    });
+    let [client, _] = ask(&authority, &issued.identity("server"), "a.example").await;
+    let text = failed(client).to_string();
+    assert!(text.contains("extended key usage"), "{text}");
+}
+
+#[tokio::test]
+async fn without_a_name_the_chain_is_checked_and_no_name_is_sent() {
+    let authority = Authority::new();
+    let server = server(&[&authority.server(&["a.example"])]);
+    let tls = trusting(&authority);
+    let server = tls.endpoint(&server).unwrap();
+    let ends = shake(&tls.endpoint(&client()).unwrap(), None, &server).await;
+    for end in ends.map(details) {
+        assert_eq!(end.server_hostname, None);
+    }
+    let strangers = Tls::default().endpoint(&client()).unwrap();
+    let [client, _] = shake(&strangers, None, &server).await;
+    assert!(matches!(failed(client), TlsError::UnknownAuthority));
+}
+
+#[tokio::test]
+async fn a_client_that_checks_nothing_takes_any_certificate_and_still_sends_the_name() {
+    let authority = Authority::new();
+    let expired = authority.issue_with(&["b.example"], |params| {
+        params.not_after = date_time_ymd(2020, 1, 1);
+    });
+    let tls = Tls::builder().roots(Roots::none()).build().unwrap();
+    let server = tls
+        .endpoint(&server(&[&expired.identity("server")]))
+        .unwrap();
+    let settings = Settings {
+        verify: Verify::None,
+        ..client()
+    };
+    let client = tls.endpoint(&settings).unwrap();
+    for name in [Some("a.example"), None] {
+        let [client, server] = shake(&client, name, &server).await.map(details);
+        assert_eq!(client.peer_certificates.len(), 1);
+        assert_eq!(server.server_hostname.as_deref(), name);
+    }
+}
+
+#[tokio::test]
+async fn roots_of_the_guest_are_instead_of_the_policys() {
+    let (ours, theirs) = (Authority::new(), Authority::new());
+    let tls = trusting(&ours);
+    let settings = Settings {
+        roots: Some(Tls::parse_roots(theirs.pem().as_bytes()).unwrap()),
+        ..client()
+    };
+    let client = tls.endpoint(&settings).unwrap();
+    for (authority, trusted) in [(&theirs, true), (&ours, false)] {
+        let server = server(&[&authority.server(&["a.example"])]);
+        let server = tls.endpoint(&server).unwrap();
+        let [client, _] = shake(&client, Some("a.example"), &server).await;
+        assert_eq!(client.is_ok(), trusted);
+    }
+}
+
+#[test]
+fn where_nobody_is_trusted_there_is_nothing_to_check_with() {
+    let tls = Tls::builder().roots(Roots::none()).build().unwrap();
+    let error = tls.endpoint(&client()).unwrap_err();
+    assert!(error.contains("no roots"), "{error}");
+    let asking = Settings {
+        verify: Verify::Required,
+        ..server(&[&Authority::new().server(&["a.example"])])
+    };
+    let error = tls.endpoint(&asking).unwrap_err();
+    assert!(error.contains("no roots"), "{error}");
+}

@@ -1,0 +1,62 @@
+"""What tests/e2e/python.rs checks: each check of these modules, in the order of
+the alphabet and of the lines, prints `ok name` or a traceback and `failed name`.
+The names begin with ids of docs/conformance.md.
+
+CPython's own asyncio passes the same checks, but for those that depart: the
+test runs this program with it as well.
+
+Arguments: the ports of `peer.py`; the exit code; names of checks, all without.
+"""
+
+import sys
+import traceback
+
+import asyncio_streams as asyncio
+
+# Each brings its checks.
+from . import (
+    connecting,
+    exceptions,
+    program,
+    reading,
+    serving,
+    tls,
+    tls_context,
+    tls_sessions,
+    tls_start,
+    transport,
+    writing,
+)
+from .support import CHECKS, connect, fails, serve
+
+
+async def background():
+    try:
+        await asyncio.sleep(3600)
+    finally:
+        print("background task cancelled")
+
+
+async def main():
+    code, *chosen = sys.argv[2:]
+    for function in CHECKS:
+        if chosen and function.__name__ not in chosen:
+            continue
+        try:
+            await asyncio.wait_for(function(), 60)
+            print("ok", function.__name__)
+        except Exception:
+            traceback.print_exc()
+            print("failed", function.__name__)
+    # The end cancels what runs, closes what is open, and gives up calls that
+    # have no end: a read, a server, a timer.
+    asyncio.create_task(background())
+    held = []
+    server = await serve(lambda *pair: held.append(pair))
+    reader, writer = await connect(server)
+    await fails(TimeoutError, asyncio.wait_for(reader.readline(), 0.01))
+    globals().update(kept=(server, reader, writer, held))
+    sys.exit(int(code))
+
+
+asyncio.run(main())

@@ -1,0 +1,138 @@
+"""What the checks have in common."""
+
+import inspect
+import os
+import sys
+
+import asyncio_streams as asyncio
+from asyncio_streams import ssl
+
+CHECKS = []
+
+# This is CPython's own module; see tests/e2e/python.rs.
+ORIGINAL = asyncio.__name__ == "asyncio"
+
+MEBIBYTE = 2**20
+
+
+def check(function):
+    CHECKS.append(function)
+    return function
+
+
+def departs(_why):
+    """Not with the original. Why: a departure's id, a later version than 3.11's
+    first, or `ours` for what asyncio has not."""
+
+    def mark(function):
+        if ORIGINAL:
+            CHECKS.remove(function)
+        return function
+
+    return mark
+
+
+async def fails(kinds, function, *args, **kwargs):
+    """The exception, which is of exactly one of these classes."""
+    kinds = kinds if isinstance(kinds, tuple) else (kinds,)
+    try:
+        result = function(*args, **kwargs) if callable(function) else function
+        if inspect.isawaitable(result):
+            result = await result
+    except BaseException as error:
+        assert type(error) in kinds, f"{error!r} is none of {kinds}"
+        return error
+    raise AssertionError(f"{result!r} and none of {kinds}")
+
+
+def ports():
+    """Of the peer, and where nobody is ever connected."""
+    return map(int, sys.argv[1].split())
+
+
+async def peer(line):
+    own, _ = ports()
+    reader, writer = await asyncio.open_connection("127.0.0.1", own)
+    writer.write(line + b"\n")
+    return reader, writer
+
+
+def serve(callback, host="127.0.0.1", port=0, **options):
+    return asyncio.start_server(callback, host, port, **options)
+
+
+def connect(server, **options):
+    return asyncio.open_connection(*server.sockets[0].getsockname()[:2], **options)
+
+
+async def until(condition):
+    while not condition():
+        await asyncio.sleep(0.001)
+
+
+async def arrived(reader, count):
+    """Waits until so many bytes can be read."""
+    if ORIGINAL:
+        await until(lambda: len(reader._buffer) >= count)
+    else:
+        await until(lambda: reader._wit.buffered() >= count)
+
+
+async def waiting(coroutine):
+    """A task that has begun to wait."""
+    task = asyncio.create_task(coroutine)
+    await asyncio.sleep(0.02)
+    assert not task.done(), task
+    return task
+
+
+class Pair:
+    """A connection inside this program: reader and writer of both ends."""
+
+    def __init__(self, server=None, **options):
+        self.server_options = server or {}
+        self.options = options
+
+    async def __aenter__(self):
+        accepted = asyncio.Queue()
+        callback = lambda *pair: accepted.put_nowait(pair)
+        server = await serve(callback, **self.server_options)
+        self.reader, self.writer = await connect(server, **self.options)
+        self.peer_reader, self.peer_writer = await accepted.get()
+        server.close()
+        return self
+
+    async def __aexit__(self, *error):
+        for writer in (self.writer, self.peer_writer):
+            if not writer.is_closing():
+                writer.transport.abort()
+
+    async def send(self, data):
+        """Sends to the reader, which has nothing else, and waits until it can
+        be read there."""
+        self.peer_writer.write(data)
+        await arrived(self.reader, len(data))
+
+    async def end(self, data=b""):
+        self.peer_writer.write(data)
+        self.peer_writer.write_eof()
+        await arrived(self.reader, len(data))
+
+
+def server_context(*identities, context=None):
+    """A server's that presents these: the command knows them by their names, and
+    CPython finds files."""
+    context = context or ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    for name in identities or ("localhost",):
+        if ORIGINAL:
+            context.load_cert_chain(os.path.join(os.environ["IDENTITIES"], f"{name}.pem"))
+        else:
+            context.use_identity(name)
+    return context
+
+
+async def echo(reader, writer):
+    while data := await reader.read(65536):
+        writer.write(data)
+        await writer.drain()
+    writer.close()
