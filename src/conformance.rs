@@ -53,6 +53,8 @@ impl battery::Peer for Remote {
         self.end();
     }
 
+    async fn stay(&mut self) {}
+
     async fn reset(&mut self) {
         self.break_off();
     }

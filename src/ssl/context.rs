@@ -122,6 +122,10 @@ impl SslContext {
         self.with(|settings| settings.minimum_version = Some(version))
     }
 
+    pub(crate) fn has_identity(&self) -> bool {
+        !self.0.settings.identities.is_empty()
+    }
+
     pub(crate) fn side(&self) -> Side {
         self.0.settings.side
     }

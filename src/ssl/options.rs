@@ -125,6 +125,13 @@ impl Tls {
         let wanted = self.wanted()?;
         if let Some(wanted) = &wanted {
             wanted.is_of(Side::Server)?;
+            if !wanted.context.has_identity() {
+                return Err(Unusable::Invalid(
+                    "ssl: a server's context needs an identity: the name of a certificate that \
+                     the host's policy has"
+                        .into(),
+                ));
+            }
         }
         Ok(wanted)
     }
@@ -247,7 +254,7 @@ mod tests {
 
     #[test]
     fn oc16_a_limit_of_zero_is_refused_and_the_usual_ones_are_60_and_30_seconds() {
-        let mut tls = with(SslContext::server());
+        let mut tls = with(SslContext::server().use_identity("a"));
         let wanted = tls.server().unwrap().unwrap();
         assert_eq!(wanted.handshake_timeout, Duration::from_secs(60));
         assert_eq!(wanted.shutdown_timeout, Duration::from_secs(30));
@@ -256,7 +263,8 @@ mod tests {
     }
 
     #[test]
-    fn a_context_of_the_other_side_is_refused() {
+    fn a_context_of_the_other_side_and_a_servers_without_an_identity_are_refused() {
+        assert!(invalid(with(SslContext::server()).server()).contains("identity"));
         assert!(invalid(with(SslContext::server()).client(Some("a"))).contains("server's"));
         assert!(invalid(with(SslContext::client()).server()).contains("client's"));
     }

@@ -243,6 +243,7 @@ async fn a_reset_ends_a_waiting_read(maker: &impl Maker) {
 
 async fn a_reset_after_write_eof_is_noticed(maker: &impl Maker) {
     let (reader, writer, mut peer) = maker.pair(LIMIT).await;
+    peer.stay().await;
     writer.write_eof().unwrap();
     assert_eq!(peer.receive(1).await, b"");
     peer.reset().await;

@@ -38,6 +38,9 @@ pub(crate) trait Peer {
     async fn receive(&mut self, count: usize) -> Vec<u8>;
     /// Ends what it sends, after everything before.
     async fn finish(&mut self);
+    /// Goes on sending when the other side's data have ended, where the transport
+    /// would have it end as well.
+    async fn stay(&mut self);
     /// Resets the connection.
     async fn reset(&mut self);
 }

@@ -204,6 +204,7 @@ async fn wr13_the_end_can_be_written(maker: &impl Maker) {
 
 async fn wr14_write_eof_sends_what_waits_then_the_end_and_reading_goes_on(maker: &impl Maker) {
     let (reader, writer, mut peer) = maker.pair(LIMIT).await;
+    peer.stay().await;
     let written = stuff(&writer).await;
     writer.write_eof().unwrap();
     assert!(!writer.is_closing());

@@ -2,25 +2,44 @@
 //! by programs on real sockets.
 
 mod ground;
+mod hearing;
 mod puppet;
 
 use std::fs;
 
 use self::ground::Ground;
-use self::puppet::Puppet;
+use self::puppet::{Puppet, Secure};
+use crate::ssl::authority::Authority;
 use crate::support::{Process, run, workspace};
 
 /// Runs the whole battery of connections. The other end of every connection is
 /// a plain socket of this test.
 fn battery(guest: &str, role: &str, host: &str) {
-    let puppet = Puppet::start(host);
+    battery_with(None, &[], guest, role, host);
+}
+
+/// The same over TLS, in whose sessions this test has the other end.
+fn battery_over_tls(guest: &str, role: &str, host: &str) {
+    let authority = Authority::new();
+    let identity = authority.localhost();
+    let secure = Secure {
+        client: authority.client_config(),
+        server: authority.server_config(&identity),
+    };
+    let flags = [authority.roots_flag(), identity.flag("server")];
+    battery_with(Some(secure), &flags, guest, role, host);
+}
+
+fn battery_with(secure: Option<Secure>, more: &[String], guest: &str, role: &str, host: &str) {
+    let puppet = Puppet::start(host, secure);
     let (commands, connections) = (puppet.commands.to_string(), puppet.connections.to_string());
     let address = match host.contains(':') {
         true => format!("[{host}]"),
         false => host.to_owned(),
     };
     let rule = format!("tcp://{address}:*");
-    let flags = ["--allow-connect", &rule, "--allow-listen", &rule];
+    let mut flags = vec!["--allow-connect", &rule, "--allow-listen", &rule];
+    flags.extend(more.iter().map(String::as_str));
     let run = run(&flags, guest, &[role, host, &commands, &connections]);
     passes(
         run,
@@ -81,6 +100,26 @@ fn battery_over_tcp_v6_as_a_client_composed() {
 #[test]
 fn battery_over_tcp_v4_as_a_server_composed() {
     battery("conformance-wit", "server", "127.0.0.1");
+}
+
+#[test]
+fn battery_over_tls_as_a_client() {
+    battery_over_tls("conformance", "tls-client", "127.0.0.1");
+}
+
+#[test]
+fn battery_over_tls_as_a_server() {
+    battery_over_tls("conformance", "tls-server", "::1");
+}
+
+#[test]
+fn battery_over_tls_as_a_client_composed() {
+    battery_over_tls("conformance-wit", "tls-client", "::1");
+}
+
+#[test]
+fn battery_over_tls_as_a_server_composed() {
+    battery_over_tls("conformance-wit", "tls-server", "127.0.0.1");
 }
 
 #[test]

@@ -30,6 +30,7 @@ mod readme;
 mod refusals;
 mod sharing;
 mod sockets;
+mod ssl;
 mod tcp_options;
 mod tls;
 mod transfer;

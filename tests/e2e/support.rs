@@ -135,19 +135,29 @@ impl Process {
     /// returns the rest of it. Each line is found once; others stay to be waited
     /// for, because the two streams arrive in any order.
     pub(crate) fn wait_for(&mut self, start: &str) -> String {
+        let line = self.wait_for_line(start, |line| line.starts_with(start));
+        line[start.len()..].trim_end().to_owned()
+    }
+
+    /// Waits for a line that has this somewhere, as the host's log has.
+    pub(crate) fn wait_for_part(&mut self, part: &str) -> String {
+        self.wait_for_line(part, |line| line.contains(part))
+    }
+
+    fn wait_for_line(&mut self, what: &str, is_it: impl Fn(&str) -> bool) -> String {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let found = self.unseen.iter().position(|line| line.starts_with(start));
+            let found = self.unseen.iter().position(|line| is_it(line));
             if let Some(line) = found.and_then(|at| self.unseen.remove(at)) {
-                return line[start.len()..].trim_end().to_owned();
+                return line;
             }
             match self.lines.recv_timeout(deadline - Instant::now()) {
                 Ok(line) => {
                     let line = self.keep(line);
                     self.unseen.push_back(line);
                 }
-                Err(RecvTimeoutError::Timeout) => panic!("no {start:?} in time: {self:?}"),
-                Err(RecvTimeoutError::Disconnected) => panic!("ended without {start:?}: {self:?}"),
+                Err(RecvTimeoutError::Timeout) => panic!("no {what:?} in time: {self:?}"),
+                Err(RecvTimeoutError::Disconnected) => panic!("ended without {what:?}: {self:?}"),
             }
         }
     }

@@ -10,7 +10,11 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use rustls::{ClientConfig, ServerConfig};
 use socket2::SockRef;
+
+use super::hearing::Hearing;
+use crate::ssl::wire::Wire;
 
 /// How long sending takes to notice that it is to give up.
 const PATIENCE: Duration = Duration::from_millis(5);
@@ -23,41 +27,59 @@ pub(crate) struct Puppet {
     pub(crate) connections: u16,
 }
 
+/// What puppets need for TLS.
+pub(crate) struct Secure {
+    pub(crate) client: Arc<ClientConfig>,
+    pub(crate) server: Arc<ServerConfig>,
+}
+
+/// Where connections come from and go to.
+struct Place {
+    host: String,
+    connections: TcpListener,
+    secure: Option<Secure>,
+}
+
 /// A connection, and the thread that sends on it.
 struct Strings {
-    socket: TcpStream,
+    wire: Arc<Wire>,
     sending: Sender<Send>,
-    /// The thread is to give up.
+    hearing: Hearing,
+    /// The threads are to give up.
     over: Arc<AtomicBool>,
     thread: JoinHandle<()>,
 }
 
-enum Send {
+pub(super) enum Send {
     Bytes(Vec<u8>),
     End,
 }
 
 impl Puppet {
     /// Serves one program, on free ports of this host.
-    pub(crate) fn start(host: &str) -> Puppet {
+    pub(crate) fn start(host: &str, secure: Option<Secure>) -> Puppet {
         let commands = TcpListener::bind((host, 0)).unwrap();
         let connections = TcpListener::bind((host, 0)).unwrap();
         let puppet = Puppet {
             commands: commands.local_addr().unwrap().port(),
             connections: connections.local_addr().unwrap().port(),
         };
-        let host = host.to_owned();
+        let place = Place {
+            host: host.to_owned(),
+            connections,
+            secure,
+        };
         thread::spawn(move || {
             let (socket, _) = commands.accept().unwrap();
             socket.set_nodelay(true).unwrap();
-            obey(&socket, &connections, &host);
+            obey(&socket, &place);
         });
         puppet
     }
 }
 
 /// Does as the program says, until it has nothing more to say.
-fn obey(socket: &TcpStream, connections: &TcpListener, host: &str) {
+fn obey(socket: &TcpStream, place: &Place) {
     let mut commands = BufReader::new(socket.try_clone().unwrap());
     let mut answers = socket;
     let mut made = 0;
@@ -72,12 +94,12 @@ fn obey(socket: &TcpStream, connections: &TcpListener, host: &str) {
         let mut bytes = Vec::new();
         let answer = match words[0] {
             "accept" | "connect" => {
-                let socket = match words[0] {
-                    "accept" => connections.accept().unwrap().0,
-                    _ => TcpStream::connect((host, number(1) as u16)).unwrap(),
+                let wire = match words[0] {
+                    "accept" => place.accept(),
+                    _ => place.connect(number(1) as u16),
                 };
                 made += 1;
-                open.insert(made, Strings::attach(socket));
+                open.insert(made, Strings::attach(wire));
                 made
             }
             "send" => {
@@ -86,8 +108,10 @@ fn obey(socket: &TcpStream, connections: &TcpListener, host: &str) {
                 open[&number(1)].send(Send::Bytes(bytes))
             }
             "finish" => open[&number(1)].send(Send::End),
+            "stay" => open[&number(1)].hearing.stay(),
             "receive" => {
-                bytes = open[&number(1)].receive(number(2));
+                let strings = open.get_mut(&number(1)).unwrap();
+                bytes = strings.hearing.receive(&strings.wire, number(2));
                 bytes.len() as u64
             }
             "reset" => {
@@ -107,28 +131,53 @@ fn obey(socket: &TcpStream, connections: &TcpListener, host: &str) {
     }
 }
 
-impl Strings {
-    fn attach(socket: TcpStream) -> Strings {
+impl Place {
+    fn accept(&self) -> Wire {
+        let (socket, _) = self.connections.accept().unwrap();
         socket.set_nodelay(true).unwrap();
+        match &self.secure {
+            Some(secure) => Wire::server(socket, secure.server.clone()).unwrap(),
+            None => Wire::plain(socket),
+        }
+    }
+
+    fn connect(&self, port: u16) -> Wire {
+        let socket = TcpStream::connect((self.host.as_str(), port)).unwrap();
+        socket.set_nodelay(true).unwrap();
+        match &self.secure {
+            Some(secure) => Wire::client(socket, secure.client.clone(), "localhost").unwrap(),
+            None => Wire::plain(socket),
+        }
+    }
+}
+
+impl Strings {
+    fn attach(wire: Wire) -> Strings {
+        wire.tcp.set_write_timeout(Some(PATIENCE)).unwrap();
+        let wire = Arc::new(wire);
         let (sending, queue) = channel();
-        let out = socket.try_clone().unwrap();
-        out.set_write_timeout(Some(PATIENCE)).unwrap();
         let over = Arc::new(AtomicBool::new(false));
-        let given_up = over.clone();
+        let (out, given_up) = (wire.clone(), over.clone());
         let thread = thread::spawn(move || {
             for send in queue {
                 let sent = match send {
-                    Send::Bytes(bytes) => write(&out, &bytes, &given_up),
-                    Send::End => out.shutdown(Shutdown::Write),
+                    Send::Bytes(bytes) => write(&out.tcp, &out.seal(&bytes), &given_up),
+                    Send::End => write(&out.tcp, &out.seal_end(), &given_up)
+                        .and_then(|()| out.tcp.shutdown(Shutdown::Write)),
                 };
                 if sent.is_err() {
                     return;
                 }
             }
         });
+        let hearing = match wire.is_session() {
+            true => Hearing::ahead(&wire, sending.clone()),
+            false => Hearing::Plain,
+        };
         Strings {
-            socket,
+            wire,
             sending,
+            hearing,
             over,
             thread,
         }
@@ -137,10 +186,11 @@ impl Strings {
     /// Closes the socket so that a reset is sent.
     fn reset(self) {
         let linger = Some(Duration::ZERO);
-        SockRef::from(&self.socket).set_linger(linger).unwrap();
+        SockRef::from(&self.wire.tcp).set_linger(linger).unwrap();
         self.over.store(true, Ordering::Relaxed);
+        // The threads have the socket as well.
+        self.hearing.end(&self.wire);
         drop(self.sending);
-        // It has the socket as well.
         self.thread.join().unwrap();
     }
 
@@ -148,17 +198,6 @@ impl Strings {
         // A connection that is lost takes nothing more.
         drop(self.sending.send(send));
         0
-    }
-
-    /// That many bytes, or what there is until the end.
-    fn receive(&self, count: u64) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        match (&self.socket).take(count).read_to_end(&mut bytes) {
-            Ok(_) => {}
-            Err(error) if error.kind() == ErrorKind::ConnectionReset => {}
-            Err(error) => panic!("receive: {error}"),
-        }
-        bytes
     }
 }
 

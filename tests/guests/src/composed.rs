@@ -6,6 +6,7 @@ mod connect;
 mod convert;
 mod reader;
 mod server;
+mod ssl;
 mod writer;
 
 #[expect(missing_docs, reason = "generated from the WIT, which has them")]
@@ -13,19 +14,26 @@ pub mod bindings {
     wit_bindgen::generate!({ path: "../../wit", world: "application", generate_all });
 }
 
+use std::time::Duration;
+
 use bindings::asyncio::streams as wit;
 
 pub use asyncio_streams::{
     Address, Attempt, Called, ConnectError, ErrorCode, ExtraInfo, Family, ListenError,
     LookupErrorCode, LookupFailure, LookupFlags, Outcome, Port, ReadError, ServerError,
-    ServerFailure, WriteError,
+    ServerFailure, TlsError, TlsVersion, VerifyMode, WriteError,
 };
 pub use connect::{ConnectOptions, open_connection};
 pub use reader::{Limited, StreamReader};
 pub use server::{Hosts, Server, ServerOptions, start_server};
+pub use ssl::{SslContext, TlsOptions};
 pub use writer::{StreamWriter, Transport};
 
 type Pair = (wit::streams::StreamReader, wit::streams::StreamWriter);
+
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
 
 fn pair((reader, writer): Pair) -> (StreamReader, StreamWriter) {
     (StreamReader::new(reader), StreamWriter::new(writer))

@@ -15,13 +15,21 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Session<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Session<S> {
+/// What was read may want an answer, such as the refusal of a renegotiation, which
+/// tokio-rustls leaves to the next write.
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Session<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buffer).map_err(ours)
+        let read = Pin::new(&mut self.0).poll_read(cx, buffer);
+        if read.is_pending()
+            && let Poll::Ready(Err(error)) = Pin::new(&mut self.0).poll_flush(cx)
+        {
+            return Poll::Ready(Err(ours(error)));
+        }
+        read.map_err(ours)
     }
 }
 

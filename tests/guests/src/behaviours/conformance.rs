@@ -1,10 +1,10 @@
-// Runs the battery of tests/conformance over TCP. The peer of each connection
-// is the test that runs this program, which does as it is told on a connection
-// of its own.
+// Runs the battery of tests/conformance over TCP or TLS. The peer of each
+// connection is the test that runs this program, which does as it is told on a
+// connection of its own.
 //
-// Arguments: `client` or `server`, a host, the port where the peer takes
-// commands, the port where it takes connections, and a part of the names of
-// the checks to run (all, if there is none).
+// Arguments: `client`, `server`, `tls-client` or `tls-server`, a host, the port
+// where the peer takes commands, the port where it takes connections, and a part
+// of the names of the checks to run (all, if there is none).
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -15,8 +15,11 @@ use std::time::Duration;
 use asyncio_streams::{println, spawn};
 use futures::StreamExt;
 use futures::channel::mpsc::{UnboundedReceiver, unbounded};
+use futures::future::join;
 use futures::lock::Mutex;
-use net::{Server, StreamReader, StreamWriter, open_connection, start_server};
+use net::{
+    ConnectOptions, Server, ServerOptions, SslContext, StreamReader, StreamWriter, open_connection,
+};
 
 #[path = "../../../conformance/mod.rs"]
 mod battery;
@@ -31,34 +34,50 @@ async fn pause() {
 async fn program() -> Outcome {
     let args: Vec<String> = asyncio_streams::args().skip(1).collect();
     let [role, host, commands, connections, filter @ ..] = args.as_slice() else {
-        return Err("usage: conformance client|server HOST PORT PORT [CHECK]".into());
+        return Err("usage: conformance [tls-]client|[tls-]server HOST PORT PORT [CHECK]".into());
     };
     let filter = filter.first().map_or("", String::as_str);
+    let client = |options| Ok::<_, Box<dyn Error>>(Role::Client {
+        options,
+        host: host.clone(),
+        port: connections.parse()?,
+    });
+    let (connect, serve) = (ConnectOptions::new(), ServerOptions::new());
     let role = match role.as_str() {
-        "client" => Role::Client(host.clone(), connections.parse()?),
-        _ => Role::Server(Accepting::start(host).await?),
+        "client" => client(connect)?,
+        "tls-client" => client(connect.ssl(SslContext::client()).server_hostname("localhost"))?,
+        "server" => Role::Server(Accepting::start(serve, host).await?),
+        "tls-server" => {
+            let serve = serve.ssl(SslContext::server().use_identity("server"));
+            Role::Server(Accepting::start(serve, host).await?)
+        }
+        other => return Err(format!("no such role: {other}").into()),
     };
-    let tcp = Tcp {
+    let pairs = Pairs {
         puppet: Rc::new(Puppet::new(open_connection(host.as_str(), commands.as_str()).await?)),
         role,
     };
-    for (name, check) in battery::battery::<Tcp>() {
+    for (name, check) in battery::battery::<Pairs>() {
         if name.contains(filter) {
             println!("check {name}");
-            check(&tcp).await;
+            check(&pairs).await;
             println!("ok {name}");
         }
     }
     Ok(())
 }
 
-struct Tcp {
+struct Pairs {
     puppet: Rc<Puppet>,
     role: Role,
 }
 
 enum Role {
-    Client(String, u16),
+    Client {
+        options: ConnectOptions,
+        host: String,
+        port: u16,
+    },
     Server(Accepting),
 }
 
@@ -69,27 +88,29 @@ struct Accepting {
 }
 
 impl Accepting {
-    async fn start(host: &str) -> Result<Accepting, Box<dyn Error>> {
+    async fn start(options: ServerOptions, host: &str) -> Result<Accepting, Box<dyn Error>> {
         let (sender, accepted) = unbounded();
         // A plain callback: the connection goes on elsewhere.
         let taken = move |reader, writer| sender.unbounded_send((reader, writer));
         Ok(Accepting {
-            server: start_server(taken, host, 0).await?,
+            server: options.start_server(taken, host, 0).await?,
             accepted: Mutex::new(accepted),
         })
     }
 }
 
-impl battery::Maker for Tcp {
+impl battery::Maker for Pairs {
     type Peer = Peer;
 
     async fn pair(&self, limit: usize) -> (StreamReader, StreamWriter, Peer) {
         let (reader, writer, number) = match &self.role {
-            Role::Client(host, port) => {
-                let options = net::ConnectOptions::new().limit(limit);
-                let opened = options.open_connection(host.as_str(), *port).await;
+            Role::Client { options, host, port } => {
+                let options = options.clone().limit(limit);
+                // Both at once: a handshake needs both ends.
+                let opening = options.open_connection(host.as_str(), *port);
+                let (opened, taken) = join(opening, self.puppet.ask("accept", b"")).await;
                 let (reader, writer) = opened.unwrap();
-                (reader, writer, self.puppet.ask("accept", b"").await.0)
+                (reader, writer, taken.0)
             }
             Role::Server(accepting) => {
                 let port = accepting.server.sockets().first().unwrap().port().unwrap();
@@ -124,6 +145,10 @@ impl battery::Peer for Peer {
 
     async fn finish(&mut self) {
         self.puppet.ask(&format!("finish {}", self.number), b"").await;
+    }
+
+    async fn stay(&mut self) {
+        self.puppet.ask(&format!("stay {}", self.number), b"").await;
     }
 
     async fn reset(&mut self) {

@@ -1,4 +1,4 @@
-//! The battery over TCP; composed.
+//! The battery over TCP and TLS; composed.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,

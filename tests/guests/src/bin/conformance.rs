@@ -1,4 +1,4 @@
-//! The battery over TCP.
+//! The battery over TCP and TLS.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,

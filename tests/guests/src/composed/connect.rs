@@ -5,7 +5,7 @@ use std::time::Duration;
 use asyncio_streams::{Family, LookupFlags};
 
 use super::wit::streams as wit;
-use super::{ConnectError, Port, StreamReader, StreamWriter, pair};
+use super::{ConnectError, Port, SslContext, StreamReader, StreamWriter, nanoseconds, pair};
 
 /// Connects with all defaults.
 ///
@@ -78,6 +78,27 @@ impl ConnectOptions {
         self.set(move |options| options.set_timeout(nanoseconds(timeout)))
     }
 
+    /// See the crate.
+    pub fn ssl(self, context: SslContext) -> Self {
+        self.set(move |options| options.set_ssl(context.wit()))
+    }
+
+    /// See the crate.
+    pub fn server_hostname(self, name: impl Into<String>) -> Self {
+        let name = name.into();
+        self.set(move |options| options.set_server_hostname(&name))
+    }
+
+    /// See the crate.
+    pub fn ssl_handshake_timeout(self, timeout: Duration) -> Self {
+        self.set(move |options| options.set_ssl_handshake_timeout(nanoseconds(timeout)))
+    }
+
+    /// See the crate.
+    pub fn ssl_shutdown_timeout(self, timeout: Duration) -> Self {
+        self.set(move |options| options.set_ssl_shutdown_timeout(nanoseconds(timeout)))
+    }
+
     /// Connects.
     ///
     /// # Errors
@@ -99,8 +120,4 @@ impl fmt::Debug for ConnectOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ConnectOptions").finish_non_exhaustive()
     }
-}
-
-fn nanoseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -87,10 +87,25 @@ impl From<wit::ErrorCode> for ErrorCode {
     }
 }
 
-/// No guest looks closer.
 impl From<wit::TlsError> for TlsError {
     fn from(error: wit::TlsError) -> TlsError {
-        TlsError::Other(format!("{error:?}"))
+        match error {
+            wit::TlsError::AccessDenied => TlsError::AccessDenied,
+            wit::TlsError::NotTls => TlsError::NotTls,
+            wit::TlsError::WrongName(names) => TlsError::WrongName(names),
+            wit::TlsError::Expired => TlsError::Expired,
+            wit::TlsError::NotYetValid => TlsError::NotYetValid,
+            wit::TlsError::UnknownAuthority => TlsError::UnknownAuthority,
+            wit::TlsError::Revoked => TlsError::Revoked,
+            wit::TlsError::BadCertificate(why) => TlsError::BadCertificate(why),
+            wit::TlsError::NoCertificate => TlsError::NoCertificate,
+            wit::TlsError::HandshakeTimeout => TlsError::HandshakeTimeout,
+            wit::TlsError::ShutdownTimeout => TlsError::ShutdownTimeout,
+            wit::TlsError::UnexpectedEof => TlsError::UnexpectedEof,
+            wit::TlsError::UnexpectedData => TlsError::UnexpectedData,
+            wit::TlsError::Alert(number) => TlsError::Alert(number),
+            wit::TlsError::Other(words) => TlsError::Other(words),
+        }
     }
 }
 

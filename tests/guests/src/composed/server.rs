@@ -5,7 +5,10 @@ use std::time::Duration;
 use asyncio_streams::{Called, Family, LookupFlags, ServerFailure, eprintln, spawn, timeout};
 
 use super::wit::server as wit;
-use super::{Address, ListenError, Port, ServerError, StreamReader, StreamWriter, pair};
+use super::{
+    Address, ListenError, Port, ServerError, SslContext, StreamReader, StreamWriter, nanoseconds,
+    pair,
+};
 
 /// Starts a server that calls `client_connected` for each connection.
 ///
@@ -88,6 +91,21 @@ impl ServerOptions {
     }
 
     /// See the crate.
+    pub fn ssl(self, context: SslContext) -> Self {
+        self.set(move |options| options.set_ssl(context.wit()))
+    }
+
+    /// See the crate.
+    pub fn ssl_handshake_timeout(self, timeout: Duration) -> Self {
+        self.set(move |options| options.set_ssl_handshake_timeout(nanoseconds(timeout)))
+    }
+
+    /// See the crate.
+    pub fn ssl_shutdown_timeout(self, timeout: Duration) -> Self {
+        self.set(move |options| options.set_ssl_shutdown_timeout(nanoseconds(timeout)))
+    }
+
+    /// See the crate.
     pub fn on_failure(mut self, observer: impl Fn(&ServerFailure) + 'static) -> Self {
         self.observer = Some(Rc::new(observer));
         self
@@ -134,7 +152,10 @@ async fn watch(server: Rc<wit::Server>, tell: Rc<impl Fn(ServerFailure)>) {
     while let Ok(failure) = server.next_failure().await {
         match failure {
             wit::ServerFailure::Accept(code) => tell(ServerFailure::Accept(code.into())),
-            wit::ServerFailure::Handshake(failure) => eprintln!("{failure:?}"),
+            wit::ServerFailure::Handshake(failure) => tell(ServerFailure::Handshake {
+                peer: failure.peer.map(Into::into),
+                error: failure.error.into(),
+            }),
         }
     }
 }

@@ -5,7 +5,7 @@ use asyncio_streams::ExtraInfo;
 use super::reader::size;
 use super::wit::streams::StreamWriter as Resource;
 use super::wit::types as wit;
-use super::{Address, ErrorCode, WriteError};
+use super::{Address, ConnectError, ErrorCode, TlsOptions, WriteError, nanoseconds};
 
 /// A writer; each method as the crate's of this name.
 #[derive(Debug, Clone)]
@@ -84,6 +84,21 @@ impl StreamWriter {
     /// See [`write`](Self::write).
     pub async fn wait_closed(&self) -> Result<(), ErrorCode> {
         Ok(self.0.wait_closed().await?)
+    }
+
+    /// Begins TLS on the connection.
+    ///
+    /// # Errors
+    /// See [`write`](Self::write).
+    pub async fn start_tls(&self, options: impl Into<TlsOptions>) -> Result<(), ConnectError> {
+        let options: TlsOptions = options.into();
+        let started = self.0.start_tls(
+            options.context.wit(),
+            options.server_hostname,
+            options.handshake_timeout.map(nanoseconds),
+            options.shutdown_timeout.map(nanoseconds),
+        );
+        Ok(started.await?)
     }
 
     /// A detail of the connection.

@@ -1,0 +1,113 @@
+//! How a puppet receives.
+
+use std::io::{ErrorKind, Read};
+use std::net::Shutdown;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, sync_channel};
+use std::thread::{self, JoinHandle};
+
+use super::puppet::Send;
+use crate::ssl::wire::Wire;
+
+/// What a session's thread reads ahead: so many pieces of so many bytes, so that
+/// whoever sends more has to wait, as on TCP.
+const PIECES: usize = 16;
+const PIECE: usize = 4096;
+
+/// How a puppet receives.
+pub(super) enum Hearing {
+    /// When it is told to.
+    Plain,
+    /// Ahead, because a session's end wants an answer.
+    Ahead {
+        pieces: Receiver<Vec<u8>>,
+        /// Of the last piece, what was not asked for yet.
+        rest: Vec<u8>,
+        /// The end is not to be answered.
+        stay: Arc<AtomicBool>,
+        thread: JoinHandle<()>,
+    },
+}
+
+impl Hearing {
+    pub(super) fn ahead(wire: &Arc<Wire>, answers: Sender<Send>) -> Hearing {
+        let (sender, pieces) = sync_channel(PIECES);
+        let stay = Arc::new(AtomicBool::new(false));
+        let (wire, staying) = (wire.clone(), stay.clone());
+        let thread = thread::spawn(move || {
+            let ended = hear(&wire, &sender);
+            drop(sender);
+            if ended && !staying.load(Ordering::Relaxed) {
+                // A connection that is lost takes nothing more.
+                drop(answers.send(Send::End));
+            }
+        });
+        Hearing::Ahead {
+            pieces,
+            rest: Vec::new(),
+            stay,
+            thread,
+        }
+    }
+
+    /// Goes on when the other end's half has ended.
+    pub(super) fn stay(&self) -> u64 {
+        if let Hearing::Ahead { stay, .. } = self {
+            stay.store(true, Ordering::Relaxed);
+        }
+        0
+    }
+
+    /// That many bytes, or what there is until the end.
+    pub(super) fn receive(&mut self, wire: &Wire, count: u64) -> Vec<u8> {
+        let Hearing::Ahead { pieces, rest, .. } = self else {
+            let mut bytes = Vec::new();
+            match wire.take(count).read_to_end(&mut bytes) {
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::ConnectionReset => {}
+                Err(error) => panic!("receive: {error}"),
+            }
+            return bytes;
+        };
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
+        while rest.len() < count
+            && let Ok(piece) = pieces.recv()
+        {
+            rest.extend_from_slice(&piece);
+        }
+        let left = rest.split_off(count.min(rest.len()));
+        std::mem::replace(rest, left)
+    }
+
+    pub(super) fn end(self, wire: &Wire) {
+        let Hearing::Ahead {
+            pieces,
+            thread,
+            stay,
+            ..
+        } = self
+        else {
+            return;
+        };
+        // Nothing is said about the end that this makes.
+        stay.store(true, Ordering::Relaxed);
+        drop(pieces);
+        // It may be over already.
+        drop(wire.tcp.shutdown(Shutdown::Read));
+        thread.join().unwrap();
+    }
+}
+
+/// Takes what arrives; true once the other end has ended the session.
+fn hear(mut wire: &Wire, pieces: &SyncSender<Vec<u8>>) -> bool {
+    let mut piece = vec![0; PIECE];
+    loop {
+        match wire.read(&mut piece) {
+            Ok(0) => return true,
+            Ok(count) if pieces.send(piece[..count].to_vec()).is_ok() => {}
+            // Lost, cut short, or nobody wants it any more.
+            Ok(_) | Err(_) => return false,
+        }
+    }
+}

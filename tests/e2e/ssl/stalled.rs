@@ -1,0 +1,54 @@
+//! Clients that connect and say nothing.
+
+use std::io::Read;
+use std::net::TcpStream;
+
+use super::authority::Authority;
+use super::wire::Wire;
+use super::{FORMS, server};
+
+const STALLED: usize = 200;
+
+#[test]
+fn ss16_a_server_with_200_stalled_handshakes_serves_others_and_gives_those_up_in_time() {
+    let authority = Authority::new();
+    let identity = authority.localhost();
+    for (form, least) in FORMS.into_iter().zip([STALLED, 16]) {
+        let words = [
+            "identity=main",
+            "handshake=8000",
+            "--",
+            "line",
+            "send:served\\n",
+        ];
+        let (mut server, address) = server(&[identity.flag("main")], form, &words);
+        let stalled: Vec<TcpStream> = (0..STALLED)
+            .map(|_| TcpStream::connect(address).unwrap())
+            .collect();
+        for n in 0..5 {
+            let tcp = TcpStream::connect(address).unwrap();
+            let wire = Wire::client(tcp, authority.client_config(), "localhost").unwrap();
+            wire.send(format!("client {n}\n").as_bytes());
+            assert_eq!(wire.exactly(7), "served\n");
+            assert_eq!(server.wait_for("line "), format!("\"client {n}\\n\""));
+        }
+        for mut connection in stalled {
+            assert_eq!(
+                connection.read(&mut [0]).unwrap(),
+                0,
+                "closed without a byte"
+            );
+        }
+        server.wait_for("handshake failed: HandshakeTimeout");
+        // They were served while all the others stalled.
+        server.signal("INT");
+        let printed = server.end().stdout;
+        let first = printed.find("handshake failed").unwrap();
+        assert!(printed[..first].contains("client 4"), "{form}: {printed}");
+        // Through the component's interface the latest 16 can be had.
+        let told = printed
+            .matches("handshake failed: HandshakeTimeout")
+            .count();
+        assert!(told >= least && told <= STALLED, "{form}: {told}");
+    }
+}

@@ -1,0 +1,147 @@
+//! A connection of the test: plain, or a session whose every step is the test's.
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, Connection, ServerConfig, ServerConnection};
+use socket2::SockRef;
+
+/// One thread may read while another one writes.
+pub(crate) struct Wire {
+    pub(crate) tcp: TcpStream,
+    session: Option<Mutex<Connection>>,
+}
+
+impl Wire {
+    pub(crate) fn plain(tcp: TcpStream) -> Wire {
+        Wire { tcp, session: None }
+    }
+
+    /// A client whose handshake is done.
+    pub(crate) fn client(
+        tcp: TcpStream,
+        config: Arc<ClientConfig>,
+        name: &str,
+    ) -> io::Result<Wire> {
+        let name = ServerName::try_from(name.to_owned()).unwrap();
+        let session = ClientConnection::new(config, name).map_err(io::Error::other)?;
+        Wire::begin(tcp, session.into())
+    }
+
+    /// A server whose handshake is done.
+    pub(crate) fn server(tcp: TcpStream, config: Arc<ServerConfig>) -> io::Result<Wire> {
+        let session = ServerConnection::new(config).map_err(io::Error::other)?;
+        Wire::begin(tcp, session.into())
+    }
+
+    fn begin(tcp: TcpStream, mut session: Connection) -> io::Result<Wire> {
+        session.set_buffer_limit(None);
+        while session.is_handshaking() || session.wants_write() {
+            session.complete_io(&mut &tcp)?;
+        }
+        let session = Some(Mutex::new(session));
+        Ok(Wire { tcp, session })
+    }
+
+    pub(crate) fn is_session(&self) -> bool {
+        self.session.is_some()
+    }
+
+    /// The other end's own, in DER.
+    pub(crate) fn peer_certificate(&self) -> Vec<u8> {
+        let session = self.session().unwrap();
+        session.peer_certificates().unwrap()[0].to_vec()
+    }
+
+    /// The bytes as they are sent.
+    pub(crate) fn seal(&self, bytes: &[u8]) -> Vec<u8> {
+        let Some(mut session) = self.session() else {
+            return bytes.to_vec();
+        };
+        session.writer().write_all(bytes).unwrap();
+        outgoing(&mut session)
+    }
+
+    /// What ends this side's half of the session.
+    pub(crate) fn seal_end(&self) -> Vec<u8> {
+        let Some(mut session) = self.session() else {
+            return Vec::new();
+        };
+        session.send_close_notify();
+        outgoing(&mut session)
+    }
+
+    pub(crate) fn send(&self, bytes: &[u8]) {
+        (&self.tcp).write_all(&self.seal(bytes)).unwrap();
+    }
+
+    /// Ends the session's half and not the connection's.
+    pub(crate) fn send_end(&self) {
+        (&self.tcp).write_all(&self.seal_end()).unwrap();
+    }
+
+    /// Ends the connection's half, and not the session's.
+    pub(crate) fn fin(&self) {
+        self.tcp.shutdown(Shutdown::Write).unwrap();
+    }
+
+    /// Resets the connection.
+    pub(crate) fn reset(self) {
+        let linger = Some(Duration::ZERO);
+        SockRef::from(&self.tcp).set_linger(linger).unwrap();
+    }
+
+    /// Everything until the end, and whether that was the end of the session, or
+    /// why it was not.
+    pub(crate) fn rest(&self) -> (String, io::Result<()>) {
+        let mut bytes = Vec::new();
+        let mut wire = self;
+        let ended = wire.read_to_end(&mut bytes);
+        (String::from_utf8(bytes).unwrap(), ended.map(drop))
+    }
+
+    pub(crate) fn exactly(&self, count: usize) -> String {
+        let mut bytes = vec![0; count];
+        let mut wire = self;
+        wire.read_exact(&mut bytes).unwrap();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    fn session(&self) -> Option<MutexGuard<'_, Connection>> {
+        self.session.as_ref().map(|session| session.lock().unwrap())
+    }
+}
+
+/// An end without the session's end is an error: `UnexpectedEof`.
+impl Read for &Wire {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let Some(mut session) = self.session() else {
+                return (&self.tcp).read(bytes);
+            };
+            match session.reader().read(bytes) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                read => return read,
+            }
+            drop(session);
+            // Others may send meanwhile.
+            self.tcp.peek(&mut [0])?;
+            let Some(mut session) = self.session() else {
+                continue;
+            };
+            session.read_tls(&mut &self.tcp)?;
+            session.process_new_packets().map_err(io::Error::other)?;
+        }
+    }
+}
+
+fn outgoing(session: &mut Connection) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while session.wants_write() {
+        session.write_tls(&mut bytes).unwrap();
+    }
+    bytes
+}
