@@ -5,6 +5,7 @@ use std::fs;
 use tempfile::TempDir;
 
 use crate::python::cpython;
+use crate::ssl::authority::{Authority, Identity};
 use crate::support::{Process, python, run};
 
 const STATIC: &str = "http-headers";
@@ -59,7 +60,7 @@ http {
     scgi_temp_path temp;
     types { text/html html; text/plain txt; }
     server {
-        listen WHERE reuseport;
+        listen WHERE reuseport TLS;
         root pages;
         add_header X-Request '$request';
         add_header X-Host '$http_host';
@@ -69,6 +70,7 @@ http {
 
 /// nginx with two pages, on a port of its own. Killed when dropped.
 struct Nginx {
+    scheme: &'static str,
     port: u16,
     _process: Process,
     _folder: TempDir,
@@ -76,17 +78,30 @@ struct Nginx {
 
 impl Nginx {
     fn on(address: &str) -> Nginx {
+        Nginx::speaking("http", "", address)
+    }
+
+    /// With the certificate that this identity has.
+    fn with_tls(address: &str, identity: &Identity) -> Nginx {
+        let (certificate, key) = (&identity.certificate_file, &identity.key_file);
+        let tls = format!("ssl; ssl_certificate {certificate}; ssl_certificate_key {key}");
+        Nginx::speaking("https", &tls, address)
+    }
+
+    fn speaking(scheme: &'static str, tls: &str, address: &str) -> Nginx {
         let folder = tempfile::tempdir().unwrap();
         let pages = folder.path().join("pages");
         fs::create_dir_all(pages.join("path")).unwrap();
         fs::write(pages.join("index.html"), "<p>first page</p>\n").unwrap();
         fs::write(pages.join("path/notes.txt"), "some notes\n").unwrap();
-        fs::write(folder.path().join("template"), CONFIGURATION).unwrap();
+        let configuration = CONFIGURATION.replace("TLS", tls);
+        fs::write(folder.path().join("template"), configuration).unwrap();
         let mut process = python(NGINX, &[folder.path().to_str().unwrap(), address]);
         let port = process.wait_for("port ").parse().unwrap();
         // Its first words after it has begun to listen.
         process.wait_for("using the ");
         Nginx {
+            scheme,
             port,
             _process: process,
             _folder: folder,
@@ -95,9 +110,14 @@ impl Nginx {
 
     /// The header lines for this URL, on `host` and the server's port.
     fn headers(&self, form: &str, host: &str, path: &str) -> Headers {
-        let url = format!("http://{host}:{}{path}", self.port);
+        self.headers_with(&[], form, host, path)
+    }
+
+    fn headers_with(&self, flags: &[&str], form: &str, host: &str, path: &str) -> Headers {
+        let url = format!("{}://{host}:{}{path}", self.scheme, self.port);
         let allow = format!("tcp://{host}:{}", self.port);
-        Headers::new(&run(&["--allow-connect", &allow], form, &[&url]).success())
+        let flags = [&["--allow-connect", &allow], flags].concat();
+        Headers::new(&run(&flags, form, &[&url]).success())
     }
 }
 
@@ -232,14 +252,30 @@ fn http_headers_fails_where_nobody_listens() {
 }
 
 #[test]
-fn http_headers_says_that_https_needs_tls() {
-    for form in RUST {
-        fails(
+fn http_headers_prints_the_headers_of_nginx_over_https() {
+    let authority = Authority::new();
+    let nginx = Nginx::with_tls("127.0.0.1", &authority.localhost());
+    for form in [STATIC, COMPOSED, PYTHON] {
+        let headers = nginx.headers_with(
+            &[&authority.roots_flag()],
             form,
-            &["https://127.0.0.1/path"],
-            "https needs TLS, which this version does not have",
+            "localhost",
+            "/path/notes.txt",
         );
+        assert_eq!(headers.status(), "HTTP/1.1 200 OK");
+        assert_eq!(headers.value("X-Request"), "HEAD /path/notes.txt HTTP/1.0");
     }
+}
+
+#[test]
+fn http_headers_says_why_it_does_not_trust_a_server() {
+    let nginx = Nginx::with_tls("127.0.0.1", &Authority::new().localhost());
+    let url = format!("https://localhost:{}/", nginx.port);
+    let allow = format!("--allow-connect=tcp://localhost:{}", nginx.port);
+    let ended = run(&[&allow], STATIC, &[&url]).end();
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    let untrusted = "TLS: the peer's certificate is from an authority that is not trusted";
+    assert!(ended.stderr.contains(untrusted), "{ended:?}");
 }
 
 #[test]
