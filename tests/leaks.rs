@@ -11,6 +11,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use asyncio_streams_host::policy::Policy;
+use asyncio_streams_host::tls::{Identity, Roots, Tls};
 use asyncio_streams_host::{Ctx, Denial, Limits, Observer, Runner, Stats, compose, engine};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -260,6 +261,67 @@ async fn nothing_is_left_behind_by(guest: &str, handles: Option<usize>) {
     drop(denied);
 }
 
+/// Both ends of each session are the guest's.
+async fn sessions_leave_nothing_behind() {
+    let (control, control_port) = local().await;
+    let mut policy = Policy::new();
+    policy.allow_connect("tcp://127.0.0.1:*".parse().unwrap());
+    policy.allow_listen("tcp://127.0.0.1:0".parse().unwrap());
+    let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let (certificate, key) = (own.cert.pem(), own.signing_key.serialize_pem());
+    let identity = Identity::from_pem("server", certificate.as_bytes(), key.as_bytes());
+    let tls = Tls::builder()
+        .identity(identity.unwrap())
+        .roots(Roots::from_pem(certificate.as_bytes()).unwrap())
+        .build()
+        .unwrap();
+    let engine = engine().unwrap();
+    let component = load(&engine, "tls-churn");
+    let ctx = Ctx::builder().policy(policy).tls(tls).build();
+    let wasi = WasiCtx::builder()
+        .args(&["tls-churn", &control_port.to_string()])
+        .inherit_stderr()
+        .build();
+    let runner = Runner::new(ctx, wasi);
+    let stats = runner.stats();
+    let test = async {
+        let mut control = BufReader::new(control.accept().await.unwrap().0);
+        let modes = ["complete", "dropped", "refused", "stalled"];
+        for mode in modes {
+            order(&mut control, mode, BASELINE).await;
+        }
+        let before = settled(&stats).await;
+        let bytes = stats.snapshot();
+        for mode in modes {
+            order(&mut control, mode, 1000).await;
+            expect(&stats, before, &format!("1000 {mode} sessions")).await;
+            if mode == "complete" {
+                // What was said in the sessions, and by the control connection.
+                let now = stats.snapshot();
+                let answer = "done\n".len() as u64;
+                assert_eq!(now.bytes_sent_total - bytes.bytes_sent_total, 2000 + answer);
+                let order = "complete 1000\n".len() as u64;
+                let received = now.bytes_received_total - bytes.bytes_received_total;
+                assert_eq!(received, 2000 + order);
+            }
+        }
+        drop(control);
+    };
+    let running = runner.run(&engine, &component);
+    let (report, ()) = tokio::join!(running, test);
+    let report = report.unwrap();
+    assert_eq!(report.exit.code(), 0, "{:?}", report.exit);
+    assert_eq!((report.stats.sockets_open, report.stats.sends_open), (0, 0));
+}
+
+async fn order(control: &mut BufReader<TcpStream>, mode: &str, count: usize) {
+    let order = format!("{mode} {count}\n");
+    control.write_all(order.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    control.read_line(&mut answer).await.unwrap();
+    assert_eq!(answer, "done\n", "{mode}");
+}
+
 /// Where the server listens.
 struct Listening(mpsc::UnboundedSender<SocketAddr>);
 
@@ -357,6 +419,11 @@ fn a_composed_guest_leaves_nothing_behind() {
 fn three_hundred_handles_are_enough_for_any_number_of_connections_in_sequence() {
     run(nothing_is_left_behind_by("churn", Some(300)));
     run(nothing_is_left_behind_by("churn-wit", Some(300)));
+}
+
+#[test]
+fn tls_sessions_leave_nothing_behind_however_they_end() {
+    run(sessions_leave_nothing_behind());
 }
 
 #[test]

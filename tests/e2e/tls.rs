@@ -218,7 +218,9 @@ fn is_cut_short(mut session: Served) {
     session.read_exact(&mut begun).unwrap();
     assert_eq!(&begun, b"begun");
     let error = session.read(&mut begun).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::UnexpectedEof);
+    // A reset, where something of the peer's was not read yet.
+    let kinds = [ErrorKind::UnexpectedEof, ErrorKind::ConnectionReset];
+    assert!(kinds.contains(&error.kind()), "{error}");
 }
 
 #[test]

@@ -23,9 +23,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_header('X-Path', self.path)
         self.send_header('X-TLS', self.connection.version())
         self.end_headers()
+class Server(http.server.HTTPServer):
+    def shutdown_request(self, request):
+        request.unwrap().close()
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 context.load_cert_chain(sys.argv[1])
-server = http.server.HTTPServer(('127.0.0.1', 0), Handler)
+server = Server(('127.0.0.1', 0), Handler)
 server.socket = context.wrap_socket(server.socket, server_side=True)
 print('port', server.server_port)
 server.serve_forever()";

@@ -96,6 +96,20 @@ fn t2_t3_t4_after_the_peers_end_of_the_session_writing_goes_on() {
 }
 
 #[test]
+fn t3_t4_after_a_cut_end_writing_is_an_error() {
+    let words = ["--", "line", "send:answer", "eof"];
+    for form in FORMS {
+        let (printed, ()) = with_server(form, &words, |wire| {
+            wire.fin();
+            drop(wire.rest());
+        });
+        let cut = "Connection(Tls(UnexpectedEof))";
+        let expected = ["line", "write", "eof"].map(|step| format!("{step} failed: {cut}"));
+        assert_eq!(printed, expected, "{form}");
+    }
+}
+
+#[test]
 fn d17_write_eof_ends_the_session_s_half_and_reading_goes_on() {
     let words = [
         "--",
@@ -192,7 +206,7 @@ fn what_abort_cuts_short_the_peer_can_tell_from_an_end() {
 }
 
 #[test]
-fn a_program_that_panics_or_is_killed_ends_no_session() {
+fn a_program_that_is_killed_ends_no_session() {
     for form in FORMS {
         let authority = Authority::new();
         let flags = [authority.localhost().flag("main")];

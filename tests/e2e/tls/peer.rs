@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{
@@ -30,7 +30,10 @@ pub(crate) struct Authority {
 
 impl Authority {
     pub(crate) fn new() -> Authority {
+        let folder = tempfile::tempdir().unwrap();
         let mut params = CertificateParams::new([]).unwrap();
+        let name = folder.path().display().to_string();
+        (params.distinguished_name).push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();
         let certificate = params.self_signed(&key).unwrap().pem();
@@ -39,7 +42,7 @@ impl Authority {
         let leaf = CertificateParams::new(["localhost".to_owned()]).unwrap();
         let leaf = leaf.signed_by(&key, &issuer).unwrap().pem();
         let authority = Authority {
-            folder: tempfile::tempdir().unwrap(),
+            folder,
             certificate,
             leaf,
             key: key.serialize_pem(),

@@ -2,6 +2,8 @@
 
 use std::future::poll_fn;
 use std::iter;
+use std::pin::Pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -181,9 +183,14 @@ impl<T: View> HostConnectionWithStore<T> for Sockets {
         let session = store.get().table.get(&connection)?.shared().clone();
         match session.begin_receive() {
             Ok(()) => {
-                let (sender, outcome) = oneshot::channel();
-                let data = StreamReader::new(&mut store, Receiving::new(session, sender))?;
-                Ok((data, FutureReader::new(&mut store, outcome)?))
+                let (sender, mut told) = oneshot::channel();
+                let receiving = Receiving::new(session.clone(), sender);
+                let data = StreamReader::new(&mut store, receiving)?;
+                let received = poll_fn(move |cx| match Pin::new(&mut told).poll(cx) {
+                    Poll::Pending => session.poll_over(cx).map(|why| Ok(Err(why))),
+                    told => told,
+                });
+                Ok((data, FutureReader::new(&mut store, received)?))
             }
             Err(code) => {
                 let data = StreamReader::new(&mut store, iter::empty())?;

@@ -141,6 +141,16 @@ impl Shared {
         drop(state);
         drop((phase, open));
         self.wakers.wake_all();
+        self.wakers.received.wake();
+    }
+
+    /// Waits until there is no session any more: why.
+    pub(super) fn poll_over(&self, cx: &mut Context<'_>) -> Poll<ErrorCode> {
+        self.wakers.received.register(cx.waker());
+        match &self.state().phase {
+            Phase::Over(why) => Poll::Ready(why.clone()),
+            _ => Poll::Pending,
+        }
     }
 
     /// The guest wants to receive, once.

@@ -13,6 +13,8 @@ pub(super) struct Wakers {
     /// The future of what is sent.
     pub(super) sent: AtomicWaker,
     pub(super) closing: AtomicWaker,
+    /// The future of what is received, which the end alone concerns.
+    pub(super) received: AtomicWaker,
 }
 
 impl Wakers {

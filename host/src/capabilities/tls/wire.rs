@@ -49,6 +49,14 @@ impl Wire {
     }
 }
 
+impl Drop for Wire {
+    /// Peers send tickets for later sessions, which a guest that only sends has not
+    /// read.
+    fn drop(&mut self) {
+        self.connection.discard_received(16);
+    }
+}
+
 impl AsyncRead for Wire {
     fn poll_read(
         self: Pin<&mut Self>,
@@ -110,5 +118,81 @@ impl AsyncWrite for Wire {
     /// The end of the connection is its owner's to decide about.
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::io::{Read as _, Write as _};
+
+    use futures::FutureExt as _;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+    use crate::sockets::tcp::pair;
+
+    /// As rustls reads.
+    const PIECE: usize = 4096;
+
+    #[tokio::test]
+    async fn what_was_received_before_is_read_first() {
+        let (connection, mut peer) = pair();
+        let mut wire = Wire::new(Arc::new(connection), b"before".to_vec());
+        peer.write_all(b" and after").unwrap();
+        let mut bytes = [0; 16];
+        wire.read_exact(&mut bytes).await.unwrap();
+        assert_eq!(&bytes, b"before and after");
+        assert_eq!(wire.ahead.capacity(), 0);
+    }
+
+    #[tokio::test]
+    async fn what_flows_is_read_ahead_and_nothing_is_held_while_it_does_not() {
+        const ALL: usize = 10 * PIECE;
+        let (connection, mut peer) = pair();
+        let mut wire = Wire::new(Arc::new(connection), Vec::new());
+        let sent: Vec<u8> = (0..ALL).map(|n| (n % 251) as u8).collect();
+        peer.write_all(&sent).unwrap();
+        let mut received = Vec::new();
+        let mut ahead = false;
+        while received.len() < ALL {
+            let mut piece = [0; PIECE];
+            let count = wire.read(&mut piece).await.unwrap();
+            received.extend_from_slice(&piece[..count]);
+            ahead |= wire.ahead.len() > PIECE;
+        }
+        assert!(received == sent);
+        assert!(ahead, "every piece was a call of the system");
+        assert!(wire.read(&mut [0; PIECE]).now_or_never().is_none());
+        assert_eq!(wire.ahead.capacity(), 0);
+    }
+
+    #[tokio::test]
+    async fn several_pieces_are_one_write_and_the_end_is_left_to_the_connection() {
+        let (connection, mut peer) = pair();
+        let mut wire = Wire::new(Arc::new(connection), Vec::new());
+        let slices = [IoSlice::new(b"one "), IoSlice::new(b"write")];
+        let written = poll_fn(|cx| Pin::new(&mut wire).poll_write_vectored(cx, &slices));
+        assert_eq!(written.await.unwrap(), 9);
+        wire.shutdown().await.unwrap();
+        let mut bytes = [0; 9];
+        peer.read_exact(&mut bytes).unwrap();
+        assert_eq!(&bytes, b"one write");
+        peer.set_nonblocking(true).unwrap();
+        let error = peer.read(&mut bytes).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+        drop(wire);
+        peer.set_nonblocking(false).unwrap();
+        assert_eq!(peer.read(&mut bytes).unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn what_nobody_has_read_does_not_reset_the_connection() {
+        let (connection, mut peer) = pair();
+        let wire = Wire::new(Arc::new(connection), Vec::new());
+        peer.write_all(b"a ticket").unwrap();
+        wire.connection.readable().await.unwrap();
+        drop(wire);
+        assert_eq!(peer.read(&mut [0]).unwrap(), 0);
     }
 }

@@ -144,7 +144,7 @@ pub(super) fn reset_on_close(stream: &TcpStream) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::io::{ErrorKind, Read as _, Write as _};
     use std::net::TcpListener;
 
@@ -152,7 +152,7 @@ mod tests {
     use crate::Stats;
 
     /// One end, and the peer.
-    fn pair() -> (Connection, std::net::TcpStream) {
+    pub(crate) fn pair() -> (Connection, std::net::TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let peer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (stream, address) = listener.accept().unwrap();

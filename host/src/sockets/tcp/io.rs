@@ -57,6 +57,18 @@ impl Connection {
         })
     }
 
+    /// Drops what has come, up to so many times 4 KiB. Closing a connection would
+    /// reset it otherwise, and what was sent last might not arrive.
+    pub(crate) fn discard_received(&self, times: usize) {
+        let mut scratch = [0; 4096];
+        for _ in 0..times {
+            let received = recv(self, &mut scratch[..], RecvFlags::DONTWAIT);
+            if !matches!(received, Ok((1.., _))) {
+                return;
+            }
+        }
+    }
+
     fn poll_read_io(
         &self,
         cx: &mut Context<'_>,

@@ -19,6 +19,8 @@ use tokio::net::TcpStream;
 use wasmtime_wasi::p3::bindings::sockets::types::{ErrorCode, IpAddressFamily};
 
 pub(crate) use self::connection::Connection;
+#[cfg(test)]
+pub(crate) use self::connection::tests::pair;
 pub(crate) use self::convert::code;
 pub(crate) use self::host::{get, take};
 use self::lease::Lease;

@@ -36,6 +36,8 @@ impl Ground {
                 client.write(b"begun").await;
                 server.read().await;
                 drop(client);
+                // Its end, which is told once it is met.
+                server.read().await;
                 match server.receive.await {
                     Ok(()) => Err("the end of the session".into()),
                     Err(_) => Ok(()),
