@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::sync::Arc;
 
 use super::authority::{Authority, Identity};
 use super::wire::Wire;
@@ -211,5 +212,27 @@ fn a_client_that_does_not_trust_the_server_is_reported_by_its_alert() {
         assert!(Wire::client(tcp, other.client_config(), "localhost").is_err());
         // unknown_ca
         assert_eq!(server.wait_for("handshake failed: "), "Alert(48)", "{form}");
+    }
+}
+
+#[test]
+fn a_client_without_a_protocol_in_common_is_told_so() {
+    let authority = Authority::new();
+    let mut config = Arc::unwrap_or_clone(authority.server_config(&authority.localhost()));
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let config = Arc::new(config);
+    for form in FORMS {
+        let config = config.clone();
+        let (port, served) = peer(1, move |tcp| Wire::server(tcp, config.clone()).err());
+        let printed = lines(client(
+            &authority,
+            form,
+            port,
+            &["alpn=http/1.1", "--", "info"],
+        ));
+        // no_application_protocol
+        assert_eq!(printed, ["failed: Tls(Alert(120))"], "{form}");
+        let told = served.join().unwrap().remove(0).unwrap();
+        assert_eq!(told.to_string(), "peer doesn't support any known protocol");
     }
 }

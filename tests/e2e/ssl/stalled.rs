@@ -52,3 +52,26 @@ fn ss16_a_server_with_200_stalled_handshakes_serves_others_and_gives_those_up_in
         assert!(told >= least && told <= STALLED, "{form}: {told}");
     }
 }
+
+/// As many as a server has under way.
+const MOST: usize = 256;
+
+#[test]
+fn ss16_of_too_many_handshakes_the_oldest_is_given_up_for_a_new_one() {
+    let authority = Authority::new();
+    let identity = authority.localhost();
+    for form in FORMS {
+        let words = ["identity=main", "--", "line", "send:served\\n"];
+        let (mut server, address) = server(&[identity.flag("main")], form, &words);
+        let mut stalled: Vec<TcpStream> = (0..=MOST)
+            .map(|_| TcpStream::connect(address).unwrap())
+            .collect();
+        assert_eq!(stalled[0].read(&mut [0]).unwrap(), 0, "{form}");
+        let why = server.wait_for("handshake failed: ");
+        assert!(why.contains(&MOST.to_string()), "{why}");
+        let tcp = TcpStream::connect(address).unwrap();
+        let wire = Wire::client(tcp, authority.client_config(), "localhost").unwrap();
+        wire.send(b"hello\n");
+        assert_eq!(wire.exactly(7), "served\n");
+    }
+}
