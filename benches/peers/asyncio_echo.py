@@ -1,9 +1,12 @@
-"""CPython's asyncio streams as a peer: an echo, or a server that counts lines.
+"""CPython's asyncio streams as a peer: an echo, a server that counts lines, a
+source that sends without end, a sink that counts bytes up to a newline at their
+end.
 
-usage: asyncio_echo.py echo|readline|readuntil [--uvloop]
+usage: asyncio_echo.py echo|readline|readuntil|source|sink [--uvloop] [--tls PEM]
 """
 
 import asyncio
+import ssl
 import sys
 
 
@@ -35,8 +38,30 @@ async def readuntil(reader, writer):
     writer.close()
 
 
-async def main(serve):
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+async def source(reader, writer):
+    block = bytes(range(251)) * 1024
+    try:
+        while True:
+            writer.write(block)
+            await writer.drain()
+            # Over TLS a drain may never wait, and the end of the connection does.
+            await asyncio.sleep(0)
+    except OSError:  # the client has gone
+        writer.close()
+
+
+async def sink(reader, writer):
+    size = 0
+    while data := await reader.read(65536):
+        size += len(data)
+        if data.endswith(b"\n"):
+            writer.write(b"%d\n" % size)
+            break
+    writer.close()
+
+
+async def main(serve, context):
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
     host, port = server.sockets[0].getsockname()
     print(f"listening on {host}:{port}", file=sys.stderr, flush=True)
     await server.serve_forever()
@@ -47,4 +72,15 @@ if __name__ == "__main__":
         import uvloop
 
         uvloop.install()
-    asyncio.run(main({"echo": echo, "readline": readline, "readuntil": readuntil}[sys.argv[1]]))
+    context = None
+    if "--tls" in sys.argv:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(sys.argv[sys.argv.index("--tls") + 1])
+    services = {
+        "echo": echo,
+        "readline": readline,
+        "readuntil": readuntil,
+        "source": source,
+        "sink": sink,
+    }
+    asyncio.run(main(services[sys.argv[1]], context))

@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 use crate::listener::TcpListener;
 
 /// Serves each connection by `service`, on one thread.
-pub(crate) fn run<F>(service: fn(TcpStream) -> F) -> Result<()>
+pub(crate) fn run<F>(service: impl Fn(TcpStream) -> F) -> Result<()>
 where
     F: Future<Output = io::Result<()>> + Send + 'static,
 {
@@ -22,7 +22,7 @@ where
         .block_on(serve(service))
 }
 
-async fn serve<F>(service: fn(TcpStream) -> F) -> Result<()>
+async fn serve<F>(service: impl Fn(TcpStream) -> F) -> Result<()>
 where
     F: Future<Output = io::Result<()>> + Send + 'static,
 {

@@ -1,5 +1,5 @@
 //! The servers that `cargo xtask bench` measures beside the echo: they count
-//! what they read, and send back a whole stream.
+//! what they read, send back a whole stream, and do all of it over TLS.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -7,6 +7,7 @@ use std::thread;
 
 use crate::noise::Noise;
 use crate::support::{Process, run};
+use crate::tls::peer::Authority;
 
 const LISTEN: [&str; 2] = ["--allow-listen", "tcp://127.0.0.1:0"];
 
@@ -49,5 +50,40 @@ fn a_connection_is_sent_back_as_one_stream_of_bytes() {
     let address = server.listening();
     for _ in 0..2 {
         assert!(answer(address, data.clone()) == data, "other bytes");
+    }
+}
+
+#[test]
+fn over_tls_a_server_echoes_sends_without_end_or_counts() {
+    let authority = Authority::new();
+    let identity = format!("--tls-identity=bench={}", authority.server_file());
+    let pattern: Vec<u8> = (0..=250).cycle().take(BYTES).collect();
+    for form in ["", "-wit"] {
+        let start = |flow| {
+            let flags = [LISTEN[0], LISTEN[1], &identity];
+            let name = format!("tls-flows{form}");
+            let mut server = run(&flags, &name, &[flow, "127.0.0.1", "0"]);
+            let session = authority.connect(server.listening());
+            (server, session)
+        };
+        let mut answer = Vec::new();
+
+        let (_server, mut session) = start("echo");
+        session.write_all(b"a line\n").unwrap();
+        session.conn.send_close_notify();
+        session.read_to_end(&mut answer).unwrap();
+        assert_eq!(answer, b"a line\n", "{form}");
+
+        let (_server, mut session) = start("source");
+        let mut sent = vec![0; BYTES];
+        session.read_exact(&mut sent).unwrap();
+        assert!(sent == pattern, "other bytes{form}");
+
+        let (_server, mut session) = start("sink");
+        session.write_all(&vec![b'.'; BYTES]).unwrap();
+        session.write_all(b"\n").unwrap();
+        answer.clear();
+        session.read_to_end(&mut answer).unwrap();
+        assert_eq!(answer, b"4194305\n", "{form}");
     }
 }

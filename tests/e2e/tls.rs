@@ -1,7 +1,7 @@
 //! Sessions of `asyncio:host/tls`, as the interface documents them: without the
 //! library between, and as peers see them.
 
-mod peer;
+pub(crate) mod peer;
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::TcpStream;

@@ -36,9 +36,9 @@ usage: cargo xtask COMMAND
       ours beside an epoll loop, tokio, tokio on WASI 0.2, uvloop and CPython, in
       N (5) rounds: tables and targets on standard output and in
       benches/results.md (with fewer rounds or other options, in target/bench);
-      takes about 13 minutes, in which nothing else should run
+      takes about 11 minutes, in which nothing else should run
         --quick         one short round of everything: a minute
-        --case NAME     only the cases whose names start so
+        --case NAME     only the cases whose names start so (`tls`: those over TLS)
         --peer NAME     only this peer
         --command FILE  measures another build of the command
   build [DIR] [-- CARGO-ARGS]

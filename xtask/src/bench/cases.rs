@@ -30,6 +30,34 @@ pub(crate) enum Work {
     Idle(usize, usize),
     /// From starting the server to its line `listening on`.
     Start,
+    /// Over TLS.
+    Tls(Flow),
+}
+
+/// What goes over TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flow {
+    /// As [`Work::PingPong`].
+    PingPong(usize, usize),
+    /// One connection, on which the server sends as much as it can.
+    Source,
+    /// One connection, on which it receives as much as it can.
+    Sink,
+    /// As [`Work::Connect`], with a new session for each connection.
+    Handshake(usize),
+    /// With an earlier session for each.
+    Resume(usize),
+}
+
+impl Flow {
+    /// What the server has to be.
+    pub(crate) fn service(self) -> &'static str {
+        match self {
+            Self::Source => "source",
+            Self::Sink => "sink",
+            Self::PingPong(..) | Self::Handshake(_) | Self::Resume(_) => "echo",
+        }
+    }
 }
 
 /// How a server reads lines.
@@ -58,7 +86,7 @@ const fn case(name: &'static str, title: &'static str, work: Work) -> Case {
 }
 
 /// All, in the order of the tables.
-pub(crate) const CASES: [Case; 18] = [
+pub(crate) const CASES: [Case; 23] = [
     case(
         "ping-pong-64x1",
         "64 B ping-pong, 1 connection",
@@ -137,6 +165,31 @@ pub(crate) const CASES: [Case; 18] = [
         Work::Idle(500, 1 << 20),
     ),
     case("start", "start to `listening`", Work::Start),
+    case(
+        "tls-send",
+        "TLS: the server sends, 1 connection",
+        Work::Tls(Flow::Source),
+    ),
+    case(
+        "tls-receive",
+        "TLS: the server receives, 1 connection",
+        Work::Tls(Flow::Sink),
+    ),
+    case(
+        "tls-ping-pong",
+        "TLS: 64 B ping-pong, 64 connections",
+        Work::Tls(Flow::PingPong(64, 64)),
+    ),
+    case(
+        "tls-handshake",
+        "TLS: handshake, echo a byte, close; 16 at a time",
+        Work::Tls(Flow::Handshake(16)),
+    ),
+    case(
+        "tls-resume",
+        "TLS: the same, sessions resumed",
+        Work::Tls(Flow::Resume(16)),
+    ),
 ];
 
 impl Case {
@@ -144,6 +197,7 @@ impl Case {
     pub(crate) fn is_for(&self, peer: Peer) -> bool {
         match (peer, self.work) {
             (Peer::RawEpoll, Work::Lines(_)) => false,
+            (Peer::RawEpoll | Peer::TokioWasip2 | Peer::Uvloop, Work::Tls(_)) => false,
             (Peer::Stream, work) => matches!(work, Work::Bulk(_)),
             _ => true,
         }
@@ -169,6 +223,13 @@ impl Work {
                 ("idle", vec![connections, bytes])
             }
             Self::Start => ("start", Vec::new()),
+            Self::Tls(flow) => match flow {
+                Flow::PingPong(bytes, connections) => ("ping-pong", vec![time, bytes, connections]),
+                Flow::Source => ("source", vec![time]),
+                Flow::Sink => ("sink", vec![time]),
+                Flow::Handshake(connections) => ("handshake", vec![time, connections]),
+                Flow::Resume(connections) => ("resume", vec![time, connections]),
+            },
         };
         (name, numbers.iter().map(ToString::to_string).collect())
     }
@@ -194,5 +255,7 @@ mod tests {
         );
         let (name, numbers) = Work::Idle(10_000, 5).arguments(500, true);
         assert_eq!((name, numbers.join(" ")), ("idle", "1000 5".to_owned()));
+        let (name, numbers) = Work::Tls(Flow::Resume(16)).arguments(500, false);
+        assert_eq!((name, numbers.join(" ")), ("resume", "500 16".to_owned()));
     }
 }

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::cases::Case;
+use super::cases::{Case, Work};
 use super::cores::{Cores, cores_of};
 use super::figures::{self, Figures, Metric};
 use super::peers::Peer;
@@ -61,9 +61,11 @@ impl Bench<'_> {
             server.address().to_string(),
             server.pid().to_string(),
         ];
-        let words = fixed.into_iter().chain(numbers).map(OsString::from);
-        let load = self.programs.native("load")?.as_os_str().to_owned();
-        let words: Vec<_> = std::iter::once(load).chain(words).collect();
+        let mut words = vec![self.programs.native("load")?.as_os_str().to_owned()];
+        if let Work::Tls(_) = case.work {
+            words.extend(["--tls".into(), self.programs.certificate().into()]);
+        }
+        words.extend(fixed.into_iter().chain(numbers).map(OsString::from));
         let mut command = self.pinned(self.cores.load, &words);
         let output = command.stdin(Stdio::null()).output();
         let output = output.context("cannot run the load generator")?;

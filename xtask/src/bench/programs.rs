@@ -18,11 +18,13 @@ use crate::setup;
 use crate::workspace::{NATIVE, Workspace};
 
 /// The programs of the package `benches`.
-const NAMES: [&str; 5] = [
+const NAMES: [&str; 7] = [
+    "certificate",
     "load",
     "raw-epoll-echo",
     "tokio-echo",
     "tokio-lines",
+    "tokio-tls",
     "wasip2",
 ];
 
@@ -81,6 +83,7 @@ impl Programs {
             problems: Vec::new(),
             notes: Vec::new(),
         };
+        programs.make_certificate()?;
         if peers.contains(&Peer::Uvloop)
             && let Err(error) = install_uvloop(&venv, &programs.uvloop)
         {
@@ -120,55 +123,83 @@ impl Programs {
         self.root.join("target").join("bench").join("cache")
     }
 
+    /// The servers' certificate and its key, in one PEM file; another one each run.
+    pub(crate) fn certificate(&self) -> PathBuf {
+        self.root.join("target").join("bench").join("tls.pem")
+    }
+
+    fn make_certificate(&self) -> Result<()> {
+        let path = self.certificate();
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        let program = self.native("certificate")?;
+        output_of(Command::new(program).arg(&path)).context("no certificate for TLS")?;
+        Ok(())
+    }
+
     /// The words that start the server of a case, which says on standard error
     /// where it listens.
     pub(crate) fn server(&self, peer: Peer, case: &Case) -> Result<Vec<OsString>> {
-        let reads = match case.work {
+        let service = match case.work {
             Work::Lines(reads) => Some(reads.name()),
+            Work::Tls(flow) => Some(flow.service()),
             _ => None,
         };
+        let speaks_tls = matches!(case.work, Work::Tls(_));
+        let certificate = self.certificate();
         let python = |python: &Path, option: Option<&str>| {
             // CPython has no read of several lines.
-            let service = match reads {
+            let service = match service {
                 Some("readlines") => "readline",
                 service => service.unwrap_or("echo"),
             };
-            let script = ["benches/peers/asyncio_echo.py", service];
-            let words = script.into_iter().chain(option).map(OsString::from);
-            std::iter::once(python.into()).chain(words).collect()
+            let mut words: Vec<OsString> = vec![python.into()];
+            words.extend(["benches/peers/asyncio_echo.py", service].map(OsString::from));
+            words.extend(option.map(OsString::from));
+            if speaks_tls {
+                words.extend(["--tls".into(), certificate.clone().into()]);
+            }
+            words
         };
         let ours = |form: &str| {
-            let component = match reads {
-                Some(_) => format!("lines-server{form}.wasm"),
-                None => format!(
-                    "echo-{}{form}.wasm",
-                    if peer == Peer::Stream {
-                        "stream"
-                    } else {
-                        "server"
-                    }
-                ),
+            let name = match case.work {
+                Work::Lines(_) => "lines-server",
+                Work::Tls(_) => "tls-flows",
+                _ if peer == Peer::Stream => "echo-stream",
+                _ => "echo-server",
             };
-            let words = ["run", "--allow-listen", "tcp://127.0.0.1:0"].map(OsString::from);
-            let component = self.components.join(component).into_os_string();
-            let own = reads
-                .into_iter()
-                .chain(["127.0.0.1", "0"])
-                .map(OsString::from);
-            let command = self.command.clone().into_os_string();
-            std::iter::once(command)
-                .chain(words)
-                .chain([component])
-                .chain(own)
-                .collect()
+            let component = self.components.join(format!("{name}{form}.wasm"));
+            let mut words: Vec<OsString> = vec![self.command.clone().into()];
+            words.extend(["run", "--allow-listen", "tcp://127.0.0.1:0"].map(OsString::from));
+            if speaks_tls {
+                let mut identity = OsString::from("bench=");
+                identity.push(&certificate);
+                words.extend(["--tls-identity".into(), identity]);
+            }
+            words.push(component.into());
+            words.extend(
+                service
+                    .into_iter()
+                    .chain(["127.0.0.1", "0"])
+                    .map(OsString::from),
+            );
+            words
         };
-        let tokio = match reads {
-            Some(_) => "tokio-lines",
-            None => "tokio-echo",
+        let tokio = match case.work {
+            Work::Lines(_) => "tokio-lines",
+            Work::Tls(_) => "tokio-tls",
+            _ => "tokio-echo",
         };
         Ok(match peer {
             Peer::RawEpoll => vec![self.native("raw-epoll-echo")?.into()],
-            Peer::Tokio => vec![self.native(tokio)?.into()],
+            Peer::Tokio => {
+                let mut words = vec![self.native(tokio)?.into()];
+                if let Work::Tls(flow) = case.work {
+                    words.extend([flow.service().into(), certificate.into()]);
+                }
+                words
+            }
             Peer::TokioWasip2 => {
                 let program = find(&self.wasip2, tokio)?;
                 vec![self.native("wasip2")?.into(), program.into()]
@@ -236,14 +267,14 @@ fn install_uvloop(venv: &Path, python: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::cases::{CASES, Reads};
+    use crate::bench::cases::{CASES, Flow, Reads};
 
     fn programs() -> Programs {
         Programs {
             root: PathBuf::from("/r"),
             components: PathBuf::from("/c"),
             command: PathBuf::from("/asyncio-streams"),
-            natives: ["tokio-lines", "wasip2"]
+            natives: ["tokio-lines", "tokio-tls", "wasip2"]
                 .map(|name| (name.to_owned(), Path::new("/").join(name)))
                 .into(),
             wasip2: vec![("tokio-lines".to_owned(), PathBuf::from("/lines.wasm"))],
@@ -283,6 +314,32 @@ mod tests {
             "/venv/python benches/peers/asyncio_echo.py readline --uvloop"
         );
         assert!(words(Peer::Tokio, bulk).is_err());
+        Ok(())
+    }
+
+    #[test]
+    fn servers_of_tls_have_the_certificate() -> Result<()> {
+        let programs = programs();
+        let mut cases = CASES.iter();
+        let case = cases.find(|case| case.work == Work::Tls(Flow::Source));
+        let case = case.context("no case")?;
+        let words = |peer| -> Result<String> {
+            let words = programs.server(peer, case)?;
+            Ok(words.join(" ".as_ref()).to_string_lossy().into_owned())
+        };
+        assert_eq!(
+            words(Peer::Static)?,
+            "/asyncio-streams run --allow-listen tcp://127.0.0.1:0 \
+             --tls-identity bench=/r/target/bench/tls.pem /c/tls-flows.wasm source 127.0.0.1 0"
+        );
+        assert_eq!(
+            words(Peer::Tokio)?,
+            "/tokio-tls source /r/target/bench/tls.pem"
+        );
+        assert_eq!(
+            words(Peer::Asyncio)?,
+            "python3 benches/peers/asyncio_echo.py source --tls /r/target/bench/tls.pem"
+        );
         Ok(())
     }
 

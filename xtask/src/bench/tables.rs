@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::cases::{CASES, Case, Work};
+use super::cases::{CASES, Case, Flow, Work};
 use super::figures::{Metric, Results};
 use super::peers::Peer;
 use super::targets::{TARGETS, Verdict};
@@ -44,12 +44,13 @@ impl fmt::Display for Table {
 
 /// A figure's part in a table: what it is divided by, and the unit it has then.
 fn unit(work: Work, metric: Metric) -> (f64, &'static str) {
+    let bulk = matches!(work, Work::Bulk(_) | Work::Tls(Flow::Source | Flow::Sink));
     match (work, metric) {
-        (Work::Bulk(_), Metric::Rate) => (1.0, "MB/s"),
+        (_, Metric::Rate) if bulk => (1.0, "MB/s"),
         (Work::Lines(_), Metric::Rate) => (1e6, "M/s"),
         (_, Metric::Rate) => (1e3, "k/s"),
         (Work::Lines(_), Metric::Cpu) => (1.0, "ns"),
-        (Work::Bulk(_), Metric::Cpu) => (1e3, "µs/MB"),
+        (_, Metric::Cpu) if bulk => (1e3, "µs/MB"),
         (_, Metric::Cpu | Metric::P50 | Metric::P99) => (1e3, "µs"),
         (_, Metric::Memory) => (1024.0, "KiB"),
         (_, Metric::Start) => (1e6, "ms"),

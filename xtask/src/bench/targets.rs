@@ -69,9 +69,13 @@ const LINES: (&str, Peer, Metric) = ("readline", Peer::Static, Metric::Rate);
 const BATCHES: (&str, Peer, Metric) = ("lines-in-batches", Peer::Composed, Metric::Rate);
 const STREAM: (&str, Peer, Metric) = ("bulk", Peer::Stream, Metric::Rate);
 const CONNECT: (&str, Peer, Metric) = ("connect", Peer::Static, Metric::Rate);
+const TLS_SEND: (&str, Peer, Metric) = ("tls-send", Peer::Static, Metric::Rate);
+const TLS_RECEIVE: (&str, Peer, Metric) = ("tls-receive", Peer::Static, Metric::Rate);
+const HANDSHAKE: (&str, Peer, Metric) = ("tls-handshake", Peer::Static, Metric::Rate);
+const RESUME: (&str, Peer, Metric) = ("tls-resume", Peer::Static, Metric::Rate);
 
-/// All of them, in the order.
-pub(crate) const TARGETS: [Target; 19] = [
+/// All of them, in the issues' order.
+pub(crate) const TARGETS: [Target; 23] = [
     target(
         "64 B ping-pong, 64 connections, static: CPU",
         SMALL,
@@ -185,6 +189,30 @@ pub(crate) const TARGETS: [Target; 19] = [
         ("start", Peer::Composed, Metric::Start),
         Only(1e6, "ms"),
         AtMost(15.0),
+    ),
+    target(
+        "TLS: the server sends, static: rate",
+        TLS_SEND,
+        Of(Peer::Tokio),
+        AtLeast(0.8),
+    ),
+    target(
+        "TLS: the server receives, static: rate",
+        TLS_RECEIVE,
+        Of(Peer::Tokio),
+        AtLeast(0.8),
+    ),
+    target(
+        "TLS: handshake, echo a byte, close, static: rate",
+        HANDSHAKE,
+        Of(Peer::Tokio),
+        AtLeast(0.7),
+    ),
+    target(
+        "TLS: the same, sessions resumed, static: rate",
+        RESUME,
+        Of(Peer::Tokio),
+        AtLeast(0.7),
     ),
 ];
 

@@ -13,15 +13,20 @@
 
 mod bulk;
 mod connect;
+mod handshake;
 mod idle;
 mod lines;
 mod noise;
+mod one_way;
 mod ping_pong;
 mod result;
 mod server;
+mod sources;
+mod tls;
 mod wire;
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -29,14 +34,21 @@ use anyhow::{Context, Result, bail};
 
 use crate::result::Measured;
 use crate::server::Server;
+use crate::tls::Client;
 
 const USAGE: &str = "\
-usage: load CASE ADDRESS SERVER-PID ...
+usage: load [--tls CERTIFICATE] CASE ADDRESS SERVER-PID ...
   ping-pong ADDRESS PID MILLISECONDS BYTES CONNECTIONS
   bulk ADDRESS PID MILLISECONDS WINDOW
   connect ADDRESS PID MILLISECONDS CONNECTIONS
   lines ADDRESS PID MILLISECONDS
-  idle ADDRESS PID CONNECTIONS BYTES";
+  idle ADDRESS PID CONNECTIONS BYTES
+with --tls, to a server that has this certificate (PEM):
+  ping-pong ADDRESS PID MILLISECONDS BYTES CONNECTIONS
+  source ADDRESS PID MILLISECONDS
+  sink ADDRESS PID MILLISECONDS
+  handshake ADDRESS PID MILLISECONDS CONNECTIONS
+  resume ADDRESS PID MILLISECONDS CONNECTIONS";
 
 /// No case takes longer, whatever the server does.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -61,24 +73,51 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &[String]) -> Result<Measured> {
+    let (certificate, args) = match args {
+        [flag, certificate, args @ ..] if flag == "--tls" => (Some(certificate), args),
+        args => (None, args),
+    };
     let [case, address, pid, numbers @ ..] = args else {
         bail!("{USAGE}");
     };
+    let client = certificate.map(|path| Client::new(Path::new(path), case == "resume"));
+    let client = client.transpose()?;
     let address: SocketAddr = address.parse().context(USAGE)?;
     let server = Server::new(pid.parse().context(USAGE)?);
     let numbers = numbers.iter().map(|number| number.parse());
     let numbers = numbers.collect::<Result<Vec<usize>, _>>().context(USAGE)?;
     let time = |milliseconds: usize| Duration::from_millis(milliseconds as u64);
-    match (case.as_str(), numbers.as_slice()) {
-        ("ping-pong", &[milliseconds, bytes, connections]) => {
-            ping_pong::run(address, server, time(milliseconds), bytes, connections)
+    match (case.as_str(), numbers.as_slice(), &client) {
+        ("ping-pong", &[milliseconds, bytes, connections], client) => ping_pong::run(
+            address,
+            server,
+            time(milliseconds),
+            bytes,
+            connections,
+            client.as_ref(),
+        ),
+        ("bulk", &[milliseconds, window], None) => {
+            bulk::run(address, server, time(milliseconds), window)
         }
-        ("bulk", &[milliseconds, window]) => bulk::run(address, server, time(milliseconds), window),
-        ("connect", &[milliseconds, connections]) => {
+        ("connect", &[milliseconds, connections], None) => {
             connect::run(address, server, time(milliseconds), connections)
         }
-        ("lines", &[milliseconds]) => lines::run(address, server, time(milliseconds)),
-        ("idle", &[connections, bytes]) => idle::run(address, server, connections, bytes),
+        ("lines", &[milliseconds], None) => lines::run(address, server, time(milliseconds)),
+        ("idle", &[connections, bytes], None) => idle::run(address, server, connections, bytes),
+        ("source", &[milliseconds], Some(client)) => {
+            one_way::source(address, server, time(milliseconds), client)
+        }
+        ("sink", &[milliseconds], Some(client)) => {
+            one_way::sink(address, server, time(milliseconds), client)
+        }
+        ("handshake" | "resume", &[milliseconds, connections], Some(client)) => handshake::run(
+            address,
+            server,
+            time(milliseconds),
+            connections,
+            client,
+            case == "resume",
+        ),
         _ => bail!("{USAGE}"),
     }
 }

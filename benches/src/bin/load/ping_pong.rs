@@ -4,12 +4,12 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use mio::net::TcpStream;
 use mio::{Events, Poll};
 
 use crate::noise::{LONGEST, Noise};
 use crate::result::{Measured, Timed};
 use crate::server::Server;
+use crate::tls::{Client, Connection};
 use crate::wire::{self, Spin};
 
 pub(crate) fn run(
@@ -18,15 +18,25 @@ pub(crate) fn run(
     time: Duration,
     bytes: usize,
     connections: usize,
+    client: Option<&Client>,
 ) -> Result<Measured> {
     let noise = Noise::new();
     ensure!((1..LONGEST).contains(&bytes), "too long a message");
-    let sockets = wire::connect(address, connections, &noise)?;
     let mut poll = Poll::new()?;
-    let mut players = Vec::with_capacity(connections);
-    for (place, socket) in sockets.into_iter().enumerate() {
+    let connections = match client {
+        Some(client) => (0..connections)
+            .map(|place| Connection::secure(address, client, place, &poll))
+            .collect::<Result<Vec<_>>>()?,
+        None => wire::connect(address, connections, &noise)?
+            .into_iter()
+            .enumerate()
+            .map(|(place, socket)| Ok(Connection::plain(wire::register(socket, place, &poll)?)))
+            .collect::<Result<Vec<_>>>()?,
+    };
+    let mut players = Vec::with_capacity(connections.len());
+    for (place, connection) in connections.into_iter().enumerate() {
         players.push(Player {
-            socket: wire::register(socket, place, &poll)?,
+            connection,
             place: place * 4099,
             bytes,
             sent: 0,
@@ -43,12 +53,12 @@ pub(crate) fn run(
 
     let mut spin = Spin::new();
     let mut buffer = vec![0; LONGEST];
-    let mut timed = Timed::begin(server, time, connections);
+    let mut timed = Timed::begin(server, time, players.len());
     loop {
         let now = spin.turn(&mut poll, &mut events)?;
         for event in &events {
             let player = players.get_mut(event.token().0).context("no such event")?;
-            if player.sent < player.bytes && event.is_writable() {
+            if event.is_writable() && player.connection.flush()? && player.sent < player.bytes {
                 player.send(&noise)?;
             }
             if event.is_readable() && player.receive(&noise, &mut buffer)? {
@@ -63,7 +73,7 @@ pub(crate) fn run(
 }
 
 struct Player {
-    socket: TcpStream,
+    connection: Connection,
     /// Where in the noise the message is.
     place: usize,
     bytes: usize,
@@ -75,21 +85,21 @@ struct Player {
 impl Player {
     fn send(&mut self, noise: &Noise) -> Result<()> {
         let rest = noise.piece(self.place + self.sent, self.bytes - self.sent);
-        self.sent += wire::write(&self.socket, rest)?.unwrap_or(0);
+        self.sent += self.connection.write(rest)?.unwrap_or(0);
         Ok(())
     }
 
     /// Whether the message is complete.
     fn receive(&mut self, noise: &Noise, buffer: &mut [u8]) -> Result<bool> {
         // The buffer is longer than a message: one read empties the socket.
-        let Some(count) = wire::read(&self.socket, buffer)? else {
-            return Ok(false);
-        };
-        noise.check(
-            self.place + self.received,
-            buffer.get(..count).unwrap_or_default(),
-        )?;
-        self.received += count;
+        let Player {
+            place, received, ..
+        } = self;
+        self.connection.receive(buffer, &mut |bytes| {
+            noise.check(*place + *received, bytes)?;
+            *received += bytes.len();
+            Ok(())
+        })?;
         ensure!(self.received <= self.sent, "more came back than was sent");
         Ok(self.received == self.bytes)
     }

@@ -1,0 +1,132 @@
+//! Connections with TLS that come, have one byte sent back, and go.
+
+use std::net::{Shutdown, SocketAddr};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use mio::net::TcpStream;
+use mio::{Events, Poll};
+
+use crate::noise::Noise;
+use crate::result::{Measured, Timed};
+use crate::server::Server;
+use crate::sources::Sources;
+use crate::tls::{Client, Session};
+use crate::wire::{self, Spin};
+
+/// An operation goes from connecting to the server's end of the data; so many
+/// are under way at any time. Where sessions are to be resumed, all but the first
+/// ones have to be.
+pub(crate) fn run(
+    address: SocketAddr,
+    server: Server,
+    time: Duration,
+    connections: usize,
+    client: &Client,
+    resumes: bool,
+) -> Result<Measured> {
+    let noise = Noise::new();
+    let mut sources = Sources::new();
+    let mut poll = Poll::new()?;
+    let mut begin = |place, poll: &Poll, resumes| {
+        let since = Instant::now();
+        let socket = sources.connect(address)?;
+        anyhow::Ok(Visit {
+            socket: wire::register(socket, place, poll)?,
+            session: Session::begin(client, place)?,
+            resumes,
+            state: State::Connecting,
+            since,
+        })
+    };
+    let mut visits = Vec::with_capacity(connections);
+    for place in 0..connections {
+        visits.push(begin(place, &poll, false)?);
+    }
+    let mut spin = Spin::new();
+    let mut events = Events::with_capacity(1024);
+    let mut timed = Timed::begin(server, time, connections);
+    loop {
+        let now = spin.turn(&mut poll, &mut events)?;
+        for event in &events {
+            let place = event.token().0;
+            let visit = visits.get_mut(place).context("no such event")?;
+            if visit.go_on(place, &noise)? {
+                timed.note(visit.since);
+                *visit = begin(place, &poll, resumes)?;
+            }
+        }
+        if let Some(measured) = timed.end(now, &spin)? {
+            return Ok(measured);
+        }
+    }
+}
+
+struct Visit {
+    socket: TcpStream,
+    session: Session,
+    /// Whether the session has to be an earlier one.
+    resumes: bool,
+    state: State,
+    since: Instant,
+}
+
+#[derive(PartialEq)]
+enum State {
+    Connecting,
+    Greeting,
+    Sent,
+    Answered,
+}
+
+impl Visit {
+    /// Whether the server has closed.
+    fn go_on(&mut self, place: usize, noise: &Noise) -> Result<bool> {
+        if self.state == State::Connecting {
+            if self.socket.peer_addr().is_err() {
+                match self.socket.take_error()? {
+                    Some(error) => return Err(error).context("cannot connect"),
+                    None => return Ok(false),
+                }
+            }
+            self.session.flush(&self.socket)?;
+            self.state = State::Greeting;
+        }
+        loop {
+            let mut answer = Vec::new();
+            let received = self.session.receive(&self.socket, &mut |bytes| {
+                answer.extend_from_slice(bytes);
+                Ok(())
+            })?;
+            if self.state == State::Greeting && self.session.is_established() {
+                ensure!(
+                    self.session.is_resumed() == self.resumes,
+                    "a session was resumed where it should not, or not where it should"
+                );
+                let written = self.session.write(&self.socket, noise.piece(place, 1))?;
+                written.context("no room for one byte")?;
+                self.state = State::Sent;
+            }
+            if !answer.is_empty() {
+                ensure!(
+                    self.state == State::Sent && answer.len() == 1,
+                    "more came back than was sent"
+                );
+                noise.check(place, &answer)?;
+                self.session.end(&self.socket)?;
+                self.socket.shutdown(Shutdown::Write)?;
+                self.state = State::Answered;
+            }
+            match received {
+                None => return Ok(false),
+                Some(0) => break,
+                Some(_) => {}
+            }
+        }
+        ensure!(
+            self.state == State::Answered && self.session.has_ended(),
+            "the server did not close in peace"
+        );
+        Ok(true)
+    }
+}

@@ -1,0 +1,118 @@
+//! As much as goes through one connection in one direction, over TLS.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use mio::{Events, Poll};
+
+use crate::result::{Measured, Stretch};
+use crate::server::Server;
+use crate::tls::{Client, Connection};
+use crate::wire::Spin;
+
+/// What a source sends are so many bytes again and again, each one more than the
+/// one before it. A prime, so that no chunk size comes round to the same place.
+const PERIOD: usize = 251;
+
+/// What a sink is sent at once, which is more than any record.
+const CHUNK: usize = 64 << 10;
+
+/// Operations are counted by the megabyte.
+const MEGABYTE: f64 = 1e6;
+
+/// What the server sends. A fifth of the time is for getting warm.
+pub(crate) fn source(
+    address: SocketAddr,
+    server: Server,
+    time: Duration,
+    client: &Client,
+) -> Result<Measured> {
+    let block: Vec<u8> = (0..=250).cycle().take(PERIOD + CHUNK).collect();
+    let mut poll = Poll::new()?;
+    let mut events = Events::with_capacity(16);
+    let mut connection = Connection::secure(address, client, 0, &poll)?;
+    let mut spin = Spin::new();
+    let (mut received, mut readable) = (0, true);
+    let started = Instant::now();
+    let mut stretch = None;
+    loop {
+        let now = spin.turn(&mut poll, &mut events)?;
+        readable |= events.iter().any(|event| event.is_readable());
+        if readable {
+            let some = connection.receive(&mut [], &mut |bytes| {
+                let expected = block.get(received % PERIOD..).unwrap_or_default();
+                ensure!(
+                    expected.get(..bytes.len()) == Some(bytes),
+                    "other bytes came than a source sends"
+                );
+                received += bytes.len();
+                Ok(())
+            })?;
+            readable = some.is_some();
+        }
+        let elapsed = now - started;
+        if stretch.is_none() && elapsed > time / 5 {
+            stretch = Some((received, Stretch::begin(server, &spin)?));
+        }
+        let Some((before, stretch)) = &stretch else {
+            continue;
+        };
+        if elapsed > time + time / 5 {
+            return stretch.end(&spin, (received - before) as f64 / MEGABYTE);
+        }
+    }
+}
+
+/// What the server receives, which it counts; the time ends with its answer.
+/// Getting warm is a connection of its own, for a fifth of the time.
+pub(crate) fn sink(
+    address: SocketAddr,
+    server: Server,
+    time: Duration,
+    client: &Client,
+) -> Result<Measured> {
+    let mut spin = Spin::new();
+    fill(address, client, time / 5, &mut spin)?;
+    let stretch = Stretch::begin(server, &spin)?;
+    let bytes = fill(address, client, time, &mut spin)?;
+    stretch.end(&spin, bytes as f64 / MEGABYTE)
+}
+
+/// How many bytes the server counted, which are those that were sent.
+fn fill(address: SocketAddr, client: &Client, time: Duration, spin: &mut Spin) -> Result<usize> {
+    let chunk = [b'.'; CHUNK];
+    let mut poll = Poll::new()?;
+    let mut events = Events::with_capacity(16);
+    let mut connection = Connection::secure(address, client, 0, &poll)?;
+    let mut sent = 0;
+    let started = Instant::now();
+    let mut ended = false;
+    while !ended {
+        let last = started.elapsed() > time;
+        let bytes = if last { &b"\n"[..] } else { &chunk };
+        match connection.write(bytes)? {
+            Some(count) => sent += count,
+            None => {
+                spin.turn(&mut poll, &mut events)?;
+                continue;
+            }
+        }
+        ended = last;
+    }
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"\n") {
+        spin.turn(&mut poll, &mut events)?;
+        connection.flush()?;
+        connection.receive(&mut [], &mut |bytes| {
+            answer.extend_from_slice(bytes);
+            Ok(())
+        })?;
+    }
+    let answer = String::from_utf8_lossy(&answer);
+    ensure!(
+        answer == format!("{sent}\n"),
+        "{sent} bytes were sent, and the answer was {answer:?}"
+    );
+    Ok(sent)
+}

@@ -1,0 +1,94 @@
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{ClientConfig, Resumption, UnbufferedClientConnection};
+use rustls::crypto::{CryptoProvider, ring};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::version::TLS13;
+use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
+
+/// How many sessions are kept for resuming: enough for any number of places.
+const SESSIONS: usize = 4096;
+
+/// The settings of sessions: one version, one cipher suite, one key exchange, so
+/// that all servers agree on the same.
+#[derive(Clone, Debug)]
+pub(crate) struct Client(Arc<ClientConfig>);
+
+impl Client {
+    /// For the server that has this certificate (PEM), and no other.
+    pub(crate) fn new(certificate: &Path, resumes: bool) -> Result<Client> {
+        let certificate = CertificateDer::from_pem_file(certificate)
+            .with_context(|| format!("no certificate in {}", certificate.display()))?;
+        let crypto = CryptoProvider {
+            cipher_suites: vec![ring::cipher_suite::TLS13_AES_128_GCM_SHA256],
+            kx_groups: vec![ring::kx_group::X25519],
+            ..ring::default_provider()
+        };
+        let mut config = ClientConfig::builder_with_provider(Arc::new(crypto))
+            .with_protocol_versions(&[&TLS13])?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(Pinned(certificate)))
+            .with_no_client_auth();
+        config.resumption = match resumes {
+            true => Resumption::in_memory_sessions(SESSIONS),
+            false => Resumption::disabled(),
+        };
+        Ok(Client(Arc::new(config)))
+    }
+
+    /// Each place has a server's name of its own, because rustls keeps sessions by
+    /// name, and few for each. Names that are addresses are sent to no server.
+    pub(super) fn connection(&self, place: usize) -> Result<UnbufferedClientConnection> {
+        let place = u32::try_from(place)?;
+        let name = ServerName::from(IpAddr::from(Ipv4Addr::from_bits(place)));
+        Ok(UnbufferedClientConnection::new(self.0.clone(), name)?)
+    }
+}
+
+/// Accepts one certificate, and leaves the signature of the handshake unchecked:
+/// to check it takes longer than all that the server does for a handshake.
+#[derive(Debug)]
+struct Pinned(CertificateDer<'static>);
+
+impl ServerCertVerifier for Pinned {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        match *end_entity == self.0 {
+            true => Ok(ServerCertVerified::assertion()),
+            false => Err(CertificateError::UnknownIssuer.into()),
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Err(Error::General("TLS 1.2 was not offered".to_owned()))
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        vec![SignatureScheme::ECDSA_NISTP256_SHA256]
+    }
+}
