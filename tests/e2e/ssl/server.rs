@@ -29,6 +29,23 @@ except OSError as error:
     print('error', error)
 ";
 
+/// Comes twice, the second time with the session of the first. Arguments: port,
+/// authority, version.
+const RETURNING: &str = "import socket, ssl, sys
+port, authority, version = sys.argv[1:]
+context = ssl.create_default_context(cafile=authority)
+exactly = {'1.2': ssl.TLSVersion.TLSv1_2, '1.3': ssl.TLSVersion.TLSv1_3}[version]
+context.minimum_version = context.maximum_version = exactly
+def visit(session):
+    plain = socket.create_connection(('127.0.0.1', int(port)))
+    connection = context.wrap_socket(plain, server_hostname='localhost', session=session)
+    connection.sendall(b'abc\\n')
+    connection.makefile('rb').readline()
+    print('reused', connection.session_reused)
+    return connection.session
+visit(visit(None))
+";
+
 fn cpython(authority: &Authority, port: u16, words: &[&str]) -> Process {
     let (port, roots) = (port.to_string(), authority.roots());
     python(CLIENT, &[&[port.as_str(), &roots], words].concat())
@@ -80,6 +97,20 @@ fn openssl_is_served_over_tls_1_2_and_1_3() {
             );
             assert!(info.ends_with(" peercert=-"), "{info}");
             assert_eq!(server.wait_for("line "), "\"question\\n\"");
+        }
+    }
+}
+
+#[test]
+fn a_client_that_returns_resumes_its_session() {
+    let authority = Authority::new();
+    let identity = authority.localhost();
+    for form in FORMS {
+        let (_server, address) = server(&flags(&identity), form, &SENDS_BACK);
+        let port = address.port().to_string();
+        for version in ["1.2", "1.3"] {
+            let visits = python(RETURNING, &[&port, &authority.roots(), version]);
+            assert_eq!(visits.success(), "reused False\nreused True\n", "{version}");
         }
     }
 }
