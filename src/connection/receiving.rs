@@ -81,9 +81,13 @@ impl Connection {
         let this = self.clone();
         let future = async move {
             let mut receiving = pin!(this.receive(source));
-            poll_fn(|cx| match this.is_over() {
-                true => Poll::Ready(()),
-                false => receiving.as_mut().poll(cx),
+            poll_fn(|cx| {
+                let over = this.is_over() || receiving.as_mut().poll(cx).is_ready();
+                // A last look may be what is over.
+                match over || this.is_over() {
+                    true => Poll::Ready(()),
+                    false => Poll::Pending,
+                }
             })
             .await;
         };
