@@ -249,7 +249,7 @@ impl Connection {
     pub(crate) fn close(&self) {
         if self.state.get() == State::Open {
             // Between two reads nobody has looked what came.
-            self.read.borrow_mut().last_look = self.wakers.take_rest();
+            self.read.borrow_mut().last_look |= self.wakers.take_rest();
             self.leave(State::Closing);
             self.wake_everybody();
         }

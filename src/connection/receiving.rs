@@ -288,7 +288,8 @@ impl Connection {
     async fn resumed(&self) {
         poll_fn(|_| {
             let mut read = self.read.borrow_mut();
-            read.blocked = read.paused && !self.failed() && !self.upgrading();
+            let open = self.state.get() == State::Open && !self.failed() && !self.upgrading();
+            read.blocked = read.paused && open;
             match read.blocked {
                 true => Poll::Pending,
                 false => Poll::Ready(()),
