@@ -248,8 +248,12 @@ impl std::ops::Deref for Handle {
 impl Connection {
     pub(crate) fn close(&self) {
         if self.state.get() == State::Open {
-            // Between two reads nobody has looked what came.
-            self.read.borrow_mut().last_look |= self.wakers.take_rest();
+            let rests = self.wakers.take_rest();
+            {
+                // Between two reads nobody has looked what came.
+                let mut read = self.read.borrow_mut();
+                read.last_look |= rests && read.open();
+            }
             self.leave(State::Closing);
             self.wake_everybody();
         }

@@ -386,7 +386,14 @@ fn a_composed_guest_has_no_socket_unless_it_brings_its_own() {
 const OPTIONS: [&str; 4] = ["adopts", "functions", "shares", "tcp-options"];
 
 /// And those that speak TLS.
-const TLS: [&str; 5] = ["conformance", "http-headers", "ssl", "tls", "tls-churn"];
+const TLS: [&str; 6] = [
+    "conformance",
+    "http-headers",
+    "ssl",
+    "tls",
+    "tls-churn",
+    "tls-flows",
+];
 
 #[test]
 fn a_static_program_imports_nothing_but_wasi_unless_it_asks_for_more() {
