@@ -7,6 +7,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tempfile::TempDir;
 
@@ -91,12 +92,16 @@ fn the_server_with_tls_is_written_built_and_run_as_shown() {
     assert_eq!(client.wait_for("got "), r"b'one\n'");
 }
 
+/// Crates of the same name have one place in the results: who builds is alone.
+static ALONE: Mutex<()> = Mutex::new(());
+
 /// Somebody with a clone and a folder beside it.
 struct Reader<'a> {
     readme: &'a Document,
     folder: TempDir,
     /// Cargo's results; kept, so that only the crates themselves are built anew.
     target: PathBuf,
+    _alone: MutexGuard<'static, ()>,
 }
 
 impl Reader<'_> {
@@ -105,6 +110,7 @@ impl Reader<'_> {
             readme,
             folder: tempfile::tempdir().unwrap(),
             target: workspace().join("target/readme"),
+            _alone: ALONE.lock().unwrap_or_else(PoisonError::into_inner),
         }
     }
 
