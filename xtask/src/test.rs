@@ -17,7 +17,7 @@ use crate::toolchain::{TARGET, Toolchain, WASIP2, has_target};
 use crate::workspace::{NATIVE, Workspace};
 
 /// The programs that tests talk to.
-const TOOLS: [Tool; 3] = [
+const TOOLS: [Tool; 5] = [
     Tool {
         command: "python3",
         package: "python3",
@@ -25,6 +25,14 @@ const TOOLS: [Tool; 3] = [
     Tool {
         command: "nginx",
         package: "nginx",
+    },
+    Tool {
+        command: "openssl",
+        package: "openssl",
+    },
+    Tool {
+        command: "curl",
+        package: "curl",
     },
     Tool {
         command: "ss",
