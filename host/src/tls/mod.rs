@@ -34,8 +34,8 @@ pub use self::load_error::{LoadError, Problem};
 pub use self::policy::Tls;
 pub use self::provider::RustlsProvider;
 pub use self::roots::Roots;
-pub(crate) use self::settings::MAX_ROOTS;
 pub use self::settings::{Settings, Side, Verify, Version};
+pub(crate) use self::settings::{check_protocols, check_roots};
 
 /// What a session runs on. Shutting it down means nothing to it: whoever gave it
 /// decides when the connection ends.

@@ -3,7 +3,7 @@ use rustls::pki_types::CertificateDer;
 use super::Identity;
 
 /// Roots that a guest may bring.
-pub(crate) const MAX_ROOTS: usize = 1024;
+const MAX_ROOTS: usize = 1024;
 
 /// What the protocols may take in a handshake.
 const MAX_PROTOCOLS: usize = 16 * 1024;
@@ -76,23 +76,12 @@ impl Settings {
     /// What no provider could do, and what would cost the host too much.
     pub(super) fn check(&self) -> Result<(), String> {
         let protocols = &self.alpn_protocols;
-        if protocols
-            .iter()
-            .any(|name| !(1..=255).contains(&name.len()))
-        {
-            return Err("an application protocol has 1 to 255 bytes".to_owned());
-        }
+        check_protocols(protocols)?;
         let length: usize = protocols.iter().map(|name| name.len() + 1).sum();
         if length > MAX_PROTOCOLS {
             return Err("there are too many application protocols".to_owned());
         }
-        if self
-            .roots
-            .as_ref()
-            .is_some_and(|roots| roots.len() > MAX_ROOTS)
-        {
-            return Err(format!("there are more than {MAX_ROOTS} roots"));
-        }
+        check_roots(self.roots.as_ref().map_or(0, Vec::len))?;
         if self.side == Side::Client && self.verify == Verify::Optional {
             return Err("a client cannot check a certificate only where one is sent".to_owned());
         }
@@ -100,5 +89,22 @@ impl Settings {
             return Err("a server needs an identity".to_owned());
         }
         Ok(())
+    }
+}
+
+/// Whether these can be sent: by the lengths of their names.
+pub(crate) fn check_protocols(protocols: &[impl AsRef<[u8]>]) -> Result<(), String> {
+    let mut names = protocols.iter().map(AsRef::as_ref);
+    match names.all(|name| (1..=255).contains(&name.len())) {
+        true => Ok(()),
+        false => Err("an application protocol has 1 to 255 bytes".to_owned()),
+    }
+}
+
+/// Whether a guest may bring so many.
+pub(crate) fn check_roots(count: usize) -> Result<(), String> {
+    match count > MAX_ROOTS {
+        true => Err(format!("there are more than {MAX_ROOTS} roots")),
+        false => Ok(()),
     }
 }

@@ -1,5 +1,5 @@
 use crate::capabilities::bindings::tls::ErrorCode;
-use crate::tls::{Identity, MAX_ROOTS, Settings, Side, Tls, Verify, Version};
+use crate::tls::{Identity, Settings, Side, Tls, Verify, Version, check_protocols, check_roots};
 
 /// What sessions are to be like, in the guest's table. What the policy has to
 /// permit was asked before.
@@ -25,12 +25,7 @@ impl Context {
     }
 
     pub(super) fn set_alpn_protocols(&mut self, protocols: Vec<String>) -> Result<(), ErrorCode> {
-        if protocols
-            .iter()
-            .any(|name| !(1..=255).contains(&name.len()))
-        {
-            return Err(invalid("an application protocol has 1 to 255 bytes"));
-        }
+        check_protocols(&protocols).map_err(ErrorCode::InvalidArgument)?;
         self.0.alpn_protocols = protocols.into_iter().map(String::into_bytes).collect();
         Ok(())
     }
@@ -38,9 +33,7 @@ impl Context {
     pub(super) fn add_roots(&mut self, pem: &[u8]) -> Result<(), ErrorCode> {
         let more = Tls::parse_roots(pem).map_err(ErrorCode::InvalidArgument)?;
         let roots = self.0.roots.get_or_insert_default();
-        if roots.len() + more.len() > MAX_ROOTS {
-            return Err(invalid(format!("there are more than {MAX_ROOTS} roots")));
-        }
+        check_roots(roots.len() + more.len()).map_err(ErrorCode::InvalidArgument)?;
         roots.extend(more);
         Ok(())
     }

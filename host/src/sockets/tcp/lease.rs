@@ -47,12 +47,7 @@ impl Lease {
         cx: &mut Context<'_>,
         work: impl FnOnce(&Connection, &mut Context<'_>) -> Poll<T>,
     ) -> Poll<Option<T>> {
-        let mut state = self.state();
-        let polled = state.poll(cx, work);
-        if polled.is_pending() {
-            keep(&mut state.receiving, cx);
-        }
-        polled
+        self.state().poll(|state| &mut state.receiving, cx, work)
     }
 
     /// Does what the sending half has to do; none when the connection was taken.
@@ -61,12 +56,7 @@ impl Lease {
         cx: &mut Context<'_>,
         work: impl FnOnce(&Connection, &mut Context<'_>) -> Poll<T>,
     ) -> Poll<Option<T>> {
-        let mut state = self.state();
-        let polled = state.poll(cx, work);
-        if polled.is_pending() {
-            keep(&mut state.sending, cx);
-        }
-        polled
+        self.state().poll(|state| &mut state.sending, cx, work)
     }
 
     /// There is a sending half.
@@ -88,15 +78,21 @@ impl Lease {
 }
 
 impl State {
+    /// Does the work of a half, whose waker is kept where it has to wait.
     fn poll<T>(
-        &self,
+        &mut self,
+        half: impl FnOnce(&mut State) -> &mut Option<Waker>,
         cx: &mut Context<'_>,
         work: impl FnOnce(&Connection, &mut Context<'_>) -> Poll<T>,
     ) -> Poll<Option<T>> {
-        match &self.connection {
-            Some(connection) => work(connection, cx).map(Some),
-            None => Poll::Ready(None),
+        let Some(connection) = &self.connection else {
+            return Poll::Ready(None);
+        };
+        let polled = work(connection, cx).map(Some);
+        if polled.is_pending() {
+            keep(half(self), cx);
         }
+        polled
     }
 }
 
