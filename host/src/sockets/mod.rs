@@ -3,6 +3,7 @@
 
 mod lookup;
 mod share;
+pub(crate) mod stream;
 pub(crate) mod tcp;
 #[cfg(test)]
 mod tests;

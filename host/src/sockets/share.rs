@@ -31,11 +31,14 @@ pub struct SharedListeners(Arc<Registry>);
 
 #[derive(Default)]
 struct Registry {
-    sockets: Mutex<Vec<Weak<SharedSocket>>>,
+    tcp: Sockets<SocketAddr>,
     guests: AtomicU64,
     /// One of them listens, or has done so.
     served: Arc<AtomicBool>,
 }
+
+/// Those of one kind.
+type Sockets<A> = Mutex<Vec<Weak<SharedSocket<A>>>>;
 
 /// One guest's part in it.
 pub(crate) struct Sharing {
@@ -44,10 +47,10 @@ pub(crate) struct Sharing {
 }
 
 /// A socket of the system that is bound.
-pub(super) struct SharedSocket {
+pub(super) struct SharedSocket<A> {
     fd: OwnedFd,
-    requested: SocketAddr,
-    address: SocketAddr,
+    requested: A,
+    address: A,
     /// Those who have it.
     guests: Mutex<BTreeSet<u64>>,
     /// How many of them listen.
@@ -55,8 +58,8 @@ pub(super) struct SharedSocket {
 }
 
 /// A guest's hold on a shared socket.
-pub(super) struct Share {
-    socket: Arc<SharedSocket>,
+pub(super) struct Share<A> {
+    socket: Arc<SharedSocket<A>>,
     guest: u64,
 }
 
@@ -78,7 +81,7 @@ impl SharedListeners {
 
 impl fmt::Debug for SharedListeners {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let addresses: Vec<_> = lock(&self.0.sockets)
+        let addresses: Vec<_> = lock(&self.0.tcp)
             .iter()
             .filter_map(Weak::upgrade)
             .map(|socket| socket.address)
@@ -99,11 +102,20 @@ impl Sharing {
         &self,
         requested: SocketAddr,
         bind: impl FnOnce() -> Result<(OwnedFd, SocketAddr), E>,
-    ) -> Result<Share, E> {
+    ) -> Result<Share<SocketAddr>, E> {
+        self.share_in(&self.registry.tcp, requested, bind)
+    }
+
+    fn share_in<A: PartialEq, E>(
+        &self,
+        sockets: &Sockets<A>,
+        requested: A,
+        bind: impl FnOnce() -> Result<(OwnedFd, A), E>,
+    ) -> Result<Share<A>, E> {
         // Locked all the time, so that no two guests bind at once.
-        let mut sockets = lock(&self.registry.sockets);
+        let mut sockets = lock(sockets);
         let living = sockets.iter().filter_map(Weak::upgrade);
-        for socket in living.filter(|socket| socket.serves(requested)) {
+        for socket in living.filter(|socket| socket.serves(&requested)) {
             if lock(&socket.guests).insert(self.guest) {
                 let guest = self.guest;
                 return Ok(Share { socket, guest });
@@ -124,26 +136,29 @@ impl Sharing {
     }
 }
 
-impl Share {
-    pub(super) fn socket(&self) -> &Arc<SharedSocket> {
+impl<A> Share<A> {
+    pub(super) fn socket(&self) -> &Arc<SharedSocket<A>> {
         &self.socket
     }
 }
 
-impl Drop for Share {
+impl<A> Drop for Share<A> {
     fn drop(&mut self) {
         lock(&self.socket.guests).remove(&self.guest);
     }
 }
 
-impl SharedSocket {
+impl<A> SharedSocket<A> {
     /// Whether who wishes for this address can have it.
-    fn serves(&self, wanted: SocketAddr) -> bool {
-        self.requested == wanted || self.address == wanted
+    fn serves(&self, wanted: &A) -> bool
+    where
+        A: PartialEq,
+    {
+        self.requested == *wanted || self.address == *wanted
     }
 
-    pub(super) fn address(&self) -> SocketAddr {
-        self.address
+    pub(super) fn address(&self) -> &A {
+        &self.address
     }
 
     /// Another descriptor of it.

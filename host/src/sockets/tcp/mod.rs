@@ -1,36 +1,30 @@
 //! TCP sockets of our own, behind the same WIT as wasmtime-wasi's.
 
-mod connection;
-mod convert;
+mod acceptor;
 mod host;
-mod io;
-mod lease;
-mod listener;
 mod options;
-mod streams;
 
 use std::net::{self, IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::AsFd;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rustix::io::Errno;
-use rustix::net::sockopt;
+use rustix::net::{SocketAddrAny, getpeername, getsockname, sockopt};
 use tokio::net::TcpStream;
 use wasmtime_wasi::p3::bindings::sockets::types::{ErrorCode, IpAddressFamily};
 
-pub(crate) use self::connection::Connection;
-#[cfg(test)]
-pub(crate) use self::connection::tests::pair;
-pub(crate) use self::convert::code;
+use self::acceptor::TcpAcceptor;
 pub(crate) use self::host::{get, take};
-use self::lease::Lease;
-pub(crate) use self::listener::Listener;
 use super::share::{Share, Sharing};
+use super::stream::{Connected, Connection, Lease, code};
 use crate::StopHandle;
 use crate::place::Place;
 
 /// How many connections may wait at a listener, unless told otherwise.
 const DEFAULT_BACKLOG: u32 = 128;
+
+/// Listens until it is closed or dropped.
+pub(crate) type Listener = super::stream::Listener<TcpAcceptor>;
 
 /// A socket in the guest's table.
 pub(crate) struct TcpSocket {
@@ -38,7 +32,7 @@ pub(crate) struct TcpSocket {
     family: IpAddressFamily,
     backlog: u32,
     /// Bound to an address that others may have as well.
-    share: Option<Share>,
+    share: Option<Share<SocketAddr>>,
     place: Arc<Place>,
     /// Addresses that ended connections hold may be bound.
     reuse_address: bool,
@@ -63,12 +57,9 @@ enum State {
     /// The call that connects has the socket.
     Connecting,
     Connected {
-        stream: Arc<Connection>,
-        lease: Arc<Lease>,
-        /// `receive` was called.
-        receiving: bool,
-        /// `send` was called.
-        sending: bool,
+        connected: Connected,
+        /// Which the system is asked for once at most.
+        peer: OnceLock<SocketAddr>,
     },
     Listening(Arc<Listener>),
     /// Connecting or accepting came to this.
@@ -94,9 +85,10 @@ impl TcpSocket {
     ) -> TcpSocket {
         let place = Arc::new(place);
         let state = match accepted {
-            Ok(accepted) => {
-                State::connected(Connection::accepted(accepted, Arc::clone(&place)), stop)
-            }
+            Ok((stream, peer)) => State::Connected {
+                connected: Connected::new(Connection::new(stream, Arc::clone(&place)), stop),
+                peer: OnceLock::from(peer),
+            },
             Err(code) => State::Failed(code),
         };
         TcpSocket::new(state, family, place)
@@ -189,8 +181,8 @@ impl TcpSocket {
 
     /// A socket of its own at the same address, to connect with, and not with the
     /// one that others listen on.
-    fn leave(&mut self, share: Share) -> Result<tokio::net::TcpSocket, ErrorCode> {
-        let address = share.socket().address();
+    fn leave(&mut self, share: Share<SocketAddr>) -> Result<tokio::net::TcpSocket, ErrorCode> {
+        let address = *share.socket().address();
         let own = open(self.family)?;
         self.state = State::Connecting;
         // What is joined has to be this guest's meanwhile, anything else to be free.
@@ -208,7 +200,10 @@ impl TcpSocket {
     ) -> Result<(), ErrorCode> {
         match connected.map_err(code) {
             Ok(stream) => {
-                self.state = State::connected(Connection::connected(stream, self.place()), stop);
+                self.state = State::Connected {
+                    connected: Connected::new(Connection::new(stream, self.place()), stop),
+                    peer: OnceLock::new(),
+                };
                 Ok(())
             }
             Err(code) => Err(self.fail(code)),
@@ -229,7 +224,13 @@ impl TcpSocket {
             bound.map_err(|code| self.fail(code))?;
         }
         let socket = self.take(State::Failed(ErrorCode::InvalidState))?;
-        match Listener::open(socket, self.backlog, self.share.as_ref()) {
+        let listen = || {
+            Ok(TcpAcceptor {
+                listener: socket.listen(self.backlog)?,
+                family: self.family,
+            })
+        };
+        match Listener::open(self.share.as_ref(), listen) {
             Ok(listener) => {
                 let listener = Arc::new(listener);
                 self.state = State::Listening(listener.clone());
@@ -242,25 +243,17 @@ impl TcpSocket {
 
     /// What its receiving half works on, once.
     fn receive(&mut self) -> Result<Arc<Lease>, ErrorCode> {
-        match &mut self.state {
-            State::Connected {
-                lease, receiving, ..
-            } if !*receiving => {
-                *receiving = true;
-                Ok(lease.clone())
-            }
-            State::Failed(code) => Err(code.clone()),
-            _ => Err(ErrorCode::InvalidState),
-        }
+        self.connected()?.receive()
     }
 
     /// What its sending half works on, once.
     fn send(&mut self) -> Result<Arc<Lease>, ErrorCode> {
+        self.connected()?.send()
+    }
+
+    fn connected(&mut self) -> Result<&mut Connected, ErrorCode> {
         match &mut self.state {
-            State::Connected { lease, sending, .. } if !*sending => {
-                *sending = true;
-                Ok(lease.clone())
-            }
+            State::Connected { connected, .. } => Ok(connected),
             State::Failed(code) => Err(code.clone()),
             _ => Err(ErrorCode::InvalidState),
         }
@@ -273,31 +266,19 @@ impl TcpSocket {
 
     /// Ends the connection at once.
     pub(crate) fn reset(&mut self) -> Result<(), ErrorCode> {
-        let State::Connected { stream, .. } = &self.state else {
+        let State::Connected { connected, .. } = &self.state else {
             return Err(ErrorCode::InvalidState);
         };
-        stream.reset()?;
+        connected.connection().reset()?;
         self.state = State::Failed(ErrorCode::ConnectionAborted);
         Ok(())
     }
 
-    /// Whether a session can have its connection: both halves are open.
-    pub(crate) fn check_session(&self) -> Result<(), ErrorCode> {
-        match &self.state {
-            State::Connected { stream, .. } if stream.is_open() => Ok(()),
-            State::Failed(code) => Err(code.clone()),
-            _ => Err(ErrorCode::InvalidState),
-        }
-    }
-
-    /// Takes the connection from the socket and from its streams, which end.
-    pub(crate) fn detach(self) -> Result<Arc<Connection>, ErrorCode> {
-        self.check_session()?;
+    /// Its connection, without the socket.
+    pub(crate) fn into_connected(self) -> Result<Connected, ErrorCode> {
         match self.state {
-            State::Connected { stream, lease, .. } => {
-                lease.end();
-                Ok(stream)
-            }
+            State::Connected { connected, .. } => Ok(connected),
+            State::Failed(code) => Err(code),
             _ => Err(ErrorCode::InvalidState),
         }
     }
@@ -311,22 +292,27 @@ impl TcpSocket {
     }
 
     pub(super) fn local_address(&self) -> Result<SocketAddr, ErrorCode> {
-        let address = match &self.state {
-            State::Unconnected(socket) if is_bound(socket) => socket.local_addr(),
-            State::Connected { stream, .. } => stream.local_addr(),
-            State::Listening(listener) => listener.local_addr(),
-            State::Failed(code) => return Err(code.clone()),
-            _ => return Err(ErrorCode::InvalidState),
-        };
-        address.map_err(code)
-    }
-
-    pub(super) fn remote_address(&self) -> Result<SocketAddr, ErrorCode> {
         match &self.state {
-            State::Connected { stream, .. } => stream.peer().map_err(code),
+            State::Unconnected(socket) if is_bound(socket) => socket.local_addr().map_err(code),
+            State::Connected { connected, .. } => address(getsockname(connected.connection())),
+            State::Listening(listener) => address(getsockname(listener)),
             State::Failed(code) => Err(code.clone()),
             _ => Err(ErrorCode::InvalidState),
         }
+    }
+
+    pub(super) fn remote_address(&self) -> Result<SocketAddr, ErrorCode> {
+        let (connected, known) = match &self.state {
+            State::Connected { connected, peer } => (connected, peer),
+            State::Failed(code) => return Err(code.clone()),
+            _ => return Err(ErrorCode::InvalidState),
+        };
+        if let Some(peer) = known.get() {
+            return Ok(*peer);
+        }
+        let peer = getpeername(connected.connection());
+        let peer = address(peer.and_then(|peer| peer.ok_or(Errno::NOTCONN)))?;
+        Ok(*known.get_or_init(|| peer))
     }
 
     /// The address of a listen without a bind.
@@ -405,19 +391,6 @@ impl TcpSocket {
     }
 }
 
-impl State {
-    fn connected(stream: Connection, stop: &StopHandle) -> State {
-        let stream = Arc::new(stream);
-        stop.connected(&stream);
-        State::Connected {
-            lease: Arc::new(Lease::new(Arc::clone(&stream))),
-            stream,
-            receiving: false,
-            sending: false,
-        }
-    }
-}
-
 /// A socket of the system. Small writes are sent at once, also by the connections
 /// that it accepts.
 fn open(family: IpAddressFamily) -> Result<tokio::net::TcpSocket, ErrorCode> {
@@ -440,6 +413,11 @@ fn open(family: IpAddressFamily) -> Result<tokio::net::TcpSocket, ErrorCode> {
 fn is_bound(socket: &tokio::net::TcpSocket) -> bool {
     let local = socket.local_addr();
     local.is_ok_and(|address| address.port() != 0)
+}
+
+/// One of those that this kind of socket has.
+fn address(answer: rustix::io::Result<SocketAddrAny>) -> Result<SocketAddr, ErrorCode> {
+    coded(answer.and_then(SocketAddr::try_from))
 }
 
 /// With the error as WASI has it.

@@ -1,7 +1,6 @@
 //! A listening socket of the system.
 
 use std::io;
-use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,33 +8,65 @@ use std::task::{Context, Poll};
 
 use futures::task::AtomicWaker;
 use rustix::net::{Shutdown, shutdown};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use wasmtime_wasi::p3::bindings::sockets::types::ErrorCode;
 
+use crate::StopHandle;
+use crate::place::Place;
 use crate::sockets::share::{Share, SharedSocket};
 
+/// What the system has for listening.
+pub(crate) trait Acceptor: AsFd + Send + Sync + 'static {
+    /// Where it is bound.
+    type Address: Send + Sync + 'static;
+    /// A connection, as the system hands it over.
+    type Connection: Send + 'static;
+    /// What becomes of it in the guest's table.
+    type Socket: Send + 'static;
+    /// What the bindings call that.
+    type Name: 'static;
+
+    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Self::Connection>>;
+
+    /// The guest's socket for a connection, or for the reason why there is none.
+    fn socket(
+        &self,
+        accepted: Result<Self::Connection, ErrorCode>,
+        place: Place,
+        stop: &StopHandle,
+    ) -> Self::Socket;
+
+    /// The guest does not get this connection: closing it is to tell the peer so.
+    fn turn_away(connection: &Self::Connection);
+}
+
 /// Listens until it is closed or dropped.
-pub(crate) struct Listener {
-    socket: TcpListener,
+pub(crate) struct Listener<A: Acceptor> {
+    socket: A,
     /// The same socket, where other guests listen on it as well.
-    shared: Option<Arc<SharedSocket>>,
+    shared: Option<Arc<SharedSocket<A::Address>>>,
     first: bool,
     closed: AtomicBool,
     accepting: AtomicWaker,
 }
 
-impl Listener {
-    pub(super) fn open(
-        socket: TcpSocket,
-        backlog: u32,
-        share: Option<&Share>,
-    ) -> io::Result<Listener> {
+/// A listener of any kind.
+pub(crate) trait Listens: Send + Sync {
+    /// Closes it from any thread, also while the guest computes. Connections
+    /// that wait in the system's queue are reset, unless others listen on it.
+    fn close(&self);
+}
+
+impl<A: Acceptor> Listener<A> {
+    pub(crate) fn open(
+        share: Option<&Share<A::Address>>,
+        listen: impl FnOnce() -> io::Result<A>,
+    ) -> io::Result<Self> {
         let shared = share.map(|share| Arc::clone(share.socket()));
-        let listen = || socket.listen(backlog);
         let (socket, first) = match &shared {
             Some(shared) => shared.begin(listen)?,
             None => (listen()?, true),
         };
-        Ok(Listener {
+        Ok(Self {
             socket,
             shared,
             first,
@@ -52,15 +83,6 @@ impl Listener {
     /// Whether other guests may listen on it.
     pub(super) fn is_shared(&self) -> bool {
         self.shared.is_some()
-    }
-
-    /// Closes it from any thread, also while the guest computes. Connections
-    /// that wait in the system's queue are reset, unless others listen on it.
-    pub(crate) fn close(&self) {
-        if !self.closed.swap(true, Ordering::AcqRel) {
-            self.end();
-            self.accepting.wake();
-        }
     }
 
     fn end(&self) {
@@ -80,7 +102,7 @@ impl Listener {
     pub(crate) fn poll_accept(
         &self,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<io::Result<(TcpStream, SocketAddr)>>> {
+    ) -> Poll<Option<io::Result<A::Connection>>> {
         self.accepting.register(cx.waker());
         if self.is_closed() {
             return Poll::Ready(None);
@@ -92,8 +114,8 @@ impl Listener {
         })
     }
 
-    pub(super) fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.socket.local_addr()
+    pub(super) fn acceptor(&self) -> &A {
+        &self.socket
     }
 
     fn is_closed(&self) -> bool {
@@ -101,7 +123,16 @@ impl Listener {
     }
 }
 
-impl Drop for Listener {
+impl<A: Acceptor> Listens for Listener<A> {
+    fn close(&self) {
+        if !self.closed.swap(true, Ordering::AcqRel) {
+            self.end();
+            self.accepting.wake();
+        }
+    }
+}
+
+impl<A: Acceptor> Drop for Listener<A> {
     fn drop(&mut self) {
         if self.is_shared() && !self.is_closed() {
             self.end();
@@ -109,7 +140,7 @@ impl Drop for Listener {
     }
 }
 
-impl AsFd for Listener {
+impl<A: Acceptor> AsFd for Listener<A> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
