@@ -40,25 +40,34 @@ mod name;
 mod parse;
 mod rule;
 mod special;
+mod tcp;
 #[cfg(test)]
 mod tests;
+mod unix;
 
 pub use decide::{Decision, DenyReason, Use};
 pub use grants::{GRANT_LIFETIME, Grants};
 pub use name::{HostName, InvalidName, Target};
 pub use parse::{ADDRESS_GRAMMAR, NAME_GRAMMAR, ParseRuleError, Problem};
-pub use rule::{HostPattern, ListenRule, NamePattern, PortPattern, Rule};
+pub use rule::{ListenRule, NamePattern, Rule};
 pub use special::Special;
+pub use tcp::{HostPattern, PortPattern, TcpListenRule, TcpRule};
+use unix::UnixRules;
+pub use unix::{
+    DEFAULT_MODE, InvalidUnixName, MAX_UNIX_NAME, UNIX_GRAMMAR, UnixListenRule, UnixName, UnixRule,
+    UnixUse,
+};
 
 /// The rules for one guest. Without any, nothing is allowed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Policy {
-    allow_connect: Vec<Rule>,
-    deny_connect: Vec<Rule>,
-    allow_listen: Vec<ListenRule>,
-    deny_listen: Vec<ListenRule>,
+    allow_connect: Vec<TcpRule>,
+    deny_connect: Vec<TcpRule>,
+    allow_listen: Vec<TcpListenRule>,
+    deny_listen: Vec<TcpListenRule>,
     allow_resolve: Vec<NamePattern>,
     deny_resolve: Vec<NamePattern>,
+    unix: UnixRules,
 }
 
 impl Policy {
@@ -70,26 +79,38 @@ impl Policy {
 
     /// Allows connecting, and for a rule with a name, looking it up.
     pub fn allow_connect(&mut self, rule: Rule) -> &mut Self {
-        self.allow_connect.push(rule);
+        match rule {
+            Rule::Tcp(rule) => self.allow_connect.push(rule),
+            Rule::Unix(rule) => self.unix.allow_connect.push(rule),
+        }
         self
     }
 
     /// Denies connecting, whatever allows it. A name denies the addresses that
     /// the guest has looked up by it; it does not deny the look-up.
     pub fn deny_connect(&mut self, rule: Rule) -> &mut Self {
-        self.deny_connect.push(rule);
+        match rule {
+            Rule::Tcp(rule) => self.deny_connect.push(rule),
+            Rule::Unix(rule) => self.unix.deny_connect.push(rule),
+        }
         self
     }
 
     /// Allows binding, listening and accepting.
     pub fn allow_listen(&mut self, rule: ListenRule) -> &mut Self {
-        self.allow_listen.push(rule);
+        match rule {
+            ListenRule::Tcp(rule) => self.allow_listen.push(rule),
+            ListenRule::Unix(rule) => self.unix.allow_listen.push(rule),
+        }
         self
     }
 
     /// Denies binding and listening, whatever allows it.
     pub fn deny_listen(&mut self, rule: ListenRule) -> &mut Self {
-        self.deny_listen.push(rule);
+        match rule {
+            ListenRule::Tcp(rule) => self.deny_listen.push(rule),
+            ListenRule::Unix(rule) => self.unix.deny_listen.push(rule),
+        }
         self
     }
 
