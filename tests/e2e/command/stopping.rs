@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use asyncio_streams_host::compose::builtin_streams;
 use asyncio_streams_host::{
-    Cache, Ctx, Denial, Exit, Linger, Observer, RunReport, Runner, StopHandle, engine,
+    Cache, Ctx, Denial, Exit, Linger, ListenAddress, Observer, RunReport, Runner, StopHandle, engine,
     policy::Policy,
 };
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
@@ -141,8 +141,8 @@ struct Listening(UnboundedSender<SocketAddr>);
 impl Observer for Listening {
     fn denied(&self, _: &Denial) {}
     fn suppressed(&self, _: u64) {}
-    fn listening(&self, address: SocketAddr) {
-        self.0.send(address).unwrap();
+    fn listening(&self, address: &ListenAddress) {
+        self.0.send(address.to_string().parse().unwrap()).unwrap();
     }
 }
 
