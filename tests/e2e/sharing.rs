@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use asyncio_streams_host::compose::builtin_streams;
 use asyncio_streams_host::{
-    Cache, Ctx, Denial, Exit, ListenAddress, Observer, RunReport, Runner, SharedListeners, Stats, StopHandle,
-    engine, policy::Policy,
+    Cache, Ctx, Denial, Exit, ListenAddress, Observer, RunReport, Runner, SharedListeners, Stats,
+    StopHandle, engine, policy::Policy,
 };
 use wasmtime_wasi::WasiCtx;
 

@@ -86,7 +86,10 @@ fn names(
     };
     let names: Vec<String> = names.split(':').map(str::to_owned).collect();
     if names.len() != count {
-        bail!("LISTEN_FDNAMES has {} names for {count} sockets", names.len());
+        bail!(
+            "LISTEN_FDNAMES has {} names for {count} sockets",
+            names.len()
+        );
     }
     Ok(names)
 }
