@@ -19,7 +19,7 @@ use crate::capabilities::bindings::tls::{
     Side as WitSide, Transport, VerifyMode, Version,
 };
 use crate::sockets::stream::Connected;
-use crate::sockets::{Sockets, tcp};
+use crate::sockets::{Sockets, tcp, unix};
 use crate::tls::{Side, Tls, Verify};
 use crate::{Ctx, CtxView, View, Wish};
 
@@ -83,11 +83,14 @@ impl HostContext for CtxView<'_> {
     fn wrap_socket(
         &mut self,
         context: Resource<Context>,
-        Transport::Tcp(socket): Transport,
+        socket: Transport,
         received: Vec<u8>,
         server_hostname: Option<String>,
     ) -> Answer<Resource<Connection>> {
-        let connected = tcp::take(self, &socket)?.into_connected();
+        let connected = match socket {
+            Transport::Tcp(socket) => tcp::take(self, &socket)?.into_connected(),
+            Transport::Unix(socket) => unix::take(self, socket)?.into_connected(),
+        };
         let context = self.table.get(&context)?;
         match wrap(self.ctx, context, connected, received, server_hostname) {
             Ok(connection) => Ok(Ok(self.table.push(connection)?)),

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use wasmtime_wasi::p3::bindings::sockets::types::ErrorCode;
 
-use super::{Connection, Lease};
+use super::{Connection, Lease, code};
 use crate::StopHandle;
 
 /// The connection of a socket, and what has become of its halves.
@@ -45,6 +45,28 @@ impl Connected {
             true => Err(ErrorCode::InvalidState),
             false => Ok(Arc::clone(&self.lease)),
         }
+    }
+
+    /// Sends what the system has room for, unless a stream sends.
+    pub(crate) fn send_now(&self, bytes: &[u8]) -> Result<usize, ErrorCode> {
+        if self.sending {
+            return Err(ErrorCode::InvalidState);
+        }
+        let sent = self.connection.send_now(bytes).map_err(code)?;
+        self.connection.place().stats().sent(sent);
+        Ok(sent)
+    }
+
+    /// Receives what has come, unless a stream receives; none where nothing has,
+    /// and nothing at the end.
+    pub(crate) fn receive_now(&self, length: u64) -> Result<Option<Vec<u8>>, ErrorCode> {
+        if self.receiving {
+            return Err(ErrorCode::InvalidState);
+        }
+        let received = self.connection.receive_now(length).map_err(code)?;
+        let count = received.as_ref().map_or(0, Vec::len);
+        self.connection.place().stats().received(count);
+        Ok(received)
     }
 
     /// Whether a session can have the connection: both halves are open.

@@ -12,12 +12,12 @@ use wasmtime_wasi::p3::bindings::sockets::types::ErrorCode;
 
 use crate::StopHandle;
 use crate::place::Place;
-use crate::sockets::share::{Share, SharedSocket};
+use crate::sockets::share::{Bound, Share, SharedSocket};
 
 /// What the system has for listening.
 pub(crate) trait Acceptor: AsFd + Send + Sync + 'static {
-    /// Where it is bound.
-    type Address: Send + Sync + 'static;
+    /// What it was before it listened.
+    type Bound: Bound;
     /// A connection, as the system hands it over.
     type Connection: Send + 'static;
     /// What becomes of it in the guest's table.
@@ -37,13 +37,26 @@ pub(crate) trait Acceptor: AsFd + Send + Sync + 'static {
 
     /// The guest does not get this connection: closing it is to tell the peer so.
     fn turn_away(connection: &Self::Connection);
+
+    /// Refuses connections from now on. The descriptor belongs to the guest's
+    /// socket, which ends with the stream of connections.
+    fn close(&self);
+
+    /// Whether others have it as well: the host, or whoever gave it to the host.
+    fn is_handed(&self) -> bool;
+}
+
+/// Has the system refuse connections. Linux does so until the descriptor is closed;
+/// where it fails, they are refused from then on.
+pub(crate) fn refuse(listener: impl AsFd) {
+    let _ = shutdown(listener, Shutdown::Both);
 }
 
 /// Listens until it is closed or dropped.
 pub(crate) struct Listener<A: Acceptor> {
     socket: A,
     /// The same socket, where other guests listen on it as well.
-    shared: Option<Arc<SharedSocket<A::Address>>>,
+    shared: Option<Arc<SharedSocket<A::Bound>>>,
     first: bool,
     closed: AtomicBool,
     accepting: AtomicWaker,
@@ -58,7 +71,7 @@ pub(crate) trait Listens: Send + Sync {
 
 impl<A: Acceptor> Listener<A> {
     pub(crate) fn open(
-        share: Option<&Share<A::Address>>,
+        share: Option<&Share<A::Bound>>,
         listen: impl FnOnce() -> io::Result<A>,
     ) -> io::Result<Self> {
         let shared = share.map(|share| Arc::clone(share.socket()));
@@ -80,21 +93,15 @@ impl<A: Acceptor> Listener<A> {
         self.first
     }
 
-    /// Whether other guests may listen on it.
+    /// Whether others may listen on it.
     pub(super) fn is_shared(&self) -> bool {
-        self.shared.is_some()
+        self.shared.is_some() || self.socket.is_handed()
     }
 
     fn end(&self) {
-        // The descriptor belongs to the guest's socket, which ends with the stream
-        // of connections. Until then, Linux refuses connections; where it fails,
-        // they are refused from then on.
-        let close = || {
-            let _ = shutdown(&self.socket, Shutdown::Both);
-        };
         match &self.shared {
-            Some(shared) => shared.end(close),
-            None => close(),
+            Some(shared) => shared.end(|| self.socket.close()),
+            None => self.socket.close(),
         }
     }
 
@@ -114,7 +121,7 @@ impl<A: Acceptor> Listener<A> {
         })
     }
 
-    pub(super) fn acceptor(&self) -> &A {
+    pub(crate) fn acceptor(&self) -> &A {
         &self.socket
     }
 
@@ -134,7 +141,7 @@ impl<A: Acceptor> Listens for Listener<A> {
 
 impl<A: Acceptor> Drop for Listener<A> {
     fn drop(&mut self) {
-        if self.is_shared() && !self.is_closed() {
+        if self.shared.is_some() && !self.is_closed() {
             self.end();
         }
     }

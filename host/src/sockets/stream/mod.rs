@@ -20,5 +20,8 @@ pub(crate) use self::connection::tests::pair;
 pub(crate) use self::convert::code;
 pub(crate) use self::halves::{Outcome, receive, send};
 pub(crate) use self::lease::Lease;
-pub(crate) use self::listener::{Acceptor, Listener, Listens};
+pub(crate) use self::listener::{Acceptor, Listener, Listens, refuse};
 pub(crate) use self::system::reset_on_close;
+
+/// How many connections may wait at a listener, unless told otherwise.
+pub(crate) const DEFAULT_BACKLOG: u32 = 128;

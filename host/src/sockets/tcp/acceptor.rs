@@ -6,19 +6,21 @@ use std::task::{Context, Poll};
 use tokio::net::{TcpListener, TcpStream};
 use wasmtime_wasi::p3::bindings::sockets::types::{ErrorCode, IpAddressFamily, TcpSocket as Name};
 
-use super::TcpSocket;
+use super::{Bound, TcpSocket};
 use crate::StopHandle;
 use crate::place::Place;
-use crate::sockets::stream::{Acceptor, reset_on_close};
+use crate::sockets::stream::{Acceptor, refuse, reset_on_close};
 
 /// A listening TCP socket.
 pub(crate) struct TcpAcceptor {
     pub(super) listener: TcpListener,
     pub(super) family: IpAddressFamily,
+    /// The host's, who goes on to have it.
+    pub(super) handed: bool,
 }
 
 impl Acceptor for TcpAcceptor {
-    type Address = SocketAddr;
+    type Bound = Bound;
     type Connection = (TcpStream, SocketAddr);
     type Socket = TcpSocket;
     type Name = Name;
@@ -38,6 +40,16 @@ impl Acceptor for TcpAcceptor {
 
     fn turn_away((stream, _): &Self::Connection) {
         reset_on_close(stream);
+    }
+
+    fn close(&self) {
+        if !self.handed {
+            refuse(self);
+        }
+    }
+
+    fn is_handed(&self) -> bool {
+        self.handed
     }
 }
 

@@ -15,7 +15,7 @@ use super::{TcpSocket, Whose};
 use crate::policy::Use;
 use crate::sockets::Sockets;
 use crate::sockets::stream::{self, Accepting, Outcome};
-use crate::{CtxView, View};
+use crate::{Ctx, CtxView, View};
 
 /// A socket as the bindings name it. What lies in the table is ours.
 type Handle = Resource<Name>;
@@ -50,6 +50,21 @@ fn holds(view: &CtxView<'_>, address: SocketAddr) -> bool {
     })
 }
 
+/// Whether the guest may listen where the socket is bound, or would be.
+fn may_listen(ctx: &Ctx, handle: &Handle, socket: &TcpSocket) -> bool {
+    let wanted = match ctx.requested_address(handle.rep()) {
+        Some(requested) => requested,
+        None => {
+            let wanted = socket.unspecified();
+            if !ctx.gate.allows(Use::Bind, wanted) {
+                return false;
+            }
+            wanted
+        }
+    };
+    ctx.gate.allows(Use::Listen, wanted)
+}
+
 impl<T: View> HostTcpSocketWithStore<T> for Sockets {
     async fn connect(
         store: &Accessor<T, Self>,
@@ -81,17 +96,7 @@ impl<T: View> HostTcpSocketWithStore<T> for Sockets {
         let view = store.get();
         let listener = socket(view.table, &handle)?;
         listener.check_listen()?;
-        let wanted = match view.ctx.requested_address(handle.rep()) {
-            Some(requested) => requested,
-            None => {
-                let wanted = listener.unspecified();
-                if !view.ctx.gate.allows(Use::Bind, wanted) {
-                    return Err(ErrorCode::AccessDenied.into());
-                }
-                wanted
-            }
-        };
-        if !view.ctx.gate.allows(Use::Listen, wanted) {
+        if !listener.is_handed() && !may_listen(view.ctx, &handle, listener) {
             return Err(ErrorCode::AccessDenied.into());
         }
         if view.ctx.stop.is_stopping() {

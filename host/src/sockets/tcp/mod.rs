@@ -4,8 +4,9 @@ mod acceptor;
 mod host;
 mod options;
 
+use std::io;
 use std::net::{self, IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, OnceLock};
 
 use rustix::io::Errno;
@@ -15,13 +16,10 @@ use wasmtime_wasi::p3::bindings::sockets::types::{ErrorCode, IpAddressFamily};
 
 use self::acceptor::TcpAcceptor;
 pub(crate) use self::host::{get, take};
-use super::share::{Share, Sharing};
-use super::stream::{Connected, Connection, Lease, code};
+use super::share::{self, Share, Sharing, Sockets};
+use super::stream::{Connected, Connection, DEFAULT_BACKLOG, Lease, code};
 use crate::StopHandle;
 use crate::place::Place;
-
-/// How many connections may wait at a listener, unless told otherwise.
-const DEFAULT_BACKLOG: u32 = 128;
 
 /// Listens until it is closed or dropped.
 pub(crate) type Listener = super::stream::Listener<TcpAcceptor>;
@@ -32,7 +30,7 @@ pub(crate) struct TcpSocket {
     family: IpAddressFamily,
     backlog: u32,
     /// Bound to an address that others may have as well.
-    share: Option<Share<SocketAddr>>,
+    share: Option<Share<Bound>>,
     place: Arc<Place>,
     /// Addresses that ended connections hold may be bound.
     reuse_address: bool,
@@ -51,9 +49,17 @@ pub(super) enum Whose {
     Anybodys,
 }
 
+/// A socket of the system that is bound.
+pub(crate) struct Bound {
+    fd: OwnedFd,
+    address: SocketAddr,
+}
+
 enum State {
     /// Bound, perhaps.
     Unconnected(tokio::net::TcpSocket),
+    /// Bound by the host, who keeps it.
+    Handed(net::TcpListener),
     /// The call that connects has the socket.
     Connecting,
     Connected {
@@ -94,6 +100,18 @@ impl TcpSocket {
         TcpSocket::new(state, family, place)
     }
 
+    /// One that the host has bound, and keeps: it is never shut down, and what the
+    /// guest has not accepted waits for whoever listens next.
+    pub(crate) fn handed(listener: net::TcpListener, place: Place) -> io::Result<TcpSocket> {
+        listener.set_nonblocking(true)?;
+        let family = match listener.local_addr()? {
+            SocketAddr::V4(_) => IpAddressFamily::Ipv4,
+            SocketAddr::V6(_) => IpAddressFamily::Ipv6,
+        };
+        let state = State::Handed(listener);
+        Ok(TcpSocket::new(state, family, Arc::new(place)))
+    }
+
     fn new(state: State, family: IpAddressFamily, place: Arc<Place>) -> TcpSocket {
         TcpSocket {
             state,
@@ -122,11 +140,13 @@ impl TcpSocket {
             let socket = self.unconnected()?;
             self.bind_own(socket, address, whose)?;
             ours = true;
-            let fd = socket.as_fd().try_clone_to_owned().map_err(code)?;
-            Ok((fd, socket.local_addr().map_err(code)?))
+            Ok(Bound {
+                fd: socket.as_fd().try_clone_to_owned().map_err(code)?,
+                address: socket.local_addr().map_err(code)?,
+            })
         })?;
         if !ours {
-            let fd = share.socket().duplicate().map_err(code)?;
+            let fd = share.socket().bound().fd.try_clone().map_err(code)?;
             let socket = tokio::net::TcpSocket::from_std_stream(net::TcpStream::from(fd));
             self.state = State::Unconnected(socket);
         }
@@ -181,8 +201,8 @@ impl TcpSocket {
 
     /// A socket of its own at the same address, to connect with, and not with the
     /// one that others listen on.
-    fn leave(&mut self, share: Share<SocketAddr>) -> Result<tokio::net::TcpSocket, ErrorCode> {
-        let address = *share.socket().address();
+    fn leave(&mut self, share: Share<Bound>) -> Result<tokio::net::TcpSocket, ErrorCode> {
+        let address = share.socket().bound().address;
         let own = open(self.family)?;
         self.state = State::Connecting;
         // What is joined has to be this guest's meanwhile, anything else to be free.
@@ -195,7 +215,7 @@ impl TcpSocket {
     /// The connection is made, or has failed.
     pub(super) fn finish_connect(
         &mut self,
-        connected: std::io::Result<TcpStream>,
+        connected: io::Result<TcpStream>,
         stop: &StopHandle,
     ) -> Result<(), ErrorCode> {
         match connected.map_err(code) {
@@ -219,15 +239,24 @@ impl TcpSocket {
     /// Listens. One that is not bound is on all interfaces.
     pub(super) fn listen(&mut self, sharing: Option<&Sharing>) -> Result<Arc<Listener>, ErrorCode> {
         // The system would bind it too, but not for its address to be used again.
-        if !is_bound(self.unconnected()?) {
+        if let State::Unconnected(socket) = &self.state
+            && !is_bound(socket)
+        {
             let bound = self.bind(self.unspecified(), Whose::Nobodys, sharing);
             bound.map_err(|code| self.fail(code))?;
         }
-        let socket = self.take(State::Failed(ErrorCode::InvalidState))?;
+        self.check_listen()?;
+        let state = std::mem::replace(&mut self.state, State::Failed(ErrorCode::InvalidState));
+        let handed = matches!(state, State::Handed(_));
         let listen = || {
             Ok(TcpAcceptor {
-                listener: socket.listen(self.backlog)?,
+                listener: match state {
+                    State::Unconnected(socket) => socket.listen(self.backlog)?,
+                    State::Handed(listener) => resume(listener, self.backlog)?,
+                    _ => return Err(Errno::INVAL.into()),
+                },
                 family: self.family,
+                handed,
             })
         };
         match Listener::open(self.share.as_ref(), listen) {
@@ -294,6 +323,7 @@ impl TcpSocket {
     pub(super) fn local_address(&self) -> Result<SocketAddr, ErrorCode> {
         match &self.state {
             State::Unconnected(socket) if is_bound(socket) => socket.local_addr().map_err(code),
+            State::Handed(listener) => listener.local_addr().map_err(code),
             State::Connected { connected, .. } => address(getsockname(connected.connection())),
             State::Listening(listener) => address(getsockname(listener)),
             State::Failed(code) => Err(code.clone()),
@@ -325,7 +355,15 @@ impl TcpSocket {
 
     /// Whether it can listen: neither connected nor listening already.
     pub(super) fn check_listen(&self) -> Result<(), ErrorCode> {
-        self.unconnected().map(drop)
+        match &self.state {
+            State::Unconnected(_) | State::Handed(_) => Ok(()),
+            _ => Err(ErrorCode::InvalidState),
+        }
+    }
+
+    /// Whether the host has bound it: no rule has to permit it.
+    pub(super) fn is_handed(&self) -> bool {
+        matches!(self.state, State::Handed(_))
     }
 
     pub(super) fn set_backlog(&mut self, backlog: u64) -> Result<(), ErrorCode> {
@@ -334,7 +372,9 @@ impl TcpSocket {
         }
         let backlog = i32::try_from(backlog).unwrap_or(i32::MAX);
         match &self.state {
-            State::Unconnected(_) => {}
+            State::Unconnected(_) | State::Handed(_) => {}
+            // The host's to say.
+            State::Listening(listener) if listener.acceptor().handed => {}
             State::Listening(listener) => {
                 let again = rustix::net::listen(listener, backlog);
                 again.map_err(|_| ErrorCode::NotSupported)?;
@@ -389,6 +429,28 @@ impl TcpSocket {
             }
         }
     }
+}
+
+impl share::Bound for Bound {
+    type Address = SocketAddr;
+
+    const REOPENS: bool = true;
+
+    fn address(&self) -> &SocketAddr {
+        &self.address
+    }
+
+    fn among(registry: &share::Registry) -> &Sockets<Self> {
+        &registry.tcp
+    }
+}
+
+/// Listens on the host's. How many may wait there is the host's to say, if it has.
+fn resume(listener: net::TcpListener, backlog: u32) -> io::Result<tokio::net::TcpListener> {
+    if !sockopt::socket_acceptconn(&listener)? {
+        rustix::net::listen(&listener, backlog.cast_signed())?;
+    }
+    tokio::net::TcpListener::from_std(listener)
 }
 
 /// A socket of the system. Small writes are sent at once, also by the connections
