@@ -135,8 +135,8 @@ impl Gate {
         self.deny(wish, reason);
     }
 
-    /// The guest does not get this of TLS, because nobody has granted it.
-    pub(crate) fn deny_tls(&self, wish: Wish) {
+    /// The guest does not get this, because nobody has granted it.
+    pub(crate) fn not_granted(&self, wish: Wish) {
         self.deny(wish, DenyReason::NotGranted);
     }
 
@@ -268,10 +268,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_granted_of_tls_is_reported_and_counted() {
+    fn what_is_not_granted_is_reported_and_counted() {
         let (gate, lines) = gate(&[], &[], 1);
-        gate.deny_tls(Wish::TlsRoots);
-        gate.deny_tls(Wish::TlsRoots);
+        gate.not_granted(Wish::TlsRoots);
+        gate.not_granted(Wish::TlsRoots);
         let line = lock(&lines.0).concat();
         assert!(line.ends_with("--allow-tls-guest-roots"), "{line}");
         assert_eq!(gate.stats.snapshot().denied_total, 2);

@@ -77,9 +77,11 @@ pub enum Wish {
     ConnectUnix(UnixName),
     /// To bind to the name of a Unix socket and listen there.
     ListenUnix(UnixName),
+    /// To take the listener of this name from the host.
+    Listener(String),
 }
 
-/// Characters of the name of an identity that are shown.
+/// Characters of the name of an identity or a listener that are shown.
 const SHOWN: usize = 64;
 
 impl Denial {
@@ -132,6 +134,9 @@ impl Denial {
             (_, Wish::TlsUnverified) => "--allow-tls-unverified".to_owned(),
             (_, Wish::ConnectUnix(name)) => format!("--allow-connect {name}"),
             (_, Wish::ListenUnix(name)) => format!("--allow-listen {name}"),
+            (_, Wish::Listener(name)) => {
+                format!("--listen-fds, with a socket named {}", shown(name))
+            }
         }
     }
 }
@@ -184,6 +189,7 @@ impl fmt::Display for Wish {
             Self::TlsUnverified => f.write_str("TLS with an unchecked server"),
             Self::ConnectUnix(name) => write!(f, "connect to {name}"),
             Self::ListenUnix(name) => write!(f, "listen on {name}"),
+            Self::Listener(name) => write!(f, "use of the listener {}", shown(name)),
         }
     }
 }
@@ -257,6 +263,17 @@ mod tests {
         let line = line(Wish::TlsIdentity(forged), DenyReason::NotGranted);
         assert!(!line.contains(char::is_control), "{line}");
         assert!(line.len() < 300, "{line}");
+    }
+
+    #[test]
+    fn a_denied_listener_names_the_flag_and_cannot_forge_a_line() {
+        assert_eq!(
+            line(Wish::Listener("web".into()), DenyReason::NotGranted),
+            "denied use of the listener web (not granted); to allow it: \
+             --listen-fds, with a socket named web"
+        );
+        let line = line(Wish::Listener("a\nb".into()), DenyReason::NotGranted);
+        assert!(!line.contains('\n'), "{line}");
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! Which addresses and names a guest may use: default deny, pure, and without
-//! any input or output.
+//! Which addresses, Unix sockets and names a guest may use: default deny, pure, and
+//! without any input or output.
 //!
 //! # Order of evaluation
 //!
@@ -29,6 +29,25 @@
 //! port 0 needs port `0` or `*`, and the ephemeral port can then be listened
 //! on. Listening on a socket that was not bound needs a rule for the
 //! unspecified address (`0.0.0.0`, `[::]`) with port `0`, or `*`.
+//!
+//! # Unix sockets
+//!
+//! | rule | covers |
+//! |---|---|
+//! | `unix:///run/db.sock` | this path |
+//! | `unix:///run/app/*.sock` | paths in this folder, not below it |
+//! | `unix:///run/app/*.sock?mode=0660` | the same for listening; files are made with this mode, and with [`DEFAULT_MODE`] where none is given |
+//! | `unix://@app`, `unix://@app-*` | names of Linux' abstract namespace |
+//!
+//! `*` stands for any bytes, or none; in a path, only in its last part. `%XX` is a
+//! byte. Deny rules come first; of the allow rules the first that covers a path says
+//! the mode. Rules and paths are compared as they are written, after `.` and doubled
+//! `/` are left out, and no rule covers a path with `..` in it. So where folders are
+//! symbolic links, one socket has several paths, each of which needs a rule, be it
+//! to allow or to deny. What is at the path itself may be no symbolic link, which
+//! whoever opens it has to see to.
+//!
+//! # Sharing
 //!
 //! Sharing a port that somebody else may have (SO_REUSEPORT) needs a listen rule
 //! that names this very port: neither a range nor `*` was written with that

@@ -138,7 +138,7 @@ fn wrap(
 }
 
 fn denied(ctx: &Ctx, wish: Wish) -> ErrorCode {
-    ctx.gate.deny_tls(wish);
+    ctx.gate.not_granted(wish);
     ErrorCode::AccessDenied
 }
 
