@@ -6,6 +6,8 @@ mod connect;
 mod entry;
 mod file;
 mod obstacle;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
