@@ -5,8 +5,9 @@ mod denials;
 mod files;
 mod names;
 mod peers;
+mod permission;
 mod redis;
-mod ways;
+mod workers;
 
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};

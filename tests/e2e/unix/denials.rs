@@ -15,7 +15,11 @@ const DENIED: &str =
 /// The program was denied this (`connect to`, `listen on`) at the path, for this
 /// reason. Returns what the host says would permit it.
 fn denied(ended: &Ended, what: &str, path: &str, reason: &str) -> String {
-    assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), ""), "{ended:?}");
+    assert_eq!(
+        (ended.code, ended.stdout.as_str()),
+        (Some(1), ""),
+        "{ended:?}"
+    );
     let guest = format!("error: {what} unix:{path}: {DENIED}");
     let host = format!("asyncio-streams: denied {what} unix://");
     let lines: Vec<&str> = ended.stderr.lines().collect();
@@ -170,7 +174,10 @@ fn no_link_leads_out_of_a_granted_folder() {
                 _ => "--allow-listen",
             };
             let rule = format!("unix://{target}");
-            assert_eq!(remedy, format!("use what it leads to, {rule}, and {flag} {rule}"));
+            assert_eq!(
+                remedy,
+                format!("use what it leads to, {rule}, and {flag} {rule}")
+            );
             assert_eq!(fs::read_link(&link).unwrap(), outside.path("secret.sock"));
         }
         // Not even a probe has come.
@@ -239,7 +246,11 @@ fn an_abstract_name_needs_a_rule_of_its_own() {
             assert_eq!(flag, format!("--allow-connect unix://@{name}"));
             is_connected(connect(&words(&flag), form, &place));
         }
-        is_connected(connect(&["--allow-connect=unix://@asyncio-*"], form, &place));
+        is_connected(connect(
+            &["--allow-connect=unix://@asyncio-*"],
+            form,
+            &place,
+        ));
     }
     drop(listener);
     for form in FORMS {

@@ -32,14 +32,23 @@ fn ux4_another_file_that_is_there_is_an_error_and_stays() {
     fs::write(&path, "of value").unwrap();
     let message = "something that is no socket is at that path";
     for form in FORMS {
-        fails(&serve(form, &path), &format!("listen on unix:{path}: {message}"));
-        fails(&connect(form, &path), &format!("connect to unix:{path}: {message}"));
+        fails(
+            &serve(form, &path),
+            &format!("listen on unix:{path}: {message}"),
+        );
+        fails(
+            &connect(form, &path),
+            &format!("connect to unix:{path}: {message}"),
+        );
         assert_eq!(fs::read_to_string(&path).unwrap(), "of value");
     }
     let path = folder.at("folder");
     fs::create_dir(&path).unwrap();
     for form in FORMS {
-        fails(&serve(form, &path), &format!("listen on unix:{path}: {message}"));
+        fails(
+            &serve(form, &path),
+            &format!("listen on unix:{path}: {message}"),
+        );
         assert!(folder.path("folder").is_dir());
     }
 }
@@ -52,7 +61,10 @@ fn ux3_a_live_servers_socket_is_left_alone_and_so_are_its_connections() {
         let first = serving(form, &path, &[]);
         let mut old = client(&path);
         exchange(&mut old, "before\n");
-        fails(&serve(form, &path), &format!("listen on unix:{path}: address in use"));
+        fails(
+            &serve(form, &path),
+            &format!("listen on unix:{path}: address in use"),
+        );
         exchange(&mut old, "after\n");
         exchange(&mut client(&path), "another\n");
         // A probe is no failure of the server's.
@@ -73,7 +85,10 @@ fn ux3_the_socket_of_a_server_that_was_killed_is_replaced() {
         assert_eq!(killed.end().code, None);
         assert!(is_socket(&folder.path("a.sock")));
         let refused = connect(form, &path);
-        fails(&refused, &format!("connect to unix:{path}: connection refused"));
+        fails(
+            &refused,
+            &format!("connect to unix:{path}: connection refused"),
+        );
         let next = serving(form, &path, &[]);
         exchange(&mut client(&path), "hello\n");
         let _ = left;
@@ -110,9 +125,15 @@ fn ux8_missing_sockets_and_folders_are_errors_that_say_so() {
     for form in FORMS {
         for name in ["nothing", "no-folder/a.sock", "notes/a.sock"] {
             let path = folder.at(name);
-            fails(&connect(form, &path), &format!("connect to unix:{path}: {missing}"));
+            fails(
+                &connect(form, &path),
+                &format!("connect to unix:{path}: {missing}"),
+            );
             if name != "nothing" {
-                fails(&serve(form, &path), &format!("listen on unix:{path}: {missing}"));
+                fails(
+                    &serve(form, &path),
+                    &format!("listen on unix:{path}: {missing}"),
+                );
             }
         }
     }
@@ -214,7 +235,10 @@ fn l35_what_somebody_has_put_in_its_place_stays() {
         server.signal("TERM");
         assert_eq!(server.end().code, Some(0));
         assert_eq!(fs::read_to_string(&path).unwrap(), "of value");
-        assert!(is_socket(&folder.path("moved")), "where it is now, nobody looks");
+        assert!(
+            is_socket(&folder.path("moved")),
+            "where it is now, nobody looks"
+        );
         fs::remove_file(&path).unwrap();
     }
 }

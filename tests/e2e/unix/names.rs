@@ -39,7 +39,11 @@ fn ux1_doubled_slashes_and_single_dots_mean_nothing() {
     let folder = Folder::new();
     let (path, winding) = (folder.at("a.sock"), folder.at("././/a.sock"));
     for form in FORMS {
-        let mut server = run(&[&listening(&path)], form, &["serve", &format!("/{winding}")]);
+        let mut server = run(
+            &[&listening(&path)],
+            form,
+            &["serve", &format!("/{winding}")],
+        );
         server.wait_for("listening on unix:");
         assert!(folder.path("a.sock").exists());
         run(&[&connecting(&path)], form, &["connect", &winding]).success();
@@ -59,7 +63,10 @@ fn ux2_an_abstract_name_has_no_file() {
         server.wait_for(&format!("listening on unix:@{name}"));
         let grant = format!("--allow-connect=unix://@{name}");
         let printed = run(&[&grant], form, &["connect", &place]).success();
-        assert!(printed.contains(&format!("peername unix:@{name}\n")), "{printed}");
+        assert!(
+            printed.contains(&format!("peername unix:@{name}\n")),
+            "{printed}"
+        );
         assert_eq!(in_use(form, &name, &place), Some(1));
         server.signal("TERM");
         assert_eq!(server.end().code, Some(0));
@@ -166,11 +173,24 @@ fn ux7_ux9_what_means_nothing_with_a_path_is_refused_and_tls_needs_a_name() {
         let (connect, serve) = (connecting(&path), listening(&folder.at("*")));
         let printed = run(&[&connect, &serve], form, &["refused", &path]).success();
         let lines: Vec<&str> = printed.lines().collect();
-        let [limit, family, local, name, tls, their_limit, hosts, port, identity] = lines[..]
+        let [
+            limit,
+            family,
+            local,
+            name,
+            tls,
+            their_limit,
+            hosts,
+            port,
+            identity,
+        ] = lines[..]
         else {
             panic!("{printed}");
         };
-        assert!(limit.contains("limit") && their_limit.contains("limit"), "{printed}");
+        assert!(
+            limit.contains("limit") && their_limit.contains("limit"),
+            "{printed}"
+        );
         assert_eq!([family, local], [client; 2]);
         assert!(name.contains("server-hostname"), "{name}");
         assert!(tls.contains("server-hostname"), "{tls}");
