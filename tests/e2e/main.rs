@@ -34,3 +34,4 @@ mod ssl;
 mod tcp_options;
 mod tls;
 mod transfer;
+mod unix_sockets;
