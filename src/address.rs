@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::path::{Path, PathBuf};
 
 use wasi::sockets::types as wasi_types;
 
@@ -15,7 +16,8 @@ pub enum Address {
     Unix(UnixAddress),
 }
 
-/// The address of a Unix socket.
+/// The address of a Unix socket. Made from text or bytes it is a path, or, with a
+/// leading zero byte, an abstract name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum UnixAddress {
     /// A socket without a name: the client's end, or one of a pair.
@@ -24,6 +26,18 @@ pub enum UnixAddress {
     Path(Vec<u8>),
     /// A name of Linux' abstract namespace, without its leading zero byte.
     Abstract(Vec<u8>),
+}
+
+/// The process at the other end of a Unix socket, as it was when the connection was
+/// made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Credentials {
+    /// Its number, if the system tells.
+    pub pid: Option<u32>,
+    /// The user's.
+    pub uid: u32,
+    /// The group's.
+    pub gid: u32,
 }
 
 /// The family of an IP address.
@@ -69,6 +83,57 @@ impl fmt::Display for Address {
 impl From<SocketAddr> for Address {
     fn from(address: SocketAddr) -> Address {
         Address::Ip(address)
+    }
+}
+
+impl From<&[u8]> for UnixAddress {
+    fn from(path: &[u8]) -> UnixAddress {
+        match path.split_first() {
+            Some((0, name)) => UnixAddress::Abstract(name.to_vec()),
+            _ => UnixAddress::Path(path.to_vec()),
+        }
+    }
+}
+
+impl From<Vec<u8>> for UnixAddress {
+    fn from(path: Vec<u8>) -> UnixAddress {
+        UnixAddress::from(path.as_slice())
+    }
+}
+
+impl From<&str> for UnixAddress {
+    fn from(path: &str) -> UnixAddress {
+        UnixAddress::from(path.as_bytes())
+    }
+}
+
+impl From<String> for UnixAddress {
+    fn from(path: String) -> UnixAddress {
+        UnixAddress::from(path.as_bytes())
+    }
+}
+
+impl From<&String> for UnixAddress {
+    fn from(path: &String) -> UnixAddress {
+        UnixAddress::from(path.as_bytes())
+    }
+}
+
+impl From<&Path> for UnixAddress {
+    fn from(path: &Path) -> UnixAddress {
+        UnixAddress::from(path.as_os_str().as_encoded_bytes())
+    }
+}
+
+impl From<PathBuf> for UnixAddress {
+    fn from(path: PathBuf) -> UnixAddress {
+        UnixAddress::from(path.as_path())
+    }
+}
+
+impl From<UnixAddress> for Address {
+    fn from(address: UnixAddress) -> Address {
+        Address::Unix(address)
     }
 }
 

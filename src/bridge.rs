@@ -32,10 +32,19 @@ pub fn from_sink() -> (StreamWriter, ByteStream) {
     (writer, stream)
 }
 
-pub(crate) fn reader(stream: ByteStream, limit: usize) -> StreamReader {
+fn reader(stream: ByteStream, limit: usize) -> StreamReader {
+    reading(RawSource::new(stream), limit)
+}
+
+/// A reader of what the program gets otherwise than from a connection.
+pub(crate) fn reader_of(source: impl Source + 'static) -> StreamReader {
+    reading(source, options::DEFAULT_LIMIT)
+}
+
+fn reading(source: impl Source + 'static, limit: usize) -> StreamReader {
     let connection = Connection::new(limit, Names::default());
     let (reader, _) = connection.handles();
-    run(connection, RawSource::new(stream), Nothing);
+    run(connection, source, Nothing);
     reader
 }
 

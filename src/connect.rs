@@ -19,7 +19,7 @@ use crate::runtime::time::timeout;
 use crate::ssl::{Plan, SslContext, Tls};
 use crate::transport::link::Link;
 use crate::transport::tcp::{self, Connected};
-use crate::{StreamReader, StreamWriter};
+use crate::{Socket, StreamReader, StreamWriter};
 
 /// Everything about a connection that has a default.
 ///
@@ -188,23 +188,11 @@ impl ConnectOptions {
     /// [`ConnectError::Timeout`], with TLS.
     pub async fn adopt(
         &self,
-        socket: TcpSocket,
+        socket: impl Into<Socket>,
     ) -> Result<(StreamReader, StreamWriter), ConnectError> {
-        let (limit, wanted) = self.check(None)?;
-        let making = self.family.is_some()
-            || self.proto != 0
-            || self.flags != LookupFlags::default()
-            || self.local_addr.is_some()
-            || self.happy_eyeballs_delay.is_some()
-            || self.interleave.is_some();
-        if making {
-            return Err(ConnectError::InvalidArgument(
-                "family, proto, flags, local address and happy eyeballs are for making a \
-                 connection; leave them out to adopt one"
-                    .into(),
-            ));
-        }
-        if socket.get_remote_address().is_err() {
+        let Socket(socket) = socket.into();
+        let (limit, wanted) = self.check_without_host("to adopt a socket")?;
+        if socket.check_connected().is_err() {
             return Err(ConnectError::InvalidArgument(
                 "the socket is not connected".into(),
             ));
@@ -235,13 +223,13 @@ impl ConnectOptions {
             .unwrap_or(usize::from(self.happy_eyeballs_delay.is_some()));
         let attempts = attempts(interleaved(remote, interleave), local.as_deref())?;
         let socket = race(attempts, self.happy_eyeballs_delay).await?;
-        let link = Link::client(socket, wanted).await?;
+        let link = Link::client(Box::new(socket), wanted).await?;
         let (reader, writer, _) = link.open(limit, || {});
         Ok((reader, writer))
     }
 
     /// Within the limit of the whole operation, if there is one.
-    async fn within<T>(
+    pub(crate) async fn within<T>(
         &self,
         connecting: impl Future<Output = Result<T, ConnectError>>,
     ) -> Result<T, ConnectError> {
@@ -251,6 +239,27 @@ impl ConnectOptions {
                 .map_err(|_| ConnectError::Timeout)?,
             None => connecting.await,
         }
+    }
+
+    /// As [`check`](Self::check), and refuses what means something only with a host
+    /// and a port.
+    pub(crate) fn check_without_host(
+        &self,
+        to: &str,
+    ) -> Result<(usize, Option<Plan>), ConnectError> {
+        let set = self.family.is_some()
+            || self.proto != 0
+            || self.flags != LookupFlags::default()
+            || self.local_addr.is_some()
+            || self.happy_eyeballs_delay.is_some()
+            || self.interleave.is_some();
+        if set {
+            return Err(ConnectError::InvalidArgument(format!(
+                "family, proto, flags, local address and happy eyeballs are for hosts and \
+                 ports; leave them out {to}"
+            )));
+        }
+        self.check(None)
     }
 
     /// Refuses what is wrong before anything is tried. Returns the limit, and what

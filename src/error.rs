@@ -56,9 +56,12 @@ pub enum ErrorCode {
     /// The connection was aborted on this side.
     #[error("connection aborted")]
     ConnectionAborted,
-    /// Nothing is at that path.
+    /// Nothing is at that path, or its folder does not exist.
     #[error("no such file or directory")]
     NotFound,
+    /// Something that is no socket is at that path.
+    #[error("something that is no socket is at that path")]
+    NotASocket,
     /// The TLS layer failed.
     #[error("TLS: {0}")]
     Tls(#[from] TlsError),
@@ -349,6 +352,7 @@ impl ErrorCode {
             ErrorCode::ConnectionReset => Kind::ConnectionReset,
             ErrorCode::ConnectionAborted => Kind::ConnectionAborted,
             ErrorCode::NotFound => Kind::NotFound,
+            ErrorCode::NotASocket => Kind::InvalidInput,
             ErrorCode::Tls(TlsError::AccessDenied) => Kind::PermissionDenied,
             ErrorCode::Tls(TlsError::UnexpectedEof) => Kind::UnexpectedEof,
             ErrorCode::Tls(TlsError::HandshakeTimeout | TlsError::ShutdownTimeout) => {

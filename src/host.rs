@@ -12,4 +12,4 @@ mod bindings {
     });
 }
 
-pub(crate) use bindings::asyncio::host::{tcp_options, tls};
+pub(crate) use bindings::asyncio::host::{listeners, tcp_options, tls, unix_sockets};

@@ -29,8 +29,11 @@
 //!   any stream of a component.
 //! - Programs: [`run!`], [`args`], [`print!`], [`println!`], [`eprint!`],
 //!   [`eprintln!`], [`spawn`], [`sleep`], [`timeout`].
-//! - Sockets of your own: [`ConnectOptions::adopt`], [`ServerOptions::adopt`], and
-//!   [`tcp_options`], which WASI's sockets lack.
+//! - Unix sockets: [`open_unix_connection`], [`start_unix_server`].
+//! - Sockets that are there already: [`socketpair`], [`listener`],
+//!   [`ConnectOptions::adopt`], [`ServerOptions::adopt`]; and [`tcp_options`], which
+//!   WASI's sockets lack.
+//! - Standard streams: [`stdin`], [`stdout`], [`stderr`].
 //! - Errors: one type per kind of operation, each with data and convertible to
 //!   [`std::io::Error`].
 //!
@@ -69,6 +72,7 @@ mod runtime;
 mod search;
 mod separators;
 mod server;
+mod socket;
 #[cfg_attr(
     all(feature = "component", not(feature = "full")),
     expect(
@@ -79,9 +83,10 @@ mod server;
 mod ssl;
 pub mod tcp_options;
 mod transport;
+mod unix;
 mod writer;
 
-pub use address::{Address, Family, UnixAddress};
+pub use address::{Address, Credentials, Family, UnixAddress};
 pub use bridge::{from_sink, from_stream};
 pub use connect::{ConnectOptions, open_connection};
 pub use error::{
@@ -90,14 +95,16 @@ pub use error::{
 };
 pub use lookup::LookupFlags;
 pub use port::Port;
-pub use program::{Exit, args};
+pub use program::{Exit, args, stderr, stdin, stdout};
 pub use reader::{Limited, Lines, StreamReader};
 pub use runtime::executor::{Cancelled, JoinHandle};
 pub use runtime::time::{TimedOut, sleep, timeout};
 pub use server::{
     Asynchronous, Called, Hosts, Outcome, Plain, Server, ServerFailure, ServerOptions, start_server,
 };
+pub use socket::{Socket, listener, listeners, socketpair};
 pub use ssl::{SslContext, SslObject, TlsOptions, TlsVersion, VerifyMode};
+pub use unix::{open_unix_connection, start_unix_server};
 pub use writer::{ExtraInfo, StreamWriter, Transport};
 
 /// The bindings of WASI whose types this crate takes and gives: the sockets of

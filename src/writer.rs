@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use futures::io::AsyncWrite;
 
-use crate::address::Address;
+use crate::address::{Address, Credentials};
 use crate::connection::{Connection, Handle};
 use crate::error::{ConnectError, ErrorCode, WriteError};
 use crate::ssl::{SslObject, TlsOptions};
@@ -45,6 +45,8 @@ pub enum ExtraInfo {
     Bytes(Vec<u8>),
     /// A number.
     Number(u64),
+    /// `peercred`.
+    Credentials(Credentials),
 }
 
 impl StreamWriter {
@@ -137,7 +139,7 @@ impl StreamWriter {
     }
 
     /// A detail of the connection by asyncio's name for it: `peername`,
-    /// `sockname`; with TLS `peercert` (in DER), `cipher`, `cipher_bits`, `version`,
+    /// `sockname`; over a Unix socket `peercred`; with TLS `peercert` (in DER), `cipher`, `cipher_bits`, `version`,
     /// `alpn_protocol` and `server_hostname`, which [`ssl_object`](Self::ssl_object)
     /// has as well. `None` where there is none, as for `compression`.
     pub fn get_extra_info(&self, name: &str) -> Option<ExtraInfo> {
@@ -146,6 +148,7 @@ impl StreamWriter {
         match name {
             "peername" => self.peername().map(ExtraInfo::Address),
             "sockname" => self.sockname().map(ExtraInfo::Address),
+            "peercred" => (self.connection.names().process).map(ExtraInfo::Credentials),
             "peercert" => tls?.getpeercert().map(|der| ExtraInfo::Bytes(der.to_vec())),
             "cipher" => Some(text(tls?.cipher().0)),
             "cipher_bits" => Some(ExtraInfo::Number(tls?.cipher().2.into())),

@@ -29,7 +29,7 @@ impl Guest for Component {
     ) -> Result<ServerHandle, wit::ListenError> {
         executor::export(Watched::start(
             ServerOptions::take(options),
-            async |options| options.adopted(socket),
+            async |options| options.adopted(socket.into()),
         ))
         .await
     }

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::time::Duration;
 
 use super::wit::types as wit;
-use crate::address::{Address, Family, UnixAddress};
+use crate::address::{Address, Credentials, Family, UnixAddress};
 use crate::error::{
     Attempt, ConnectError, ErrorCode, ListenError, LookupErrorCode, LookupFailure, ReadError,
     ServerError, TlsError, WriteError,
@@ -90,6 +90,16 @@ impl From<Address> for wit::SocketAddress {
     }
 }
 
+impl From<wit::UnixAddress> for UnixAddress {
+    fn from(address: wit::UnixAddress) -> UnixAddress {
+        match address {
+            wit::UnixAddress::Unnamed => UnixAddress::Unnamed,
+            wit::UnixAddress::Path(path) => UnixAddress::Path(path),
+            wit::UnixAddress::Abstract(name) => UnixAddress::Abstract(name),
+        }
+    }
+}
+
 impl From<ErrorCode> for wit::ErrorCode {
     fn from(code: ErrorCode) -> wit::ErrorCode {
         match code {
@@ -107,6 +117,7 @@ impl From<ErrorCode> for wit::ErrorCode {
             ErrorCode::ConnectionReset => wit::ErrorCode::ConnectionReset,
             ErrorCode::ConnectionAborted => wit::ErrorCode::ConnectionAborted,
             ErrorCode::NotFound => wit::ErrorCode::NotFound,
+            ErrorCode::NotASocket => wit::ErrorCode::NotASocket,
             ErrorCode::Tls(error) => wit::ErrorCode::Tls(error.into()),
             ErrorCode::Other(words) => wit::ErrorCode::Other(words),
         }
@@ -247,6 +258,9 @@ impl From<ExtraInfo> for wit::ExtraInfo {
             ExtraInfo::Text(text) => wit::ExtraInfo::Text(text),
             ExtraInfo::Bytes(bytes) => wit::ExtraInfo::Bytes(bytes),
             ExtraInfo::Number(number) => wit::ExtraInfo::Number(number),
+            ExtraInfo::Credentials(Credentials { pid, uid, gid }) => {
+                wit::ExtraInfo::Credentials(wit::Credentials { pid, uid, gid })
+            }
         }
     }
 }

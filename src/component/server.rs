@@ -10,7 +10,7 @@ use futures::future::{Either, select};
 use super::Component;
 use super::convert::duration;
 use super::ssl::SslContext;
-use super::streams::{NO_UNIX, Pair, pair};
+use super::streams::{Pair, pair};
 use super::wit::server::{
     Guest, GuestServer, GuestServerOptions, Server as ServerHandle,
     ServerOptions as ServerOptionsHandle,
@@ -118,10 +118,13 @@ impl Guest for Component {
     }
 
     async fn start_unix_server(
-        _address: wit::UnixAddress,
-        _options: Option<ServerOptionsHandle>,
+        address: wit::UnixAddress,
+        options: Option<ServerOptionsHandle>,
     ) -> Result<ServerHandle, wit::ListenError> {
-        executor::export(async { Err(wit::ListenError::NotSupported(NO_UNIX.into())) }).await
+        executor::export(Watched::start(Options::take(options), async |options| {
+            options.bind_unix(address.into())
+        }))
+        .await
     }
 }
 
@@ -175,8 +178,9 @@ impl GuestServerOptions for Options {
         self.set(|options| options.tls.shutdown_timeout = Some(duration(timeout)));
     }
 
-    // Only Unix servers look at it, and there are none.
-    fn set_cleanup_socket(&self, _cleanup: bool) {}
+    fn set_cleanup_socket(&self, cleanup: bool) {
+        self.set(|options| options.cleanup_socket = cleanup);
+    }
 }
 
 impl GuestServer for Watched {

@@ -24,8 +24,6 @@ use crate::runtime::executor;
 use crate::separators::Separators;
 use crate::{StreamReader, StreamWriter, TlsOptions};
 
-pub(super) const NO_UNIX: &str = "this streams component has no Unix sockets";
-
 pub(super) type Pair = (ReaderHandle, WriterHandle);
 
 pub(super) fn pair((reader, writer): (StreamReader, StreamWriter)) -> Pair {
@@ -66,10 +64,14 @@ impl Guest for Component {
     }
 
     async fn open_unix_connection(
-        _address: wit::UnixAddress,
-        _options: Option<ConnectOptionsHandle>,
+        address: wit::UnixAddress,
+        options: Option<ConnectOptionsHandle>,
     ) -> Result<Pair, wit::ConnectError> {
-        executor::export(async { Err(wit::ConnectError::NotSupported(NO_UNIX.into())) }).await
+        executor::export(async {
+            let options = Options::take(options);
+            Ok(pair(options.open_unix_connection(address).await?))
+        })
+        .await
     }
 
     async fn from_stream(
@@ -149,7 +151,7 @@ impl GuestConnectOptions for Options {
 }
 
 /// A count of bytes. More than memory holds is as good as all of it.
-fn size(count: u64) -> usize {
+pub(super) fn size(count: u64) -> usize {
     usize::try_from(count).unwrap_or(usize::MAX)
 }
 

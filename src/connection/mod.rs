@@ -25,7 +25,7 @@ use self::receiving::Receiving;
 use self::upgrade::Upgrade;
 use self::wakers::Wakers;
 use self::write::DEFAULT_HIGH_WATER;
-use crate::address::Address;
+use crate::address::{Address, Credentials};
 use crate::buffer::Buffer;
 use crate::error::ErrorCode;
 use crate::runtime::waiters::Waiters;
@@ -40,11 +40,13 @@ thread_local! {
     static ALL_CLOSED: Waiters = Waiters::default();
 }
 
-/// The addresses of both ends, as they were when the connection was made.
+/// What is known of both ends, as it was when the connection was made.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Names {
     pub(crate) peer: Option<Address>,
     pub(crate) local: Option<Address>,
+    /// The process at the other end.
+    pub(crate) process: Option<Credentials>,
 }
 
 pub(crate) struct Connection {

@@ -4,13 +4,11 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::rc::Rc;
 
-use futures::channel::oneshot;
-use wasi::sockets::types::TcpSocket;
-
 use super::{Connection, State};
 use crate::error::ConnectError;
 use crate::ssl::{NoSession, Plan, SslObject};
-use crate::transport::tcp;
+use crate::transport::{Sink, Socket, Source};
+use futures::channel::oneshot;
 
 /// A call of `start_tls` that waits.
 pub(super) struct Upgrade {
@@ -19,16 +17,20 @@ pub(super) struct Upgrade {
 }
 
 impl Connection {
-    /// Moves bytes over TCP until the connection is to be closed; from the moment
-    /// that TLS is asked for, over that.
-    pub(crate) async fn run_tcp(self: Rc<Self>, socket: TcpSocket) {
-        let (source, sink) = tcp::split(&socket);
+    /// Moves bytes over a socket's streams until the connection is to be closed;
+    /// from the moment that TLS is asked for, over that.
+    pub(crate) async fn run_socket(
+        self: Rc<Self>,
+        socket: Box<dyn Socket>,
+        source: impl Source + 'static,
+        sink: impl Sink,
+    ) {
         if let Some(sink) = self.work(source, sink, async { Ok(()) }).await {
             self.upgrade(socket, sink).await;
         }
     }
 
-    /// [`run_tcp`](Self::run_tcp) will be called, if it has not been yet.
+    /// [`run_socket`](Self::run_socket) will be called, if it has not been yet.
     pub(crate) fn permit_upgrade(&self) {
         self.upgradable.set(true);
     }
@@ -85,7 +87,7 @@ impl Connection {
         Ok(())
     }
 
-    async fn upgrade(self: Rc<Self>, socket: TcpSocket, sink: impl Sized) {
+    async fn upgrade(self: Rc<Self>, socket: Box<dyn Socket>, sink: impl Sized) {
         let Some(Upgrade { plan, told }) = self.upgrade.take() else {
             return;
         };

@@ -13,6 +13,7 @@ pub(crate) use entry::let_connections_linger;
 pub use entry::run;
 #[doc(hidden)]
 pub use stdio::{eprint, print};
+pub use stdio::{stderr, stdin, stdout};
 
 /// The program's arguments, its own name first.
 pub fn args() -> impl Iterator<Item = String> {

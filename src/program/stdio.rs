@@ -1,11 +1,13 @@
-//! Standard output and standard error.
+//! Standard input, standard output and standard error.
 
 use std::cell::RefCell;
 use std::fmt::{self, Write};
 use std::thread::LocalKey;
 
-use crate::StreamWriter;
+use crate::error::ErrorCode;
 use crate::runtime::executor::{self, JoinHandle};
+use crate::transport::raw::RawSource;
+use crate::{ByteStream, StreamReader, StreamWriter, bridge};
 
 /// Prints to standard output, as `std::print!` does. It never waits: the text
 /// is written in the background, and before the program ends.
@@ -52,46 +54,99 @@ struct Output {
 type Slot = RefCell<Option<Output>>;
 
 thread_local! {
+    static STDIN: RefCell<Option<StreamReader>> = const { RefCell::new(None) };
     static STDOUT: Slot = const { RefCell::new(None) };
     static STDERR: Slot = const { RefCell::new(None) };
 }
 
-/// Prints to standard output.
-pub fn print(text: fmt::Arguments<'_>) {
-    write(&STDOUT, text, |stream| {
+/// Standard input as a reader: each call gives the same one.
+///
+/// What it has received and nobody reads is lost to whoever has the other end; as
+/// from a connection, at most `2 * limit + 256 KiB` are received ahead.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let reader = asyncio_streams::stdin();
+/// loop {
+///     let line = reader.readline().await?;
+///     if line.is_empty() {
+///         break;
+///     }
+///     asyncio_streams::stdout().write(&line)?;
+///     asyncio_streams::stdout().drain().await?;
+/// }
+/// # Ok(()) }
+/// ```
+pub fn stdin() -> StreamReader {
+    STDIN.with_borrow_mut(|reader| {
+        let reader = reader.get_or_insert_with(|| {
+            let (stream, end) = wasi::cli::stdin::read_via_stream();
+            let end = async {
+                let end = end.await;
+                end.map_err(|code| ErrorCode::Other(Some(format!("standard input: {code:?}"))))
+            };
+            bridge::reader_of(RawSource::with_result(stream, end))
+        });
+        reader.clone()
+    })
+}
+
+/// Standard output as a writer: each call gives the same one, which
+/// [`print!`](crate::print) writes to as well. [`drain`](StreamWriter::drain) waits
+/// for whoever has the other end. What was written is out before the program ends.
+pub fn stdout() -> StreamWriter {
+    STDOUT.with_borrow_mut(|output| output.get_or_insert_with(open_stdout).writer.clone())
+}
+
+/// Standard error as a writer, as [`stdout`] is for standard output.
+pub fn stderr() -> StreamWriter {
+    STDERR.with_borrow_mut(|output| output.get_or_insert_with(open_stderr).writer.clone())
+}
+
+fn open_stdout() -> Output {
+    Output::open(|stream| {
         let taken = wasi::cli::stdout::write_via_stream(stream);
         executor::spawn(async move {
             let _ = taken.await;
         })
-    });
+    })
 }
 
-/// Prints to standard error.
-pub fn eprint(text: fmt::Arguments<'_>) {
-    write(&STDERR, text, |stream| {
+fn open_stderr() -> Output {
+    Output::open(|stream| {
         let taken = wasi::cli::stderr::write_via_stream(stream);
         executor::spawn(async move {
             let _ = taken.await;
         })
-    });
+    })
 }
 
-fn write(
-    slot: &'static LocalKey<Slot>,
-    text: fmt::Arguments<'_>,
-    open: impl FnOnce(wit_bindgen::rt::async_support::StreamReader<u8>) -> JoinHandle<()>,
-) {
+impl Output {
+    fn open(open: impl FnOnce(ByteStream) -> JoinHandle<()>) -> Output {
+        let (writer, stream) = crate::from_sink();
+        Output {
+            writer,
+            taken: open(stream),
+        }
+    }
+}
+
+/// Prints to standard output.
+pub fn print(text: fmt::Arguments<'_>) {
+    write(&STDOUT, text, open_stdout);
+}
+
+/// Prints to standard error.
+pub fn eprint(text: fmt::Arguments<'_>) {
+    write(&STDERR, text, open_stderr);
+}
+
+fn write(slot: &'static LocalKey<Slot>, text: fmt::Arguments<'_>, open: fn() -> Output) {
     let mut formatted = String::new();
     // A formatter that fails says so in the text it leaves out.
     let _ = formatted.write_fmt(text);
     slot.with_borrow_mut(|output| {
-        let output = output.get_or_insert_with(|| {
-            let (writer, stream) = crate::from_sink();
-            Output {
-                writer,
-                taken: open(stream),
-            }
-        });
+        let output = output.get_or_insert_with(open);
         // A closed standard stream swallows what is printed.
         drop(output.writer.write(&formatted));
     });

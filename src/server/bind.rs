@@ -6,9 +6,9 @@ use std::net::SocketAddr;
 use wasi::sockets::types::TcpSocket;
 
 use super::reuse::Reuse;
-use crate::address::{Family, to_wasi};
+use crate::address::{Address, Family, to_wasi};
 use crate::error::{Attempt, ErrorCode, ListenError};
-use crate::transport::tcp;
+use crate::transport::Socket;
 
 /// How often another port is tried when one is not free on every interface.
 const PORT_TRIES: usize = 16;
@@ -22,8 +22,8 @@ pub(super) struct Wanted {
 }
 
 pub(super) struct Bound {
-    pub(super) socket: TcpSocket,
-    pub(super) address: SocketAddr,
+    pub(super) socket: Box<dyn Socket>,
+    pub(super) address: Address,
     pub(super) listening: bool,
 }
 
@@ -54,8 +54,9 @@ fn bind_once(wanted: &[Wanted], reuse: Reuse) -> Result<Vec<Bound>, (usize, Atte
     let mut missing = Vec::new();
     for (index, Wanted { address, host }) in wanted.iter().enumerate() {
         let mut address = *address;
-        if let (0, Some(first)) = (address.port(), bound.first()) {
-            address.set_port(first.address.port());
+        let first = bound.first().and_then(|first| first.address.port());
+        if let (0, Some(port)) = (address.port(), first) {
+            address.set_port(port);
         }
         match bind(address, reuse) {
             Ok(one) => {
@@ -92,16 +93,16 @@ fn bind(address: SocketAddr, reuse: Reuse) -> Result<Bound, ErrorCode> {
     reuse.apply(&socket)?;
     socket.bind(to_wasi(address))?;
     Ok(Bound {
-        address: tcp::local_address(&socket)?,
-        socket,
+        address: socket.local_address()?,
+        socket: Box::new(socket),
         listening: false,
     })
 }
 
 /// A socket that was bound elsewhere.
-pub(super) fn adopt(socket: TcpSocket) -> Result<Bound, ListenError> {
-    match tcp::local_address(&socket) {
-        Ok(address) if !socket.get_is_listening() => Ok(Bound {
+pub(super) fn adopt(socket: Box<dyn Socket>) -> Result<Bound, ListenError> {
+    match socket.local_address() {
+        Ok(address) if socket.check_connected().is_err() && !socket.is_listening() => Ok(Bound {
             socket,
             address,
             listening: false,

@@ -63,7 +63,7 @@ impl Server {
     /// The addresses the server is bound to; empty once it is closed.
     pub fn sockets(&self) -> Vec<Address> {
         let bound = self.shared.bound.borrow();
-        bound.iter().map(|bound| bound.address.into()).collect()
+        bound.iter().map(|bound| bound.address.clone()).collect()
     }
 
     /// Whether the server accepts connections.
@@ -185,7 +185,7 @@ impl Server {
     }
 
     /// Calls back for each connection from now on.
-    fn calling<C, R, Kind>(self, client_connected: C) -> Server
+    pub(crate) fn calling<C, R, Kind>(self, client_connected: C) -> Server
     where
         C: FnMut(StreamReader, StreamWriter) -> R + 'static,
         R: Called<Kind>,
@@ -209,11 +209,7 @@ impl Server {
         }
         let mut bound = self.shared.bound.borrow_mut();
         for one in bound.iter_mut().filter(|bound| !bound.listening) {
-            let listening = one
-                .socket
-                .set_listen_backlog_size(u64::from(self.shared.backlog.max(1)))
-                .and_then(|()| one.socket.listen());
-            match listening {
+            match one.socket.listen(self.shared.backlog) {
                 Ok(connections) => {
                     one.listening = true;
                     let listeners = &self.shared.listeners;
@@ -222,9 +218,9 @@ impl Server {
                 }
                 Err(code) => {
                     let attempt = Attempt {
-                        address: one.address.into(),
+                        address: one.address.clone(),
                         local_address: None,
-                        code: code.into(),
+                        code,
                     };
                     drop(bound);
                     self.shared.close();

@@ -3,8 +3,6 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use wasi::sockets::types::TcpSocket;
-
 use super::Server;
 use super::bind::{Wanted, bind_all};
 use super::callback::Called;
@@ -17,7 +15,7 @@ use crate::lookup::{self, LookupFlags};
 use crate::options::limit;
 use crate::port::Port;
 use crate::ssl::{Plan, SslContext, Tls};
-use crate::{StreamReader, StreamWriter};
+use crate::{Socket, StreamReader, StreamWriter};
 
 const DEFAULT_BACKLOG: u32 = 100;
 
@@ -30,6 +28,7 @@ pub struct ServerOptions {
     pub(crate) backlog: u32,
     pub(crate) reuse: Reuse,
     pub(crate) keep_alive: bool,
+    pub(crate) cleanup_socket: bool,
     pub(crate) start_serving: bool,
     pub(crate) tls: Tls,
     pub(super) observer: Observer,
@@ -47,6 +46,7 @@ impl Default for ServerOptions {
             backlog: DEFAULT_BACKLOG,
             reuse: Reuse::default(),
             keep_alive: false,
+            cleanup_socket: true,
             start_serving: true,
             tls: Tls::default(),
             observer: Observer::default(),
@@ -109,9 +109,16 @@ impl ServerOptions {
         self
     }
 
-    /// Whether idle connections are probed; false unless set.
+    /// Whether idle connections are probed, over TCP; false unless set.
     pub fn keep_alive(mut self, keep_alive: bool) -> Self {
         self.keep_alive = keep_alive;
+        self
+    }
+
+    /// Whether a Unix socket's file is removed when the server closes, if it is still
+    /// the one that the server has made; true unless set.
+    pub fn cleanup_socket(mut self, cleanup: bool) -> Self {
+        self.cleanup_socket = cleanup;
         self
     }
 
@@ -185,14 +192,14 @@ impl ServerOptions {
     pub fn adopt<C, R, Kind>(
         &self,
         client_connected: C,
-        socket: TcpSocket,
+        socket: impl Into<Socket>,
     ) -> Result<Server, ListenError>
     where
         C: FnMut(StreamReader, StreamWriter) -> R + 'static,
         R: Called<Kind>,
         Kind: 'static,
     {
-        Ok(self.adopted(socket)?.calling(client_connected))
+        Ok(self.adopted(socket.into())?.calling(client_connected))
     }
 
     /// Binds, and listens unless told otherwise. Connections wait for
@@ -214,28 +221,41 @@ impl ServerOptions {
 
     /// A server on a socket that is bound already. Connections wait for
     /// [`Server::accept`].
-    pub(crate) fn adopted(&self, socket: TcpSocket) -> Result<Server, ListenError> {
-        let (limit, tls) = self.check()?;
-        let finding = self.family.is_some() || self.flags != ServerOptions::default().flags;
-        if finding || !self.reuse.is_usual() {
-            return Err(ListenError::InvalidArgument(
-                "family, flags, reuse-address and reuse-port are for finding and binding an \
-                 address; leave them out to adopt a socket"
-                    .into(),
-            ));
-        }
+    pub(crate) fn adopted(&self, socket: Socket) -> Result<Server, ListenError> {
+        let checked = self.check_without_host("to adopt a socket")?;
+        self.serving(checked, socket)
+    }
+
+    /// A server on a socket that is bound, after the checks of the options.
+    pub(crate) fn serving(
+        &self,
+        (limit, tls): (usize, Option<Plan>),
+        socket: Socket,
+    ) -> Result<Server, ListenError> {
+        let bound = vec![super::bind::adopt(socket.0)?];
         let server = Server {
-            shared: Rc::new(Shared::new(
-                self,
-                limit,
-                tls,
-                vec![super::bind::adopt(socket)?],
-            )),
+            shared: Rc::new(Shared::new(self, limit, tls, bound)),
         };
         if self.start_serving {
             server.listen()?;
         }
         Ok(server)
+    }
+
+    /// As [`check`](Self::check), and refuses what means something only with hosts
+    /// and a port.
+    pub(crate) fn check_without_host(
+        &self,
+        to: &str,
+    ) -> Result<(usize, Option<Plan>), ListenError> {
+        let finding = self.family.is_some() || self.flags != ServerOptions::default().flags;
+        if finding || !self.reuse.is_usual() {
+            return Err(ListenError::InvalidArgument(format!(
+                "family, flags, reuse-address and reuse-port are for hosts and ports; leave \
+                 them out {to}"
+            )));
+        }
+        self.check()
     }
 
     /// Refuses what is wrong before anything is opened. Returns the limit, and what

@@ -9,8 +9,6 @@ use std::task::Poll;
 use std::time::Duration;
 
 use futures::future::{AbortHandle, abortable};
-use wasi::sockets::types::TcpSocket;
-use wit_bindgen::rt::async_support::{StreamReader as RawStream, StreamResult};
 
 use super::ServerOptions;
 use super::bind::Bound;
@@ -23,7 +21,7 @@ use crate::runtime::time::timeout;
 use crate::runtime::waiters::Waiters;
 use crate::ssl::Plan;
 use crate::transport::link::Link;
-use crate::transport::tcp;
+use crate::transport::{Incoming, Socket};
 use crate::{StreamReader, StreamWriter};
 
 /// Connections that were accepted and that nobody has taken yet. Further ones
@@ -158,17 +156,17 @@ impl Shared {
 
     /// The connection waits for whoever accepts; with TLS once its handshake is
     /// done.
-    fn admit(self: &Rc<Self>, socket: TcpSocket) {
+    fn admit(self: &Rc<Self>, socket: Box<dyn Socket>) {
         match &self.tls {
-            None => self.pending.borrow_mut().push_back(Link::tcp(socket)),
+            None => self.pending.borrow_mut().push_back(Link::plain(socket)),
             Some(plan) => self.shake_hands(socket, plan.clone()),
         }
     }
 
-    fn shake_hands(self: &Rc<Self>, socket: TcpSocket, plan: Plan) {
+    fn shake_hands(self: &Rc<Self>, socket: Box<dyn Socket>, plan: Plan) {
         let id = self.next_handshake.get();
         self.next_handshake.set(id.wrapping_add(1));
-        let names = tcp::names(&socket);
+        let names = socket.names();
         let peer = names.peer.clone();
         let handshake = async move { Link::tls(socket, names, &plan).await };
         let (handshake, handle) = abortable(handshake);
@@ -229,8 +227,8 @@ impl Shared {
 
 /// Takes connections from one listening socket until the server is closed, which
 /// it is as well when the host ends them.
-pub(super) async fn listen(shared: Rc<Shared>, connections: RawStream<TcpSocket>) {
-    take_connections(&shared, connections).await;
+pub(super) async fn listen(shared: Rc<Shared>, mut connections: Box<dyn Incoming>) {
+    take_connections(&shared, &mut *connections).await;
     if !shared.closed.get() {
         shared.stopped.set(true);
         shared.close();
@@ -239,9 +237,9 @@ pub(super) async fn listen(shared: Rc<Shared>, connections: RawStream<TcpSocket>
     shared.closing.wake_all();
 }
 
-async fn take_connections(shared: &Rc<Shared>, mut connections: RawStream<TcpSocket>) {
+async fn take_connections(shared: &Rc<Shared>, connections: &mut dyn Incoming) {
     let mut reported = false;
-    while let Some(batch) = next(shared, &mut connections).await {
+    while let Some(batch) = next(shared, connections).await {
         let Some(code) = admit(shared, batch, &mut reported) else {
             continue;
         };
@@ -257,15 +255,18 @@ async fn take_connections(shared: &Rc<Shared>, mut connections: RawStream<TcpSoc
 
 /// Lets these connections wait for whoever accepts. Returns why one could not be
 /// had, if it makes no sense to ask for more at once.
-fn admit(shared: &Rc<Shared>, batch: Vec<TcpSocket>, reported: &mut bool) -> Option<ErrorCode> {
+fn admit(
+    shared: &Rc<Shared>,
+    batch: Vec<Box<dyn Socket>>,
+    reported: &mut bool,
+) -> Option<ErrorCode> {
     let mut failure = None;
     for socket in batch {
-        match socket.get_remote_address().map_err(ErrorCode::from) {
-            Ok(_) => {
+        match socket.check_connected() {
+            Ok(()) => {
                 *reported = false;
                 if shared.keep_alive {
-                    // Best effort, as in asyncio.
-                    drop(socket.set_keep_alive_enabled(true));
+                    socket.keep_alive();
                 }
                 shared.admit(socket);
             }
@@ -280,7 +281,7 @@ fn admit(shared: &Rc<Shared>, batch: Vec<TcpSocket>, reported: &mut bool) -> Opt
 
 /// The next connections, as many as have arrived and there is room for; `None`
 /// when the server is closed or the host has no more.
-async fn next(shared: &Shared, connections: &mut RawStream<TcpSocket>) -> Option<Vec<TcpSocket>> {
+async fn next(shared: &Shared, connections: &mut dyn Incoming) -> Option<Vec<Box<dyn Socket>>> {
     let room = || match shared.closed.get() {
         true => Some(0),
         false => {
@@ -294,16 +295,13 @@ async fn next(shared: &Shared, connections: &mut RawStream<TcpSocket>) -> Option
     let closed = shared
         .listening
         .wait_until(|| shared.closed.get().then_some(()));
-    let mut next = pin!(connections.read(Vec::with_capacity(room)));
+    let mut next = connections.next(room);
     let mut closed = pin!(closed);
     poll_fn(|cx| {
         if closed.as_mut().poll(cx).is_ready() {
             return Poll::Ready(None);
         }
-        next.as_mut().poll(cx).map(|(result, batch)| match result {
-            StreamResult::Complete(_) => Some(batch),
-            StreamResult::Dropped | StreamResult::Cancelled => None,
-        })
+        next.as_mut().poll(cx)
     })
     .await
 }

@@ -13,7 +13,6 @@ mod session;
 use std::rc::Rc;
 
 use futures::future::LocalBoxFuture;
-use wasi::sockets::types::TcpSocket;
 
 pub(crate) use self::context::Side;
 pub use self::context::{SslContext, TlsVersion, VerifyMode};
@@ -22,6 +21,7 @@ pub use self::options::TlsOptions;
 pub(crate) use self::options::{Plan, Tls, Unusable};
 use crate::connection::{Connection, Names};
 use crate::error::{Attempt, ConnectError, ErrorCode, TlsError};
+use crate::transport::Socket;
 
 /// A session whose handshake is done, to be a connection's.
 pub(crate) struct Established {
@@ -33,6 +33,8 @@ pub(crate) struct Established {
 /// A handshake.
 pub(crate) type Beginning = LocalBoxFuture<'static, Result<Established, NoSession>>;
 
+type Begin = fn(Box<dyn Socket>, &[u8], &Plan) -> Result<Beginning, NoSession>;
+
 /// What makes sessions. Where nothing takes the address of it, a program imports
 /// nothing for TLS.
 pub(crate) struct Maker {
@@ -40,7 +42,7 @@ pub(crate) struct Maker {
     pub(crate) check: fn(&SslContext) -> Result<(), NoSession>,
     /// Begins a session on a socket, with what that has received already. The
     /// streams that the socket had are no more use, and may be dropped.
-    pub(crate) begin: fn(TcpSocket, &[u8], &Plan) -> Result<Beginning, NoSession>,
+    pub(crate) begin: Begin,
 }
 
 /// None where there is no TLS. Inlined, it leaves nothing in a program that does

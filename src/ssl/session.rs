@@ -4,7 +4,6 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use wasi::sockets::types::TcpSocket;
 use wasi::wit_stream;
 use wit_bindgen::rt::async_support::FutureReader;
 
@@ -16,7 +15,7 @@ use super::{
 use crate::error::{ErrorCode, TlsError};
 use crate::host::tls;
 use crate::transport::raw::{RawSink, RawSource};
-use crate::transport::{Sink, Source};
+use crate::transport::{Sink, Socket, Source};
 
 pub(super) static MAKER: Maker = Maker { check, begin };
 
@@ -50,10 +49,10 @@ fn make(settings: &Settings) -> Result<tls::Context, NoSession> {
     Ok(context)
 }
 
-fn begin(socket: TcpSocket, received: &[u8], plan: &Plan) -> Result<Beginning, NoSession> {
+fn begin(socket: Box<dyn Socket>, received: &[u8], plan: &Plan) -> Result<Beginning, NoSession> {
     let context = host(&plan.context)?;
     let name = plan.server_hostname.as_deref();
-    let session = context.wrap_socket(tls::Transport::Tcp(socket), received, name)?;
+    let session = context.wrap_socket(socket.into_transport(), received, name)?;
     let server_side = plan.context.side() == Side::Server;
     let (handshake, shutdown) = (plan.handshake_timeout, plan.shutdown_timeout);
     Ok(Box::pin(async move {

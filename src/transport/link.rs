@@ -2,9 +2,7 @@
 
 use std::rc::{Rc, Weak};
 
-use wasi::sockets::types::TcpSocket;
-
-use super::tcp;
+use super::Socket;
 use crate::connection::{Connection, Names};
 use crate::error::ConnectError;
 use crate::runtime::executor;
@@ -18,22 +16,22 @@ pub(crate) struct Link {
 }
 
 enum Carrier {
-    Tcp(TcpSocket),
+    Socket(Box<dyn Socket>),
     Tls(Established),
 }
 
 impl Link {
     /// Over a socket that is connected.
-    pub(crate) fn tcp(socket: TcpSocket) -> Link {
+    pub(crate) fn plain(socket: Box<dyn Socket>) -> Link {
         Link {
-            names: tcp::names(&socket),
-            carrier: Carrier::Tcp(socket),
+            names: socket.names(),
+            carrier: Carrier::Socket(socket),
         }
     }
 
     /// Over a session on such a socket.
     pub(crate) async fn tls(
-        socket: TcpSocket,
+        socket: Box<dyn Socket>,
         names: Names,
         plan: &Plan,
     ) -> Result<Link, NoSession> {
@@ -46,13 +44,13 @@ impl Link {
 
     /// As a client makes it.
     pub(crate) async fn client(
-        socket: TcpSocket,
+        socket: Box<dyn Socket>,
         plan: Option<Plan>,
     ) -> Result<Link, ConnectError> {
         let Some(plan) = plan else {
-            return Ok(Link::tcp(socket));
+            return Ok(Link::plain(socket));
         };
-        let names = tcp::names(&socket);
+        let names = socket.names();
         let link = Link::tls(socket, names.clone(), &plan).await;
         link.map_err(|error| error.connecting(&names))
     }
@@ -71,12 +69,12 @@ impl Link {
         let weak = Rc::downgrade(&connection);
         let (reader, writer) = connection.handles();
         match &self.carrier {
-            Carrier::Tcp(_) => connection.permit_upgrade(),
+            Carrier::Socket(_) => connection.permit_upgrade(),
             Carrier::Tls(established) => connection.set_ssl_object(established.object.clone()),
         }
         executor::detach(async move {
             match self.carrier {
-                Carrier::Tcp(socket) => connection.clone().run_tcp(socket).await,
+                Carrier::Socket(socket) => socket.run(connection.clone()).await,
                 Carrier::Tls(established) => (established.run)(connection.clone()).await,
             }
             connection.finished();

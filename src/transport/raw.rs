@@ -6,10 +6,17 @@ use std::pin::pin;
 use std::task::Poll;
 
 use wasi::wit_stream;
-use wit_bindgen::rt::async_support::{StreamReader, StreamResult, StreamWriter};
+use wit_bindgen::rt::async_support::{FutureReader, StreamReader, StreamResult, StreamWriter};
 
 use super::{Received, Sink, Source};
 use crate::error::ErrorCode;
+
+/// How a half of one of WASI's connections ended.
+pub(crate) async fn outcome(
+    result: FutureReader<Result<(), wasi::sockets::types::ErrorCode>>,
+) -> Result<(), ErrorCode> {
+    result.await.map_err(ErrorCode::from)
+}
 
 /// Receives from a stream; `result` tells how the stream ended.
 pub(crate) struct RawSource<R> {

@@ -1,47 +1,66 @@
 //! TCP over `wasi:sockets`.
 
 use std::net::SocketAddr;
+use std::rc::Rc;
 
+use futures::future::LocalBoxFuture;
 use wasi::sockets::types::TcpSocket;
 use wasi::wit_stream;
-use wit_bindgen::rt::async_support::FutureReader;
 
-use super::raw::{RawSink, RawSource};
-use super::{Sink, Source};
-use crate::address::{Family, from_wasi, to_wasi};
-use crate::connection::Names;
+use super::raw::{RawSink, RawSource, outcome};
+use super::{Incoming, Socket};
+use crate::address::{Address, Family, from_wasi, to_wasi};
+use crate::connection::{Connection, Names};
 use crate::error::ErrorCode;
+#[cfg(any(not(feature = "component"), feature = "full"))]
+use crate::host::tls::Transport;
 
-/// The addresses of its ends.
-pub(crate) fn names(socket: &TcpSocket) -> Names {
-    let remote = socket.get_remote_address().ok();
-    let local = socket.get_local_address().ok();
-    Names {
-        peer: remote.map(|address| from_wasi(address).into()),
-        local: local.map(|address| from_wasi(address).into()),
+impl Socket for TcpSocket {
+    fn names(&self) -> Names {
+        let remote = self.get_remote_address().ok();
+        Names {
+            peer: remote.map(|address| from_wasi(address).into()),
+            local: self.local_address().ok(),
+            process: None,
+        }
     }
-}
 
-/// The streams of a socket that is connected.
-pub(crate) fn split(socket: &TcpSocket) -> (impl Source + use<>, impl Sink + use<>) {
-    let (received, end) = socket.receive();
-    let (to_send, stream) = wit_stream::new();
-    let sent = socket.send(stream);
-    (
-        RawSource::with_result(received, outcome(end)),
-        RawSink::with_result(to_send, outcome(sent)),
-    )
-}
+    fn check_connected(&self) -> Result<(), ErrorCode> {
+        self.get_remote_address()?;
+        Ok(())
+    }
 
-async fn outcome(
-    result: FutureReader<Result<(), wasi::sockets::types::ErrorCode>>,
-) -> Result<(), ErrorCode> {
-    result.await.map_err(ErrorCode::from)
-}
+    fn local_address(&self) -> Result<Address, ErrorCode> {
+        Ok(from_wasi(self.get_local_address()?).into())
+    }
 
-/// The local address of a socket that has one.
-pub(crate) fn local_address(socket: &TcpSocket) -> Result<SocketAddr, ErrorCode> {
-    Ok(from_wasi(socket.get_local_address()?))
+    fn is_listening(&self) -> bool {
+        self.get_is_listening()
+    }
+
+    fn listen(&self, backlog: u32) -> Result<Box<dyn Incoming>, ErrorCode> {
+        self.set_listen_backlog_size(backlog.max(1).into())?;
+        Ok(Box::new(TcpSocket::listen(self)?))
+    }
+
+    fn keep_alive(&self) {
+        // Best effort, as in asyncio.
+        drop(self.set_keep_alive_enabled(true));
+    }
+
+    fn run(self: Box<Self>, connection: Rc<Connection>) -> LocalBoxFuture<'static, ()> {
+        let (received, end) = self.receive();
+        let (to_send, stream) = wit_stream::new();
+        let sent = TcpSocket::send(&self, stream);
+        let source = RawSource::with_result(received, outcome(end));
+        let sink = RawSink::with_result(to_send, outcome(sent));
+        Box::pin(connection.run_socket(self, source, sink))
+    }
+
+    #[cfg(any(not(feature = "component"), feature = "full"))]
+    fn into_transport(self: Box<Self>) -> Transport {
+        Transport::Tcp(*self)
+    }
 }
 
 /// A connected socket, or why there is none.

@@ -81,14 +81,45 @@ fn the_server_with_tls_is_written_built_and_run_as_shown() {
     let reader = Reader::new(&readme);
 
     reader.create("echo-server", "0");
-    reader.add_tls();
+    let imports = "use asyncio_streams::{ServerOptions, SslContext};";
+    reader.change("echo-server with TLS", imports, "8888", "0");
     let server = reader.build_static("echo-server");
     reader.make_certificate();
-    let mut server = reader.run_with(&server, "0", "--tls-identity");
+    let mut server = reader.run_with(&server, "--tls-identity", ("8888", "0"));
     let port = server.listening().port().to_string();
     let certificate = reader.folder.path().join("cert.pem");
     let certificate = certificate.to_str().unwrap();
     let mut client = python(TLS_CLIENT, &[&port, certificate]);
+    assert_eq!(client.wait_for("got "), r"b'one\n'");
+}
+
+/// Connects to this path and shows what comes back.
+const UNIX_CLIENT: &str = "import socket, sys
+connection = socket.socket(socket.AF_UNIX)
+connection.connect(sys.argv[1])
+connection.sendall(b'one\\n')
+print('got', connection.recv(4))";
+
+#[test]
+fn the_server_on_a_unix_socket_is_written_built_and_run_as_shown() {
+    let readme = Document::readme();
+    let reader = Reader::new(&readme);
+    let path = reader.folder.path().join("echo.sock");
+    let path = path.to_str().unwrap();
+
+    reader.create("echo-server", "0");
+    let import = "use asyncio_streams::start_unix_server;";
+    reader.change(
+        "echo-server on a Unix socket",
+        import,
+        "/tmp/echo.sock",
+        path,
+    );
+    let server = reader.build_static("echo-server");
+    let place = ("/tmp/echo.sock", path);
+    let mut server = reader.run_with(&server, "--allow-listen=unix", place);
+    server.wait_for(&format!("listening on unix:{path}"));
+    let mut client = python(UNIX_CLIENT, &[path]);
     assert_eq!(client.wait_for("got "), r"b'one\n'");
 }
 
@@ -135,15 +166,14 @@ impl Reader<'_> {
         fs::copy(clone.join("Cargo.lock"), path("Cargo.lock")).unwrap();
     }
 
-    /// What changes the echo server into one with TLS.
-    fn add_tls(&self) {
+    /// What changes the echo server into this one, at a place of ours.
+    fn change(&self, block: &str, imports: &str, shown: &str, place: &str) {
         let path = self.folder.path().join("echo-server/src/main.rs");
         let plain = fs::read_to_string(&path).unwrap();
         let (before, rest) = plain.split_once("async fn program()").unwrap();
         let (_, after) = rest.split_once("asyncio_streams::run!").unwrap();
-        let program = self.readme.block("rust", "echo-server with TLS");
-        let program = program.replace("8888", "0");
-        let imports = "use asyncio_streams::{ServerOptions, SslContext};";
+        let program = self.readme.block("rust", block);
+        let program = program.replace(shown, place);
         let before = before.replace(", start_server}", "}");
         let text = format!("{imports}\n{before}{program}\nasyncio_streams::run!{after}");
         fs::write(path, text).unwrap();
@@ -206,11 +236,11 @@ impl Reader<'_> {
 
     /// The README's `asyncio-streams run` for this program, with this port.
     fn run(&self, wasm: &Path, port: &str) -> Process {
-        self.run_with(wasm, port, "--allow")
+        self.run_with(wasm, "--allow", ("8888", port))
     }
 
-    /// The one whose options begin so.
-    fn run_with(&self, wasm: &Path, port: &str, option: &str) -> Process {
+    /// The one whose options begin so, at a place of ours.
+    fn run_with(&self, wasm: &Path, option: &str, (shown, ours): (&str, &str)) -> Process {
         let name = wasm.file_name().and_then(OsStr::to_str).unwrap();
         let place = format!("/{name}");
         let mut lines = self.readme.commands().into_iter().filter(|line| {
@@ -223,7 +253,7 @@ impl Reader<'_> {
             if word.ends_with(name) {
                 command.arg(wasm);
             } else {
-                command.arg(word.replace("8888", port));
+                command.arg(word.replace(shown, ours));
             }
         }
         Process::start(command)

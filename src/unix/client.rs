@@ -1,0 +1,63 @@
+//! Connecting to Unix sockets.
+
+use super::{check, host};
+use crate::address::UnixAddress;
+use crate::connect::ConnectOptions;
+use crate::error::ConnectError;
+use crate::transport::link::Link;
+use crate::{StreamReader, StreamWriter};
+
+/// Connects to a Unix socket: asyncio's `open_unix_connection`.
+///
+/// The path is absolute: a component has no current folder. One that begins with a
+/// zero byte is a name of Linux' abstract namespace.
+///
+/// A linked program that calls this imports `asyncio:host/unix-sockets`, which the
+/// command `asyncio-streams run` and the crate `asyncio-streams-host` provide.
+///
+/// # Errors
+/// [`ConnectError::Failed`] with one attempt: [`NotFound`], [`ConnectionRefused`] when
+/// nobody listens there, [`NotASocket`], [`AccessDenied`].
+/// [`ConnectError::InvalidArgument`] for an address that can be none.
+///
+/// # Cancel safety
+/// Dropping the future closes the socket.
+///
+/// [`NotFound`]: crate::ErrorCode::NotFound
+/// [`ConnectionRefused`]: crate::ErrorCode::ConnectionRefused
+/// [`NotASocket`]: crate::ErrorCode::NotASocket
+/// [`AccessDenied`]: crate::ErrorCode::AccessDenied
+pub async fn open_unix_connection(
+    path: impl Into<UnixAddress>,
+) -> Result<(StreamReader, StreamWriter), ConnectError> {
+    ConnectOptions::new().open_unix_connection(path).await
+}
+
+impl ConnectOptions {
+    /// Connects with these options; see
+    /// [`open_unix_connection`](crate::open_unix_connection).
+    ///
+    /// # Errors
+    /// As there; [`ConnectError::Timeout`] when the time limit passed,
+    /// [`ConnectError::InvalidArgument`] if an option is set that concerns hosts and
+    /// ports, or TLS without a
+    /// [`server_hostname`](ConnectOptions::server_hostname).
+    pub async fn open_unix_connection(
+        &self,
+        path: impl Into<UnixAddress>,
+    ) -> Result<(StreamReader, StreamWriter), ConnectError> {
+        let (limit, wanted) = self.check_without_host("to connect to a Unix socket")?;
+        let address = path.into();
+        let connecting = async {
+            let connected = match check(&address) {
+                Ok(()) => host::connect(&address).await,
+                Err(invalid) => Err(invalid),
+            };
+            let socket = connected.map_err(|error| error.connecting(address))?;
+            Link::client(socket, wanted).await
+        };
+        let link = self.within(connecting).await?;
+        let (reader, writer, _) = link.open(limit, || {});
+        Ok((reader, writer))
+    }
+}

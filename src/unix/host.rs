@@ -1,0 +1,140 @@
+//! As `asyncio:host` has them.
+
+use std::rc::Rc;
+
+use futures::future::LocalBoxFuture;
+use wasi::wit_stream;
+
+use super::NoSocket;
+use crate::address::{Address, Credentials, UnixAddress};
+use crate::connection::{Connection, Names};
+use crate::error::ErrorCode;
+use crate::host::listeners::{self as handed, Listener};
+use crate::host::tls::Transport;
+use crate::host::unix_sockets::{self as wit, UnixSocket};
+use crate::transport::raw::{RawSink, RawSource, outcome};
+use crate::transport::{Incoming, Socket};
+
+type Boxed = Box<dyn Socket>;
+
+pub(super) async fn connect(address: &UnixAddress) -> Result<Boxed, NoSocket> {
+    let socket = create()?;
+    socket.connect(address.clone().into()).await?;
+    Ok(Box::new(socket))
+}
+
+pub(super) fn bind(address: &UnixAddress, cleanup: bool) -> Result<Boxed, NoSocket> {
+    let socket = create()?;
+    socket.set_unlink(cleanup);
+    socket.bind(&address.clone().into())?;
+    Ok(Box::new(socket))
+}
+
+fn create() -> Result<UnixSocket, NoSocket> {
+    UnixSocket::create().map_err(|code| NoSocket::Code(code.into()))
+}
+
+pub(crate) fn pair() -> Result<(Boxed, Boxed), ErrorCode> {
+    let (one, other) = UnixSocket::pair()?;
+    Ok((Box::new(one), Box::new(other)))
+}
+
+pub(crate) fn listener(name: &str) -> Result<Boxed, ErrorCode> {
+    Ok(match handed::take(name)? {
+        Listener::Tcp(socket) => Box::new(socket),
+        Listener::Unix(socket) => Box::new(socket),
+    })
+}
+
+pub(crate) fn listeners() -> Vec<String> {
+    handed::names()
+}
+
+impl Socket for UnixSocket {
+    fn names(&self) -> Names {
+        let peer = self.get_remote_address().ok();
+        let process = self.get_peer_credentials().ok();
+        Names {
+            peer: peer.map(|address| UnixAddress::from(address).into()),
+            local: self.local_address().ok(),
+            process: process.map(|wit::Credentials { pid, uid, gid }| Credentials {
+                pid,
+                uid,
+                gid,
+            }),
+        }
+    }
+
+    fn check_connected(&self) -> Result<(), ErrorCode> {
+        self.get_remote_address()?;
+        Ok(())
+    }
+
+    fn local_address(&self) -> Result<Address, ErrorCode> {
+        Ok(UnixAddress::from(self.get_local_address()?).into())
+    }
+
+    fn is_listening(&self) -> bool {
+        self.get_is_listening()
+    }
+
+    fn listen(&self, backlog: u32) -> Result<Box<dyn Incoming>, ErrorCode> {
+        self.set_listen_backlog_size(backlog.max(1).into())?;
+        Ok(Box::new(UnixSocket::listen(self)?))
+    }
+
+    fn keep_alive(&self) {}
+
+    fn run(self: Box<Self>, connection: Rc<Connection>) -> LocalBoxFuture<'static, ()> {
+        let (received, end) = self.receive();
+        let (to_send, stream) = wit_stream::new();
+        let sent = self.send(stream);
+        let source = RawSource::with_result(received, outcome(end));
+        let sink = RawSink::with_result(to_send, outcome(sent));
+        Box::pin(connection.run_socket(self, source, sink))
+    }
+
+    fn into_transport(self: Box<Self>) -> Transport {
+        Transport::Unix(*self)
+    }
+
+    fn send_nowait(&self, data: &[u8]) -> Result<usize, ErrorCode> {
+        let sent = UnixSocket::send_nowait(self, data)?;
+        Ok(usize::try_from(sent).unwrap_or(usize::MAX))
+    }
+
+    fn receive_nowait(&self, most: usize) -> Result<Option<Vec<u8>>, ErrorCode> {
+        Ok(UnixSocket::receive_nowait(self, most as u64)?)
+    }
+}
+
+impl From<UnixAddress> for wit::Address {
+    fn from(address: UnixAddress) -> wit::Address {
+        match address {
+            UnixAddress::Unnamed => wit::Address::Unnamed,
+            UnixAddress::Path(path) => wit::Address::Path(path),
+            UnixAddress::Abstract(name) => wit::Address::Abstract(name),
+        }
+    }
+}
+
+impl From<wit::Address> for UnixAddress {
+    fn from(address: wit::Address) -> UnixAddress {
+        match address {
+            wit::Address::Unnamed => UnixAddress::Unnamed,
+            wit::Address::Path(path) => UnixAddress::Path(path),
+            wit::Address::Abstract(name) => UnixAddress::Abstract(name),
+        }
+    }
+}
+
+impl From<wit::ErrorCode> for NoSocket {
+    fn from(code: wit::ErrorCode) -> NoSocket {
+        NoSocket::Code(match code {
+            wit::ErrorCode::InvalidAddress(why) => return NoSocket::Invalid(why),
+            wit::ErrorCode::NotFound => ErrorCode::NotFound,
+            wit::ErrorCode::NotASocket => ErrorCode::NotASocket,
+            wit::ErrorCode::Socket(code) => code.into(),
+        })
+    }
+}
