@@ -133,11 +133,10 @@ impl Generator {
             session.waiting_read().is_some_and(all),
         );
         let mut read = false;
-        let mut closes = false;
+        let closes = calls.iter().any(|call| call.verb() == "close");
         let mut unclear = false;
         for call in &calls {
             let cancels = cancels_a_read(session, call);
-            closes |= call.verb() == "close";
             unclear |= cancels && closes;
             unclear |= (call.reads() && (taken || lost)) || (cancels && read);
             taken = (taken && !cancels) || call.reads();
