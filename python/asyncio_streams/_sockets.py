@@ -161,7 +161,8 @@ def of_streams(sock):
 
 def of_unix_streams(sock):
     """The same for Unix sockets only."""
-    if getattr(sock, "family", None) != AF_UNIX:
+    kind = getattr(sock, "family", None), getattr(sock, "type", None)
+    if kind != (AF_UNIX, socket.SOCK_STREAM):
         raise ValueError(f"A UNIX Domain Stream Socket was expected, got {sock!r}")
     of_streams(sock)
 
