@@ -50,9 +50,9 @@ class Socket(TransportSocket):
         if bufsize < 0:
             raise ValueError("negative buffersize in recv")
         data = self._call("recv", min(bufsize, 2**32))
-        if data is None:
+        if data is None and bufsize:
             raise _blocked()
-        return data
+        return data or b""
 
     def close(self):
         """Closes it, unless streams have it."""

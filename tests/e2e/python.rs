@@ -3,6 +3,7 @@
 
 mod folder;
 mod identities;
+mod redis;
 mod stdio;
 mod tls;
 
