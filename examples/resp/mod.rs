@@ -91,7 +91,9 @@ impl Parser {
     /// # Errors
     /// For what is no reply.
     pub(crate) fn take(&mut self, bytes: &[u8]) -> Result<Option<Reply>, Malformed> {
-        let bytes = bytes.strip_suffix(END).ok_or(Malformed("no \\r\\n at its end"))?;
+        let bytes = bytes
+            .strip_suffix(END)
+            .ok_or(Malformed("no \\r\\n at its end"))?;
         let value = match self.bulk.take() {
             Some(_) => Some(Reply::Text(bytes.to_vec())),
             None => self.line(bytes)?,

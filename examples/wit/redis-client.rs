@@ -64,10 +64,12 @@ async fn program() -> Result {
     };
     // Whatever came of it, what was printed goes out.
     client.output.close();
-    drop(printed.await);
-    match refused? {
+    let printed = printed.await;
+    let refused = refused?;
+    printed.map_err(|code| format!("standard output: {code:?}"))?;
+    match refused {
         0 => Ok(()),
-        refused => Err(format!("commands that the server has refused: {refused}").into()),
+        _ => Err(format!("commands that the server has refused: {refused}").into()),
     }
 }
 

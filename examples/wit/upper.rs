@@ -26,7 +26,9 @@ async fn upper() -> Result<(), Box<dyn std::error::Error>> {
         lines += 1;
     }
     writer.close();
-    printed.await.map_err(|code| format!("standard output: {code:?}"))?;
+    printed
+        .await
+        .map_err(|code| format!("standard output: {code:?}"))?;
     eprintln!("{lines} lines");
     Ok(())
 }

@@ -77,7 +77,12 @@ impl Puppet {
             commands: port(&commands),
             connections: port(&connections),
         };
-        puppet.serve(Listener::Tcp(commands), host, Listener::Tcp(connections), secure)
+        puppet.serve(
+            Listener::Tcp(commands),
+            host,
+            Listener::Tcp(connections),
+            secure,
+        )
     }
 
     /// Serves one program, on Unix sockets in this folder.

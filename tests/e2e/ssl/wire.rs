@@ -38,10 +38,7 @@ impl Wire {
     }
 
     /// A server whose handshake is done.
-    pub(crate) fn server(
-        socket: impl Into<Socket>,
-        config: Arc<ServerConfig>,
-    ) -> io::Result<Wire> {
+    pub(crate) fn server(socket: impl Into<Socket>, config: Arc<ServerConfig>) -> io::Result<Wire> {
         let session = ServerConnection::new(config).map_err(io::Error::other)?;
         Wire::begin(socket.into(), session.into())
     }

@@ -41,7 +41,7 @@ async fn program() -> Outcome {
                 "paired" => paired().await?,
                 "unused" => drop(socketpair()?),
                 "served" => served(&at("another")).await?,
-                "taken" => taken(&at("control")).await?,
+                "taken" => taken(&at("echo")).await?,
                 _ => return Err(format!("no such mode: {mode}").into()),
             }
         }

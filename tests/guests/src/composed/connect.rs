@@ -142,8 +142,13 @@ impl ConnectOptions {
     ///
     /// # Errors
     /// As the crate's method of this name.
-    pub async fn adopt(&self, socket: Socket) -> Result<(StreamReader, StreamWriter), ConnectError> {
-        Ok(pair(sockets::open_connection(socket.0, Some(self.wit())).await?))
+    pub async fn adopt(
+        &self,
+        socket: Socket,
+    ) -> Result<(StreamReader, StreamWriter), ConnectError> {
+        Ok(pair(
+            sockets::open_connection(socket.0, Some(self.wit())).await?,
+        ))
     }
 
     fn wit(&self) -> wit::ConnectOptions {

@@ -5,9 +5,7 @@ use asyncio_streams::ExtraInfo;
 use super::reader::size;
 use super::wit::streams::StreamWriter as Resource;
 use super::wit::types as wit;
-use super::{
-    Address, ConnectError, Credentials, ErrorCode, TlsOptions, WriteError, nanoseconds,
-};
+use super::{Address, ConnectError, Credentials, ErrorCode, TlsOptions, WriteError, nanoseconds};
 
 /// A writer; each method as the crate's of this name.
 #[derive(Debug, Clone)]
