@@ -30,7 +30,7 @@ class _Once:
         return self.opened
 
     async def __call__(self):
-        return await self._call()
+        return self.opened or await self._call()
 
 
 class _Input:

@@ -3,7 +3,6 @@
 
 mod folder;
 mod identities;
-mod redis;
 mod stdio;
 mod tls;
 

@@ -94,22 +94,3 @@ fn an_input_that_cannot_be_read_is_an_error_and_no_end() {
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert_eq!(ended.stderr, "0 bytes\n");
 }
-
-#[test]
-fn the_filter_writes_each_line_in_upper_case() {
-    for name in ["upper-py", "upper"] {
-        let script = format!(
-            "printf 'one\\n\\nlast' | \"$0\" run {}",
-            component(name).display()
-        );
-        let mut command = Command::new("sh");
-        command
-            .env_remove("ASYNCIO_STREAMS_COMPONENT")
-            .env_remove("ASYNCIO_STREAMS_LOG")
-            .args(["-c", &script, env!("CARGO_BIN_EXE_asyncio-streams")]);
-        let ended = Process::start(command).end();
-        assert_eq!(ended.stdout, "ONE\n\nLAST", "{ended:?}");
-        assert_eq!(ended.stderr, "3 lines\n");
-        assert_eq!(ended.code, Some(0));
-    }
-}
