@@ -9,9 +9,9 @@ use crate::gate::Gate;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// TCP sockets at a time, made and accepted. Each counts until nothing of it
-    /// is held, neither its handle nor a stream. One more is refused to the
-    /// guest, and a connection to be accepted is reset.
+    /// Sockets at a time, TCP and Unix, made and accepted. Each counts until nothing
+    /// of it is held, neither its handle nor a stream. One more is refused to the
+    /// guest, and a connection to be accepted is reset, or one on a Unix socket closed.
     pub sockets: usize,
     /// Bytes of linear memory, all memories of the guest together. A memory
     /// that may not grow is for most guests the end, by a trap.

@@ -15,18 +15,18 @@ pub struct Stats(Arc<Inner>);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct StatsSnapshot {
-    /// TCP sockets that the guest holds, by a handle or by a stream of theirs.
+    /// Sockets that the guest holds, TCP and Unix, by a handle or by a stream of theirs.
     pub sockets_open: usize,
     /// Of these, the ones that listen.
     pub listeners_open: usize,
     /// Sending halves that are not finished: the guest may have dropped the
     /// socket while bytes are still on their way to the system.
     pub sends_open: usize,
-    /// TCP sockets made or accepted since the start.
+    /// Sockets made or accepted since the start.
     pub sockets_opened_total: u64,
-    /// Bytes that the guest has received on TCP sockets since the start.
+    /// Bytes that the guest has received on its sockets since the start.
     pub bytes_received_total: u64,
-    /// Bytes that the guest has sent on TCP sockets since the start: those that
+    /// Bytes that the guest has sent on its sockets since the start: those that
     /// the system has taken.
     pub bytes_sent_total: u64,
     /// Wishes denied since the start, reported or not.

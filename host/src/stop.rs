@@ -76,7 +76,8 @@ impl StopHandle {
     /// done.
     ///
     /// A connection is ended when the stream that the guest sends from has ended:
-    /// what was sent on it arrives.
+    /// what was sent on it arrives. Unix sockets have no reset: their peers see an end,
+    /// and an error only where they have sent what the guest has not received.
     pub fn reset_unfinished(&self) {
         let mut sockets = self.sockets();
         sockets.resetting = true;

@@ -36,4 +36,5 @@ mod tcp_options;
 mod tls;
 mod transfer;
 mod unix;
+mod unix_sockets;
 mod waiting;

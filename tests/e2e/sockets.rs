@@ -63,7 +63,7 @@ fn failures(part: &str, output: &str) -> BTreeMap<String, String> {
 
 /// The names of the checks, from the list in their file.
 fn names(part: &str) -> Vec<String> {
-    let path = workspace().join("tests/guests/src/sockets").join(part);
+    let path = workspace().join("tests/guests/src").join(part);
     let text = fs::read_to_string(path.with_extension("rs")).unwrap();
     let (_, list) = text.split_once("checks! {").unwrap();
     let (list, _) = list.split_once('}').unwrap();
@@ -71,19 +71,25 @@ fn names(part: &str) -> Vec<String> {
 }
 
 fn passes_on_ours(part: &str, flags: &[&str], args: &[&str]) {
-    all_passed(part, args, &run(flags, "sockets", args).success());
+    all_passed(&checks(part), &run(flags, "sockets", args).success());
 }
 
-fn all_passed(part: &str, args: &[&str], output: &str) {
+/// The file of a part, in the folder of the guests.
+fn checks(part: &str) -> String {
+    format!("sockets/{part}")
+}
+
+/// All checks of that file were made, and none has failed.
+pub(crate) fn all_passed(part: &str, output: &str) {
     let failures = failures(part, output);
-    assert!(failures.is_empty(), "{args:?}: {failures:#?}");
+    assert!(failures.is_empty(), "{part}: {failures:#?}\n{output}");
 }
 
 fn passes_on_both(part: &str) {
     for family in FAMILIES {
         passes_on_ours(part, &EVERYTHING, &[family, part]);
         let output = stock::run(&[family, part]);
-        let failures = failures(part, &output);
+        let failures = failures(&checks(part), &output);
         let failed: Vec<&str> = failures.keys().map(String::as_str).collect();
         let departures: Vec<&str> = DEPARTURES
             .iter()
@@ -155,7 +161,7 @@ fn sockets_are_as_documented_where_ports_run_out() {
             return;
         };
         assert_eq!(ended.code, Some(0), "{ended:?}");
-        all_passed("ports", &args, &ended.stdout);
+        all_passed("sockets/ports", &ended.stdout);
     }
 }
 

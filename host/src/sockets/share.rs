@@ -11,19 +11,20 @@ use rustix::io::Errno;
 use super::{tcp, unix};
 use crate::ListenAddress;
 
-/// Lets several guests of one process serve one port, or one Unix socket: each [`Ctx`](crate::Ctx)
-/// that is [built](crate::CtxBuilder::shared_listeners) with a clone of this takes
-/// part.
+/// Lets several guests of one process serve one port, or one Unix socket: each
+/// [`Ctx`](crate::Ctx) that is [built](crate::CtxBuilder::shared_listeners) with a
+/// clone of this takes part.
 ///
 /// The first guest that binds an address opens the socket, and those that bind the
 /// same address have it as well. Each connection goes to one of them: whoever takes
 /// it first. With the last guest that has it, the socket is closed. Options, such
 /// as the backlog, are those of the socket, and so of all.
 ///
-/// A bind of port 0, or a listen without a bind, shares the port that the system has picked for another guest's,
-/// so that guests that do the same have the same ports. The policy of each guest
-/// is asked before. A guest that binds an address twice is told that it is in use,
-/// as ever, and one that connects from a shared address has a socket of its own.
+/// A bind of port 0, or a listen without a bind, shares the port that the system has
+/// picked for another guest's, so that guests that do the same have the same ports.
+/// The policy of each guest is asked before. A guest that binds an address twice is
+/// told that it is in use, as ever, and one that connects from a shared address has a
+/// socket of its own.
 ///
 /// This is for guests in one process. Processes share a port by SO_REUSEPORT, where
 /// each has a queue of connections of its own, which the system fills evenly, and

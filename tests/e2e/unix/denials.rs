@@ -68,7 +68,7 @@ fn a_denied_connect_is_an_error_and_the_flag_that_the_host_names_allows_it() {
     let to_listen = listening(&path);
     let above = connecting(&folder.0.path().with_file_name("*").display().to_string());
     for form in FORMS {
-        for flags in [&[][..], &[&elsewhere], &[&to_listen], &[&above]] {
+        for flags in [&[][..], &[elsewhere.as_str()], &[&to_listen], &[&above]] {
             let ended = connect(flags, form, &path).end();
             let flag = denied(&ended, "connect to", &path, "no rule");
             assert_eq!(flag, format!("--allow-connect unix://{path}"));
@@ -84,7 +84,7 @@ fn a_denied_listen_is_an_error_and_the_flag_that_the_host_names_allows_it() {
     let elsewhere = listening(&folder.at("b*"));
     let to_connect = connecting(&path);
     for form in FORMS {
-        for flags in [&[][..], &[&elsewhere], &[&to_connect]] {
+        for flags in [&[][..], &[elsewhere.as_str()], &[&to_connect]] {
             let ended = serve(flags, form, &path).end();
             let flag = denied(&ended, "listen on", &path, "no rule");
             assert_eq!(flag, format!("--allow-listen unix://{path}"));

@@ -31,8 +31,11 @@ impl TryFrom<SocketAddrAny> for Address {
         if let Some(path) = address.path_bytes() {
             return Ok(Self::Path(path.to_vec()));
         }
+        // The name of a socket without one is empty.
         #[cfg(target_os = "linux")]
-        if let Some(name) = address.abstract_name() {
+        if let Some(name) = address.abstract_name()
+            && !name.is_empty()
+        {
             return Ok(Self::Abstract(name.to_vec()));
         }
         Ok(Self::Unnamed)

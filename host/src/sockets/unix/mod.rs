@@ -2,6 +2,7 @@
 
 mod acceptor;
 mod address;
+mod bound;
 mod connect;
 mod entry;
 mod file;
@@ -9,13 +10,12 @@ mod obstacle;
 #[cfg(test)]
 mod tests;
 
-use std::io;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::net;
 use std::sync::Arc;
 
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketType, bind, getpeername, getsockname};
+use rustix::net::{AddressFamily, SocketType, getpeername, getsockname};
 use tokio::net::unix::UCred;
 use tokio::net::{UnixListener, UnixStream};
 use wasmtime::component::Resource;
@@ -23,10 +23,11 @@ use wasmtime_wasi::p3::bindings::sockets::types::ErrorCode;
 
 use self::acceptor::UnixAcceptor;
 pub(crate) use self::address::Address;
+pub(crate) use self::bound::Bound;
 pub(crate) use self::connect::connect;
 use self::file::SocketFile;
 pub(crate) use self::obstacle::Obstacle;
-use super::share::{self, Share, Sharing, Sockets};
+use super::share::{Share, Sharing};
 use super::stream::{Connected, Connection, DEFAULT_BACKLOG, Lease, code};
 use crate::handed::{self, HandedListener};
 use crate::place::Place;
@@ -59,14 +60,6 @@ enum State {
     Listening(Arc<Listener>),
     /// Connecting or accepting came to this.
     Failed(ErrorCode),
-}
-
-/// A socket of the system that is bound.
-pub(crate) struct Bound {
-    /// Before the socket, so that what is removed refuses nobody.
-    file: Option<Arc<SocketFile>>,
-    fd: OwnedFd,
-    name: UnixName,
 }
 
 /// Takes the socket out of the table: the guest has given its handle away.
@@ -365,44 +358,6 @@ impl UnixSocket {
             State::Failed(code) => Err(code.clone()),
             _ => Err(ErrorCode::InvalidState),
         }
-    }
-}
-
-impl Bound {
-    fn new(socket: &OwnedFd, name: &UnixName, mode: u32) -> Result<Bound, Obstacle> {
-        let fd = socket.try_clone()?;
-        let file = match name.as_path() {
-            Some(path) => Some(Arc::new(SocketFile::bind(socket.as_fd(), path, mode)?)),
-            None => {
-                let name = name.as_abstract().unwrap_or_default();
-                bind(socket, &address::abstract_address(name)?)?;
-                None
-            }
-        };
-        let name = name.clone();
-        Ok(Bound { file, fd, name })
-    }
-
-    fn duplicate(&self) -> io::Result<Bound> {
-        Ok(Bound {
-            file: self.file.clone(),
-            fd: self.fd.try_clone()?,
-            name: self.name.clone(),
-        })
-    }
-}
-
-impl share::Bound for Bound {
-    type Address = UnixName;
-
-    const REOPENS: bool = false;
-
-    fn address(&self) -> &UnixName {
-        &self.name
-    }
-
-    fn among(registry: &share::Registry) -> &Sockets<Self> {
-        &registry.unix
     }
 }
 

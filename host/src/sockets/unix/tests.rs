@@ -14,6 +14,7 @@ use wasmtime_wasi::p3::bindings::sockets::types::ErrorCode;
 
 use super::file::SocketFile;
 use super::{Address, Obstacle, UnixSocket, connect, open};
+use crate::handed::{self, HandedListener};
 use crate::place::Place;
 use crate::policy::UnixName;
 use crate::sockets::SharedListeners;
@@ -292,7 +293,11 @@ async fn what_the_host_has_handed_over_stays_the_hosts() {
     let folder = folder();
     let path = folder.path().join("a.sock");
     let hosts = net::UnixListener::bind(&path).unwrap();
-    let mut socket = UnixSocket::handed(hosts.try_clone().unwrap(), place()).unwrap();
+    let whole = HandedListener::from(hosts.try_clone().unwrap());
+    let handed::Socket::Unix(theirs) = whole.socket().unwrap() else {
+        panic!("another kind");
+    };
+    let mut socket = UnixSocket::handed(theirs, whole, place());
     assert!(matches!(
         socket.bind(&name(&path), 0o600, None),
         Err(Obstacle::System(_))

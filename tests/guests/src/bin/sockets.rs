@@ -4,6 +4,9 @@
 //! Arguments: `v4` or `v6`, and the part whose checks are to be run; some parts
 //! have further ones.
 
+#[macro_use]
+#[path = "../checks.rs"]
+mod checks;
 #[path = "../sockets/mod.rs"]
 mod sockets;
 

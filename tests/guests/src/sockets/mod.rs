@@ -8,26 +8,6 @@ macro_rules! checks {
     };
 }
 
-/// Ends the check with these words, unless it holds.
-macro_rules! ensure {
-    ($holds:expr, $($words:tt)+) => {
-        if !$holds {
-            return Err($crate::sockets::Failure::from(format!($($words)+)));
-        }
-    };
-}
-
-/// Ends the check unless both are the same.
-macro_rules! same {
-    ($one:expr, $other:expr) => {
-        match (&$one, &$other) {
-            (one, other) => {
-                ensure!(one == other, "{}: {one:?}, not {other:?}", stringify!($one));
-            }
-        }
-    };
-}
-
 /// Ends the check unless the call fails with this code.
 macro_rules! fails {
     ($call:expr, $code:ident) => {
@@ -36,7 +16,7 @@ macro_rules! fails {
             other => {
                 let call = stringify!($call);
                 let why = format!("{call}: {other:?}, not {}", stringify!($code));
-                return Err($crate::sockets::Failure::from(why));
+                return Err($crate::checks::Failure::from(why));
             }
         }
     };
@@ -56,13 +36,12 @@ mod states;
 mod streams;
 mod udp;
 
-use std::error::Error;
 use std::pin::Pin;
 
 pub(crate) use ground::Ip;
 
-pub(crate) type Failure = Box<dyn Error>;
-pub(crate) type Outcome = Result<(), Failure>;
+pub(crate) use crate::checks::{Failure, Outcome};
+
 pub(crate) type Check = fn(Ip) -> Pin<Box<dyn Future<Output = Outcome>>>;
 
 /// The checks of one part.

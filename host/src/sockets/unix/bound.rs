@@ -1,0 +1,57 @@
+use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::sync::Arc;
+
+use rustix::net::bind;
+
+use super::address::abstract_address;
+use super::{Obstacle, SocketFile};
+use crate::policy::UnixName;
+use crate::sockets::share::{self, Sockets};
+
+/// A socket of the system that is bound.
+pub(crate) struct Bound {
+    /// Before the socket, so that what is removed refuses nobody.
+    pub(super) file: Option<Arc<SocketFile>>,
+    pub(super) fd: OwnedFd,
+    pub(super) name: UnixName,
+}
+
+impl Bound {
+    pub(super) fn new(socket: &OwnedFd, name: &UnixName, mode: u32) -> Result<Bound, Obstacle> {
+        let fd = socket.try_clone()?;
+        let file = match name.as_path() {
+            Some(path) => Some(Arc::new(SocketFile::bind(socket.as_fd(), path, mode)?)),
+            None => {
+                let name = name.as_abstract().unwrap_or_default();
+                bind(socket, &abstract_address(name)?)?;
+                None
+            }
+        };
+        let name = name.clone();
+        Ok(Bound { file, fd, name })
+    }
+
+    /// Another descriptor of it.
+    pub(super) fn duplicate(&self) -> io::Result<Bound> {
+        Ok(Bound {
+            file: self.file.clone(),
+            fd: self.fd.try_clone()?,
+            name: self.name.clone(),
+        })
+    }
+}
+
+impl share::Bound for Bound {
+    type Address = UnixName;
+
+    const REOPENS: bool = false;
+
+    fn address(&self) -> &UnixName {
+        &self.name
+    }
+
+    fn among(registry: &share::Registry) -> &Sockets<Self> {
+        &registry.unix
+    }
+}

@@ -1,0 +1,173 @@
+//! Where a socket can be, and where not. The folder has a file, a link to a socket
+//! that lives, the socket that is left of somebody, and that of the test, which
+//! lives.
+
+use super::Folder;
+use super::ground::{Address, ErrorCode, SocketError, UnixSocket, connect, path, text};
+use crate::checks::Outcome;
+
+checks! {
+    an_address_that_can_be_none_is_invalid
+    what_is_not_granted_is_denied
+    a_path_with_a_parent_folder_is_denied
+    parts_that_say_nothing_are_left_out
+    nothing_is_found_where_nothing_is
+    a_file_is_no_socket_and_stays
+    a_link_is_denied_wherever_it_leads
+    where_nobody_listens_any_more_it_is_refused_and_replaced
+    where_somebody_listens_it_is_in_use
+    an_abstract_name_has_a_grant_of_its_own
+}
+
+async fn an_address_that_can_be_none_is_invalid(folder: Folder) -> Outcome {
+    let long = "x".repeat(108);
+    let mut addresses = vec![Address::Unnamed];
+    for name in ["", "relative.sock", &format!("{}/a\0b.sock", folder.0)] {
+        addresses.push(path(name));
+    }
+    addresses.push(folder.at(&format!("{long}.sock")));
+    addresses.push(Address::Abstract(long.into_bytes()));
+    let socket = UnixSocket::create()?;
+    for address in addresses {
+        fails!(socket.bind(&address), ErrorCode::InvalidAddress(_));
+        fails!(socket.connect(address).await, ErrorCode::InvalidAddress(_));
+    }
+    socket.bind(&folder.at("new.sock"))?;
+    Ok(())
+}
+
+async fn what_is_not_granted_is_denied(folder: Folder) -> Outcome {
+    for address in [
+        folder.at("other"),
+        folder.at("folder/a.sock"),
+        path("/a.sock"),
+        Address::Abstract(b"somebody's".to_vec()),
+    ] {
+        let socket = UnixSocket::create()?;
+        fails!(
+            socket.bind(&address),
+            ErrorCode::Socket(SocketError::AccessDenied)
+        );
+        fails!(
+            socket.connect(address).await,
+            ErrorCode::Socket(SocketError::AccessDenied)
+        );
+    }
+    Ok(())
+}
+
+async fn a_path_with_a_parent_folder_is_denied(folder: Folder) -> Outcome {
+    let socket = UnixSocket::create()?;
+    let address = folder.at("folder/../live.sock");
+    fails!(
+        socket.bind(&address),
+        ErrorCode::Socket(SocketError::AccessDenied)
+    );
+    fails!(
+        socket.connect(address).await,
+        ErrorCode::Socket(SocketError::AccessDenied)
+    );
+    Ok(())
+}
+
+async fn parts_that_say_nothing_are_left_out(folder: Folder) -> Outcome {
+    let socket = folder.bound(".//./plain.sock")?;
+    same!(
+        text(socket.get_local_address()?),
+        text(folder.at("plain.sock"))
+    );
+    connect(&path(&format!("//{}/./live.sock", folder.0))).await?;
+    Ok(())
+}
+
+async fn nothing_is_found_where_nothing_is(folder: Folder) -> Outcome {
+    let socket = UnixSocket::create()?;
+    let nowhere = folder.at("nowhere/a.sock");
+    fails!(socket.bind(&nowhere), ErrorCode::NotFound);
+    fails!(socket.connect(nowhere).await, ErrorCode::NotFound);
+    let socket = UnixSocket::create()?;
+    fails!(
+        socket.connect(folder.at("nothing.sock")).await,
+        ErrorCode::NotFound
+    );
+    Ok(())
+}
+
+async fn a_file_is_no_socket_and_stays(folder: Folder) -> Outcome {
+    let socket = UnixSocket::create()?;
+    fails!(socket.bind(&folder.at("file.sock")), ErrorCode::NotASocket);
+    fails!(
+        socket.connect(folder.at("file.sock")).await,
+        ErrorCode::NotASocket
+    );
+    Ok(())
+}
+
+async fn a_link_is_denied_wherever_it_leads(folder: Folder) -> Outcome {
+    let socket = UnixSocket::create()?;
+    let link = folder.at("link.sock");
+    fails!(
+        socket.bind(&link),
+        ErrorCode::Socket(SocketError::AccessDenied)
+    );
+    fails!(
+        socket.connect(link).await,
+        ErrorCode::Socket(SocketError::AccessDenied)
+    );
+    Ok(())
+}
+
+async fn where_nobody_listens_any_more_it_is_refused_and_replaced(folder: Folder) -> Outcome {
+    let socket = UnixSocket::create()?;
+    fails!(
+        socket.connect(folder.at("left.sock")).await,
+        ErrorCode::Socket(SocketError::ConnectionRefused)
+    );
+    let mut listener = folder.listener("left.sock")?;
+    listener.pair().await?;
+    Ok(())
+}
+
+async fn where_somebody_listens_it_is_in_use(folder: Folder) -> Outcome {
+    let socket = UnixSocket::create()?;
+    for _ in 0..2 {
+        fails!(
+            socket.bind(&folder.at("live.sock")),
+            ErrorCode::Socket(SocketError::AddressInUse)
+        );
+    }
+    // Still there.
+    connect(&folder.at("live.sock")).await?;
+    // Of this very program, and not listening yet.
+    let bound = folder.bound("ours.sock")?;
+    fails!(
+        socket.bind(&folder.at("ours.sock")),
+        ErrorCode::Socket(SocketError::AddressInUse)
+    );
+    drop(bound);
+    socket.bind(&folder.at("ours.sock"))?;
+    Ok(())
+}
+
+/// The test grants it by the name of the folder.
+async fn an_abstract_name_has_a_grant_of_its_own(folder: Folder) -> Outcome {
+    let address = Address::Abstract(folder.0.into_bytes());
+    let socket = UnixSocket::create()?;
+    socket.bind(&address)?;
+    same!(text(socket.get_local_address()?), text(address.clone()));
+    let again = UnixSocket::create()?;
+    fails!(
+        again.bind(&address),
+        ErrorCode::Socket(SocketError::AddressInUse)
+    );
+    fails!(
+        again.connect(address.clone()).await,
+        ErrorCode::Socket(SocketError::ConnectionRefused)
+    );
+    let mut connections = socket.listen()?;
+    let client = connect(&address).await?;
+    same!(text(client.get_remote_address()?), text(address));
+    let accepted = connections.next().await;
+    ensure!(accepted.is_some(), "nothing was accepted");
+    Ok(())
+}

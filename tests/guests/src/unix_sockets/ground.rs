@@ -1,0 +1,162 @@
+//! Paths, sockets and connections for the checks.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+use futures::future::try_join;
+use wasi::wit_stream;
+use wit_bindgen::{FutureReader, StreamReader, StreamResult, StreamWriter};
+
+use crate::checks::Failure;
+
+mod bindings {
+    wit_bindgen::generate!({
+        path: "../../wit",
+        inline: "
+            package tests:unix-sockets;
+            world unix-sockets {
+                import asyncio:host/unix-sockets@0.1.0;
+                import asyncio:host/tls@0.1.0;
+            }
+        ",
+        with: {
+            "wasi:clocks/types@0.3.2": wasi::clocks::types,
+            "wasi:sockets/types@0.3.2": wasi::sockets::types,
+        },
+        generate_all,
+    });
+}
+
+pub(super) use bindings::asyncio::host::tls;
+pub(super) use bindings::asyncio::host::unix_sockets::{Address, ErrorCode, UnixSocket};
+pub(super) use wasi::sockets::types::ErrorCode as SocketError;
+
+/// Where the files are.
+#[derive(Clone)]
+pub(crate) struct Folder(pub(crate) String);
+
+impl Folder {
+    pub(super) fn at(&self, name: &str) -> Address {
+        path(&format!("{}/{name}", self.0))
+    }
+
+    /// Bound to this name.
+    pub(super) fn bound(&self, name: &str) -> Result<UnixSocket, Failure> {
+        let socket = UnixSocket::create()?;
+        socket.bind(&self.at(name))?;
+        Ok(socket)
+    }
+
+    /// Listens at this name.
+    pub(super) fn listener(&self, name: &str) -> Result<Listener, Failure> {
+        let socket = self.bound(name)?;
+        let connections = socket.listen()?;
+        let address = self.at(name);
+        Ok(Listener {
+            socket,
+            connections,
+            address,
+        })
+    }
+}
+
+/// A socket that listens.
+pub(super) struct Listener {
+    pub(super) socket: UnixSocket,
+    pub(super) connections: StreamReader<UnixSocket>,
+    pub(super) address: Address,
+}
+
+impl Listener {
+    pub(super) async fn accept(&mut self) -> Result<UnixSocket, Failure> {
+        let accepted = self.connections.next().await;
+        accepted.ok_or_else(|| "it does not listen any more".into())
+    }
+
+    /// A connection to it: what it has accepted, and the client.
+    pub(super) async fn pair(&mut self) -> Result<(UnixSocket, UnixSocket), Failure> {
+        let address = self.address.clone();
+        let connected = async { connect(&address).await };
+        try_join(self.accept(), connected).await
+    }
+}
+
+/// One end of a connection, with both halves in use.
+pub(super) struct End {
+    pub(super) socket: UnixSocket,
+    pub(super) received: StreamReader<u8>,
+    pub(super) receive: FutureReader<Result<(), SocketError>>,
+    pub(super) to_send: StreamWriter<u8>,
+    pub(super) send: FutureReader<Result<(), SocketError>>,
+}
+
+impl End {
+    pub(super) fn of(socket: UnixSocket) -> End {
+        let (to_send, data) = wit_stream::new();
+        let send = socket.send(data);
+        let (received, receive) = socket.receive();
+        End {
+            socket,
+            received,
+            receive,
+            to_send,
+            send,
+        }
+    }
+
+    pub(super) async fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        let rest = self.to_send.write_all(bytes.to_vec()).await;
+        match rest.len() {
+            0 => Ok(()),
+            left => Err(format!("{left} bytes were not taken").into()),
+        }
+    }
+
+    /// So many bytes, or all that come before the end.
+    pub(super) async fn read(&mut self, count: usize) -> Vec<u8> {
+        let mut all = Vec::new();
+        while all.len() < count {
+            let room = Vec::with_capacity(count - all.len());
+            match self.received.read(room).await {
+                (StreamResult::Complete(_), bytes) => all.extend(bytes),
+                _ => break,
+            }
+        }
+        all
+    }
+}
+
+/// Both ends of a connection.
+pub(super) fn pair() -> Result<(End, End), Failure> {
+    let (one, other) = UnixSocket::pair()?;
+    Ok((End::of(one), End::of(other)))
+}
+
+pub(super) async fn connect(address: &Address) -> Result<UnixSocket, Failure> {
+    let socket = UnixSocket::create()?;
+    socket.connect(address.clone()).await?;
+    Ok(socket)
+}
+
+pub(super) fn path(path: &str) -> Address {
+    Address::Path(path.as_bytes().to_vec())
+}
+
+/// As text, to be compared.
+pub(super) fn text(address: Address) -> String {
+    match address {
+        Address::Unnamed => "unnamed".to_owned(),
+        Address::Path(path) => String::from_utf8_lossy(&path).into_owned(),
+        Address::Abstract(name) => format!("@{}", String::from_utf8_lossy(&name)),
+    }
+}
+
+/// What it gives without waiting.
+pub(super) fn at_once<T>(operation: Pin<&mut impl Future<Output = T>>) -> Poll<T> {
+    operation.poll(&mut Context::from_waker(Waker::noop()))
+}
+
+/// Bytes that differ from those around them.
+pub(super) fn pattern(count: usize) -> Vec<u8> {
+    (0..count).map(|n| (n % 251) as u8).collect()
+}
