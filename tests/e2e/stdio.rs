@@ -11,6 +11,9 @@ use crate::support::{CACHE, cache, component, run};
 
 const UPPER: [&str; 2] = ["upper", "upper-wit"];
 
+/// With the one in Python, which needs more memory and whose errors are tracebacks.
+const PROGRAMS: [&str; 3] = ["upper", "upper-wit", "upper-py"];
+
 fn start(flags: &[&str], name: &str, args: &[&str]) -> Child {
     Command::new(env!("CARGO_BIN_EXE_asyncio-streams"))
         .env(CACHE, cache())
@@ -41,7 +44,7 @@ fn upper(name: &str, input: &str) -> (Option<i32>, String, String) {
 
 #[test]
 fn lines_are_read_to_the_end_and_the_last_needs_no_newline() {
-    for name in UPPER {
+    for name in PROGRAMS {
         for (input, expected, count) in [
             ("one\n\ntwo\n", "ONE\n\nTWO\n", 3),
             ("no end", "NO END", 1),
@@ -59,7 +62,7 @@ fn lines_are_read_to_the_end_and_the_last_needs_no_newline() {
 
 #[test]
 fn each_line_is_answered_before_the_next_is_written() {
-    for name in UPPER {
+    for name in PROGRAMS {
         let mut child = start(&[], name, &[]);
         let mut stdin = child.stdin.take().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
@@ -76,7 +79,7 @@ fn each_line_is_answered_before_the_next_is_written() {
 
 #[test]
 fn an_input_that_is_closed_from_the_start_is_at_its_end() {
-    for name in UPPER {
+    for name in PROGRAMS {
         let ended = run(&[], name, &[]).end();
         assert_eq!(
             (ended.code, ended.stderr.as_str()),

@@ -11,6 +11,9 @@ use crate::support::{CACHE, Ended, Process, cache, component};
 
 const FORMS: [&str; 2] = ["redis-client", "redis-client-wit"];
 
+/// With the one in Python, whose errors are tracebacks.
+const PROGRAMS: [&str; 3] = ["redis-client", "redis-client-wit", "redis-client-py"];
+
 /// A server on a Unix socket and no port.
 struct Redis {
     folder: Folder,
@@ -87,7 +90,7 @@ fn redis_client(path: &str, form: &str, args: &[&str], input: &[u8]) -> Ended {
 #[test]
 fn replies_of_every_kind_are_printed_as_redis_cli_does() {
     let redis = Redis::start();
-    for form in FORMS {
+    for form in PROGRAMS {
         for args in [
             &["PING"][..],
             &["SET", "key", "a value with spaces"],
@@ -122,7 +125,7 @@ fn replies_of_every_kind_are_printed_as_redis_cli_does() {
 fn values_of_several_megabytes_come_back_as_they_went() {
     let redis = Redis::start();
     let value: String = (0..1_000_000).map(|n| format!("{n:07}\r\n")).collect();
-    for form in FORMS {
+    for form in PROGRAMS {
         let set = redis.client(form, &["-x", "PATH", "SET", "large"], value.as_bytes());
         assert_eq!(
             (set.code, set.stdout.as_str()),
@@ -143,7 +146,7 @@ fn values_of_several_megabytes_come_back_as_they_went() {
 fn commands_are_sent_without_waiting_for_the_replies_before() {
     const COUNT: usize = 20_000;
     let redis = Redis::start();
-    for form in FORMS {
+    for form in PROGRAMS {
         let mut input = "DEL counter\n\n".to_owned();
         input.extend((0..COUNT).map(|_| "  INCR\tcounter \n"));
         input += "GET counter";
@@ -160,7 +163,7 @@ fn commands_are_sent_without_waiting_for_the_replies_before() {
 #[test]
 fn an_error_reply_is_printed_and_the_exit_code_is_1() {
     let redis = Redis::start();
-    for form in FORMS {
+    for form in PROGRAMS {
         let ended = redis.client(form, &["PATH", "NOSUCH", "thing"], b"");
         assert_eq!(ended.code, Some(1), "{ended:?}");
         assert!(ended.stdout.starts_with("ERR unknown command"), "{ended:?}");
