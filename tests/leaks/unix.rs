@@ -4,6 +4,7 @@ use std::path::Path;
 
 use asyncio_streams_host::policy::Policy;
 use asyncio_streams_host::{Ctx, Runner, engine};
+use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::task::spawn_local;
@@ -12,7 +13,7 @@ use wasmtime_wasi::WasiCtx;
 use super::{BASELINE, expect, load, run, settled};
 
 /// All that the guest can be told to do.
-const MODES: [&str; 11] = [
+const MODES: [&str; 12] = [
     "complete",
     "dropped",
     "reset",
@@ -20,6 +21,7 @@ const MODES: [&str; 11] = [
     "missing",
     "denied",
     "cancelled",
+    "timed-out",
     "paired",
     "unused",
     "served",
@@ -47,6 +49,15 @@ async fn reset(listener: UnixListener) {
         let (connection, _) = listener.accept().await.unwrap();
         connection.readable().await.unwrap();
     }
+}
+
+/// A listener whose queue is full, and who waits in it.
+fn full(path: &Path) -> (Socket, std::os::unix::net::UnixStream) {
+    let listener = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+    listener.bind(&SockAddr::unix(path).unwrap()).unwrap();
+    listener.listen(0).unwrap();
+    let waiting = std::os::unix::net::UnixStream::connect(path).unwrap();
+    (listener, waiting)
 }
 
 async fn order(control: &mut BufReader<UnixStream>, mode: &str, count: usize) {
@@ -78,6 +89,7 @@ async fn nothing_is_left_behind_by(guest: &str) {
         spawn_local(reset(listen("reset"))),
     ];
     drop(listen("deaf"));
+    let _full = full(&at("full"));
     let all = format!("unix://{}/*", folder.path().display());
     let mut policy = Policy::new();
     policy.allow_connect(all.parse().unwrap());

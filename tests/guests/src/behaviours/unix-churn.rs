@@ -3,14 +3,15 @@
 //
 // Argument: a folder. In it are the socket `control`, each of whose lines is `MODE
 // COUNT` and is answered with `done` when it is over; `echo`; `reset`, which is
-// closed with what it has got unread; `deaf`, at which nobody listens; and, while
-// this program runs, its own `server`.
+// closed with what it has got unread; `deaf`, at which nobody listens; `full`, at which
+// nobody is accepted; and, while this program runs, its own `server`.
 
 use std::error::Error;
+use std::time::Duration;
 
 use futures::FutureExt;
 use net::{
-    ConnectOptions, StreamReader, StreamWriter, open_unix_connection, socketpair,
+    ConnectError, ConnectOptions, StreamReader, StreamWriter, open_unix_connection, socketpair,
     start_unix_server,
 };
 
@@ -37,7 +38,8 @@ async fn program() -> Outcome {
                 "refused" => refused(&at("deaf")).await?,
                 "missing" => refused(&at("nothing")).await?,
                 "denied" => refused("/elsewhere").await?,
-                "cancelled" => drop(open_unix_connection(at("echo")).now_or_never()),
+                "cancelled" => drop(open_unix_connection(at("full")).now_or_never()),
+                "timed-out" => timed_out(&at("full")).await?,
                 "paired" => paired().await?,
                 "unused" => drop(socketpair()?),
                 "served" => served(&at("another")).await?,
@@ -76,6 +78,14 @@ async fn refused(path: &str) -> Outcome {
     match open_unix_connection(path).await {
         Ok(_) => Err("the connection was made".into()),
         Err(_) => Ok(()),
+    }
+}
+
+async fn timed_out(path: &str) -> Outcome {
+    let options = ConnectOptions::new().timeout(Duration::from_millis(1));
+    match options.open_unix_connection(path).await {
+        Err(ConnectError::Timeout) => Ok(()),
+        other => Err(format!("{other:?}").into()),
     }
 }
 
