@@ -124,10 +124,28 @@ fn a_rule_that_does_not_parse_is_a_usage_error_that_shows_the_grammar() {
 }
 
 #[test]
-fn a_unix_rule_is_said_to_come_later() {
-    let bad = run(&["run", "--allow-connect", "unix:///run/app.sock", "app.wasm"]);
+fn a_rule_for_unix_sockets_that_does_not_parse_shows_their_grammar() {
+    let mode = "unix:///run/app.sock?mode=0660";
+    for (flag, rule) in [
+        ("--allow-connect", "unix://run/app.sock"),
+        ("--allow-connect", mode),
+        ("--allow-listen", "unix:///run/*/app.sock"),
+    ] {
+        let bad = run(&["run", flag, rule, "app.wasm"]);
+        assert_eq!(bad.code, Some(2));
+        assert!(bad.stderr.contains("unix:///PATH"), "{}", bad.stderr);
+    }
+}
+
+#[test]
+fn sockets_that_nobody_hands_over_are_an_error_that_says_what_to_do() {
+    let bad = run(&["run", "--listen-fds", "app.wasm"]);
     assert_eq!(bad.code, Some(2));
-    assert!(bad.stderr.contains("not supported yet"), "{}", bad.stderr);
+    assert!(
+        bad.stderr.contains("systemd-socket-activate"),
+        "{}",
+        bad.stderr
+    );
 }
 
 #[test]
