@@ -55,7 +55,9 @@ impl battery::Peer for Remote {
 
     async fn stay(&mut self) {}
 
-    async fn reset(&mut self) {
+    async fn ignore(&mut self) {}
+
+    async fn reset(&mut self, _: &net::StreamWriter) {
         self.break_off();
     }
 }

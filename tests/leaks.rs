@@ -5,6 +5,9 @@
 //! descriptors are counted.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "leaks/unix.rs"]
+mod unix;
+
 use std::net::{Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};

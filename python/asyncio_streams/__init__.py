@@ -9,11 +9,13 @@ from asyncio import *
 from asyncio.exceptions import IncompleteReadError, LimitOverrunError
 
 from ._connect import open_connection, open_unix_connection
+from ._listen import start_server, start_unix_server
 from ._program import run
-from ._server import Server, start_server, start_unix_server
+from ._server import Server
+from ._stdio import stderr, stdin, stdout
 from ._streams import StreamReader, StreamWriter
 
-__all__ = [*_asyncio.__all__]
+__all__ = [*_asyncio.__all__, "stdin", "stdout", "stderr"]
 
 
 def __getattr__(name):

@@ -4,11 +4,19 @@ import errno
 import operator
 import os
 import socket
+import struct
 from ipaddress import IPv4Address, IPv6Address
 
 from wit_world.imports import asyncio_streams_types as wit
 
 DEFAULT_LIMIT = 2**16
+
+# Which the build's socket module lacks: wasi-libc's value, and Linux'.
+AF_UNIX = getattr(socket, "AF_UNIX", 3)
+SO_PEERCRED = getattr(socket, "SO_PEERCRED", 17)
+
+# The longest path of a Unix socket on Linux.
+_PATH = 107
 
 
 def sockaddr(address):
@@ -26,18 +34,24 @@ def sockaddr(address):
     return ""
 
 
+_FAMILIES = {
+    wit.SocketAddress_Ipv4: socket.AF_INET,
+    wit.SocketAddress_Ipv6: socket.AF_INET6,
+}
+
+
 class TransportSocket:
     """What stands for a socket, as asyncio's class of this name: its addresses
     and kind. The socket itself is the host's."""
 
     type = socket.SOCK_STREAM
-    proto = getattr(socket, "IPPROTO_TCP", 6)
 
-    def __init__(self, sockname, peername=None):
-        ipv4 = isinstance(sockname, wit.SocketAddress_Ipv4)
-        self.family = socket.AF_INET if ipv4 else socket.AF_INET6
+    def __init__(self, sockname, peername=None, peercred=None):
+        self.family = _FAMILIES.get(type(sockname), AF_UNIX)
+        self.proto = 0 if self.family == AF_UNIX else getattr(socket, "IPPROTO_TCP", 6)
         self._sockname = sockaddr(sockname)
         self._peername = None if peername is None else sockaddr(peername)
+        self._peercred = peercred
 
     def getsockname(self):
         return self._sockname
@@ -47,11 +61,18 @@ class TransportSocket:
             raise OSError(errno.ENOTCONN, os.strerror(errno.ENOTCONN))
         return self._peername
 
-    def getsockopt(self, *args):
+    def getsockopt(self, level, option, buflen=0):
+        """SO_PEERCRED of a Unix socket: with `buflen` the bytes of the process, the
+        user and the group. What else there is is the host's: OSError."""
+        known = (level, option) == (socket.SOL_SOCKET, SO_PEERCRED)
+        if not known or self._peercred is None:
+            raise OSError(errno.ENOPROTOOPT, os.strerror(errno.ENOPROTOOPT))
+        pid, uid, gid = self._peercred
+        return struct.pack("=III", pid or 0, uid, gid)[:buflen] if buflen else pid or 0
+
+    def setsockopt(self, *args):
         """Not possible: OSError."""
         raise OSError(errno.ENOPROTOOPT, os.strerror(errno.ENOPROTOOPT))
-
-    setsockopt = getsockopt
 
     def __repr__(self):
         peer = "" if self._peername is None else f" raddr={self._peername!r}"
@@ -92,13 +113,18 @@ def limit(value):
     return min(value, 2**63)
 
 
-def no_sock(sock, host, port):
-    """Refuses `sock`: with a host or port as CPython does, else as missing."""
-    if sock is None:
-        return
-    if host is not None or port is not None:
-        raise ValueError("host/port and sock can not be specified at the same time")
-    raise NotImplementedError("sock: a component has no socket to give")
+def unix(path):
+    """The address of a Unix socket: a path, or after a null byte an abstract
+    name."""
+    path = os.fspath(path)
+    if isinstance(path, str):
+        path = path.encode(errors="surrogateescape")
+    abstract = path[:1] == b"\0"
+    name = path[1:] if abstract else path
+    if len(name) > _PATH:
+        raise OSError("AF_UNIX path too long")
+    address = wit.UnixAddress_Abstract if abstract else wit.UnixAddress_Path
+    return address(name)
 
 
 def number(name, value):

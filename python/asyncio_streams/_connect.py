@@ -1,9 +1,10 @@
 """Opening connections."""
 
 from componentize_py_types import Err
+from wit_world.imports import sockets
 from wit_world.imports import streams as wit
 
-from . import _address, _loop, _tls
+from . import _address, _loop, _sockets, _tls
 from ._errors import connect_error
 from ._streams import Connection, StreamReader, StreamWriter
 
@@ -27,8 +28,9 @@ async def open_connection(
     all_errors=False,
     timeout=None,
 ):
-    """asyncio's `open_connection`; `limit=None` is 64 KiB, and `timeout` in
-    seconds is for the whole of it: TimeoutError.
+    """asyncio's `open_connection`; `limit=None` is 64 KiB, `sock` one of
+    `asyncio_streams.socket`, and `timeout` in seconds is for the whole of it:
+    TimeoutError.
 
     An OSError has `exceptions`: one for each address that was tried.
     Cancelled, it closes the connection once it is made: the call itself cannot
@@ -38,11 +40,15 @@ async def open_connection(
     session = _tls.of_client(
         ssl, host, server_hostname, ssl_handshake_timeout, ssl_shutdown_timeout
     )
-    _address.no_sock(sock, host, port)
-    if host is None and port is None:
+    if host is not None or port is not None:
+        if sock is not None:
+            raise ValueError("host/port and sock can not be specified at the same time")
+        host, port = _address.host(host), _address.port(port)
+    elif sock is None:
         raise ValueError("host and port was not specified and no sock specified")
-    options = wit.ConnectOptions()
-    options.set_limit(limit)
+    else:
+        _sockets.of_streams(sock)
+    options = _options(limit, session, timeout)
     if (family := _address.family(family)) is not None:
         options.set_family(family)
     if proto:
@@ -58,19 +64,65 @@ async def open_connection(
         )
     if interleave is not None:
         options.set_interleave(_address.number("interleave", interleave))
+    if sock is None:
+        opening = wit.open_connection(host, port, options)
+    else:
+        opening = sockets.open_connection(sock._given(), options)
+    return await _opened(opening, session, all_errors)
+
+
+async def open_unix_connection(
+    path=None,
+    *,
+    limit=None,
+    ssl=None,
+    sock=None,
+    server_hostname=None,
+    ssl_handshake_timeout=None,
+    ssl_shutdown_timeout=None,
+    timeout=None,
+):
+    """asyncio's `open_unix_connection`: `path` is absolute, or after a null byte an
+    abstract name. The rest is as for `open_connection`."""
+    limit = _address.limit(limit)
+    session = _tls.of_client(
+        ssl,
+        None,
+        server_hostname,
+        ssl_handshake_timeout,
+        ssl_shutdown_timeout,
+        nameless="you have to pass server_hostname when using ssl",
+    )
+    if path is not None:
+        if sock is not None:
+            raise ValueError("path and sock can not be specified at the same time")
+        address = _address.unix(path)
+    elif sock is None:
+        raise ValueError("no path and sock were specified")
+    else:
+        _sockets.of_unix_streams(sock)
+    options = _options(limit, session, timeout)
+    if sock is None:
+        opening = wit.open_unix_connection(address, options)
+    else:
+        opening = sockets.open_connection(sock._given(), options)
+    return await _opened(opening, session)
+
+
+def _options(limit, session, timeout):
+    options = wit.ConnectOptions()
+    options.set_limit(limit)
     if timeout is not None:
         options.set_timeout(_address.nanoseconds("timeout", timeout))
     if session is not None:
         session.set(options)
-    opening = wit.open_connection(_address.host(host), _address.port(port), options)
+    return options
+
+
+async def _opened(opening, session, all_errors=False):
     try:
         pair = await _loop.call(opening, late=lambda pair: pair[1].abort())
     except Err as error:
         raise connect_error(error.value, all_errors, session) from None
     connection = Connection(*pair, session)
     return StreamReader(connection), StreamWriter(connection)
-
-
-async def open_unix_connection(*args, **kwargs):
-    """Not yet: the streams component has no Unix sockets."""
-    raise NotImplementedError("Unix sockets are not supported")

@@ -25,7 +25,11 @@ _ERRNO = {
     wit.ErrorCode_ConnectionReset: errno.ECONNRESET,
     wit.ErrorCode_ConnectionAborted: errno.ECONNABORTED,
     wit.ErrorCode_NotFound: errno.ENOENT,
+    wit.ErrorCode_NotASocket: errno.ENOTSOCK,
 }
+
+# Somebody listens at the path, or a file of another kind is there.
+_IN_USE = (wit.ErrorCode_AddressInUse, wit.ErrorCode_NotASocket)
 
 _EAI = {
     wit.LookupErrorCode_InvalidArgument: ("EAI_NONAME", -2, "neither a name nor an address"),
@@ -55,6 +59,17 @@ def code_error(code, about=None):
     return OSError(number, f"{about}: {os.strerror(number)}" if about else os.strerror(number))
 
 
+def listener_error(code, name):
+    """Why the host's listener of that name cannot be had."""
+    match code:
+        case wit.ErrorCode_AccessDenied():
+            text = f"the host hands over no listener {name!r}; there may be others: listeners()"
+            return PermissionError(errno.EACCES, text)
+        case wit.ErrorCode_InvalidState():
+            return OSError(errno.EADDRINUSE, f"the listeners {name!r} are all taken")
+    return code_error(code, f"the listener {name!r}")
+
+
 def lookup_error(failure):
     if isinstance(failure.code, wit.LookupErrorCode_AccessDenied):
         text = f"looking up {failure.name!r}: {os.strerror(errno.EACCES)}"
@@ -70,6 +85,9 @@ def attempt_error(attempt):
     about = f"Connect call failed {sockaddr(attempt.address)!r}"
     if attempt.local_address is not None:
         about += f" from {sockaddr(attempt.local_address)!r}"
+    if isinstance(attempt.code, wit.ErrorCode_NotASocket):
+        # As systems say it.
+        return ConnectionRefusedError(errno.ECONNREFUSED, f"{about}: it is no socket")
     return code_error(attempt.code, about)
 
 
@@ -114,8 +132,10 @@ def listen_error(error):
         case wit.ListenError_Closed():
             return RuntimeError("the server is closed")
     attempt = error.value
-    about = f"error while attempting to bind on address {sockaddr(attempt.address)!r}"
-    return code_error(attempt.code, about)
+    address = sockaddr(attempt.address)
+    if isinstance(attempt.address, wit.SocketAddress_Unix) and isinstance(attempt.code, _IN_USE):
+        return OSError(errno.EADDRINUSE, f"Address {address!r} is already in use")
+    return code_error(attempt.code, f"error while attempting to bind on address {address!r}")
 
 
 def server_error(error):

@@ -9,7 +9,7 @@ import wit_world.exports
 from componentize_py_types import Err
 from wit_world.imports import exit as wit_exit
 
-from . import _loop, _server, _streams
+from . import _loop, _server, _stdio, _streams
 
 _main = None
 
@@ -48,6 +48,7 @@ class Run(wit_world.exports.Run):
         # With a code of its own the program ends at once: nobody sends what is
         # left to be sent.
         _streams.close_all(wait=code > 1)
+        await _stdio.finish()
         finished = await _loop.finish()
         sys.stdout.flush()
         sys.stderr.flush()

@@ -5,9 +5,8 @@ import weakref
 
 from componentize_py_types import Err
 from wit_world.imports import asyncio_streams_types as types
-from wit_world.imports import server as wit
 
-from . import _address, _loop, _tls
+from . import _loop
 from ._address import TransportSocket
 from ._errors import failure, listen_error, server_error
 from ._streams import Connection, StreamReader, StreamWriter, Transport
@@ -22,77 +21,6 @@ def close_all():
     """Closes what the program left open at its end."""
     for server in list(_open):
         server.close()
-
-
-async def start_server(
-    client_connected_cb,
-    host=None,
-    port=None,
-    *,
-    limit=None,
-    family=0,
-    flags=None,
-    sock=None,
-    backlog=100,
-    ssl=None,
-    reuse_address=None,
-    reuse_port=None,
-    keep_alive=None,
-    ssl_handshake_timeout=None,
-    ssl_shutdown_timeout=None,
-    start_serving=True,
-):
-    """asyncio's `start_server`; `limit=None` is 64 KiB.
-
-    A callback that fails is reported and its connection closed; one that
-    returns closes it unless somebody still holds its reader or writer.
-    """
-    limit = _address.limit(limit)
-    session = _tls.of_server(ssl, ssl_handshake_timeout, ssl_shutdown_timeout)
-    _address.no_sock(sock, host, port)
-    if host is None and port is None:
-        raise ValueError("Neither host/port nor sock were specified")
-    if not callable(client_connected_cb):
-        raise TypeError(f"client_connected_cb must be callable, not {client_connected_cb!r}")
-    if host is None or isinstance(host, (str, bytes)):
-        hosts = [host] if host else None
-    else:
-        hosts = list(host)
-        if not hosts:
-            raise ValueError("host: the list is empty; None means all interfaces")
-    if hosts is not None:
-        hosts = [_address.host(host) or "" for host in hosts]
-    options = wit.ServerOptions()
-    options.set_limit(limit)
-    options.set_backlog(_address.number("backlog", backlog))
-    options.set_start_serving(bool(start_serving))
-    if (family := _address.family(family)) is not None:
-        options.set_family(family)
-    if flags is not None:
-        options.set_flags(_address.flags(flags))
-    for value, set_value in (
-        (reuse_address, options.set_reuse_address),
-        (reuse_port, options.set_reuse_port),
-        (keep_alive, options.set_keep_alive),
-    ):
-        if value is not None:
-            set_value(bool(value))
-    if session is not None:
-        session.set(options)
-    starting = wit.start_server(hosts, _address.port(port), options)
-    try:
-        server = await _loop.call(starting, late=lambda server: server.close())
-    except Err as error:
-        raise listen_error(error.value) from None
-    server = Server(server, client_connected_cb, session)
-    if start_serving:
-        server._accept()
-    return server
-
-
-async def start_unix_server(*args, **kwargs):
-    """Not yet: the streams component has no Unix sockets."""
-    raise NotImplementedError("Unix sockets are not supported")
 
 
 class Server:

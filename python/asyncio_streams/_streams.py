@@ -230,7 +230,8 @@ class StreamWriter:
             raise code_error(error.value) from None
 
     def get_extra_info(self, name, default=None):
-        """`peername`, `sockname`, `socket`; with TLS `ssl_object`, `sslcontext`,
+        """`peername`, `sockname`, `socket`; of a Unix socket `peercred`, which is the
+        peer's process, user and group; with TLS `ssl_object`, `sslcontext`,
         `peercert`, `cipher`, `compression`. `default` for what there is not."""
         return self._transport.get_extra_info(name, default)
 
@@ -290,13 +291,19 @@ class Transport(asyncio.Transport):
             return _tls.detail(name, self._owner.ssl_object, default)
         known = isinstance(name, str) and name.isascii()
         info = self._wit.get_extra_info(name) if known else None
-        if info is None:
-            return default
-        return sockaddr(info.value) if isinstance(info, wit.ExtraInfo_Address) else info.value
+        match info:
+            case None:
+                return default
+            case wit.ExtraInfo_Address(address):
+                return sockaddr(address)
+            case wit.ExtraInfo_Credentials(peer):
+                return peer.pid, peer.uid, peer.gid
+        return info.value
 
     def _get_socket(self):
         if self._socket is None and (name := self._wit.sockname()) is not None:
-            self._socket = TransportSocket(name, self._wit.peername())
+            peercred = self.get_extra_info("peercred")
+            self._socket = TransportSocket(name, self._wit.peername(), peercred)
         return self._socket
 
     def abort(self):

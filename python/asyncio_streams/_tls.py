@@ -59,13 +59,20 @@ class Session:
         return (self.server_hostname or "") if self._named else ""
 
 
-def of_client(ssl, host, server_hostname, handshake_timeout, shutdown_timeout):
+def of_client(
+    ssl,
+    host,
+    server_hostname,
+    handshake_timeout,
+    shutdown_timeout,
+    nameless="You must set server_hostname when using ssl without a host",
+):
     """What `open_connection` is asked for; None without TLS."""
     if not ssl and server_hostname is not None:
         raise ValueError("server_hostname is only meaningful with ssl")
     if ssl and server_hostname is None:
         if not host:
-            raise ValueError("You must set server_hostname when using ssl without a host")
+            raise ValueError(nameless)
         server_hostname = host
     if not ssl:
         _no_timeouts(handshake_timeout, shutdown_timeout)

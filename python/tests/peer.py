@@ -1,23 +1,70 @@
 """A server that does with each connection what its first line says.
 
+Argument: a folder, in which it makes what may be at a path: `live`, a Unix socket
+that sends back what it receives; `full`, one whose queue is full; `stale`, one that
+nobody listens at; `file`, which is none.
+
 Prints `ports` and two ports: its own, and one whose queue is full, so that
 nobody is ever connected there.
 """
 
+import os
+import pathlib
 import socket
 import struct
+import sys
+import threading
 import time
+
+folder = pathlib.Path(sys.argv[1])
+
+
+def unix(name, backlog=None):
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(os.fspath(folder / name))
+    if backlog is not None:
+        listener.listen(backlog)
+    return listener
+
+
+def fill(listener, count):
+    clients = [socket.socket(listener.family) for _ in range(count)]
+    for client in clients:
+        client.setblocking(False)
+        client.connect_ex(listener.getsockname())
+    return clients
+
+
+def echo(listener):
+    while True:
+        connection, _ = listener.accept()
+        while data := connection.recv(65536):
+            connection.sendall(data)
+        connection.close()
+
+
+def greet(path):
+    """What a server on a Unix socket answers to its visitor."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(path)
+        client.sendall(b"visitor\n")
+        client.shutdown(socket.SHUT_WR)
+        return b"".join(iter(lambda: client.recv(65536), b""))
+
+
+threading.Thread(target=echo, args=[unix("live", 5)], daemon=True).start()
+full_unix = unix("full", 0)
+waiting_unix = fill(full_unix, 2)
+unix("stale").close()
+(folder / "file").write_text("precious")
 
 listener = socket.create_server(("127.0.0.1", 0))
 full = socket.create_server(("127.0.0.1", 0), backlog=0)
-waiting = [socket.socket() for _ in range(4)]
-for client in waiting:
-    client.setblocking(False)
-    client.connect_ex(full.getsockname())
+waiting = fill(full, 4)
 print("ports", listener.getsockname()[1], full.getsockname()[1])
 while True:
     connection, _ = listener.accept()
-    match connection.recv(100).decode().split():
+    match connection.recv(1000).decode().split():
         case ["reset"]:
             connection.sendall(b"before")
             time.sleep(0.2)
@@ -30,4 +77,6 @@ while True:
             connection.recv(1)
             for client in flood:
                 client.close()
+        case ["visit", path]:
+            connection.sendall(greet(path))
     connection.close()

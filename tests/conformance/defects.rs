@@ -28,7 +28,7 @@ async fn p1_the_reply_that_came_with_the_reset_can_be_read(maker: &impl Maker) {
     writer.write("PUT /large HTTP/1.1\r\n\r\n").unwrap();
     peer.send(b"413 Content Too Large\r\n").await;
     until(|| reader.buffered() > 0).await;
-    peer.reset().await;
+    peer.reset(&writer).await;
     while writer.write([b'x'; 10_000]).is_ok() {
         pause().await;
     }

@@ -26,6 +26,7 @@ checks! {
     a_handle_that_is_left_keeps_the_connection
     a_reset_ends_a_waiting_read
     a_reset_after_write_eof_is_noticed
+    a_reset_after_a_write_eof_that_nobody_receives_is_noticed
     a_reset_while_closing_is_the_answer_of_wait_closed
     a_reset_after_the_peers_end_is_noticed_by_writing
     a_reset_while_paused_is_noticed_after_resuming
@@ -41,7 +42,7 @@ async fn rd17_bytes_that_arrived_before_a_reset_are_read_and_then_the_error(make
     assert_eq!(reader.read(2).await.unwrap(), "a\n");
     assert_eq!(overrun(reader.readline().await), (7, false));
     assert_eq!(reader.readexactly(3).await.unwrap(), "bcd");
-    peer.reset().await;
+    peer.reset(&writer).await;
     until(|| writer.is_closing()).await;
     // What the buffer cannot satisfy raises the error and leaves the bytes.
     read_lost(reader.readline().await);
@@ -59,7 +60,7 @@ async fn rd17_bytes_that_arrived_before_a_reset_are_read_and_then_the_error(make
 
 async fn rd15_after_a_loss_the_data_have_not_ended(maker: &impl Maker) {
     let (reader, writer, mut peer) = maker.pair(LIMIT).await;
-    peer.reset().await;
+    peer.reset(&writer).await;
     until(|| writer.is_closing()).await;
     read_lost(reader.read(1).await);
     assert!(!reader.at_eof());
@@ -141,7 +142,7 @@ async fn wr16_is_closing_after_close_abort_or_a_loss_and_not_after_the_peers_end
     assert!(writer.is_closing());
 
     let (_reader, writer, mut peer) = maker.pair(LIMIT).await;
-    peer.reset().await;
+    peer.reset(&writer).await;
     until(|| writer.is_closing()).await;
 }
 
@@ -156,7 +157,7 @@ async fn wr17_wait_closed_waits_for_the_end_and_says_how_it_came(maker: &impl Ma
     writer.wait_closed().await.unwrap();
 
     let (_reader, writer, mut peer) = maker.pair(LIMIT).await;
-    peer.reset().await;
+    peer.reset(&writer).await;
     let lost = writer.wait_closed().await.unwrap_err();
     assert!(is_lost(&lost), "{lost:?}");
     assert_eq!(writer.wait_closed().await, Err(lost.clone()));
@@ -226,7 +227,7 @@ async fn a_handle_that_is_left_keeps_the_connection(maker: &impl Maker) {
 
 async fn a_reset_ends_a_waiting_read(maker: &impl Maker) {
     for way in 0..4 {
-        let (reader, _writer, mut peer) = maker.pair(LIMIT).await;
+        let (reader, writer, mut peer) = maker.pair(LIMIT).await;
         let mut read = pin!(async {
             match way {
                 0 => reader.read(1).await,
@@ -236,7 +237,7 @@ async fn a_reset_ends_a_waiting_read(maker: &impl Maker) {
             }
         });
         waits(read.as_mut()).await;
-        peer.reset().await;
+        peer.reset(&writer).await;
         read_lost(read.await);
     }
 }
@@ -246,7 +247,19 @@ async fn a_reset_after_write_eof_is_noticed(maker: &impl Maker) {
     peer.stay().await;
     writer.write_eof().unwrap();
     assert_eq!(peer.receive(1).await, b"");
-    peer.reset().await;
+    peer.reset(&writer).await;
+    read_lost(reader.read(1).await);
+    assert!(writer.is_closing());
+    assert!(is_lost(&writer.wait_closed().await.unwrap_err()));
+}
+
+async fn a_reset_after_a_write_eof_that_nobody_receives_is_noticed(maker: &impl Maker) {
+    let (reader, writer, mut peer) = maker.pair(LIMIT).await;
+    peer.ignore().await;
+    writer.write("unread").unwrap();
+    writer.write_eof().unwrap();
+    until(|| writer.transport().get_write_buffer_size() == 0).await;
+    peer.reset(&writer).await;
     read_lost(reader.read(1).await);
     assert!(writer.is_closing());
     assert!(is_lost(&writer.wait_closed().await.unwrap_err()));
@@ -258,7 +271,7 @@ async fn a_reset_while_closing_is_the_answer_of_wait_closed(maker: &impl Maker) 
     writer.close();
     let mut closed = pin!(writer.wait_closed());
     waits(closed.as_mut()).await;
-    peer.reset().await;
+    peer.reset(&writer).await;
     assert!(is_lost(&closed.await.unwrap_err()));
 }
 
@@ -266,7 +279,7 @@ async fn a_reset_after_the_peers_end_is_noticed_by_writing(maker: &impl Maker) {
     let (reader, writer, mut peer) = maker.pair(LIMIT).await;
     peer.finish().await;
     assert_eq!(reader.read(1).await.unwrap(), "");
-    peer.reset().await;
+    peer.reset(&writer).await;
     while writer.write("anybody there?").is_ok() {
         pause().await;
     }
@@ -278,7 +291,7 @@ async fn a_reset_after_the_peers_end_is_noticed_by_writing(maker: &impl Maker) {
 async fn a_reset_while_paused_is_noticed_after_resuming(maker: &impl Maker) {
     let (reader, writer, mut peer) = maker.pair(LIMIT).await;
     writer.transport().pause_reading();
-    peer.reset().await;
+    peer.reset(&writer).await;
     let mut read = pin!(reader.read(1));
     waits(read.as_mut()).await;
     writer.transport().resume_reading();
@@ -294,7 +307,7 @@ async fn a_reset_while_paused_that_writing_meets_is_no_end_of_the_data(maker: &i
             writer.transport().pause_reading();
         }
         until(|| !writer.transport().is_reading()).await;
-        peer.reset().await;
+        peer.reset(&writer).await;
         while writer.write("anybody there?").is_ok() {
             pause().await;
         }
@@ -311,7 +324,7 @@ async fn a_reset_while_the_buffer_is_full_loses_nothing_that_was_read(maker: &im
     peer.send(&[b'x'; 100]).await;
     until(|| reader.buffered() == 100).await;
     until(|| !writer.transport().is_reading()).await;
-    peer.reset().await;
+    peer.reset(&writer).await;
     let mut received = Vec::new();
     let error = loop {
         match reader.read(7).await {

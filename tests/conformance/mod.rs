@@ -1,10 +1,11 @@
 //! The battery: what holds for every connection, whatever carries it.
 //!
 //! It takes something that makes a connected pair, and is run over TCP on IPv4
-//! and IPv6, by programs that connect and programs that serve, linked and
-//! composed, and over a pair in memory. Whoever includes it says what it is run
-//! against (`net`), how to make pairs, how to let others run (`pause`), and how to
-//! give a read up without losing anything (`read_or_give_up`).
+//! and IPv6 and over Unix sockets, with and without TLS, by programs that connect
+//! and programs that serve, linked and composed, and over a pair in memory.
+//! Whoever includes it says what it is run against (`net`), how to make pairs, how
+//! to let others run (`pause`), and how to give a read up without losing anything
+//! (`read_or_give_up`).
 //! Each check is a function whose name is the sentence it checks, with the rows
 //! of `docs/conformance.md` that it shows.
 
@@ -41,8 +42,12 @@ pub(crate) trait Peer {
     /// Goes on sending when the other side's data have ended, where the transport
     /// would have it end as well.
     async fn stay(&mut self);
-    /// Resets the connection.
-    async fn reset(&mut self);
+    /// Receives nothing from now on.
+    async fn ignore(&mut self);
+    /// Resets the connection. A Unix socket has no other reset than being closed
+    /// with something unread in it: `writer`, the other end's, may be used for
+    /// that.
+    async fn reset(&mut self, writer: &StreamWriter);
 }
 
 /// A check, for pairs of this maker.

@@ -127,14 +127,14 @@ async fn rd6_readuntil_returns_up_to_and_with_the_first_separator(maker: &impl M
 }
 
 async fn rd7_a_separator_needs_a_byte_and_a_list_of_them_one(maker: &impl Maker) {
-    let (reader, _writer, mut peer) = maker.pair(LIMIT).await;
+    let (reader, writer, mut peer) = maker.pair(LIMIT).await;
     let none: [&str; 0] = [];
     let invalid = |result| matches!(result, Err(ReadError::InvalidArgument(_)));
     assert!(invalid(reader.readuntil("").await));
     assert!(invalid(reader.readuntil_any(&none).await));
     assert!(invalid(reader.readuntil_any(&["a", ""]).await));
-    peer.reset().await;
-    until(|| _writer.is_closing()).await;
+    peer.reset(&writer).await;
+    until(|| writer.is_closing()).await;
     assert!(invalid(reader.readuntil("").await), "before the error");
 }
 

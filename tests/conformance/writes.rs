@@ -157,7 +157,7 @@ async fn wr9_drain_is_fine_while_closing_and_an_error_once_closed_or_lost(maker:
     assert_eq!(peer.receive(10).await, b"abc");
 
     let (_reader, writer, mut peer) = maker.pair(LIMIT).await;
-    peer.reset().await;
+    peer.reset(&writer).await;
     until(|| writer.is_closing()).await;
     write_lost(writer.drain().await);
     write_lost(writer.drain().await);
@@ -180,7 +180,7 @@ async fn wr11_a_reset_ends_a_waiting_drain_with_an_error(maker: &impl Maker) {
     stuff(&writer).await;
     let mut drain = pin!(writer.drain());
     waits(drain.as_mut()).await;
-    peer.reset().await;
+    peer.reset(&writer).await;
     write_lost(drain.await);
 }
 
@@ -234,7 +234,7 @@ async fn wr14_write_eof_twice_or_after_close_does_nothing(maker: &impl Maker) {
 
 async fn wr22_after_a_failed_send_every_write_is_an_error(maker: &impl Maker) {
     let (_reader, writer, mut peer) = maker.pair(LIMIT).await;
-    peer.reset().await;
+    peer.reset(&writer).await;
     while writer.write("too late").is_ok() {
         pause().await;
     }

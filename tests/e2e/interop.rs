@@ -249,10 +249,10 @@ fn ss17_sockets_of_a_linked_programs_own_are_adopted_and_wrong_ones_refused() {
     let mut guest = adopting("adopts");
     guest.wait_for("visit");
     guest.signal("INT");
-    let refused = "family, proto, flags, local address and happy eyeballs are for making a \
-                   connection; leave them out to adopt one";
-    let finding = "family, flags, reuse-address and reuse-port are for finding and binding an \
-                   address; leave them out to adopt a socket";
+    let refused = "family, proto, flags, local address and happy eyeballs are for hosts and \
+                   ports; leave them out to adopt a socket";
+    let finding = "family, flags, reuse-address and reuse-port are for hosts and ports; leave \
+                   them out to adopt a socket";
     assert_eq!(
         guest.end().stdout,
         format!(

@@ -321,7 +321,13 @@ fn the_streams_component_imports_nothing_but_sockets_a_clock_and_in_full_what_th
         "wasi:sockets/ip-name-lookup",
         "wasi:sockets/types",
     ]);
-    let full = &wasi | &set(&["asyncio:host/tcp-options", "asyncio:host/tls"]);
+    let full = &wasi
+        | &set(&[
+            "asyncio:host/listeners",
+            "asyncio:host/tcp-options",
+            "asyncio:host/tls",
+            "asyncio:host/unix-sockets",
+        ]);
     for (variant, imports) in [("streams-tcp", wasi), ("streams-full", full)] {
         let surface = Surface::of(variant);
         assert_eq!(surface.imports, imports, "{variant}");
@@ -330,6 +336,7 @@ fn the_streams_component_imports_nothing_but_sockets_a_clock_and_in_full_what_th
             set(&[
                 "asyncio:streams/adopt",
                 "asyncio:streams/server",
+                "asyncio:streams/sockets",
                 "asyncio:streams/ssl",
                 "asyncio:streams/streams",
                 "asyncio:streams/types",
@@ -382,17 +389,35 @@ fn a_composed_guest_has_no_socket_unless_it_brings_its_own() {
     }
 }
 
-/// The linked guests that ask for more than WASI's sockets can do.
-const OPTIONS: [&str; 4] = ["adopts", "functions", "shares", "tcp-options"];
-
-/// And those that speak TLS.
-const TLS: [&str; 6] = [
-    "conformance",
-    "http-headers",
-    "ssl",
-    "tls",
-    "tls-churn",
-    "tls-flows",
+/// What the host adds to WASI, and the linked programs that ask for it.
+const MORE: [(&str, &[&str]); 4] = [
+    (
+        "tcp-options",
+        &["adopts", "functions", "shares", "tcp-options"],
+    ),
+    (
+        "tls",
+        &[
+            "conformance",
+            "http-headers",
+            "ssl",
+            "tls",
+            "tls-churn",
+            "tls-flows",
+            "unix",
+        ],
+    ),
+    (
+        "unix-sockets",
+        &[
+            "conformance",
+            "redis-client",
+            "unix",
+            "unix-churn",
+            "wait-for-data",
+        ],
+    ),
+    ("listeners", &["handed"]),
 ];
 
 #[test]
@@ -402,10 +427,10 @@ fn a_static_program_imports_nothing_but_wasi_unless_it_asks_for_more() {
         .filter(|name| !name.ends_with("-wit"))
     {
         let mut surface = Surface::of(name);
-        let asks = surface.imports.remove("asyncio:host/tcp-options");
-        assert_eq!(asks, OPTIONS.contains(&name.as_str()), "{name}");
-        let speaks = surface.imports.remove("asyncio:host/tls");
-        assert_eq!(speaks, TLS.contains(&name.as_str()), "{name}");
+        for (interface, who) in MORE {
+            let asks = surface.imports.remove(&format!("asyncio:host/{interface}"));
+            assert_eq!(asks, who.contains(&name.as_str()), "{name}: {interface}");
+        }
         let allowed = set(&["wasi:cli", "wasi:clocks", "wasi:sockets"]);
         assert!(
             surface.packages().is_subset(&allowed),

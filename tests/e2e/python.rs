@@ -1,7 +1,9 @@
 //! Python programs as components: the module in python/, its examples against
 //! each other, Rust's and CPython, and its README.
 
+mod folder;
 mod identities;
+mod stdio;
 mod tls;
 
 use std::collections::BTreeSet;
@@ -9,6 +11,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::LazyLock;
 
+use self::folder::Folder;
 use self::identities::Identities;
 use crate::support::{Ended, Process, component, python, run, workspace};
 
@@ -24,7 +27,10 @@ pub(crate) fn cpython(name: &str, args: &[&str]) -> Process {
     let source = read(&format!("examples/python/{name}.py"));
     let ours = "import asyncio_streams as asyncio";
     assert!(source.contains(ours));
-    python(&source.replace(ours, "import asyncio"), args)
+    let theirs = source
+        .replace(ours, "import asyncio")
+        .replace("from asyncio_streams import socket", "import socket");
+    python(&theirs, args)
 }
 
 fn connect(name: &str, port: &str, message: &str) -> Process {
@@ -134,6 +140,13 @@ server.serve_forever()";
 }
 
 #[test]
+fn wait_for_data_prints_what_cpythons_does_and_needs_no_rule() {
+    let ours = run(&[], "wait-for-data-py", &[]).success();
+    assert_eq!(ours, cpython("wait_for_data", &[]).success());
+    assert_eq!(ours, "Received: abc\n");
+}
+
+#[test]
 fn an_exception_is_a_traceback_and_exit_code_1() {
     let ended = run(&[], CLIENT, &["127.0.0.1", "9", "denied"]).end();
     assert_eq!(ended.code, Some(1), "{ended:?}");
@@ -148,31 +161,48 @@ static BEHAVIOURS: LazyLock<Ended> = LazyLock::new(|| behaviours("3", &UNCHECKED
 /// What some of the checks of TLS need.
 const UNCHECKED: [&str; 2] = ["--allow-tls-unverified", "--allow-tls-guest-roots"];
 
-/// Descriptors that the program may have: some hundred connections, and an end
-/// of them within reach.
-const DESCRIPTORS: &str = "ulimit -n 256 && exec \"$@\"";
+/// What starts the command as a service manager would: with listeners, and with
+/// descriptors for some hundred connections, an end of them within reach.
+const STARTER: &str = "import os, resource, socket, sys
+folder, *command = sys.argv[1:]
+unix = socket.socket(socket.AF_UNIX)
+unix.bind(f'{folder}/local')
+unix.listen()
+tcp = [socket.create_server(('127.0.0.1', 0)) for _ in range(2)]
+handed = [os.dup(listener.fileno()) for listener in (tcp[0], unix, tcp[1])]
+for number, listener in enumerate(handed, 3):
+    os.dup2(listener, number)
+os.closerange(3 + len(handed), 100)
+os.environ.update(
+    LISTEN_PID=str(os.getpid()), LISTEN_FDS=str(len(handed)), LISTEN_FDNAMES='web:local:spare'
+)
+resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
+os.execv(command[0], command)";
 
 fn behaviours(code: &str, flags: &[&str], checks: &[&str]) -> Ended {
-    let identities = Identities::new();
-    let mut peer = python(&read("python/tests/peer.py"), &[]);
-    let ports = peer.wait_for("ports ");
-    let mut command = Command::new("sh");
+    let (identities, folder) = (Identities::new(), Folder::new());
+    let mut command = Command::new("python3");
     command
         .env_remove("ASYNCIO_STREAMS_COMPONENT")
         .env_remove("ASYNCIO_STREAMS_LOG")
-        .args(["-c", DESCRIPTORS, "sh"])
+        .args(["-c", STARTER, folder.path()])
         .args([env!("CARGO_BIN_EXE_asyncio-streams"), "run"])
+        .arg("--listen-fds")
         .args(["--allow-listen", "tcp://127.0.0.0/8:*"])
         .args(["--allow-listen", "tcp://0.0.0.0:*"])
         .args(["--allow-listen", "tcp://[::]:*"])
         .args(["--allow-connect", "tcp://127.0.0.0/8:*"])
         .args(["--allow-resolve", "name.invalid"])
         .args(identities.flags())
+        .args(folder.flags())
         .args(flags)
         .arg(component("behaviours-py"))
-        .args([&ports, code])
+        .args(folder.arguments())
+        .arg(code)
         .args(checks);
-    Process::start(command).end()
+    let ended = Process::start(command).end();
+    folder.check();
+    ended
 }
 
 /// The checks in behaviours/, in order: the name, and whether CPython's own
@@ -217,12 +247,10 @@ fn the_module_behaves_as_asyncio_does() {
 /// So what is said to be the same is the same.
 #[test]
 fn cpythons_asyncio_passes_the_checks_that_do_not_depart() {
-    let mut peer = python(&read("python/tests/peer.py"), &[]);
-    let ports = peer.wait_for("ports ");
-    let identities = Identities::new();
+    let (identities, folder) = (Identities::new(), Folder::new());
     let program = format!(
-        "import asyncio, ssl, sys
-asyncio.ssl = ssl
+        "import asyncio, socket, ssl, sys
+asyncio.socket, asyncio.ssl = socket, ssl
 sys.modules['asyncio_streams'] = asyncio
 sys.dont_write_bytecode = True
 sys.path.insert(0, {:?})
@@ -231,10 +259,13 @@ import behaviours",
     );
     let mut command = Command::new("python3");
     command
-        .args(["-u", "-c", &program, &ports, "3"])
+        .args(["-u", "-c", &program])
+        .args(folder.arguments())
+        .arg("3")
         .env("SSL_CERT_FILE", identities.roots())
         .env("IDENTITIES", identities.folder());
     let ended = Process::start(command).end();
+    folder.check();
     let expected: Vec<String> = checks()
         .iter()
         .filter(|(_, same)| *same)

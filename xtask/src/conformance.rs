@@ -163,13 +163,13 @@ mod tests {
         let page = "| A1 | a | same | `rust`, `battery` |\n\
                     | A2 | b | departs (A1) | `python` |\n\
                     | A3 | c | no meaning here (why) | |\n\
-                    | A4 | d | with E | |\n";
+                    | A4 | d | later version | `rust` |\n";
         let none: [&str; 0] = [];
         assert_eq!(found("A1 a\nA2 b\nA3 c\nA4 d\n", page), none);
         let summary = summary(&format!("{HEAD}{page}"));
         assert_eq!(
             summary,
-            "4 rows: 1 same, 1 departs, 1 no meaning here, 1 with E"
+            "4 rows: 1 same, 1 departs, 1 no meaning here, 1 later version"
         );
     }
 
@@ -200,7 +200,7 @@ mod tests {
 
     #[test]
     fn a_row_without_a_test_or_with_an_unknown_one_is_named() {
-        let page = "| A1 | a | same | |\n| A2 | b | with E | `gone` |\n";
+        let page = "| A1 | a | same | |\n| A2 | b | same | `gone` |\n";
         assert_eq!(
             found("A1 a\nA2 b\n", page),
             [

@@ -17,7 +17,7 @@ use crate::toolchain::{TARGET, Toolchain, WASIP2, has_target};
 use crate::workspace::{NATIVE, Workspace};
 
 /// The programs that tests talk to.
-const TOOLS: [Tool; 5] = [
+const TOOLS: [Tool; 7] = [
     Tool {
         command: "python3",
         package: "python3",
@@ -37,6 +37,14 @@ const TOOLS: [Tool; 5] = [
     Tool {
         command: "ss",
         package: "iproute2",
+    },
+    Tool {
+        command: "redis-server",
+        package: "redis-server",
+    },
+    Tool {
+        command: "socat",
+        package: "socat",
     },
 ];
 

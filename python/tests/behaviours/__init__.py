@@ -5,7 +5,8 @@ The names begin with ids of docs/conformance.md.
 CPython's own asyncio passes the same checks, but for those that depart: the
 test runs this program with it as well.
 
-Arguments: the ports of `peer.py`; the exit code; names of checks, all without.
+Arguments: the ports of `peer.py`; its folder; the exit code; names of checks, all
+without.
 """
 
 import sys
@@ -20,11 +21,14 @@ from . import (
     program,
     reading,
     serving,
+    sockets,
     tls,
     tls_context,
     tls_sessions,
     tls_start,
     transport,
+    unix,
+    unix_paths,
     writing,
 )
 from .support import CHECKS, connect, fails, serve
@@ -38,7 +42,7 @@ async def background():
 
 
 async def main():
-    code, *chosen = sys.argv[2:]
+    code, *chosen = sys.argv[3:]
     for function in CHECKS:
         if chosen and function.__name__ not in chosen:
             continue

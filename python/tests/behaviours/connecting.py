@@ -168,4 +168,3 @@ async def wrong_arguments_are_errors_before_anything_is_opened():
     for address in (("\ud800", 1), ("127.0.0.1", "\ud800"), (b"\xff", 1)):
         await fails((UnicodeEncodeError, UnicodeDecodeError), asyncio.open_connection, *address)
     await fails(socket.gaierror, asyncio.open_connection, "127.0.0.1", "no-such-service")
-    await fails(NotImplementedError, asyncio.open_connection, sock=object())

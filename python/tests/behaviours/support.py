@@ -50,6 +50,11 @@ def ports():
     return map(int, sys.argv[1].split())
 
 
+def at(name):
+    """A path in the folder of the peer and of these checks."""
+    return os.path.join(sys.argv[2], name)
+
+
 async def peer(line):
     own, _ = ports()
     reader, writer = await asyncio.open_connection("127.0.0.1", own)
@@ -93,11 +98,16 @@ class Pair:
         self.server_options = server or {}
         self.options = options
 
+    async def serve(self, callback):
+        return await serve(callback, **self.server_options)
+
+    async def connect(self, server):
+        return await connect(server, **self.options)
+
     async def __aenter__(self):
         accepted = asyncio.Queue()
-        callback = lambda *pair: accepted.put_nowait(pair)
-        server = await serve(callback, **self.server_options)
-        self.reader, self.writer = await connect(server, **self.options)
+        server = await self.serve(lambda *pair: accepted.put_nowait(pair))
+        self.reader, self.writer = await self.connect(server)
         self.peer_reader, self.peer_writer = await accepted.get()
         server.close()
         return self
@@ -117,6 +127,16 @@ class Pair:
         self.peer_writer.write(data)
         self.peer_writer.write_eof()
         await arrived(self.reader, len(data))
+
+
+class UnixPair(Pair):
+    """The same over a Unix socket."""
+
+    async def serve(self, callback):
+        return await asyncio.start_unix_server(callback, at("pair"), **self.server_options)
+
+    async def connect(self, server):
+        return await asyncio.open_unix_connection(at("pair"), **self.options)
 
 
 def server_context(*identities, context=None):

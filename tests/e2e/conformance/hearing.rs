@@ -1,13 +1,12 @@
 //! How a puppet receives.
 
 use std::io::{ErrorKind, Read};
-use std::net::Shutdown;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 
-use super::puppet::Send;
+use super::puppet::{PATIENCE, Send};
 use crate::ssl::wire::Wire;
 
 /// What a session's thread reads ahead: so many pieces of so many bytes, so that
@@ -26,17 +25,21 @@ pub(super) enum Hearing {
         rest: Vec<u8>,
         /// The end is not to be answered.
         stay: Arc<AtomicBool>,
+        /// The thread is to give up.
+        over: Arc<AtomicBool>,
         thread: JoinHandle<()>,
     },
 }
 
 impl Hearing {
     pub(super) fn ahead(wire: &Arc<Wire>, answers: Sender<Send>) -> Hearing {
+        wire.socket.set_read_timeout(Some(PATIENCE)).unwrap();
         let (sender, pieces) = sync_channel(PIECES);
         let stay = Arc::new(AtomicBool::new(false));
-        let (wire, staying) = (wire.clone(), stay.clone());
+        let over = Arc::new(AtomicBool::new(false));
+        let (wire, staying, given_up) = (wire.clone(), stay.clone(), over.clone());
         let thread = thread::spawn(move || {
-            let ended = hear(&wire, &sender);
+            let ended = hear(&wire, &sender, &given_up);
             drop(sender);
             if ended && !staying.load(Ordering::Relaxed) {
                 // A connection that is lost takes nothing more.
@@ -47,6 +50,7 @@ impl Hearing {
             pieces,
             rest: Vec::new(),
             stay,
+            over,
             thread,
         }
     }
@@ -80,34 +84,35 @@ impl Hearing {
         std::mem::replace(rest, left)
     }
 
-    pub(super) fn end(self, wire: &Wire) {
+    /// Receives nothing any more. What has not been received by then stays in the
+    /// socket.
+    pub(super) fn end(&mut self) {
         let Hearing::Ahead {
             pieces,
             thread,
-            stay,
+            over,
             ..
-        } = self
+        } = std::mem::replace(self, Hearing::Plain)
         else {
             return;
         };
-        // Nothing is said about the end that this makes.
-        stay.store(true, Ordering::Relaxed);
+        over.store(true, Ordering::Relaxed);
         drop(pieces);
-        // It may be over already.
-        drop(wire.tcp.shutdown(Shutdown::Read));
         thread.join().unwrap();
     }
 }
 
 /// Takes what arrives; true once the other end has ended the session.
-fn hear(mut wire: &Wire, pieces: &SyncSender<Vec<u8>>) -> bool {
+fn hear(mut wire: &Wire, pieces: &SyncSender<Vec<u8>>, given_up: &AtomicBool) -> bool {
     let mut piece = vec![0; PIECE];
-    loop {
+    while !given_up.load(Ordering::Relaxed) {
         match wire.read(&mut piece) {
             Ok(0) => return true,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             Ok(count) if pieces.send(piece[..count].to_vec()).is_ok() => {}
             // Lost, cut short, or nobody wants it any more.
             Ok(_) | Err(_) => return false,
         }
     }
+    false
 }

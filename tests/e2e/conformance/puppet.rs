@@ -4,6 +4,9 @@
 use std::collections::HashMap;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
@@ -11,20 +14,23 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use rustls::{ClientConfig, ServerConfig};
-use socket2::SockRef;
+use socket2::Socket;
 
 use super::hearing::Hearing;
 use crate::ssl::wire::Wire;
 
-/// How long sending takes to notice that it is to give up.
-const PATIENCE: Duration = Duration::from_millis(5);
+/// How long sending and receiving take to notice that they are to give up.
+pub(super) const PATIENCE: Duration = Duration::from_millis(5);
+
+/// How long what is to be left unread may take to arrive.
+const UNREAD: Duration = Duration::from_secs(20);
 
 /// Listens for the program's commands and for its connections.
 pub(crate) struct Puppet {
-    /// The port for commands.
-    pub(crate) commands: u16,
-    /// The port for connections.
-    pub(crate) connections: u16,
+    /// The port for commands, or their path.
+    pub(crate) commands: String,
+    /// The port for connections, or their path.
+    pub(crate) connections: String,
 }
 
 /// What puppets need for TLS.
@@ -35,9 +41,15 @@ pub(crate) struct Secure {
 
 /// Where connections come from and go to.
 struct Place {
+    /// The program's; a Unix socket's is in the command.
     host: String,
-    connections: TcpListener,
+    connections: Listener,
     secure: Option<Secure>,
+}
+
+enum Listener {
+    Tcp(TcpListener),
+    Unix(UnixListener),
 }
 
 /// A connection, and the thread that sends on it.
@@ -58,29 +70,71 @@ pub(super) enum Send {
 impl Puppet {
     /// Serves one program, on free ports of this host.
     pub(crate) fn start(host: &str, secure: Option<Secure>) -> Puppet {
-        let commands = TcpListener::bind((host, 0)).unwrap();
-        let connections = TcpListener::bind((host, 0)).unwrap();
+        let listen = || TcpListener::bind((host, 0)).unwrap();
+        let port = |listener: &TcpListener| listener.local_addr().unwrap().port().to_string();
+        let (commands, connections) = (listen(), listen());
         let puppet = Puppet {
-            commands: commands.local_addr().unwrap().port(),
-            connections: connections.local_addr().unwrap().port(),
+            commands: port(&commands),
+            connections: port(&connections),
         };
+        puppet.serve(
+            Listener::Tcp(commands),
+            host,
+            Listener::Tcp(connections),
+            secure,
+        )
+    }
+
+    /// Serves one program, on Unix sockets in this folder.
+    pub(crate) fn start_in(folder: &Path, secure: Option<Secure>) -> Puppet {
+        let path = |name| folder.join(name).to_str().unwrap().to_owned();
+        let puppet = Puppet {
+            commands: path("commands"),
+            connections: path("connections"),
+        };
+        let listen = |path: &str| Listener::Unix(UnixListener::bind(path).unwrap());
+        let (commands, connections) = (listen(&puppet.commands), listen(&puppet.connections));
+        puppet.serve(commands, "", connections, secure)
+    }
+
+    fn serve(
+        self,
+        commands: Listener,
+        host: &str,
+        connections: Listener,
+        secure: Option<Secure>,
+    ) -> Puppet {
         let place = Place {
             host: host.to_owned(),
             connections,
             secure,
         };
-        thread::spawn(move || {
-            let (socket, _) = commands.accept().unwrap();
-            socket.set_nodelay(true).unwrap();
-            obey(&socket, &place);
-        });
-        puppet
+        thread::spawn(move || obey(&commands.accept(), &place));
+        self
     }
 }
 
+impl Listener {
+    fn accept(&self) -> Socket {
+        match self {
+            Listener::Tcp(listener) => at_once(listener.accept().unwrap().0),
+            Listener::Unix(listener) => unix(listener.accept().unwrap().0),
+        }
+    }
+}
+
+fn at_once(stream: TcpStream) -> Socket {
+    stream.set_nodelay(true).unwrap();
+    stream.into()
+}
+
+fn unix(stream: UnixStream) -> Socket {
+    OwnedFd::from(stream).into()
+}
+
 /// Does as the program says, until it has nothing more to say.
-fn obey(socket: &TcpStream, place: &Place) {
-    let mut commands = BufReader::new(socket.try_clone().unwrap());
+fn obey(socket: &Socket, place: &Place) {
+    let mut commands = BufReader::new(socket);
     let mut answers = socket;
     let mut made = 0;
     let mut open: HashMap<u64, Strings> = HashMap::new();
@@ -96,7 +150,7 @@ fn obey(socket: &TcpStream, place: &Place) {
             "accept" | "connect" => {
                 let wire = match words[0] {
                     "accept" => place.accept(),
-                    _ => place.connect(number(1) as u16),
+                    _ => place.connect(words[1]),
                 };
                 made += 1;
                 open.insert(made, Strings::attach(wire));
@@ -114,13 +168,19 @@ fn obey(socket: &TcpStream, place: &Place) {
                 bytes = strings.hearing.receive(&strings.wire, number(2));
                 bytes.len() as u64
             }
+            "ignore" => {
+                open.get_mut(&number(1)).unwrap().hearing.end();
+                0
+            }
             "reset" => {
-                open.remove(&number(1)).unwrap().reset();
+                let strings = open.remove(&number(1)).unwrap();
+                strings.has_unread();
+                strings.end();
                 0
             }
             "drop" => {
                 if let Some(strings) = open.remove(&number(1)) {
-                    strings.reset();
+                    strings.end();
                 }
                 0
             }
@@ -133,17 +193,19 @@ fn obey(socket: &TcpStream, place: &Place) {
 
 impl Place {
     fn accept(&self) -> Wire {
-        let (socket, _) = self.connections.accept().unwrap();
-        socket.set_nodelay(true).unwrap();
+        let socket = self.connections.accept();
         match &self.secure {
             Some(secure) => Wire::server(socket, secure.server.clone()).unwrap(),
             None => Wire::plain(socket),
         }
     }
 
-    fn connect(&self, port: u16) -> Wire {
-        let socket = TcpStream::connect((self.host.as_str(), port)).unwrap();
-        socket.set_nodelay(true).unwrap();
+    /// To a port of the program's host, or to a path.
+    fn connect(&self, to: &str) -> Wire {
+        let socket = match to.parse::<u16>() {
+            Ok(port) => at_once(TcpStream::connect((self.host.as_str(), port)).unwrap()),
+            Err(_) => unix(UnixStream::connect(to).unwrap()),
+        };
         match &self.secure {
             Some(secure) => Wire::client(socket, secure.client.clone(), "localhost").unwrap(),
             None => Wire::plain(socket),
@@ -153,7 +215,7 @@ impl Place {
 
 impl Strings {
     fn attach(wire: Wire) -> Strings {
-        wire.tcp.set_write_timeout(Some(PATIENCE)).unwrap();
+        wire.socket.set_write_timeout(Some(PATIENCE)).unwrap();
         let wire = Arc::new(wire);
         let (sending, queue) = channel();
         let over = Arc::new(AtomicBool::new(false));
@@ -161,9 +223,9 @@ impl Strings {
         let thread = thread::spawn(move || {
             for send in queue {
                 let sent = match send {
-                    Send::Bytes(bytes) => write(&out.tcp, &out.seal(&bytes), &given_up),
-                    Send::End => write(&out.tcp, &out.seal_end(), &given_up)
-                        .and_then(|()| out.tcp.shutdown(Shutdown::Write)),
+                    Send::Bytes(bytes) => write(&out.socket, &out.seal(&bytes), &given_up),
+                    Send::End => write(&out.socket, &out.seal_end(), &given_up)
+                        .and_then(|()| out.socket.shutdown(Shutdown::Write)),
                 };
                 if sent.is_err() {
                     return;
@@ -183,13 +245,23 @@ impl Strings {
         }
     }
 
-    /// Closes the socket so that a reset is sent.
-    fn reset(self) {
+    /// Waits until there is something that nobody has received, without which the
+    /// end of a Unix socket is no reset. TCP does not need it.
+    fn has_unread(&self) {
+        let socket = &self.wire.socket;
+        if socket.local_addr().unwrap().is_unix() {
+            socket.set_read_timeout(Some(UNREAD)).unwrap();
+            assert_eq!(self.wire.peek().unwrap(), 1, "the data have ended");
+        }
+    }
+
+    /// Closes the socket, so that a reset is sent where the system can.
+    fn end(mut self) {
         let linger = Some(Duration::ZERO);
-        SockRef::from(&self.wire.tcp).set_linger(linger).unwrap();
+        self.wire.socket.set_linger(linger).unwrap();
         self.over.store(true, Ordering::Relaxed);
         // The threads have the socket as well.
-        self.hearing.end(&self.wire);
+        self.hearing.end();
         drop(self.sending);
         self.thread.join().unwrap();
     }
@@ -202,7 +274,7 @@ impl Strings {
 }
 
 /// Sends all of it, unless it is given up.
-fn write(mut socket: &TcpStream, mut bytes: &[u8], given_up: &AtomicBool) -> io::Result<()> {
+fn write(mut socket: &Socket, mut bytes: &[u8], given_up: &AtomicBool) -> io::Result<()> {
     while !bytes.is_empty() {
         match socket.write(bytes) {
             Ok(count) => bytes = &bytes[count..],

@@ -37,6 +37,14 @@ const NAMES: &[(&str, &str)] = &[
          cleanup_socket",
     ),
     (
+        "## Sockets",
+        "socketpair send recv getsockname getpeername close open_connection start_server sock",
+    ),
+    (
+        "## Standard streams",
+        "connect_read_pipe stdin connect_write_pipe stdout",
+    ),
+    (
         "## StreamReader",
         "StreamReader read n readline readexactly readuntil separator at_eof feed_eof
          async for line in reader",
@@ -75,6 +83,7 @@ const TYPES: &[&str] = &[
     "StreamWriter",
     "Transport",
     "Server",
+    "Socket",
     "ConnectOptions",
     "ServerOptions",
     "SslContext",
@@ -85,6 +94,8 @@ const RESOURCES: &[&str] = &[
     "connect-options",
     "server",
     "server-options",
+    "socket",
+    "sockets",
     "ssl-context",
     "stream-reader",
     "stream-writer",

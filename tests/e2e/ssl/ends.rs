@@ -146,7 +146,7 @@ fn l14_a_peer_that_never_ends_its_half_is_given_up_when_the_limit_is_over() {
             // Reads the end, and does not answer it.
             let sent = wire.rest();
             // The connection ends all the same.
-            drop(wire.tcp.peek(&mut [0]));
+            drop(wire.peek());
             sent
         });
         assert_eq!(printed, ["closed Err(Tls(ShutdownTimeout))"], "{form}");
@@ -163,7 +163,7 @@ fn l14_a_client_that_never_ends_its_half_keeps_no_server_from_ending() {
             let (sent, ended) = wire.rest();
             assert_eq!(sent, "bye");
             ended.unwrap();
-            assert_eq!(wire.tcp.peek(&mut [0]).unwrap_or(0), 0, "closed");
+            assert_eq!(wire.peek().unwrap_or(0), 0, "closed");
         });
         assert_eq!(told, "Err(Tls(ShutdownTimeout))", "{form}");
     }

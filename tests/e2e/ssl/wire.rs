@@ -1,49 +1,55 @@
 //! A connection of the test: plain, or a session whose every step is the test's.
 
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::mem::MaybeUninit;
+use std::net::Shutdown;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, Connection, ServerConfig, ServerConnection};
-use socket2::SockRef;
+use socket2::Socket;
 
 /// One thread may read while another one writes.
 pub(crate) struct Wire {
-    pub(crate) tcp: TcpStream,
+    /// TCP, or a Unix socket.
+    pub(crate) socket: Socket,
     session: Option<Mutex<Connection>>,
 }
 
 impl Wire {
-    pub(crate) fn plain(tcp: TcpStream) -> Wire {
-        Wire { tcp, session: None }
+    pub(crate) fn plain(socket: impl Into<Socket>) -> Wire {
+        let socket = socket.into();
+        Wire {
+            socket,
+            session: None,
+        }
     }
 
     /// A client whose handshake is done.
     pub(crate) fn client(
-        tcp: TcpStream,
+        socket: impl Into<Socket>,
         config: Arc<ClientConfig>,
         name: &str,
     ) -> io::Result<Wire> {
         let name = ServerName::try_from(name.to_owned()).unwrap();
         let session = ClientConnection::new(config, name).map_err(io::Error::other)?;
-        Wire::begin(tcp, session.into())
+        Wire::begin(socket.into(), session.into())
     }
 
     /// A server whose handshake is done.
-    pub(crate) fn server(tcp: TcpStream, config: Arc<ServerConfig>) -> io::Result<Wire> {
+    pub(crate) fn server(socket: impl Into<Socket>, config: Arc<ServerConfig>) -> io::Result<Wire> {
         let session = ServerConnection::new(config).map_err(io::Error::other)?;
-        Wire::begin(tcp, session.into())
+        Wire::begin(socket.into(), session.into())
     }
 
-    fn begin(tcp: TcpStream, mut session: Connection) -> io::Result<Wire> {
+    fn begin(socket: Socket, mut session: Connection) -> io::Result<Wire> {
         session.set_buffer_limit(None);
         while session.is_handshaking() || session.wants_write() {
-            session.complete_io(&mut &tcp)?;
+            session.complete_io(&mut &socket)?;
         }
         let session = Some(Mutex::new(session));
-        Ok(Wire { tcp, session })
+        Ok(Wire { socket, session })
     }
 
     pub(crate) fn is_session(&self) -> bool {
@@ -75,23 +81,28 @@ impl Wire {
     }
 
     pub(crate) fn send(&self, bytes: &[u8]) {
-        (&self.tcp).write_all(&self.seal(bytes)).unwrap();
+        (&self.socket).write_all(&self.seal(bytes)).unwrap();
     }
 
     /// Ends the session's half and not the connection's.
     pub(crate) fn send_end(&self) {
-        (&self.tcp).write_all(&self.seal_end()).unwrap();
+        (&self.socket).write_all(&self.seal_end()).unwrap();
     }
 
     /// Ends the connection's half, and not the session's.
     pub(crate) fn fin(&self) {
-        self.tcp.shutdown(Shutdown::Write).unwrap();
+        self.socket.shutdown(Shutdown::Write).unwrap();
     }
 
     /// Resets the connection.
     pub(crate) fn reset(self) {
         let linger = Some(Duration::ZERO);
-        SockRef::from(&self.tcp).set_linger(linger).unwrap();
+        self.socket.set_linger(linger).unwrap();
+    }
+
+    /// Waits until there is something to receive, or no more; 1 or 0.
+    pub(crate) fn peek(&self) -> io::Result<usize> {
+        self.socket.peek(&mut [MaybeUninit::uninit()])
     }
 
     /// Everything until the end, and whether that was the end of the session, or
@@ -120,7 +131,7 @@ impl Read for &Wire {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
         loop {
             let Some(mut session) = self.session() else {
-                return (&self.tcp).read(bytes);
+                return (&self.socket).read(bytes);
             };
             match session.reader().read(bytes) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -128,11 +139,11 @@ impl Read for &Wire {
             }
             drop(session);
             // Others may send meanwhile.
-            self.tcp.peek(&mut [0])?;
+            self.peek()?;
             let Some(mut session) = self.session() else {
                 continue;
             };
-            session.read_tls(&mut &self.tcp)?;
+            session.read_tls(&mut &self.socket)?;
             session.process_new_packets().map_err(io::Error::other)?;
         }
     }

@@ -6,6 +6,7 @@ mod connect;
 mod convert;
 mod reader;
 mod server;
+mod sockets;
 mod ssl;
 mod writer;
 
@@ -19,13 +20,14 @@ use std::time::Duration;
 use bindings::asyncio::streams as wit;
 
 pub use asyncio_streams::{
-    Address, Attempt, Called, ConnectError, ErrorCode, ExtraInfo, Family, ListenError,
+    Address, Attempt, Called, ConnectError, Credentials, ErrorCode, ExtraInfo, Family, ListenError,
     LookupErrorCode, LookupFailure, LookupFlags, Outcome, Port, ReadError, ServerError,
-    ServerFailure, TlsError, TlsVersion, VerifyMode, WriteError,
+    ServerFailure, TlsError, TlsVersion, UnixAddress, VerifyMode, WriteError,
 };
-pub use connect::{ConnectOptions, open_connection};
+pub use connect::{ConnectOptions, open_connection, open_unix_connection};
 pub use reader::{Limited, StreamReader};
-pub use server::{Hosts, Server, ServerOptions, start_server};
+pub use server::{Hosts, Server, ServerOptions, start_server, start_unix_server};
+pub use sockets::{Socket, listener, listeners, socketpair};
 pub use ssl::{SslContext, TlsOptions};
 pub use writer::{StreamWriter, Transport};
 

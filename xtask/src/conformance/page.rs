@@ -2,7 +2,7 @@
 
 /// The verdicts, as a person writes them.
 pub(super) const VERDICTS: &str = "same, departs (D1, ...), later version, \
-                                   no meaning here (why), with E";
+                                   no meaning here (why)";
 
 /// The first line of a table of rows.
 const HEAD: [&str; 4] = ["id", "what", "verdict", "shown by"];
@@ -24,8 +24,6 @@ pub(super) enum Verdict<'a> {
     Departs(Vec<&'a str>),
     LaterVersion,
     NoMeaning,
-    /// It comes with a part that is not there yet.
-    With,
 }
 
 impl<'a> Verdict<'a> {
@@ -37,7 +35,6 @@ impl<'a> Verdict<'a> {
         match text {
             "same" => Some(Verdict::Same),
             "later version" => Some(Verdict::LaterVersion),
-            "with E" => Some(Verdict::With),
             _ => within("departs (")
                 .map(|ids| Verdict::Departs(ids.split(',').map(str::trim).collect()))
                 .or_else(|| within("no meaning here (").map(|_| Verdict::NoMeaning)),
@@ -45,7 +42,7 @@ impl<'a> Verdict<'a> {
     }
 
     pub(super) fn needs_no_test(&self) -> bool {
-        matches!(self, Verdict::NoMeaning | Verdict::With)
+        matches!(self, Verdict::NoMeaning)
     }
 }
 
@@ -95,7 +92,7 @@ mod tests {
     fn only_tables_with_the_right_head_have_rows() {
         let page = "| verdict | meaning |\n|---|---|\n| same | as there |\n\n\
                     | id | what | verdict | shown by |\n|---|---|---|---|\n\
-                    | K1 | a limit | same | `one`, `two` |\n| K2 | another | with E | |\n\n\
+                    | K1 | a limit | same | `one`, `two` |\n| K2 | another | later version | |\n\n\
                     | K3 | in no table | same | |\n";
         let row = |id, verdict, tests: &[&'static str]| Row {
             id,
@@ -104,7 +101,10 @@ mod tests {
         };
         assert_eq!(
             rows(page),
-            [row("K1", "same", &["one", "two"]), row("K2", "with E", &[])]
+            [
+                row("K1", "same", &["one", "two"]),
+                row("K2", "later version", &[])
+            ]
         );
     }
 
@@ -116,14 +116,13 @@ mod tests {
         assert_eq!(Verdict::parse("later version"), Some(Verdict::LaterVersion));
         let why = "no meaning here (why)";
         assert_eq!(Verdict::parse(why), Some(Verdict::NoMeaning));
-        assert_eq!(Verdict::parse("with E"), Some(Verdict::With));
         for text in [
             "",
             "Same",
             "departs",
             "departs ()",
             "no meaning here",
-            "with F",
+            "with E",
         ] {
             assert_eq!(Verdict::parse(text), None, "{text}");
         }

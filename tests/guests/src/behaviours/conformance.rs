@@ -1,10 +1,12 @@
-// Runs the battery of tests/conformance over TCP or TLS. The peer of each
-// connection is the test that runs this program, which does as it is told on a
-// connection of its own.
+// Runs the battery of tests/conformance over TCP or a Unix socket, or TLS on
+// either. The peer of each connection is the test that runs this program, which
+// does as it is told on a connection of its own.
 //
-// Arguments: `client`, `server`, `tls-client` or `tls-server`, a host, the port
-// where the peer takes commands, the port where it takes connections, and a part
-// of the names of the checks to run (all, if there is none).
+// Arguments: `client`, `server`, `tls-client` or `tls-server`; a host, the port
+// where the peer takes commands, and the port where it takes connections, or,
+// instead of each, a path: that of the program's server and those of the peer.
+// Then a part of the names of the checks to run (all, if there is none), or names
+// of checks to leave out, each after a `-`.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -18,7 +20,8 @@ use futures::channel::mpsc::{UnboundedReceiver, unbounded};
 use futures::future::join;
 use futures::lock::Mutex;
 use net::{
-    ConnectOptions, Server, ServerOptions, SslContext, StreamReader, StreamWriter, open_connection,
+    Address, ConnectError, ConnectOptions, Server, ServerOptions, SslContext, StreamReader,
+    StreamWriter, UnixAddress,
 };
 
 #[path = "../../../conformance/mod.rs"]
@@ -36,16 +39,21 @@ async fn program() -> Outcome {
     let [role, host, commands, connections, filter @ ..] = args.as_slice() else {
         return Err("usage: conformance [tls-]client|[tls-]server HOST PORT PORT [CHECK]".into());
     };
-    let filter = filter.first().map_or("", String::as_str);
-    let client = |options| Ok::<_, Box<dyn Error>>(Role::Client {
+    let is_wanted = |name: &str| {
+        filter.iter().all(|one| match one.strip_prefix('-') {
+            Some(other) => name != other,
+            None => name.contains(one.as_str()),
+        })
+    };
+    let client = |options| Role::Client {
         options,
         host: host.clone(),
-        port: connections.parse()?,
-    });
+        place: connections.clone(),
+    };
     let (connect, serve) = (ConnectOptions::new(), ServerOptions::new());
     let role = match role.as_str() {
-        "client" => client(connect)?,
-        "tls-client" => client(connect.ssl(SslContext::client()).server_hostname("localhost"))?,
+        "client" => client(connect),
+        "tls-client" => client(connect.ssl(SslContext::client()).server_hostname("localhost")),
         "server" => Role::Server(Accepting::start(serve, host).await?),
         "tls-server" => {
             let serve = serve.ssl(SslContext::server().use_identity("server"));
@@ -53,12 +61,14 @@ async fn program() -> Outcome {
         }
         other => return Err(format!("no such role: {other}").into()),
     };
+    let opened = open(&ConnectOptions::new(), host, commands).await?;
     let pairs = Pairs {
-        puppet: Rc::new(Puppet::new(open_connection(host.as_str(), commands.as_str()).await?)),
+        puppet: Rc::new(Puppet::new(opened)),
+        is_unix: is_path(host),
         role,
     };
     for (name, check) in battery::battery::<Pairs>() {
-        if name.contains(filter) {
+        if is_wanted(name) {
             println!("check {name}");
             check(&pairs).await;
             println!("ok {name}");
@@ -67,8 +77,25 @@ async fn program() -> Outcome {
     Ok(())
 }
 
+fn is_path(place: &str) -> bool {
+    place.starts_with('/')
+}
+
+/// Connects to a port of the host, or to a path.
+async fn open(
+    options: &ConnectOptions,
+    host: &str,
+    place: &str,
+) -> Result<(StreamReader, StreamWriter), ConnectError> {
+    match is_path(place) {
+        true => options.open_unix_connection(place).await,
+        false => options.open_connection(host, place).await,
+    }
+}
+
 struct Pairs {
     puppet: Rc<Puppet>,
+    is_unix: bool,
     role: Role,
 }
 
@@ -76,7 +103,7 @@ enum Role {
     Client {
         options: ConnectOptions,
         host: String,
-        port: u16,
+        place: String,
     },
     Server(Accepting),
 }
@@ -93,9 +120,20 @@ impl Accepting {
         // A plain callback: the connection goes on elsewhere.
         let taken = move |reader, writer| sender.unbounded_send((reader, writer));
         Ok(Accepting {
-            server: options.start_server(taken, host, 0).await?,
+            server: match is_path(host) {
+                true => options.start_unix_server(taken, host).await?,
+                false => options.start_server(taken, host, 0).await?,
+            },
             accepted: Mutex::new(accepted),
         })
+    }
+
+    /// The port where it listens, or the path.
+    fn place(&self) -> String {
+        match self.server.sockets().first().unwrap() {
+            Address::Unix(UnixAddress::Path(path)) => String::from_utf8(path.clone()).unwrap(),
+            address => address.port().unwrap().to_string(),
+        }
     }
 }
 
@@ -104,25 +142,29 @@ impl battery::Maker for Pairs {
 
     async fn pair(&self, limit: usize) -> (StreamReader, StreamWriter, Peer) {
         let (reader, writer, number) = match &self.role {
-            Role::Client { options, host, port } => {
+            Role::Client { options, host, place } => {
                 let options = options.clone().limit(limit);
                 // Both at once: a handshake needs both ends.
-                let opening = options.open_connection(host.as_str(), *port);
+                let opening = open(&options, host, place);
                 let (opened, taken) = join(opening, self.puppet.ask("accept", b"")).await;
                 let (reader, writer) = opened.unwrap();
                 (reader, writer, taken.0)
             }
             Role::Server(accepting) => {
-                let port = accepting.server.sockets().first().unwrap().port().unwrap();
-                let number = self.puppet.ask(&format!("connect {port}"), b"").await.0;
+                let place = accepting.place();
+                let number = self.puppet.ask(&format!("connect {place}"), b"").await.0;
                 let next = accepting.accepted.lock().await.next().await;
                 let (reader, writer) = next.unwrap();
                 reader.set_limit(limit).unwrap();
                 (reader, writer, number)
             }
         };
-        let puppet = self.puppet.clone();
-        (reader, writer, Peer { puppet, number })
+        let peer = Peer {
+            puppet: self.puppet.clone(),
+            number,
+            is_unix: self.is_unix,
+        };
+        (reader, writer, peer)
     }
 }
 
@@ -130,6 +172,7 @@ impl battery::Maker for Pairs {
 struct Peer {
     puppet: Rc<Puppet>,
     number: u64,
+    is_unix: bool,
 }
 
 impl battery::Peer for Peer {
@@ -151,7 +194,16 @@ impl battery::Peer for Peer {
         self.puppet.ask(&format!("stay {}", self.number), b"").await;
     }
 
-    async fn reset(&mut self) {
+    async fn ignore(&mut self) {
+        self.puppet.ask(&format!("ignore {}", self.number), b"").await;
+    }
+
+    async fn reset(&mut self, writer: &StreamWriter) {
+        if self.is_unix {
+            self.ignore().await;
+            // Refused where all was written; then that is what is left unread.
+            drop(writer.write("unread"));
+        }
         self.puppet.ask(&format!("reset {}", self.number), b"").await;
     }
 }

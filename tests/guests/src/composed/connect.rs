@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use asyncio_streams::{Family, LookupFlags};
 
-use super::wit::streams as wit;
-use super::{ConnectError, Port, SslContext, StreamReader, StreamWriter, nanoseconds, pair};
+use super::wit::{sockets, streams as wit};
+use super::{
+    ConnectError, Port, Socket, SslContext, StreamReader, StreamWriter, UnixAddress, nanoseconds,
+    pair,
+};
 
 /// Connects with all defaults.
 ///
@@ -16,6 +19,16 @@ pub async fn open_connection<'a>(
     port: impl Into<Port>,
 ) -> Result<(StreamReader, StreamWriter), ConnectError> {
     ConnectOptions::new().open_connection(host, port).await
+}
+
+/// Connects to a Unix socket with all defaults.
+///
+/// # Errors
+/// As the crate's function of this name.
+pub async fn open_unix_connection(
+    path: impl Into<UnixAddress>,
+) -> Result<(StreamReader, StreamWriter), ConnectError> {
+    ConnectOptions::new().open_unix_connection(path).await
 }
 
 /// What has a default; each setting as the crate's of this name.
@@ -109,10 +122,39 @@ impl ConnectOptions {
         port: impl Into<Port>,
     ) -> Result<(StreamReader, StreamWriter), ConnectError> {
         let host = host.into().map(str::to_owned);
+        let opened = wit::open_connection(host, port.into().into(), Some(self.wit())).await;
+        Ok(pair(opened?))
+    }
+
+    /// Connects to a Unix socket.
+    ///
+    /// # Errors
+    /// As the crate's method of this name.
+    pub async fn open_unix_connection(
+        &self,
+        path: impl Into<UnixAddress>,
+    ) -> Result<(StreamReader, StreamWriter), ConnectError> {
+        let opened = wit::open_unix_connection(path.into().into(), Some(self.wit())).await;
+        Ok(pair(opened?))
+    }
+
+    /// Makes streams of a socket.
+    ///
+    /// # Errors
+    /// As the crate's method of this name.
+    pub async fn adopt(
+        &self,
+        socket: Socket,
+    ) -> Result<(StreamReader, StreamWriter), ConnectError> {
+        Ok(pair(
+            sockets::open_connection(socket.0, Some(self.wit())).await?,
+        ))
+    }
+
+    fn wit(&self) -> wit::ConnectOptions {
         let options = wit::ConnectOptions::new();
         self.0.iter().for_each(|set| set(&options));
-        let opened = wit::open_connection(host, port.into().into(), Some(options)).await;
-        Ok(pair(opened?))
+        options
     }
 }
 

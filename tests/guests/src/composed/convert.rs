@@ -2,13 +2,13 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
-use asyncio_streams::{Family, LookupFlags, TlsError, UnixAddress};
+use asyncio_streams::{Family, LookupFlags, TlsError};
 
 use super::reader::size;
 use super::wit::types as wit;
 use super::{
     Address, Attempt, ConnectError, ErrorCode, ListenError, LookupErrorCode, LookupFailure, Port,
-    ReadError, ServerError, WriteError,
+    ReadError, ServerError, UnixAddress, WriteError,
 };
 
 impl From<Port> for wit::Port {
@@ -64,6 +64,16 @@ impl From<wit::SocketAddress> for Address {
     }
 }
 
+impl From<UnixAddress> for wit::UnixAddress {
+    fn from(address: UnixAddress) -> wit::UnixAddress {
+        match address {
+            UnixAddress::Unnamed => wit::UnixAddress::Unnamed,
+            UnixAddress::Path(path) => wit::UnixAddress::Path(path),
+            UnixAddress::Abstract(name) => wit::UnixAddress::Abstract(name),
+        }
+    }
+}
+
 impl From<wit::ErrorCode> for ErrorCode {
     fn from(code: wit::ErrorCode) -> ErrorCode {
         match code {
@@ -81,6 +91,7 @@ impl From<wit::ErrorCode> for ErrorCode {
             wit::ErrorCode::ConnectionReset => ErrorCode::ConnectionReset,
             wit::ErrorCode::ConnectionAborted => ErrorCode::ConnectionAborted,
             wit::ErrorCode::NotFound => ErrorCode::NotFound,
+            wit::ErrorCode::NotASocket => ErrorCode::NotASocket,
             wit::ErrorCode::Tls(error) => ErrorCode::Tls(error.into()),
             wit::ErrorCode::Other(words) => ErrorCode::Other(words),
         }

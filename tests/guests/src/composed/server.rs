@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use asyncio_streams::{Called, Family, LookupFlags, ServerFailure, eprintln, spawn, timeout};
 
-use super::wit::server as wit;
+use super::wit::{server as wit, sockets};
 use super::{
-    Address, ListenError, Port, ServerError, SslContext, StreamReader, StreamWriter, nanoseconds,
-    pair,
+    Address, ListenError, Port, ServerError, Socket, SslContext, StreamReader, StreamWriter,
+    UnixAddress, nanoseconds, pair,
 };
 
 /// Starts a server that calls `client_connected` for each connection.
@@ -26,6 +26,24 @@ where
 {
     ServerOptions::new()
         .start_server(client_connected, hosts, port)
+        .await
+}
+
+/// Starts a server on a Unix socket.
+///
+/// # Errors
+/// As the crate's function of this name.
+pub async fn start_unix_server<C, R, Kind>(
+    client_connected: C,
+    path: impl Into<UnixAddress>,
+) -> Result<Server, ListenError>
+where
+    C: FnMut(StreamReader, StreamWriter) -> R + 'static,
+    R: Called<Kind>,
+    Kind: 'static,
+{
+    ServerOptions::new()
+        .start_unix_server(client_connected, path)
         .await
 }
 
@@ -86,6 +104,11 @@ impl ServerOptions {
     }
 
     /// See the crate.
+    pub fn cleanup_socket(self, cleanup: bool) -> Self {
+        self.set(move |options| options.set_cleanup_socket(cleanup))
+    }
+
+    /// See the crate.
     pub fn start_serving(self, start_serving: bool) -> Self {
         self.set(move |options| options.set_start_serving(start_serving))
     }
@@ -126,9 +149,60 @@ impl ServerOptions {
         R: Called<Kind>,
         Kind: 'static,
     {
+        let hosts = hosts.into().0;
+        let server = wit::start_server(hosts, port.into().into(), Some(self.wit())).await?;
+        Ok(self.calling(server, client_connected))
+    }
+
+    /// Starts a server on a Unix socket.
+    ///
+    /// # Errors
+    /// As the crate's method of this name.
+    pub async fn start_unix_server<C, R, Kind>(
+        &self,
+        client_connected: C,
+        path: impl Into<UnixAddress>,
+    ) -> Result<Server, ListenError>
+    where
+        C: FnMut(StreamReader, StreamWriter) -> R + 'static,
+        R: Called<Kind>,
+        Kind: 'static,
+    {
+        let server = wit::start_unix_server(path.into().into(), Some(self.wit())).await?;
+        Ok(self.calling(server, client_connected))
+    }
+
+    /// Makes a server of a listener.
+    ///
+    /// # Errors
+    /// As the crate's method of this name, which need not be awaited.
+    pub async fn adopt<C, R, Kind>(
+        &self,
+        client_connected: C,
+        socket: Socket,
+    ) -> Result<Server, ListenError>
+    where
+        C: FnMut(StreamReader, StreamWriter) -> R + 'static,
+        R: Called<Kind>,
+        Kind: 'static,
+    {
+        let server = sockets::start_server(socket.0, Some(self.wit())).await?;
+        Ok(self.calling(server, client_connected))
+    }
+
+    fn wit(&self) -> wit::ServerOptions {
         let options = wit::ServerOptions::new();
         self.settings.iter().for_each(|set| set(&options));
-        let server = wit::start_server(hosts.into().0, port.into().into(), Some(options)).await?;
+        options
+    }
+
+    /// Has `client_connected` called for each connection.
+    fn calling<C, R, Kind>(&self, server: wit::Server, client_connected: C) -> Server
+    where
+        C: FnMut(StreamReader, StreamWriter) -> R + 'static,
+        R: Called<Kind>,
+        Kind: 'static,
+    {
         let server = Rc::new(server);
         let observer = self.observer.clone();
         let tell = Rc::new(move |failure: ServerFailure| match &observer {
@@ -137,7 +211,7 @@ impl ServerOptions {
         });
         spawn(watch(server.clone(), tell.clone()));
         spawn(serve(server.clone(), client_connected, tell));
-        Ok(Server(server))
+        Server(server)
     }
 }
 

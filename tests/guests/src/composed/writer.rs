@@ -5,7 +5,7 @@ use asyncio_streams::ExtraInfo;
 use super::reader::size;
 use super::wit::streams::StreamWriter as Resource;
 use super::wit::types as wit;
-use super::{Address, ConnectError, ErrorCode, TlsOptions, WriteError, nanoseconds};
+use super::{Address, ConnectError, Credentials, ErrorCode, TlsOptions, WriteError, nanoseconds};
 
 /// A writer; each method as the crate's of this name.
 #[derive(Debug, Clone)]
@@ -108,6 +108,11 @@ impl StreamWriter {
             wit::ExtraInfo::Text(text) => ExtraInfo::Text(text),
             wit::ExtraInfo::Bytes(bytes) => ExtraInfo::Bytes(bytes),
             wit::ExtraInfo::Number(number) => ExtraInfo::Number(number),
+            wit::ExtraInfo::Credentials(process) => ExtraInfo::Credentials(Credentials {
+                pid: process.pid,
+                uid: process.uid,
+                gid: process.gid,
+            }),
         })
     }
 

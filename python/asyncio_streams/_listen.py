@@ -1,0 +1,134 @@
+"""Starting servers."""
+
+from componentize_py_types import Err
+from wit_world.imports import server as wit
+from wit_world.imports import sockets
+
+from . import _address, _loop, _sockets, _tls
+from ._errors import listen_error
+from ._server import Server
+
+
+async def start_server(
+    client_connected_cb,
+    host=None,
+    port=None,
+    *,
+    limit=None,
+    family=0,
+    flags=None,
+    sock=None,
+    backlog=100,
+    ssl=None,
+    reuse_address=None,
+    reuse_port=None,
+    keep_alive=None,
+    ssl_handshake_timeout=None,
+    ssl_shutdown_timeout=None,
+    start_serving=True,
+):
+    """asyncio's `start_server`; `limit=None` is 64 KiB, and `sock` a listener of
+    `asyncio_streams.socket`.
+
+    A callback that fails is reported and its connection closed; one that
+    returns closes it unless somebody still holds its reader or writer.
+    """
+    limit = _address.limit(limit)
+    session = _tls.of_server(ssl, ssl_handshake_timeout, ssl_shutdown_timeout)
+    if host is not None or port is not None:
+        if sock is not None:
+            raise ValueError("host/port and sock can not be specified at the same time")
+        hosts, port = _hosts(host), _address.port(port)
+    elif sock is None:
+        raise ValueError("Neither host/port nor sock were specified")
+    else:
+        _sockets.of_streams(sock)
+    options = _options(client_connected_cb, limit, backlog, session, start_serving)
+    if (family := _address.family(family)) is not None:
+        options.set_family(family)
+    if flags is not None:
+        options.set_flags(_address.flags(flags))
+    for value, set_value in (
+        (reuse_address, options.set_reuse_address),
+        (reuse_port, options.set_reuse_port),
+        (keep_alive, options.set_keep_alive),
+    ):
+        if value is not None:
+            set_value(bool(value))
+    if sock is None:
+        starting = wit.start_server(hosts, port, options)
+    else:
+        starting = sockets.start_server(sock._given(), options)
+    return await _started(starting, client_connected_cb, session, start_serving)
+
+
+async def start_unix_server(
+    client_connected_cb,
+    path=None,
+    *,
+    limit=None,
+    sock=None,
+    backlog=100,
+    ssl=None,
+    ssl_handshake_timeout=None,
+    ssl_shutdown_timeout=None,
+    start_serving=True,
+    cleanup_socket=True,
+):
+    """asyncio's `start_unix_server`: `path` is absolute, or after a null byte an
+    abstract name. The rest is as for `start_server`.
+
+    A socket's file at which nobody listens any more is replaced. At the close the
+    server removes its own, unless `cleanup_socket` is false.
+    """
+    limit = _address.limit(limit)
+    session = _tls.of_server(ssl, ssl_handshake_timeout, ssl_shutdown_timeout)
+    if path is not None:
+        if sock is not None:
+            raise ValueError("path and sock can not be specified at the same time")
+        address = _address.unix(path)
+    elif sock is None:
+        raise ValueError("path was not specified, and no sock specified")
+    else:
+        _sockets.of_unix_streams(sock)
+    options = _options(client_connected_cb, limit, backlog, session, start_serving)
+    options.set_cleanup_socket(bool(cleanup_socket))
+    if sock is None:
+        starting = wit.start_unix_server(address, options)
+    else:
+        starting = sockets.start_server(sock._given(), options)
+    return await _started(starting, client_connected_cb, session, start_serving)
+
+
+def _hosts(host):
+    """A list of them; None for all interfaces."""
+    if host is None or isinstance(host, (str, bytes)):
+        hosts = [host] if host else None
+    else:
+        hosts = list(host)
+        if not hosts:
+            raise ValueError("host: the list is empty; None means all interfaces")
+    return hosts and [_address.host(host) or "" for host in hosts]
+
+
+def _options(callback, limit, backlog, session, start_serving):
+    if not callable(callback):
+        raise TypeError(f"client_connected_cb must be callable, not {callback!r}")
+    options = wit.ServerOptions()
+    options.set_limit(limit)
+    options.set_backlog(_address.number("backlog", backlog))
+    options.set_start_serving(bool(start_serving))
+    if session is not None:
+        session.set(options)
+    return options
+
+
+async def _started(starting, callback, session, serving):
+    try:
+        server = await _loop.call(starting, late=lambda server: server.close())
+    except Err as error:
+        raise listen_error(error.value) from None
+    server = Server(server, callback, session)
+    if serving:
+        server._accept()
+    return server

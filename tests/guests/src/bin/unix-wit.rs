@@ -1,0 +1,3 @@
+//! Unix sockets; composed.
+use guests::composed as net;
+include!("../behaviours/unix.rs");

@@ -1,0 +1,3 @@
+//! Unix sockets.
+use asyncio_streams as net;
+include!("../behaviours/unix.rs");

@@ -1,0 +1,132 @@
+//! What Unix sockets leave behind.
+
+use std::path::Path;
+
+use asyncio_streams_host::policy::Policy;
+use asyncio_streams_host::{Ctx, Runner, engine};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::task::spawn_local;
+use wasmtime_wasi::WasiCtx;
+
+use super::{BASELINE, expect, load, run, settled};
+
+/// All that the guest can be told to do.
+const MODES: [&str; 11] = [
+    "complete",
+    "dropped",
+    "reset",
+    "refused",
+    "missing",
+    "denied",
+    "cancelled",
+    "paired",
+    "unused",
+    "served",
+    "taken",
+];
+
+/// Answers each connection's byte with the same byte and closes.
+async fn echo(listener: UnixListener) {
+    loop {
+        let (mut connection, _) = listener.accept().await.unwrap();
+        spawn_local(async move {
+            let mut byte = [0];
+            if connection.read_exact(&mut byte).await.is_ok() {
+                drop(connection.write_all(&byte).await);
+            }
+            // Until the guest closes, or has closed already.
+            drop(connection.read(&mut byte).await);
+        });
+    }
+}
+
+/// Closes each connection with something unread in it.
+async fn reset(listener: UnixListener) {
+    loop {
+        let (connection, _) = listener.accept().await.unwrap();
+        connection.readable().await.unwrap();
+    }
+}
+
+async fn order(control: &mut BufReader<UnixStream>, mode: &str, count: usize) {
+    let order = format!("{mode} {count}\n");
+    control.write_all(order.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    control.read_line(&mut answer).await.unwrap();
+    assert_eq!(answer, "done\n", "{mode}");
+}
+
+/// The guest takes `count` connections.
+async fn visit(server: &Path, count: usize) {
+    for _ in 0..count {
+        let mut visit = UnixStream::connect(server).await.unwrap();
+        visit.write_all(b"x").await.unwrap();
+        let mut answer = Vec::new();
+        visit.read_to_end(&mut answer).await.unwrap();
+        assert_eq!(answer, b"x");
+    }
+}
+
+async fn nothing_is_left_behind_by(guest: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name| folder.path().join(name);
+    let listen = |name| UnixListener::bind(at(name)).unwrap();
+    let control = listen("control");
+    let peers = [
+        spawn_local(echo(listen("echo"))),
+        spawn_local(reset(listen("reset"))),
+    ];
+    drop(listen("deaf"));
+    let all = format!("unix://{}/*", folder.path().display());
+    let mut policy = Policy::new();
+    policy.allow_connect(all.parse().unwrap());
+    policy.allow_listen(all.parse().unwrap());
+
+    let engine = engine().unwrap();
+    let component = load(&engine, guest);
+    let ctx = Ctx::builder().policy(policy).build();
+    let wasi = WasiCtx::builder()
+        .args(&[guest, folder.path().to_str().unwrap()])
+        .inherit_stderr()
+        .build();
+    let runner = Runner::new(ctx, wasi);
+    let stats = runner.stats();
+    let test = async {
+        let mut control = BufReader::new(control.accept().await.unwrap().0);
+        let mut ready = String::new();
+        control.read_line(&mut ready).await.unwrap();
+        for mode in MODES {
+            order(&mut control, mode, BASELINE).await;
+        }
+        visit(&at("server"), BASELINE).await;
+        let before = settled(&stats).await;
+        eprintln!("{guest} after {BASELINE} of each: {before:?}");
+        for mode in MODES {
+            order(&mut control, mode, 1000).await;
+            expect(&stats, before, &format!("1000 {mode}")).await;
+        }
+        visit(&at("server"), 5000).await;
+        expect(&stats, before, "5000 accepted").await;
+        assert!(!at("another").exists());
+    };
+    let running = runner.run(&engine, &component);
+    let (report, ()) = tokio::join!(running, test);
+    let report = report.unwrap();
+    assert_eq!(report.exit.code(), 0, "{:?}", report.exit);
+    assert_eq!(report.stats.sockets_open, 0);
+    assert!(!at("server").exists());
+    for peer in peers {
+        peer.abort();
+    }
+}
+
+#[test]
+fn unix_sockets_of_a_static_guest_leave_nothing_behind() {
+    run(nothing_is_left_behind_by("unix-churn"));
+}
+
+#[test]
+fn unix_sockets_of_a_composed_guest_leave_nothing_behind() {
+    run(nothing_is_left_behind_by("unix-churn-wit"));
+}
