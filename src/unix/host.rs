@@ -131,7 +131,9 @@ impl From<wit::Address> for UnixAddress {
 impl From<wit::ErrorCode> for NoSocket {
     fn from(code: wit::ErrorCode) -> NoSocket {
         NoSocket::Code(match code {
-            wit::ErrorCode::InvalidAddress(why) => return NoSocket::Invalid(why),
+            wit::ErrorCode::InvalidAddress(why) => {
+                return NoSocket::Invalid(format!("the Unix socket's address: {why}"));
+            }
             wit::ErrorCode::NotFound => ErrorCode::NotFound,
             wit::ErrorCode::NotASocket => ErrorCode::NotASocket,
             wit::ErrorCode::Socket(code) => code.into(),

@@ -202,7 +202,7 @@ fn a_server_that_goes_away_is_an_error() {
         let path = &redis.path;
         assert_eq!(
             gone.stderr,
-            format!("error: connect to unix:{path}: connection refused\n")
+            format!("error: connect to unix:{path}: connection refused: nobody listens there\n")
         );
         assert!(redis.folder.path("redis.sock").exists());
     }
@@ -272,7 +272,7 @@ fn what_is_no_reply_is_an_error_that_says_what_is_wrong() {
             "3 bytes read on a total of 102 expected bytes",
         ),
         (
-            "*9223372036854775807\r\n",
+            "*4000000000\r\n",
             "0 bytes read on a total of undefined expected bytes",
         ),
         (&long, "limit"),

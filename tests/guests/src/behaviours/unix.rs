@@ -144,8 +144,8 @@ async fn exchange(path: UnixAddress, bytes: usize, noise: Noise) -> Outcome {
     Ok(())
 }
 
-/// Sends back what it receives, but for `who`, which tells this run from others, and
-/// `peer`, which tells who asks.
+/// Sends back what it receives, but for `who`, which tells this run from others,
+/// `peer`, which tells who asks, and `panic`.
 async fn serve(path: UnixAddress, cleanup: bool) -> Outcome {
     let who = Rc::new(format!("{}\n", wasi::clocks::monotonic_clock::now()));
     let echo = move |reader, writer| echo(reader, writer, who.clone());
@@ -160,11 +160,13 @@ async fn forever(server: net::Server) -> Outcome {
     Ok(())
 }
 
+#[expect(clippy::panic, reason = "it is told to")]
 async fn echo(reader: StreamReader, writer: StreamWriter, who: Rc<String>) -> Outcome {
     loop {
         let data = reader.read(65536).await?;
         match &data[..] {
             b"" => return Ok(()),
+            b"panic\n" => panic!("as told"),
             b"who\n" => writer.write(&*who)?,
             b"peer\n" => writer.write(format!("{}\n", credentials(&writer)?))?,
             data => writer.write(data)?,
@@ -244,6 +246,8 @@ async fn pair() -> Outcome {
     drop(other);
     println!("the end: {:?}", one.recv(1)?);
     println!("{:?}", one.send("x"));
+    let wrong = adopted(ServerOptions::new().adopt(answer, one)).await;
+    println!("{}", wrong.err().ok_or("an end of a pair serves")?);
     Ok(())
 }
 

@@ -1,3 +1,5 @@
 //! Unix sockets; composed.
+use std::convert::identity as adopted;
+
 use guests::composed as net;
 include!("../behaviours/unix.rs");

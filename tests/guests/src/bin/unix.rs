@@ -1,3 +1,5 @@
 //! Unix sockets.
+use std::future::ready as adopted;
+
 use asyncio_streams as net;
 include!("../behaviours/unix.rs");
