@@ -4,14 +4,15 @@ use std::net::{Shutdown, SocketAddr};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use mio::Poll;
 use mio::net::TcpStream;
-use mio::{Events, Poll};
 
 use crate::noise::Noise;
-use crate::result::{Measured, Timed};
+use crate::result::Measured;
 use crate::server::Server;
 use crate::sources::Sources;
-use crate::wire::{self, Spin};
+use crate::visits;
+use crate::wire;
 
 /// An operation goes from connecting to the server's end of the data; so many
 /// are under way at any time.
@@ -21,30 +22,10 @@ pub(crate) fn run(
     time: Duration,
     connections: usize,
 ) -> Result<Measured> {
-    let noise = Noise::new();
     let mut sources = Sources::new();
-    let mut poll = Poll::new()?;
-    let mut visits = Vec::with_capacity(connections);
-    for place in 0..connections {
-        visits.push(Visit::begin(address, place, &mut sources, &poll)?);
-    }
-    let mut spin = Spin::new();
-    let mut events = Events::with_capacity(1024);
-    let mut timed = Timed::begin(server, time, connections);
-    loop {
-        let now = spin.turn(&mut poll, &mut events)?;
-        for event in &events {
-            let place = event.token().0;
-            let visit = visits.get_mut(place).context("no such event")?;
-            if visit.go_on(place, &noise)? {
-                timed.note(visit.since);
-                *visit = Visit::begin(address, place, &mut sources, &poll)?;
-            }
-        }
-        if let Some(measured) = timed.end(now, &spin)? {
-            return Ok(measured);
-        }
-    }
+    visits::run(server, time, connections, |place, poll, _| {
+        Visit::begin(address, place, &mut sources, poll)
+    })
 }
 
 struct Visit {
@@ -74,15 +55,17 @@ impl Visit {
             since,
         })
     }
+}
 
-    /// Whether the server has closed.
+impl visits::Visit for Visit {
+    fn since(&self) -> Instant {
+        self.since
+    }
+
     fn go_on(&mut self, place: usize, noise: &Noise) -> Result<bool> {
         if let State::Connecting = self.state {
-            if self.socket.peer_addr().is_err() {
-                match self.socket.take_error()? {
-                    Some(error) => return Err(error).context("cannot connect"),
-                    None => return Ok(false),
-                }
+            if !visits::is_connected(&self.socket)? {
+                return Ok(false);
             }
             wire::write(&self.socket, noise.piece(place, 1))?.context("no room for one byte")?;
             self.state = State::Sent;

@@ -23,6 +23,7 @@ mod result;
 mod server;
 mod sources;
 mod tls;
+mod visits;
 mod wire;
 
 use std::net::SocketAddr;
