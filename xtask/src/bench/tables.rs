@@ -44,6 +44,9 @@ impl fmt::Display for Table {
 
 /// A figure's part in a table: what it is divided by, and the unit it has then.
 fn unit(work: Work, metric: Metric) -> (f64, &'static str) {
+    if let Work::Unix(work) = work {
+        return unit(*work, metric);
+    }
     let bulk = matches!(work, Work::Bulk(_) | Work::Tls(Flow::Source | Flow::Sink));
     match (work, metric) {
         (_, Metric::Rate) if bulk => (1.0, "MB/s"),

@@ -1,11 +1,12 @@
 //! Connections that come, have one byte sent back, and go.
 
-use std::net::{Shutdown, SocketAddr};
+use std::io::{ErrorKind, Read as _};
+use std::net::Shutdown;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use mio::Poll;
-use mio::net::TcpStream;
+use socket2::{SockAddr, Socket};
 
 use crate::noise::Noise;
 use crate::result::Measured;
@@ -17,7 +18,7 @@ use crate::wire;
 /// An operation goes from connecting to the server's end of the data; so many
 /// are under way at any time.
 pub(crate) fn run(
-    address: SocketAddr,
+    address: &SockAddr,
     server: Server,
     time: Duration,
     connections: usize,
@@ -29,7 +30,7 @@ pub(crate) fn run(
 }
 
 struct Visit {
-    socket: TcpStream,
+    socket: Socket,
     state: State,
     since: Instant,
 }
@@ -42,7 +43,7 @@ enum State {
 
 impl Visit {
     fn begin(
-        address: SocketAddr,
+        address: &SockAddr,
         place: usize,
         sources: &mut Sources,
         poll: &Poll,
@@ -79,7 +80,6 @@ impl visits::Visit for Visit {
             self.socket.shutdown(Shutdown::Write)?;
             self.state = State::Answered;
         }
-        use std::io::{ErrorKind, Read as _};
         match self.socket.read(&mut [0]) {
             Ok(0) => Ok(true),
             Ok(_) => bail!("more came back than was sent"),

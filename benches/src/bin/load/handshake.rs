@@ -1,10 +1,10 @@
 //! Connections with TLS that come, have one byte sent back, and go.
 
-use std::net::{Shutdown, SocketAddr};
+use std::net::Shutdown;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use mio::net::TcpStream;
+use socket2::{SockAddr, Socket};
 
 use crate::noise::Noise;
 use crate::result::Measured;
@@ -18,7 +18,7 @@ use crate::wire;
 /// are under way at any time. Where sessions are to be resumed, all but the first
 /// ones have to be.
 pub(crate) fn run(
-    address: SocketAddr,
+    address: &SockAddr,
     server: Server,
     time: Duration,
     connections: usize,
@@ -40,7 +40,7 @@ pub(crate) fn run(
 }
 
 struct Visit {
-    socket: TcpStream,
+    socket: Socket,
     session: Session,
     /// Whether the session has to be an earlier one.
     resumes: bool,

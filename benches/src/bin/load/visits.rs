@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use mio::net::TcpStream;
 use mio::{Events, Poll};
+use socket2::Socket;
 
 use crate::noise::Noise;
 use crate::result::{Measured, Timed};
@@ -53,7 +53,7 @@ pub(crate) fn run<V: Visit>(
 }
 
 /// Whether it is connected by now.
-pub(crate) fn is_connected(socket: &TcpStream) -> Result<bool> {
+pub(crate) fn is_connected(socket: &Socket) -> Result<bool> {
     if socket.peer_addr().is_ok() {
         return Ok(true);
     }
