@@ -12,7 +12,9 @@ use std::time::{Duration, Instant};
 
 use asyncio_streams_host::policy::Policy;
 use asyncio_streams_host::tls::{Identity, Roots, Tls};
-use asyncio_streams_host::{Ctx, Denial, Limits, Observer, Runner, Stats, compose, engine};
+use asyncio_streams_host::{
+    Ctx, Denial, Limits, ListenAddress, Observer, Runner, Stats, compose, engine,
+};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::mpsc;
@@ -328,8 +330,8 @@ struct Listening(mpsc::UnboundedSender<SocketAddr>);
 impl Observer for Listening {
     fn denied(&self, _: &Denial) {}
     fn suppressed(&self, _: u64) {}
-    fn listening(&self, address: SocketAddr) {
-        self.0.send(address).unwrap();
+    fn listening(&self, address: &ListenAddress) {
+        self.0.send(address.to_string().parse().unwrap()).unwrap();
     }
 }
 

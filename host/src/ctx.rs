@@ -9,6 +9,7 @@ use wasmtime_wasi::WasiCtx;
 use wasmtime_wasi::sockets::WasiSocketsCtx;
 
 use crate::gate::Gate;
+use crate::handed::{HandedListener, HandedListeners};
 use crate::limits::Limiter;
 use crate::observer::{Observer, TracingObserver};
 use crate::policy::Policy;
@@ -32,6 +33,7 @@ pub struct Ctx {
     pub(crate) sharing: Option<Sharing>,
     pub(crate) lookups: Arc<Semaphore>,
     pub(crate) tls: Tls,
+    pub(crate) handed: HandedListeners,
     limits: Limits,
     limiter: Limiter,
     /// By their index in the table.
@@ -54,6 +56,7 @@ pub struct CtxBuilder {
     observer: Box<dyn Observer>,
     sharing: Option<Sharing>,
     tls: Tls,
+    handed: HandedListeners,
 }
 
 /// Gives access to a [`Ctx`] and to the resource table it shares with the rest
@@ -147,6 +150,7 @@ impl CtxBuilder {
             observer: Box::new(TracingObserver),
             sharing: None,
             tls: Tls::default(),
+            handed: HandedListeners::default(),
         }
     }
 
@@ -175,6 +179,27 @@ impl CtxBuilder {
     #[must_use]
     pub fn shared_listeners(mut self, listeners: &SharedListeners) -> Self {
         self.sharing = Some(listeners.join());
+        self
+    }
+
+    /// Hands the guest a listening socket, which it takes by this name; no rule has
+    /// to permit it. Several may have one name: they are taken in turn.
+    ///
+    /// ```
+    /// # use asyncio_streams_host::Ctx;
+    /// # fn main() -> std::io::Result<()> {
+    /// let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// let ctx = Ctx::builder().listener("web", listener).build();
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn listener(
+        mut self,
+        name: impl Into<String>,
+        listener: impl Into<HandedListener>,
+    ) -> Self {
+        self.handed.add(name.into(), listener.into());
         self
     }
 
@@ -208,6 +233,7 @@ impl CtxBuilder {
             limits: self.limits,
             lookups: Arc::new(Semaphore::new(LOOKUPS)),
             tls: self.tls.for_guest(),
+            handed: self.handed,
             bound: HashMap::new(),
         }
     }

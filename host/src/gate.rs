@@ -5,9 +5,9 @@ use std::time::Instant;
 
 use crate::observer::{Denial, Observer, Wish};
 use crate::place::Place;
-use crate::policy::{Decision, DenyReason, Grants, HostName, Policy, Use};
+use crate::policy::{Decision, DenyReason, Grants, HostName, Policy, UnixName, UnixUse, Use};
 use crate::throttle::{Throttle, Verdict};
-use crate::{Limits, Stats};
+use crate::{Limits, ListenAddress, Stats};
 
 /// Where every wish of a guest passes: decides by the policy, counts, reports.
 pub(crate) struct Gate {
@@ -80,8 +80,8 @@ impl Gate {
     }
 
     /// Tells the observer that a listener is up.
-    pub(crate) fn listening(&self, address: SocketAddr) {
-        self.observer.listening(address);
+    pub(crate) fn listening(&self, address: impl Into<ListenAddress>) {
+        self.observer.listening(&address.into());
     }
 
     /// Whether the guest may use the address so: one to bind to or to listen on
@@ -104,8 +104,39 @@ impl Gate {
         false
     }
 
-    /// The guest does not get this of TLS, because nobody has granted it.
-    pub(crate) fn deny_tls(&self, wish: Wish) {
+    /// Whether the guest may connect to the Unix socket of this name.
+    pub(crate) fn unix_connect(&self, name: &UnixName) -> bool {
+        match self.policy.decide_unix_connect(name) {
+            Decision::Allow => true,
+            Decision::Deny(reason) => {
+                self.unix_denied(UnixUse::Connect, name, reason);
+                false
+            }
+        }
+    }
+
+    /// Whether the guest may bind to this name and listen there: then the mode that
+    /// the socket's file is to have.
+    pub(crate) fn unix_listen(&self, name: &UnixName) -> Option<u32> {
+        self.policy
+            .decide_unix_listen(name)
+            .map_err(|reason| self.unix_denied(UnixUse::Listen, name, reason))
+            .ok()
+    }
+
+    /// The guest does not get the Unix socket of this name, for a reason that is
+    /// found where the socket is.
+    pub(crate) fn unix_denied(&self, usage: UnixUse, name: &UnixName, reason: DenyReason) {
+        let name = name.clone();
+        let wish = match usage {
+            UnixUse::Connect => Wish::ConnectUnix(name),
+            UnixUse::Listen => Wish::ListenUnix(name),
+        };
+        self.deny(wish, reason);
+    }
+
+    /// The guest does not get this, because nobody has granted it.
+    pub(crate) fn not_granted(&self, wish: Wish) {
         self.deny(wish, DenyReason::NotGranted);
     }
 
@@ -215,10 +246,32 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_granted_of_tls_is_reported_and_counted() {
+    fn a_unix_socket_is_had_by_a_rule_and_denied_with_a_report() {
+        let (gate, lines) = gate(&["unix:///run/a"], &["unix:///run/b?mode=0660"], 1);
+        let [a, b] = [b"/run/a", b"/run/b"].map(|path| UnixName::path(path).unwrap());
+        assert!(gate.unix_connect(&a));
+        assert_eq!(gate.unix_listen(&b), Some(0o660));
+        assert!(!gate.unix_connect(&b));
+        assert_eq!(gate.unix_listen(&a), None);
+        gate.unix_denied(UnixUse::Connect, &a, DenyReason::Permission);
+        let lines = lock(&lines.0).clone();
+        let remedies = [
+            "--allow-connect unix:///run/b",
+            "--allow-listen unix:///run/a",
+            "write permission for unix:///run/a",
+        ];
+        assert_eq!(lines.len(), remedies.len(), "{lines:?}");
+        for (line, remedy) in lines.iter().zip(remedies) {
+            assert!(line.contains(remedy), "{line}");
+        }
+        assert_eq!(gate.stats.snapshot().denied_total, 3);
+    }
+
+    #[test]
+    fn what_is_not_granted_is_reported_and_counted() {
         let (gate, lines) = gate(&[], &[], 1);
-        gate.deny_tls(Wish::TlsRoots);
-        gate.deny_tls(Wish::TlsRoots);
+        gate.not_granted(Wish::TlsRoots);
+        gate.not_granted(Wish::TlsRoots);
         let line = lock(&lines.0).concat();
         assert!(line.ends_with("--allow-tls-guest-roots"), "{line}");
         assert_eq!(gate.stats.snapshot().denied_total, 2);

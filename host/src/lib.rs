@@ -29,7 +29,8 @@
 //!
 //! [`Runner::stop_handle`] asks a program to stop: a server comes to its own end.
 //! [`SharedListeners`] lets several programs serve one port, each on a thread of its
-//! own.
+//! own. A [`HandedListener`] is a socket that the host has opened, for which a guest
+//! needs no rule.
 //!
 //! Compiling takes most of the time until a program runs. A [`Cache`] keeps what
 //! was compiled for the next run, and [`precompiled`] makes it a file to be
@@ -95,8 +96,10 @@ mod ctx;
 mod engine;
 mod exit;
 mod gate;
+mod handed;
 mod limits;
 mod linker;
+mod listen_address;
 mod observer;
 mod place;
 pub mod policy;
@@ -113,8 +116,10 @@ pub use compile::{CompileError, compile};
 pub use ctx::{Ctx, CtxBuilder, CtxView, View, limit};
 pub use engine::{config, engine};
 pub use exit::{Exit, Frame, Trap};
+pub use handed::{HandedListener, NotAListener};
 pub use limits::{Limiter, Limits};
 pub use linker::add_to_linker;
+pub use listen_address::ListenAddress;
 pub use observer::{Denial, Observer, TracingObserver, Wish};
 pub use run::{DEFAULT_GRACE, DEFAULT_LINGER, Linger, RunError, RunReport, Runner, Running};
 pub use sockets::SharedListeners;

@@ -1,7 +1,8 @@
 use std::fmt;
 use std::net::SocketAddr;
 
-use crate::policy::{DenyReason, HostName};
+use crate::ListenAddress;
+use crate::policy::{DenyReason, HostName, UnixName};
 
 /// Is told what happens to a guest's sockets. Everything has a default that
 /// writes to `tracing`; implement what you want to see.
@@ -28,7 +29,7 @@ pub trait Observer: Send + Sync + 'static {
 
     /// A listener accepts connections on this address. Once per listener; where
     /// several guests share one, whoever is first tells it.
-    fn listening(&self, address: SocketAddr) {
+    fn listening(&self, address: &ListenAddress) {
         tracing::info!(%address, "listening");
     }
 }
@@ -72,9 +73,15 @@ pub enum Wish {
     TlsRoots,
     /// Not to check the certificate of a TLS server, or the name in it.
     TlsUnverified,
+    /// To connect to a Unix socket.
+    ConnectUnix(UnixName),
+    /// To bind to the name of a Unix socket and listen there.
+    ListenUnix(UnixName),
+    /// To take the listener of this name from the host.
+    Listener(String),
 }
 
-/// Characters of the name of an identity that are shown.
+/// Characters of the name of an identity or a listener that are shown.
 const SHOWN: usize = 64;
 
 impl Denial {
@@ -85,6 +92,20 @@ impl Denial {
             (DenyReason::DenyRule(rule), _) => format!("remove {rule}"),
             (DenyReason::SocketLimit(limit), _) => {
                 format!("--max-sockets {}", limit.saturating_mul(2).max(1))
+            }
+            (DenyReason::SymbolicLink(target), Wish::ConnectUnix(_)) => {
+                links_remedy(target.as_ref(), "--allow-connect")
+            }
+            (DenyReason::SymbolicLink(target), Wish::ListenUnix(_)) => {
+                links_remedy(target.as_ref(), "--allow-listen")
+            }
+            (DenyReason::ParentFolder, _) => "use the path without `..`".to_owned(),
+            (DenyReason::Permission, Wish::ConnectUnix(name)) => format!(
+                "write permission for {name}, and search permission for its folder, of the user \
+                 that runs this"
+            ),
+            (DenyReason::Permission, Wish::ListenUnix(name)) => {
+                format!("write permission for the folder of {name}, of the user that runs this")
             }
             (DenyReason::OtherPort(Some(name)), Wish::Connect(address)) => {
                 format!("--allow-connect tcp://{name}:{}", address.port())
@@ -111,7 +132,20 @@ impl Denial {
             }
             (_, Wish::TlsRoots) => "--allow-tls-guest-roots".to_owned(),
             (_, Wish::TlsUnverified) => "--allow-tls-unverified".to_owned(),
+            (_, Wish::ConnectUnix(name)) => format!("--allow-connect {name}"),
+            (_, Wish::ListenUnix(name)) => format!("--allow-listen {name}"),
+            (_, Wish::Listener(name)) => {
+                format!("--listen-fds, with a socket named {}", shown(name))
+            }
         }
+    }
+}
+
+/// What to do about a symbolic link at the path of a Unix socket.
+fn links_remedy(target: Option<&UnixName>, flag: &str) -> String {
+    match target {
+        Some(target) => format!("use what it leads to, {target}, and {flag} {target}"),
+        None => format!("use the path that it leads to, and grant that with {flag}"),
     }
 }
 
@@ -153,6 +187,9 @@ impl fmt::Display for Wish {
             Self::TlsIdentity(name) => write!(f, "use of the TLS identity {}", shown(name)),
             Self::TlsRoots => f.write_str("TLS roots of its own"),
             Self::TlsUnverified => f.write_str("TLS with an unchecked server"),
+            Self::ConnectUnix(name) => write!(f, "connect to {name}"),
+            Self::ListenUnix(name) => write!(f, "listen on {name}"),
+            Self::Listener(name) => write!(f, "use of the listener {}", shown(name)),
         }
     }
 }
@@ -229,6 +266,55 @@ mod tests {
     }
 
     #[test]
+    fn a_denied_listener_names_the_flag_and_cannot_forge_a_line() {
+        assert_eq!(
+            line(Wish::Listener("web".into()), DenyReason::NotGranted),
+            "denied use of the listener web (not granted); to allow it: \
+             --listen-fds, with a socket named web"
+        );
+        let line = line(Wish::Listener("a\nb".into()), DenyReason::NotGranted);
+        assert!(!line.contains('\n'), "{line}");
+    }
+
+    #[test]
+    fn a_denied_unix_socket_names_what_would_allow_it() {
+        let name = UnixName::path(b"/run/a b").unwrap();
+        let target = UnixName::path(b"/srv/c").ok();
+        for (wish, reason, end) in [
+            (
+                Wish::ConnectUnix(name.clone()),
+                DenyReason::NoRule,
+                "(no rule); to allow it: --allow-connect unix:///run/a%20b",
+            ),
+            (
+                Wish::ListenUnix(name.clone()),
+                DenyReason::NoRule,
+                "(no rule); to allow it: --allow-listen unix:///run/a%20b",
+            ),
+            (
+                Wish::ConnectUnix(name.clone()),
+                DenyReason::SymbolicLink(target),
+                "(it is a symbolic link); to allow it: use what it leads to, unix:///srv/c, and \
+                 --allow-connect unix:///srv/c",
+            ),
+            (
+                Wish::ListenUnix(name.clone()),
+                DenyReason::SymbolicLink(None),
+                "to allow it: use the path that it leads to, and grant that with --allow-listen",
+            ),
+            (
+                Wish::ListenUnix(name),
+                DenyReason::Permission,
+                "(the system does not permit it); to allow it: write permission for the folder \
+                 of unix:///run/a%20b, of the user that runs this",
+            ),
+        ] {
+            let line = line(wish, reason);
+            assert!(line.ends_with(end), "{line}");
+        }
+    }
+
+    #[test]
     fn every_rule_named_as_a_remedy_parses() {
         for text in [
             "10.0.0.1:80",
@@ -251,6 +337,15 @@ mod tests {
             }
             .remedy();
             let rule = listen.strip_prefix("--allow-listen ").unwrap();
+            assert!(rule.parse::<ListenRule>().is_ok(), "{rule}");
+        }
+        for name in [UnixName::path(b"/a *%"), UnixName::abstract_name(b"\0")] {
+            let name = name.unwrap();
+            let connect = line(Wish::ConnectUnix(name.clone()), DenyReason::NoRule);
+            let (_, rule) = connect.rsplit_once(' ').unwrap();
+            assert!(rule.parse::<Rule>().is_ok(), "{rule}");
+            let listen = line(Wish::ListenUnix(name), DenyReason::NoRule);
+            let (_, rule) = listen.rsplit_once(' ').unwrap();
             assert!(rule.parse::<ListenRule>().is_ok(), "{rule}");
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::sockets::tcp::{Connection, Listener};
+use crate::sockets::stream::{Connection, Listens};
 
 /// Asks a guest to stop, from any thread; clones ask the same guest.
 ///
@@ -29,7 +29,7 @@ struct Inner {
 /// What there is to be stopped.
 #[derive(Default)]
 struct Sockets {
-    listeners: Living<Listener>,
+    listeners: Living<dyn Listens>,
     connections: Living<Connection>,
     resetting: bool,
 }
@@ -48,7 +48,7 @@ impl StopHandle {
     pub fn stop(&self) {
         let sockets = self.sockets();
         self.0.stopping.send_replace(true);
-        sockets.listeners.each(Listener::close);
+        sockets.listeners.each(Listens::close);
     }
 
     /// Whether the guest was asked to stop.
@@ -84,13 +84,13 @@ impl StopHandle {
     }
 
     /// The guest listens; if it was asked to stop, no longer.
-    pub(crate) fn listens(&self, listener: &Arc<Listener>) {
+    pub(crate) fn listens(&self, listener: Arc<dyn Listens>) {
         let mut sockets = self.sockets();
         if self.is_stopping() {
             return listener.close();
         }
         self.0.served.store(true, Ordering::Relaxed);
-        sockets.listeners.add(listener);
+        sockets.listeners.add(&listener);
     }
 
     /// The guest has a connection.
@@ -128,13 +128,13 @@ impl fmt::Debug for StopHandle {
 
 /// References to those that are not dropped yet, and to no more dropped ones than
 /// that.
-struct Living<T> {
+struct Living<T: ?Sized> {
     all: Vec<Weak<T>>,
     /// The length at which it is swept.
     full: usize,
 }
 
-impl<T> Living<T> {
+impl<T: ?Sized> Living<T> {
     fn add(&mut self, one: &Arc<T>) {
         if self.all.len() >= self.full {
             self.all.retain(|one| one.strong_count() > 0);
@@ -150,7 +150,7 @@ impl<T> Living<T> {
     }
 }
 
-impl<T> Default for Living<T> {
+impl<T: ?Sized> Default for Living<T> {
     fn default() -> Self {
         Self {
             all: Vec::new(),

@@ -1,7 +1,7 @@
 //! What the command does with a program: its arguments and streams, its end,
 //! its limits, and the forms it may have.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Command;
@@ -14,6 +14,7 @@ mod cache;
 mod ends;
 mod forms;
 mod limits;
+mod listen_fds;
 mod precompiled;
 mod signals;
 mod stopping;
@@ -74,6 +75,12 @@ fn expect(connection: &mut TcpStream, expected: &str) {
     let mut received = vec![0; expected.len()];
     connection.read_exact(&mut received).unwrap();
     assert_eq!(String::from_utf8_lossy(&received), expected);
+}
+
+/// Sends a line, which comes back.
+fn exchange(connection: &mut TcpStream, line: &str) {
+    connection.write_all(line.as_bytes()).unwrap();
+    expect(connection, line);
 }
 
 /// Whether the connection is over: by its end or by a reset, not by patience.

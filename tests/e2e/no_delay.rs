@@ -9,7 +9,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 use asyncio_streams_host::policy::Policy;
-use asyncio_streams_host::{Cache, Ctx, Denial, Observer, Runner, compose, engine};
+use asyncio_streams_host::{Cache, Ctx, Denial, ListenAddress, Observer, Runner, compose, engine};
 use socket2::SockRef;
 use tokio::sync::oneshot;
 use wasmtime_wasi::WasiCtx;
@@ -30,8 +30,8 @@ impl Observer for Listening {
         panic!("{denial}");
     }
 
-    fn listening(&self, address: SocketAddr) {
-        self.0.send(address).unwrap();
+    fn listening(&self, address: &ListenAddress) {
+        self.0.send(address.to_string().parse().unwrap()).unwrap();
     }
 }
 

@@ -13,7 +13,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use asyncio_streams_host::policy::{Decision, GRANT_LIFETIME, Grants, HostName, Policy, Use};
+use asyncio_streams_host::policy::{
+    Decision, GRANT_LIFETIME, Grants, HostName, Policy, UnixName, Use,
+};
 use asyncio_streams_host::{DEFAULT_GRACE, DEFAULT_LINGER, Limits};
 
 use self::document::{Document, code_spans, words};
@@ -233,8 +235,19 @@ fn policy(option: &str, rule: &str) -> Policy {
     policy
 }
 
-/// An address without a look-up before, or the look-up of a name.
+/// A Unix socket, an address without a look-up before, or the look-up of a name.
 fn allows(policy: &Policy, option: &str, wish: &str) -> bool {
+    let unix = match wish.strip_prefix('@') {
+        Some(name) => Some(UnixName::abstract_name(name.as_bytes()).unwrap()),
+        None if wish.starts_with('/') => Some(UnixName::path(wish.as_bytes()).unwrap()),
+        None => None,
+    };
+    if let Some(name) = unix {
+        return match option {
+            "--allow-listen" => policy.decide_unix_listen(&name).is_ok(),
+            _ => policy.decide_unix_connect(&name) == Decision::Allow,
+        };
+    }
     let Ok(address) = wish.parse::<SocketAddr>() else {
         return policy.decide_lookup(&wish.parse().unwrap()) == Decision::Allow;
     };
@@ -301,7 +314,7 @@ fn the_figures_are_those_of_the_code() {
         row[1].as_str()
     };
     let limits = Limits::default();
-    assert_eq!(figure("TCP sockets"), limits.sockets.to_string());
+    assert_eq!(figure("sockets, TCP and Unix"), limits.sockets.to_string());
     assert_eq!(
         figure("linear memory"),
         format!("{} GiB", limits.memory >> 30)

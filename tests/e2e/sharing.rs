@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use asyncio_streams_host::compose::builtin_streams;
 use asyncio_streams_host::{
-    Cache, Ctx, Denial, Exit, Observer, RunReport, Runner, SharedListeners, Stats, StopHandle,
-    engine, policy::Policy,
+    Cache, Ctx, Denial, Exit, ListenAddress, Observer, RunReport, Runner, SharedListeners, Stats,
+    StopHandle, engine, policy::Policy,
 };
 use wasmtime_wasi::WasiCtx;
 
@@ -28,8 +28,8 @@ struct Listening(Sender<SocketAddr>);
 impl Observer for Listening {
     fn denied(&self, _: &Denial) {}
     fn suppressed(&self, _: u64) {}
-    fn listening(&self, address: SocketAddr) {
-        self.0.send(address).unwrap();
+    fn listening(&self, address: &ListenAddress) {
+        self.0.send(address.to_string().parse().unwrap()).unwrap();
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -52,6 +53,36 @@ pub(crate) fn run(flags: &[&str], name: &str, args: &[&str]) -> Process {
         .arg(component(name))
         .args(args);
     Process::start(command)
+}
+
+/// The same as a service manager starts it: with one or two listening sockets, and
+/// these of the variables that tell of them; LISTEN_PID is the command's own. With two,
+/// its standard output goes to standard error.
+pub(crate) fn run_activated(
+    sockets: Vec<OwnedFd>,
+    variables: &[(&str, &str)],
+    flags: &[&str],
+    name: &str,
+    args: &[&str],
+) -> Process {
+    let mut sockets = sockets.into_iter().map(Stdio::from);
+    let (stdin, stdout) = (sockets.next().unwrap(), sockets.next());
+    assert!(sockets.next().is_none(), "more than two sockets");
+    let places = match stdout {
+        Some(_) => "3<&0 4<&1 >&2 </dev/null",
+        None => "3<&0 </dev/null",
+    };
+    let script = format!("exec {places}; LISTEN_PID=$$ exec \"$0\" \"$@\"");
+    let mut command = Command::new("bash");
+    command
+        .env_remove("ASYNCIO_STREAMS_COMPONENT")
+        .env_remove("ASYNCIO_STREAMS_LOG")
+        .envs(variables.iter().copied())
+        .args(["-c", &script, env!("CARGO_BIN_EXE_asyncio-streams"), "run"])
+        .args(flags)
+        .arg(component(name))
+        .args(args);
+    Process::start_with(command, stdin, stdout.unwrap_or_else(Stdio::piped))
 }
 
 /// The same on a machine of its own, made ready by `script`, if this one can
@@ -105,18 +136,24 @@ pub(crate) struct Ended {
 }
 
 impl Process {
-    pub(crate) fn start(mut command: Command) -> Process {
+    pub(crate) fn start(command: Command) -> Process {
+        Process::start_with(command, Stdio::null(), Stdio::piped())
+    }
+
+    fn start_with(mut command: Command, stdin: Stdio, stdout: Stdio) -> Process {
         if !command.get_envs().any(|(name, _)| name == CACHE) {
             command.env(CACHE, cache());
         }
         let mut child = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
+            .stdin(stdin)
+            .stdout(stdout)
             .stderr(Stdio::piped())
             .spawn()
             .unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let (sender, lines) = channel();
-        collect(child.stdout.take().unwrap(), sender.clone(), Line::Stdout);
+        if let Some(stdout) = child.stdout.take() {
+            collect(stdout, sender.clone(), Line::Stdout);
+        }
         collect(child.stderr.take().unwrap(), sender, Line::Stderr);
         Process {
             child,

@@ -5,16 +5,20 @@ mod generated {
         imports: {
             "asyncio:host/tls.[method]connection.send": store | trappable,
             "asyncio:host/tls.[method]connection.receive": store | trappable,
+            "asyncio:host/unix-sockets.[method]unix-socket.listen": store | trappable,
+            "asyncio:host/unix-sockets.[method]unix-socket.receive": store | trappable,
+            "asyncio:host/unix-sockets.[method]unix-socket.send": store | trappable,
             default: trappable,
         },
         require_store_data_send: true,
         with: {
             "asyncio:host/tls.connection": crate::capabilities::tls::Connection,
             "asyncio:host/tls.context": crate::capabilities::tls::Context,
+            "asyncio:host/unix-sockets.unix-socket": crate::sockets::unix::UnixSocket,
             "wasi:clocks": wasmtime_wasi::p3::bindings::clocks,
             "wasi:sockets": wasmtime_wasi::p3::bindings::sockets,
         },
     });
 }
 
-pub(super) use generated::asyncio::host::{tcp_options, tls};
+pub(super) use generated::asyncio::host::{tcp_options, tls, unix_sockets};

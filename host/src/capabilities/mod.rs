@@ -4,6 +4,7 @@
 mod bindings;
 mod tcp_options;
 mod tls;
+mod unix_sockets;
 
 use wasmtime::component::Linker;
 
@@ -11,10 +12,13 @@ use crate::View;
 use crate::sockets::Sockets;
 
 /// The interfaces that [`add_to_linker`] adds, with their version.
-pub(crate) const INTERFACES: [&str; 2] =
-    ["asyncio:host/tcp-options@0.1.0", "asyncio:host/tls@0.1.0"];
+pub(crate) const INTERFACES: [&str; 3] = [
+    "asyncio:host/tcp-options@0.1.0",
+    "asyncio:host/tls@0.1.0",
+    "asyncio:host/unix-sockets@0.1.0",
+];
 
-/// Adds `asyncio:host` 0.1 to a linker, and nothing else. It works on sockets
+/// Adds `asyncio:host` 0.1 to a linker, and nothing else. Its TCP sockets are those
 /// that come from [`sockets::add_to_linker`](crate::sockets::add_to_linker).
 ///
 /// # Errors
@@ -22,5 +26,6 @@ pub(crate) const INTERFACES: [&str; 2] =
 /// When the linker has one of the interfaces already.
 pub fn add_to_linker<T: View>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
     bindings::tcp_options::add_to_linker::<T, Sockets>(linker, T::asyncio_streams)?;
-    bindings::tls::add_to_linker::<T, Sockets>(linker, T::asyncio_streams)
+    bindings::tls::add_to_linker::<T, Sockets>(linker, T::asyncio_streams)?;
+    bindings::unix_sockets::add_to_linker::<T, Sockets>(linker, T::asyncio_streams)
 }

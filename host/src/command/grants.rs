@@ -1,5 +1,5 @@
 use asyncio_streams_host::policy::{
-    ADDRESS_GRAMMAR, ListenRule, NAME_GRAMMAR, NamePattern, Policy, Rule,
+    ADDRESS_GRAMMAR, ListenRule, NAME_GRAMMAR, NamePattern, Policy, Rule, UNIX_GRAMMAR,
 };
 use clap::Args;
 
@@ -30,9 +30,18 @@ pub(crate) struct Grants {
     /// Deny looking up a name, whatever allows it
     #[arg(long, value_name = "NAME")]
     deny_resolve: Vec<NamePattern>,
+
+    /// Hand the program the listening sockets that this process was started with, by their
+    /// names (systemd's LISTEN_FDS and LISTEN_FDNAMES); they need no rule
+    #[arg(long)]
+    listen_fds: bool,
 }
 
 impl Grants {
+    pub(crate) fn listen_fds(&self) -> bool {
+        self.listen_fds
+    }
+
     pub(crate) fn policy(self) -> Policy {
         let mut policy = Policy::new();
         for rule in self.allow_connect {
@@ -62,7 +71,8 @@ pub(crate) fn help() -> String {
     format!(
         "\
 Rules:
-  RULE is {ADDRESS_GRAMMAR}.
+  RULE is {ADDRESS_GRAMMAR},
+  or {UNIX_GRAMMAR}.
   NAME is {NAME_GRAMMAR}.
 
   tcp://127.0.0.1:8888          one address and port
@@ -73,10 +83,17 @@ Rules:
   tcp://example.com:443         what the name resolves to, and its look-up
   tcp://*.example.com:443       the same for each name below it
   tcp://*:443                   every public address, or every local one to listen on
+  unix:///run/db.sock           one Unix socket
+  unix:///run/app/*.sock?mode=0660
+                                those of a folder; files made to listen on have this mode,
+                                else 0600
+  unix://@app                   an abstract name, on Linux
 
   Loopback, private, link-local and other special addresses are not covered by names
   (but localhost), by * or by ranges around them: they need a rule of their own.
   Listening on 0.0.0.0 or [::] needs a rule with exactly that, or *.
+  A path is the very one that the program uses, without `..`. What is there may not be a
+  symbolic link; its folder may.
   Deny rules win over allow rules.
 "
     )

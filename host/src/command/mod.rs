@@ -4,6 +4,7 @@ mod compile;
 mod compose;
 mod grants;
 mod limits;
+mod listen_fds;
 mod observer;
 mod output;
 mod program;

@@ -1,7 +1,6 @@
 use std::io::Write as _;
-use std::net::SocketAddr;
 
-use asyncio_streams_host::{Denial, Observer};
+use asyncio_streams_host::{Denial, ListenAddress, Observer};
 
 use super::say;
 
@@ -26,7 +25,7 @@ impl Observer for StderrObserver {
     }
 
     /// Exactly `listening on ADDRESS`, for programs that wait for it.
-    fn listening(&self, address: SocketAddr) {
+    fn listening(&self, address: &ListenAddress) {
         let _ = writeln!(anstream::stderr(), "listening on {address}");
     }
 }

@@ -11,6 +11,7 @@ use wasmtime_wasi::WasiCtx;
 
 use super::grants::{self, Grants};
 use super::limits::{LimitArgs, duration};
+use super::listen_fds;
 use super::observer::StderrObserver;
 use super::program::ProgramArgs;
 use super::signals::{self, Stop};
@@ -97,6 +98,10 @@ impl RunArgs {
         let Some((path, args)) = self.program.split_first() else {
             return Err(anyhow!("no program was given"));
         };
+        let handed = match self.grants.listen_fds() {
+            true => listen_fds::take()?,
+            false => Vec::new(),
+        };
         let path = Path::new(path);
         let workers = self.workers.get();
         let wasi = (0..workers).map(|_| wasi_ctx(path, args, &self.env));
@@ -122,6 +127,9 @@ impl RunArgs {
                 .limits(limits)
                 .tls(tls.clone())
                 .observer(StderrObserver);
+            let ctx = handed.iter().fold(ctx, |ctx, (name, listener)| {
+                ctx.listener(name, listener.clone())
+            });
             let ctx = match workers {
                 1 => ctx,
                 _ => ctx.shared_listeners(&listeners),

@@ -2,7 +2,9 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
-use super::{Grants, HostName, HostPattern, ListenRule, Policy, PortPattern, Rule, Special};
+use super::{
+    Grants, HostName, HostPattern, Policy, PortPattern, Special, TcpListenRule, TcpRule, UnixName,
+};
 
 /// What a guest wants an address for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -50,6 +52,13 @@ pub enum DenyReason {
     MemoryLimit(usize),
     /// Nobody has granted it.
     NotGranted,
+    /// The path of a Unix socket has `..` in it.
+    ParentFolder,
+    /// A symbolic link is at the path of a Unix socket. What it leads to, where a
+    /// rule could grant that.
+    SymbolicLink(Option<UnixName>),
+    /// The policy permits it, and the system does not.
+    Permission,
 }
 
 impl DenyReason {
@@ -66,6 +75,9 @@ impl DenyReason {
             Self::SocketLimit(_) => "socket-limit",
             Self::MemoryLimit(_) => "memory-limit",
             Self::NotGranted => "not-granted",
+            Self::ParentFolder => "parent-folder",
+            Self::SymbolicLink(_) => "symbolic-link",
+            Self::Permission => "permission",
         }
     }
 }
@@ -84,6 +96,9 @@ impl fmt::Display for DenyReason {
             Self::SocketLimit(limit) => write!(f, "limit of {limit} sockets"),
             Self::MemoryLimit(limit) => write!(f, "limit of {} KiB", limit / 1024),
             Self::NotGranted => f.write_str("not granted"),
+            Self::ParentFolder => f.write_str("no rule covers a path with `..` in it"),
+            Self::SymbolicLink(_) => f.write_str("it is a symbolic link"),
+            Self::Permission => f.write_str("the system does not permit it"),
         }
     }
 }
@@ -144,7 +159,7 @@ impl Policy {
         now: Instant,
     ) -> Result<(), DenyReason> {
         let special = Special::of(ip);
-        let known = |rule: &Rule| {
+        let known = |rule: &TcpRule| {
             grants
                 .names(ip, now)
                 .any(|(name, _)| rule.host.covers_name(name))
@@ -198,7 +213,7 @@ impl Policy {
     }
 
     fn listening(&self, ip: IpAddr, port: u16) -> Result<(), DenyReason> {
-        for ListenRule(rule) in &self.deny_listen {
+        for TcpListenRule(rule) in &self.deny_listen {
             if rule.port.covers(port) && (contains(&rule.host, ip) || is_local(&rule.host, ip)) {
                 return Err(DenyReason::DenyRule(format!("--deny-listen {rule}")));
             }
@@ -223,8 +238,8 @@ impl Policy {
             .ok_or(DenyReason::SharedPort)
     }
 
-    fn allowed_to_listen(&self, ip: IpAddr) -> impl Iterator<Item = &Rule> {
-        let rules = self.allow_listen.iter().map(ListenRule::rule);
+    fn allowed_to_listen(&self, ip: IpAddr) -> impl Iterator<Item = &TcpRule> {
+        let rules = self.allow_listen.iter().map(TcpListenRule::rule);
         rules.filter(move |rule| is_local(&rule.host, ip))
     }
 }

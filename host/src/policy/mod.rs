@@ -1,5 +1,5 @@
-//! Which addresses and names a guest may use: default deny, pure, and without
-//! any input or output.
+//! Which addresses, Unix sockets and names a guest may use: default deny, pure, and
+//! without any input or output.
 //!
 //! # Order of evaluation
 //!
@@ -30,6 +30,25 @@
 //! on. Listening on a socket that was not bound needs a rule for the
 //! unspecified address (`0.0.0.0`, `[::]`) with port `0`, or `*`.
 //!
+//! # Unix sockets
+//!
+//! | rule | covers |
+//! |---|---|
+//! | `unix:///run/db.sock` | this path |
+//! | `unix:///run/app/*.sock` | paths in this folder, not below it |
+//! | `unix:///run/app/*.sock?mode=0660` | the same for listening; files are made with this mode, and with [`DEFAULT_MODE`] where none is given |
+//! | `unix://@app`, `unix://@app-*` | names of Linux' abstract namespace |
+//!
+//! `*` stands for any bytes, or none; in a path, only in its last part. `%XX` is a
+//! byte. Deny rules come first; of the allow rules the first that covers a path says
+//! the mode. Rules and paths are compared as they are written, after `.` and doubled
+//! `/` are left out, and no rule covers a path with `..` in it. So where folders are
+//! symbolic links, one socket has several paths, each of which needs a rule, be it
+//! to allow or to deny. What is at the path itself may be no symbolic link, which
+//! whoever opens it has to see to.
+//!
+//! # Sharing
+//!
 //! Sharing a port that somebody else may have (SO_REUSEPORT) needs a listen rule
 //! that names this very port: neither a range nor `*` was written with that
 //! somebody in mind.
@@ -40,25 +59,34 @@ mod name;
 mod parse;
 mod rule;
 mod special;
+mod tcp;
 #[cfg(test)]
 mod tests;
+mod unix;
 
 pub use decide::{Decision, DenyReason, Use};
 pub use grants::{GRANT_LIFETIME, Grants};
 pub use name::{HostName, InvalidName, Target};
 pub use parse::{ADDRESS_GRAMMAR, NAME_GRAMMAR, ParseRuleError, Problem};
-pub use rule::{HostPattern, ListenRule, NamePattern, PortPattern, Rule};
+pub use rule::{ListenRule, NamePattern, Rule};
 pub use special::Special;
+pub use tcp::{HostPattern, PortPattern, TcpListenRule, TcpRule};
+use unix::UnixRules;
+pub use unix::{
+    DEFAULT_MODE, InvalidUnixName, MAX_UNIX_NAME, UNIX_GRAMMAR, UnixListenRule, UnixName, UnixRule,
+    UnixUse,
+};
 
 /// The rules for one guest. Without any, nothing is allowed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Policy {
-    allow_connect: Vec<Rule>,
-    deny_connect: Vec<Rule>,
-    allow_listen: Vec<ListenRule>,
-    deny_listen: Vec<ListenRule>,
+    allow_connect: Vec<TcpRule>,
+    deny_connect: Vec<TcpRule>,
+    allow_listen: Vec<TcpListenRule>,
+    deny_listen: Vec<TcpListenRule>,
     allow_resolve: Vec<NamePattern>,
     deny_resolve: Vec<NamePattern>,
+    unix: UnixRules,
 }
 
 impl Policy {
@@ -70,26 +98,38 @@ impl Policy {
 
     /// Allows connecting, and for a rule with a name, looking it up.
     pub fn allow_connect(&mut self, rule: Rule) -> &mut Self {
-        self.allow_connect.push(rule);
+        match rule {
+            Rule::Tcp(rule) => self.allow_connect.push(rule),
+            Rule::Unix(rule) => self.unix.allow_connect.push(rule),
+        }
         self
     }
 
     /// Denies connecting, whatever allows it. A name denies the addresses that
     /// the guest has looked up by it; it does not deny the look-up.
     pub fn deny_connect(&mut self, rule: Rule) -> &mut Self {
-        self.deny_connect.push(rule);
+        match rule {
+            Rule::Tcp(rule) => self.deny_connect.push(rule),
+            Rule::Unix(rule) => self.unix.deny_connect.push(rule),
+        }
         self
     }
 
     /// Allows binding, listening and accepting.
     pub fn allow_listen(&mut self, rule: ListenRule) -> &mut Self {
-        self.allow_listen.push(rule);
+        match rule {
+            ListenRule::Tcp(rule) => self.allow_listen.push(rule),
+            ListenRule::Unix(rule) => self.unix.allow_listen.push(rule),
+        }
         self
     }
 
     /// Denies binding and listening, whatever allows it.
     pub fn deny_listen(&mut self, rule: ListenRule) -> &mut Self {
-        self.deny_listen.push(rule);
+        match rule {
+            ListenRule::Tcp(rule) => self.deny_listen.push(rule),
+            ListenRule::Unix(rule) => self.unix.deny_listen.push(rule),
+        }
         self
     }
 

@@ -4,9 +4,13 @@ use std::str::FromStr;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use thiserror::Error;
 
-use super::{HostName, HostPattern, ListenRule, NamePattern, PortPattern, Rule};
+use super::unix::{parse_connect, parse_listen};
+use super::{
+    HostName, HostPattern, ListenRule, NamePattern, PortPattern, Rule, TcpListenRule, TcpRule,
+    UNIX_GRAMMAR,
+};
 
-/// The grammar of an address rule, as shown in messages and `--help`.
+/// The grammar of a rule for addresses, as shown in messages and `--help`.
 pub const ADDRESS_GRAMMAR: &str = "tcp://HOST:PORT, where HOST is an IPv4 address, an IPv6 address \
 in brackets, a range (10.0.0.0/8, [fd00::/8]), a name, *.suffix or *, and PORT a number, a range \
 (8000-8999) or *";
@@ -35,11 +39,8 @@ impl ParseRuleError {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum Problem {
-    /// A Unix socket: part of the grammar, not of this version.
-    #[error("rules for Unix sockets are not supported yet")]
-    UnixSocket,
     /// Neither `tcp://` nor `unix://` stands in front.
-    #[error("it does not start with tcp://")]
+    #[error("it starts neither with tcp:// nor with unix://")]
     Scheme,
     /// There is no `:PORT` at the end.
     #[error("the port is missing (write :* for every port)")]
@@ -73,17 +74,50 @@ pub enum Problem {
     /// A name where an address is bound.
     #[error("one listens on an address, * or localhost, not on a name")]
     NameInListen,
+    /// A path of a Unix socket that does not begin with `/`.
+    #[error("a path begins with / (three of them in a row: unix:///PATH)")]
+    RelativePath,
+    /// `..` in a path.
+    #[error("a path has no `..` in it")]
+    ParentFolder,
+    /// `*` in the folder of a path.
+    #[error("`*` stands in the last part of a path only")]
+    StarInFolder,
+    /// A path that ends with `/`.
+    #[error("the path names a folder (write /* for every file in it)")]
+    NoFile,
+    /// A zero byte in a path.
+    #[error("a path has no zero byte in it")]
+    ZeroByte,
+    /// `@` with nothing behind it.
+    #[error("the abstract name is missing (write @* for every name)")]
+    EmptyName,
+    /// `%` without two hexadecimal digits behind it.
+    #[error("two hexadecimal digits follow a % (%25 is the character itself)")]
+    Escape,
+    /// Something behind `?` that is not a mode.
+    #[error("`?{0}` is not known (%3F is the character itself)")]
+    Setting(String),
+    /// A mode where nothing is made.
+    #[error("a mode belongs to a rule for listening")]
+    ModeInConnect,
+    /// A mode for an abstract name.
+    #[error("an abstract name has no file, and so no mode")]
+    ModeWithoutFile,
+    /// A mode that is none.
+    #[error("`{0}` is not a mode: octal digits, up to 0777")]
+    Mode(String),
 }
 
 impl FromStr for Rule {
     type Err = ParseRuleError;
 
     fn from_str(text: &str) -> Result<Self, ParseRuleError> {
-        parse_rule(text).map_err(|problem| ParseRuleError {
-            text: text.to_owned(),
-            problem,
-            grammar: ADDRESS_GRAMMAR,
-        })
+        let rule = match text.strip_prefix("unix:") {
+            Some(place) => parse_connect(place).map(Self::Unix),
+            None => parse_tcp(text).map(Self::Tcp),
+        };
+        rule.map_err(|problem| explained(text, problem))
     }
 }
 
@@ -91,19 +125,11 @@ impl FromStr for ListenRule {
     type Err = ParseRuleError;
 
     fn from_str(text: &str) -> Result<Self, ParseRuleError> {
-        let rule: Rule = text.parse()?;
-        let is_name = match &rule.host {
-            HostPattern::Any | HostPattern::Address(_) | HostPattern::Network(_) => false,
-            HostPattern::Name(name) | HostPattern::Suffix(name) => !name.is_localhost(),
+        let rule = match text.strip_prefix("unix:") {
+            Some(place) => parse_listen(place).map(Self::Unix),
+            None => parse_tcp_listen(text).map(Self::Tcp),
         };
-        if is_name {
-            return Err(ParseRuleError {
-                text: text.to_owned(),
-                problem: Problem::NameInListen,
-                grammar: ADDRESS_GRAMMAR,
-            });
-        }
-        Ok(Self(rule))
+        rule.map_err(|problem| explained(text, problem))
     }
 }
 
@@ -124,10 +150,31 @@ impl FromStr for NamePattern {
     }
 }
 
-fn parse_rule(text: &str) -> Result<Rule, Problem> {
-    if text.starts_with("unix:") {
-        return Err(Problem::UnixSocket);
+/// With the grammar of what the text was meant to be.
+fn explained(text: &str, problem: Problem) -> ParseRuleError {
+    ParseRuleError {
+        text: text.to_owned(),
+        problem,
+        grammar: match text.starts_with("unix:") {
+            true => UNIX_GRAMMAR,
+            false => ADDRESS_GRAMMAR,
+        },
     }
+}
+
+fn parse_tcp_listen(text: &str) -> Result<TcpListenRule, Problem> {
+    let rule = parse_tcp(text)?;
+    let is_name = match &rule.host {
+        HostPattern::Any | HostPattern::Address(_) | HostPattern::Network(_) => false,
+        HostPattern::Name(name) | HostPattern::Suffix(name) => !name.is_localhost(),
+    };
+    if is_name {
+        return Err(Problem::NameInListen);
+    }
+    Ok(TcpListenRule(rule))
+}
+
+fn parse_tcp(text: &str) -> Result<TcpRule, Problem> {
     let rest = text.strip_prefix("tcp://").ok_or(Problem::Scheme)?;
     let (host, port) = match rest.strip_prefix('[') {
         Some(bracketed) => {
@@ -146,7 +193,7 @@ fn parse_rule(text: &str) -> Result<Rule, Problem> {
         }
     };
     let port = parse_port(port)?;
-    Ok(Rule { host, port })
+    Ok(TcpRule { host, port })
 }
 
 fn parse_port(text: &str) -> Result<PortPattern, Problem> {
@@ -260,7 +307,6 @@ mod tests {
 
     #[test]
     fn each_mistake_is_named() {
-        assert_eq!(problem("unix:///run/app.sock"), Problem::UnixSocket);
         assert_eq!(problem("127.0.0.1:80"), Problem::Scheme);
         assert_eq!(problem("udp://127.0.0.1:80"), Problem::Scheme);
         assert_eq!(problem("tcp://127.0.0.1"), Problem::MissingPort);
@@ -296,16 +342,6 @@ mod tests {
         assert!(error.contains("`http://a`") && error.contains(ADDRESS_GRAMMAR));
         let error = "a b".parse::<NamePattern>().unwrap_err().to_string();
         assert!(error.contains("`a b`") && error.contains(NAME_GRAMMAR));
-    }
-
-    #[test]
-    fn a_unix_rule_is_recognised_and_said_to_come_later() {
-        let error = "unix:///run/app.sock".parse::<Rule>().unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .contains("Unix sockets are not supported yet")
-        );
     }
 
     #[test]
@@ -366,7 +402,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_a_rule_shows_parses_to_the_same_rule(host in any_host(), port in any_port()) {
-            let rule = Rule { host, port };
+            let rule = Rule::Tcp(TcpRule { host, port });
             prop_assert_eq!(rule.to_string().parse::<Rule>(), Ok(rule));
         }
 

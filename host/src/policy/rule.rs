@@ -1,89 +1,26 @@
 use std::fmt;
-use std::net::IpAddr;
 
-use ipnet::IpNet;
+use super::{HostName, TcpListenRule, TcpRule, UnixListenRule, UnixRule};
 
-use super::HostName;
-
-/// What an address rule covers: `tcp://host:port`.
+/// A rule that may stand behind `--allow-connect`.
 ///
 /// Made by parsing; [`Display`](fmt::Display) gives the canonical form, which
 /// parses to the same rule again.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Rule {
-    /// The hosts.
-    pub host: HostPattern,
-    /// The ports.
-    pub port: PortPattern,
+pub enum Rule {
+    /// `tcp://host:port`.
+    Tcp(TcpRule),
+    /// `unix:///path`, `unix://@name`.
+    Unix(UnixRule),
 }
 
-/// The host part of a [`Rule`].
+/// A rule that may stand behind `--allow-listen`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum HostPattern {
-    /// `*`: for connecting, every address outside the special ranges, and the
-    /// look-up of every name; for listening, every local address.
-    Any,
-    /// One address, in a special range or not.
-    Address(IpAddr),
-    /// A CIDR range. It covers special addresses only when it lies within
-    /// their range: `127.0.0.0/8` covers `127.0.0.1`, `0.0.0.0/0` does not.
-    Network(IpNet),
-    /// A host name.
-    Name(HostName),
-    /// `*.suffix`: every name below the suffix, not the suffix itself.
-    Suffix(HostName),
-}
-
-impl HostPattern {
-    /// Whether the pattern is written as a name and covers this one.
-    ///
-    /// `*` covers every name; addresses and networks cover none.
-    #[must_use]
-    pub fn covers_name(&self, name: &HostName) -> bool {
-        match self {
-            Self::Any => true,
-            Self::Name(own) => own == name,
-            Self::Suffix(suffix) => name.is_below(suffix),
-            Self::Address(_) | Self::Network(_) => false,
-        }
-    }
-}
-
-/// The port part of a [`Rule`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum PortPattern {
-    /// `*`: every port, and an ephemeral one when listening.
-    Any,
-    /// One port. `0` means an ephemeral port when listening.
-    One(u16),
-    /// An inclusive range. Never covers port 0, because the ephemeral port
-    /// that the system then picks would lie outside the range.
-    Range(u16, u16),
-}
-
-impl PortPattern {
-    /// Whether the pattern covers this port.
-    #[must_use]
-    pub fn covers(self, port: u16) -> bool {
-        match self {
-            Self::Any => true,
-            Self::One(own) => own == port,
-            Self::Range(first, last) => port != 0 && (first..=last).contains(&port),
-        }
-    }
-}
-
-/// A rule that may stand behind `--allow-listen`: its host is an address, a
-/// network, `*`, or `localhost`, which means the loopback addresses.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct ListenRule(pub(super) Rule);
-
-impl ListenRule {
-    /// The rule as written.
-    #[must_use]
-    pub fn rule(&self) -> &Rule {
-        &self.0
-    }
+pub enum ListenRule {
+    /// `tcp://host:port`.
+    Tcp(TcpListenRule),
+    /// `unix:///path?mode=0660`, `unix://@name`.
+    Unix(UnixListenRule),
 }
 
 /// The names a look-up rule covers.
@@ -111,36 +48,18 @@ impl NamePattern {
 
 impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "tcp://{}:{}", self.host, self.port)
+        match self {
+            Self::Tcp(rule) => rule.fmt(f),
+            Self::Unix(rule) => rule.fmt(f),
+        }
     }
 }
 
 impl fmt::Display for ListenRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl fmt::Display for HostPattern {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Any => f.write_str("*"),
-            Self::Address(IpAddr::V4(address)) => address.fmt(f),
-            Self::Address(IpAddr::V6(address)) => write!(f, "[{address}]"),
-            Self::Network(IpNet::V4(network)) => network.fmt(f),
-            Self::Network(IpNet::V6(network)) => write!(f, "[{network}]"),
-            Self::Name(name) => name.fmt(f),
-            Self::Suffix(suffix) => write!(f, "*.{suffix}"),
-        }
-    }
-}
-
-impl fmt::Display for PortPattern {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Any => f.write_str("*"),
-            Self::One(port) => port.fmt(f),
-            Self::Range(first, last) => write!(f, "{first}-{last}"),
+            Self::Tcp(rule) => rule.fmt(f),
+            Self::Unix(rule) => rule.fmt(f),
         }
     }
 }

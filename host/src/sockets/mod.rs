@@ -1,12 +1,15 @@
 //! `wasi:sockets` 0.3: TCP and a name look-up of our own, behind our policy and
-//! our counts. UDP is wasmtime-wasi's, which denies it.
+//! our counts. UDP is wasmtime-wasi's, which denies it. Unix sockets are beside
+//! them, for [`capabilities`](crate::capabilities).
 
 mod lookup;
 mod share;
+pub(crate) mod stream;
 pub(crate) mod tcp;
 #[cfg(test)]
 mod tests;
 mod udp;
+pub(crate) mod unix;
 
 use wasmtime::component::{HasData, Linker};
 use wasmtime_wasi::p3::bindings::sockets::{ip_name_lookup, types};
@@ -14,6 +17,7 @@ use wasmtime_wasi::p3::sockets::SocketError;
 
 pub use self::share::SharedListeners;
 pub(crate) use self::share::Sharing;
+
 use crate::{CtxView, View};
 
 /// What the bindings are implemented on.

@@ -3,12 +3,15 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
-use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-/// Lets several guests of one process serve one port: each [`Ctx`](crate::Ctx)
+use rustix::io::Errno;
+
+use super::{tcp, unix};
+use crate::ListenAddress;
+
+/// Lets several guests of one process serve one port, or one Unix socket: each [`Ctx`](crate::Ctx)
 /// that is [built](crate::CtxBuilder::shared_listeners) with a clone of this takes
 /// part.
 ///
@@ -29,12 +32,32 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 #[derive(Clone, Default)]
 pub struct SharedListeners(Arc<Registry>);
 
+/// What guests have in common.
 #[derive(Default)]
-struct Registry {
-    sockets: Mutex<Vec<Weak<SharedSocket>>>,
+pub(crate) struct Registry {
+    pub(super) tcp: Sockets<tcp::Bound>,
+    pub(super) unix: Sockets<unix::Bound>,
     guests: AtomicU64,
     /// One of them listens, or has done so.
     served: Arc<AtomicBool>,
+}
+
+/// Those of one kind.
+pub(crate) type Sockets<B> = Mutex<Vec<Weak<SharedSocket<B>>>>;
+
+/// A socket of the system that is bound.
+pub(crate) trait Bound: Send + Sync + 'static {
+    type Address: PartialEq + Send + Sync;
+
+    /// Whether it can be listened on again when nobody does any more.
+    const REOPENS: bool;
+
+    fn address(&self) -> &Self::Address;
+
+    /// Where those of its kind are.
+    fn among(registry: &Registry) -> &Sockets<Self>
+    where
+        Self: Sized;
 }
 
 /// One guest's part in it.
@@ -43,20 +66,21 @@ pub(crate) struct Sharing {
     guest: u64,
 }
 
-/// A socket of the system that is bound.
-pub(super) struct SharedSocket {
-    fd: OwnedFd,
-    requested: SocketAddr,
-    address: SocketAddr,
+/// A socket that guests share.
+pub(crate) struct SharedSocket<B: Bound> {
+    bound: B,
+    requested: B::Address,
     /// Those who have it.
     guests: Mutex<BTreeSet<u64>>,
     /// How many of them listen.
     listening: Mutex<usize>,
+    /// It is of no more use.
+    over: AtomicBool,
 }
 
 /// A guest's hold on a shared socket.
-pub(super) struct Share {
-    socket: Arc<SharedSocket>,
+pub(crate) struct Share<B: Bound> {
+    socket: Arc<SharedSocket<B>>,
     guest: u64,
 }
 
@@ -78,11 +102,10 @@ impl SharedListeners {
 
 impl fmt::Debug for SharedListeners {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let addresses: Vec<_> = lock(&self.0.sockets)
-            .iter()
-            .filter_map(Weak::upgrade)
-            .map(|socket| socket.address)
-            .collect();
+        let Registry { tcp, unix, .. } = &*self.0;
+        let tcp = living(tcp).map(|socket| ListenAddress::from(*socket.bound.address()));
+        let unix = living(unix).map(|socket| socket.bound.address().clone().into());
+        let addresses: Vec<ListenAddress> = tcp.chain(unix).collect();
         f.debug_tuple("SharedListeners").field(&addresses).finish()
     }
 }
@@ -93,70 +116,64 @@ impl Sharing {
         Arc::clone(&self.registry.served)
     }
 
-    /// The share of another guest's socket that was bound so; else `bind` makes a
-    /// socket, and says where it is bound.
-    pub(super) fn share<E>(
+    /// The share of another guest's socket that was bound so; else `bind` makes
+    /// one.
+    pub(super) fn share<B: Bound, E>(
         &self,
-        requested: SocketAddr,
-        bind: impl FnOnce() -> Result<(OwnedFd, SocketAddr), E>,
-    ) -> Result<Share, E> {
+        requested: B::Address,
+        bind: impl FnOnce() -> Result<B, E>,
+    ) -> Result<Share<B>, E> {
         // Locked all the time, so that no two guests bind at once.
-        let mut sockets = lock(&self.registry.sockets);
+        let mut sockets = lock(B::among(&self.registry));
+        let guest = self.guest;
         let living = sockets.iter().filter_map(Weak::upgrade);
-        for socket in living.filter(|socket| socket.serves(requested)) {
-            if lock(&socket.guests).insert(self.guest) {
-                let guest = self.guest;
+        for socket in living.filter(|socket| socket.serves(&requested)) {
+            if lock(&socket.guests).insert(guest) {
                 return Ok(Share { socket, guest });
             }
         }
-        let (fd, address) = bind()?;
         let socket = Arc::new(SharedSocket {
-            fd,
+            bound: bind()?,
             requested,
-            address,
-            guests: Mutex::new(BTreeSet::from([self.guest])),
+            guests: Mutex::new(BTreeSet::from([guest])),
             listening: Mutex::new(0),
+            over: AtomicBool::new(false),
         });
         sockets.retain(|socket| socket.strong_count() > 0);
         sockets.push(Arc::downgrade(&socket));
-        let guest = self.guest;
         Ok(Share { socket, guest })
     }
 }
 
-impl Share {
-    pub(super) fn socket(&self) -> &Arc<SharedSocket> {
+impl<B: Bound> Share<B> {
+    pub(super) fn socket(&self) -> &Arc<SharedSocket<B>> {
         &self.socket
     }
 }
 
-impl Drop for Share {
+impl<B: Bound> Drop for Share<B> {
     fn drop(&mut self) {
         lock(&self.socket.guests).remove(&self.guest);
     }
 }
 
-impl SharedSocket {
+impl<B: Bound> SharedSocket<B> {
     /// Whether who wishes for this address can have it.
-    fn serves(&self, wanted: SocketAddr) -> bool {
-        self.requested == wanted || self.address == wanted
+    fn serves(&self, wanted: &B::Address) -> bool {
+        let fits = self.requested == *wanted || self.bound.address() == wanted;
+        fits && !self.over.load(Ordering::Relaxed)
     }
 
-    pub(super) fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    /// Another descriptor of it.
-    pub(super) fn duplicate(&self) -> io::Result<OwnedFd> {
-        self.fd.try_clone()
+    pub(super) fn bound(&self) -> &B {
+        &self.bound
     }
 
     /// Has one more guest listen by `listen`; also whether it is the first.
-    pub(super) fn begin<T, E>(
-        &self,
-        listen: impl FnOnce() -> Result<T, E>,
-    ) -> Result<(T, bool), E> {
+    pub(super) fn begin<T>(&self, listen: impl FnOnce() -> io::Result<T>) -> io::Result<(T, bool)> {
         let mut listening = lock(&self.listening);
+        if self.over.load(Ordering::Relaxed) {
+            return Err(Errno::NOTCONN.into());
+        }
         let listener = listen()?;
         *listening += 1;
         Ok((listener, *listening == 1))
@@ -167,9 +184,15 @@ impl SharedSocket {
         let mut listening = lock(&self.listening);
         *listening = listening.saturating_sub(1);
         if *listening == 0 {
+            self.over.store(!B::REOPENS, Ordering::Relaxed);
             close();
         }
     }
+}
+
+fn living<B: Bound>(sockets: &Sockets<B>) -> impl Iterator<Item = Arc<SharedSocket<B>>> {
+    let living: Vec<_> = lock(sockets).iter().filter_map(Weak::upgrade).collect();
+    living.into_iter()
 }
 
 /// No code panics while it holds one of these locks.

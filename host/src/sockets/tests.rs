@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::net::{TcpListener, TcpStream};
 use wasmtime_wasi::p3::bindings::sockets::types::{ErrorCode, IpAddressFamily};
 
+use super::stream::Listens as _;
 use super::tcp::{TcpSocket, Whose};
 use super::{SharedListeners, Sharing};
 use crate::place::Place;

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use asyncio_streams_host::compose::builtin_streams;
 use asyncio_streams_host::{
-    Cache, Ctx, Denial, Exit, Linger, Observer, RunReport, Runner, StopHandle, engine,
-    policy::Policy,
+    Cache, Ctx, Denial, Exit, Linger, ListenAddress, Observer, RunReport, Runner, StopHandle,
+    engine, policy::Policy,
 };
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use wasmtime_wasi::WasiCtx;
 
-use super::{connect, expect, is_over, is_reset};
+use super::{connect, exchange, is_over, is_reset};
 use crate::support::{Process, cache, component, run};
 
 const FORMS: [&str; 2] = ["", "-wit"];
@@ -31,11 +31,6 @@ fn client(address: SocketAddr) -> TcpStream {
     let mut client = connect(address);
     exchange(&mut client, "hello\n");
     client
-}
-
-fn exchange(client: &mut TcpStream, line: &str) {
-    client.write_all(line.as_bytes()).unwrap();
-    expect(client, line);
 }
 
 fn is_refused(address: SocketAddr) -> bool {
@@ -141,8 +136,8 @@ struct Listening(UnboundedSender<SocketAddr>);
 impl Observer for Listening {
     fn denied(&self, _: &Denial) {}
     fn suppressed(&self, _: u64) {}
-    fn listening(&self, address: SocketAddr) {
-        self.0.send(address).unwrap();
+    fn listening(&self, address: &ListenAddress) {
+        self.0.send(address.to_string().parse().unwrap()).unwrap();
     }
 }
 

@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::thread;
 use std::time::Instant;
 
-use super::{connect, expect, is_over, is_reset};
+use super::{connect, exchange, is_over, is_reset};
 use crate::support::{PATIENCE, Process, run};
 
 const FORMS: [&str; 2] = ["", "-wit"];
@@ -17,11 +17,6 @@ fn two_workers(form: &str, flags: &[&str]) -> (Process, SocketAddr) {
     let mut server = run(&flags, &format!("obeys{form}"), &["127.0.0.1", "0"]);
     let address = server.listening();
     (server, address)
-}
-
-fn exchange(client: &mut TcpStream, line: &str) {
-    client.write_all(line.as_bytes()).unwrap();
-    expect(client, line);
 }
 
 /// Clients of both workers.

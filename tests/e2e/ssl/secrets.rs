@@ -9,7 +9,7 @@ use std::thread;
 
 use asyncio_streams_host::compose::{self, builtin_streams};
 use asyncio_streams_host::tls::{Identity, Tls};
-use asyncio_streams_host::{Ctx, Denial, Observer, Runner, config, policy::Policy};
+use asyncio_streams_host::{Ctx, Denial, ListenAddress, Observer, Runner, config, policy::Policy};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 use wasmtime::component::types::ComponentItem;
@@ -40,8 +40,8 @@ impl Observer for Listening {
         panic!("{denial}");
     }
 
-    fn listening(&self, address: SocketAddr) {
-        self.0.send(address).unwrap();
+    fn listening(&self, address: &ListenAddress) {
+        self.0.send(address.to_string().parse().unwrap()).unwrap();
     }
 }
 

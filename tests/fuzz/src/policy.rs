@@ -1,7 +1,7 @@
 //! Policies written as a script, so that an input can be read: a line is a rule
 //! with its option (`allow-connect tcp://*:80`), a look-up and one address that
 //! it gave (`lookup localhost 127.0.0.1`), or an address to be decided about
-//! (`try 127.0.0.1:80`).
+//! (`try 127.0.0.1:80`, `try /run/app.sock`, `try @app`).
 
 use std::fmt::{Debug, Display};
 use std::net::{IpAddr, SocketAddr};
@@ -10,11 +10,11 @@ use std::time::Instant;
 
 use crate::host::policy::{
     Decision, DenyReason, Grants, HostName, HostPattern, ListenRule, NamePattern, ParseRuleError,
-    Policy, Rule, Special, Target, Use,
+    Policy, Rule, Special, Target, UnixName, Use,
 };
 
 /// Scripts to begin with.
-pub const SEEDS: [(&str, &str); 4] = [
+pub const SEEDS: [(&str, &str); 5] = [
     (
         "connect",
         "allow-connect tcp://*:443\nallow-connect tcp://10.0.0.0/8:8000-8999\n\
@@ -38,6 +38,13 @@ pub const SEEDS: [(&str, &str); 4] = [
         "allow-resolve *\ndeny-resolve *.internal\nallow-resolve b\u{fc}cher.example\n\
          lookup xn--bcher-kva.example ::ffff:1.1.1.1\nlookup db.internal fd00::1\n\
          tcp://[::ffff:10.0.0.0/104]:80\ntry [::ffff:1.1.1.1]:80\n",
+    ),
+    (
+        "unix",
+        "allow-connect unix:///run/*.sock\nallow-connect unix://@a*%2Ab\n\
+         deny-connect unix:///run/docker.sock\nallow-listen unix:///run/app/a*b?mode=0660\n\
+         deny-listen unix://@*\ntry /run//./db.sock\ntry /run/../db.sock\ntry /run/docker.sock\n\
+         try /run/app/a.b\ntry @a1*b\n",
     ),
 ];
 
@@ -131,7 +138,7 @@ impl Entry {
     /// Whether this is a rule of its own for a special address: one that is
     /// written as an address, or as a name that means loopback.
     fn names(&self, ip: IpAddr, class: Special) -> bool {
-        let Self::AllowConnect(rule) = self else {
+        let Self::AllowConnect(Rule::Tcp(rule)) = self else {
             return false;
         };
         match &rule.host {
@@ -153,12 +160,17 @@ struct Case {
     entries: Vec<Entry>,
     looked_up: Vec<(HostName, Option<IpAddr>)>,
     addresses: Vec<SocketAddr>,
+    unix_names: Vec<UnixName>,
 }
 
 impl Case {
     fn take(&mut self, word: &str, rest: &str) {
         if word == "try" {
             self.addresses.extend(rest.parse::<SocketAddr>());
+            self.unix_names.extend(match rest.strip_prefix('@') {
+                Some(name) => UnixName::abstract_name(name.as_bytes()),
+                None => UnixName::path(rest.as_bytes()),
+            });
         } else if word == "lookup" {
             let (name, address) = rest.split_once(' ').unwrap_or((rest, ""));
             if let Ok(Target::Name(name)) = name.parse() {
@@ -173,6 +185,7 @@ impl Case {
         self.entries.truncate(MOST);
         self.looked_up.truncate(MOST);
         self.addresses.truncate(MOST);
+        self.unix_names.truncate(MOST);
         let mut policy = Policy::new();
         for entry in &self.entries {
             entry.add_to(&mut policy);
@@ -196,6 +209,25 @@ impl Case {
                     self.check_special(address.ip().to_canonical());
                 }
             }
+        }
+        for name in &self.unix_names {
+            self.check_unix(&policy, name);
+        }
+    }
+
+    fn check_unix(&self, policy: &Policy, name: &UnixName) {
+        let connect = self.check_one(policy, |policy| policy.decide_unix_connect(name));
+        let listen = self.check_one(policy, |policy| match policy.decide_unix_listen(name) {
+            Ok(_) => Decision::Allow,
+            Err(reason) => Decision::Deny(reason),
+        });
+        let shown = name.to_string();
+        assert!(shown.bytes().all(|byte| byte.is_ascii_graphic()), "{shown}");
+        match shown.parse::<Rule>() {
+            Ok(Rule::Unix(rule)) => assert!(rule.covers(name), "{shown}"),
+            Ok(Rule::Tcp(_)) => panic!("{shown} is an address"),
+            // With `..` in it.
+            Err(_) => assert!(connect != Decision::Allow && listen != Decision::Allow),
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::shared::{ABORTED, Outcome, Shared};
 use crate::capabilities::bindings::tls::ErrorCode;
-use crate::sockets::tcp;
+use crate::sockets::stream;
 use crate::tls::{Details, Endpoint};
 
 /// A session in the guest's table. Dropped, it is cut short.
@@ -14,7 +14,7 @@ pub struct Connection(Arc<Shared>);
 
 impl Connection {
     pub(super) fn new(
-        connection: Arc<tcp::Connection>,
+        connection: Arc<stream::Connection>,
         endpoint: Arc<dyn Endpoint>,
         received: Vec<u8>,
         server_name: Option<String>,

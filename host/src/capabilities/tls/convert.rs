@@ -1,7 +1,7 @@
 use std::io;
 
 use crate::capabilities::bindings::tls::{self as wit, ErrorCode};
-use crate::sockets::tcp;
+use crate::sockets::stream;
 use crate::tls::{Details, Side, TlsError, Verify, Version};
 
 /// What the WIT calls an error of a session: one of TLS, or the connection's.
@@ -12,7 +12,7 @@ pub(super) fn code(error: io::Error) -> ErrorCode {
 impl From<TlsError> for ErrorCode {
     fn from(error: TlsError) -> Self {
         match error {
-            TlsError::Transport(error) => Self::Socket(tcp::code(error)),
+            TlsError::Transport(error) => Self::Socket(stream::code(error)),
             TlsError::NotTls => Self::NotTls,
             TlsError::WrongName(names) => Self::WrongName(names),
             TlsError::Expired => Self::Expired,

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 use wasmtime::component::{Access, Accessor, FutureReader, Resource, StreamReader};
+use wasmtime_wasi::p3::bindings::sockets::types::ErrorCode as SocketError;
 
 use super::connection::handshake;
 use super::shared::Outcome;
@@ -17,7 +18,8 @@ use crate::capabilities::bindings::tls::{
     Details, ErrorCode, Host, HostConnection, HostConnectionWithStore, HostContext,
     Side as WitSide, Transport, VerifyMode, Version,
 };
-use crate::sockets::{Sockets, tcp};
+use crate::sockets::stream::Connected;
+use crate::sockets::{Sockets, tcp, unix};
 use crate::tls::{Side, Tls, Verify};
 use crate::{Ctx, CtxView, View, Wish};
 
@@ -81,13 +83,16 @@ impl HostContext for CtxView<'_> {
     fn wrap_socket(
         &mut self,
         context: Resource<Context>,
-        Transport::Tcp(socket): Transport,
+        socket: Transport,
         received: Vec<u8>,
         server_hostname: Option<String>,
     ) -> Answer<Resource<Connection>> {
-        let socket = tcp::take(self, &socket)?;
+        let connected = match socket {
+            Transport::Tcp(socket) => tcp::take(self, &socket)?.into_connected(),
+            Transport::Unix(socket) => unix::take(self, socket)?.into_connected(),
+        };
         let context = self.table.get(&context)?;
-        match wrap(self.ctx, context, socket, received, server_hostname) {
+        match wrap(self.ctx, context, connected, received, server_hostname) {
             Ok(connection) => Ok(Ok(self.table.push(connection)?)),
             Err(why) => Ok(Err(why)),
         }
@@ -99,15 +104,16 @@ impl HostContext for CtxView<'_> {
     }
 }
 
-/// Gives the connection of `socket` to a session, if all is as it has to be.
+/// Gives the connection of a socket to a session, if all is as it has to be.
 fn wrap(
     ctx: &Ctx,
     context: &Context,
-    socket: tcp::TcpSocket,
+    connected: Result<Connected, SocketError>,
     received: Vec<u8>,
     server_hostname: Option<String>,
 ) -> Result<Connection, ErrorCode> {
-    socket.check_session().map_err(ErrorCode::Socket)?;
+    let connected = connected.map_err(ErrorCode::Socket)?;
+    connected.check_session().map_err(ErrorCode::Socket)?;
     let settings = context.settings();
     let expected = match settings.side {
         Side::Client => received.is_empty(),
@@ -127,12 +133,12 @@ fn wrap(
         }
         ctx.gate.unverified();
     }
-    let connection = socket.detach().map_err(ErrorCode::Socket)?;
+    let connection = connected.detach();
     Ok(Connection::new(connection, endpoint, received, server_name))
 }
 
 fn denied(ctx: &Ctx, wish: Wish) -> ErrorCode {
-    ctx.gate.deny_tls(wish);
+    ctx.gate.not_granted(wish);
     ErrorCode::AccessDenied
 }
 

@@ -13,7 +13,7 @@ use super::wakers::Wakers;
 use super::wire::Wire;
 use crate::Stats;
 use crate::capabilities::bindings::tls::ErrorCode;
-use crate::sockets::tcp;
+use crate::sockets::stream;
 use crate::stats::OpenSend;
 use crate::tls::{Endpoint, Handshake, Session};
 
@@ -36,7 +36,7 @@ pub(super) struct Shared {
     wakers: Arc<Wakers>,
     stats: Stats,
     /// Whose end the session's phase decides about.
-    connection: Weak<tcp::Connection>,
+    connection: Weak<stream::Connection>,
 }
 
 struct State {
@@ -78,7 +78,7 @@ enum Sending {
 
 impl Shared {
     pub(super) fn new(
-        connection: Arc<tcp::Connection>,
+        connection: Arc<stream::Connection>,
         endpoint: Arc<dyn Endpoint>,
         received: Vec<u8>,
         server_name: Option<String>,

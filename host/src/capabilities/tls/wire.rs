@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::sockets::tcp::Connection;
+use crate::sockets::stream::Connection;
 
 /// What is received at a time while data flow. Sessions ask for 4 KiB, which is a
 /// quarter of a record.
@@ -130,7 +130,7 @@ mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     use super::*;
-    use crate::sockets::tcp::pair;
+    use crate::sockets::stream::pair;
 
     /// As rustls reads.
     const PIECE: usize = 4096;
@@ -191,7 +191,9 @@ mod tests {
         let (connection, mut peer) = pair();
         let wire = Wire::new(Arc::new(connection), Vec::new());
         peer.write_all(b"a ticket").unwrap();
-        wire.connection.readable().await.unwrap();
+        poll_fn(|cx| wire.connection.poll_read_ready(cx))
+            .await
+            .unwrap();
         drop(wire);
         assert_eq!(peer.read(&mut [0]).unwrap(), 0);
     }

@@ -4,7 +4,6 @@ use std::iter;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use tokio::sync::oneshot;
 use wasmtime::component::{Access, Accessor, FutureReader, Resource, ResourceTable, StreamReader};
 use wasmtime_wasi::p3::bindings::sockets::types::{
     Duration, ErrorCode, HostTcpSocket, HostTcpSocketWithStore, IpAddressFamily, IpSocketAddress,
@@ -12,11 +11,11 @@ use wasmtime_wasi::p3::bindings::sockets::types::{
 };
 use wasmtime_wasi::p3::sockets::{SocketError, SocketResult};
 
-use super::streams::{Accepting, Outcome, Receiving, Sending};
 use super::{TcpSocket, Whose};
 use crate::policy::Use;
 use crate::sockets::Sockets;
-use crate::{CtxView, View};
+use crate::sockets::stream::{self, Accepting, Outcome};
+use crate::{Ctx, CtxView, View};
 
 /// A socket as the bindings name it. What lies in the table is ours.
 type Handle = Resource<Name>;
@@ -51,6 +50,21 @@ fn holds(view: &CtxView<'_>, address: SocketAddr) -> bool {
     })
 }
 
+/// Whether the guest may listen where the socket is bound, or would be.
+fn may_listen(ctx: &Ctx, handle: &Handle, socket: &TcpSocket) -> bool {
+    let wanted = match ctx.requested_address(handle.rep()) {
+        Some(requested) => requested,
+        None => {
+            let wanted = socket.unspecified();
+            if !ctx.gate.allows(Use::Bind, wanted) {
+                return false;
+            }
+            wanted
+        }
+    };
+    ctx.gate.allows(Use::Listen, wanted)
+}
+
 impl<T: View> HostTcpSocketWithStore<T> for Sockets {
     async fn connect(
         store: &Accessor<T, Self>,
@@ -82,73 +96,38 @@ impl<T: View> HostTcpSocketWithStore<T> for Sockets {
         let view = store.get();
         let listener = socket(view.table, &handle)?;
         listener.check_listen()?;
-        let wanted = match view.ctx.requested_address(handle.rep()) {
-            Some(requested) => requested,
-            None => {
-                let wanted = listener.unspecified();
-                if !view.ctx.gate.allows(Use::Bind, wanted) {
-                    return Err(ErrorCode::AccessDenied.into());
-                }
-                wanted
-            }
-        };
-        if !view.ctx.gate.allows(Use::Listen, wanted) {
+        if !listener.is_handed() && !may_listen(view.ctx, &handle, listener) {
             return Err(ErrorCode::AccessDenied.into());
         }
         if view.ctx.stop.is_stopping() {
             return StreamReader::new(&mut store, iter::empty()).map_err(SocketError::trap);
         }
         let bound = listener.listen(view.ctx.sharing.as_ref())?;
-        view.ctx.stop.listens(&bound);
-        let (family, local) = (listener.family(), listener.local_address()?);
+        view.ctx.stop.listens(Arc::clone(&bound) as _);
+        let local = listener.local_address()?;
         let place = listener.place();
         if bound.is_first() {
             view.ctx.gate.listening(local);
         }
-        let accepting = Accepting {
-            listener: bound,
-            next: None,
-            family,
-            _place: place,
-            gate: Arc::clone(&view.ctx.gate),
-        };
+        let accepting = Accepting::new(bound, place, Arc::clone(&view.ctx.gate));
         StreamReader::new(&mut store, accepting).map_err(SocketError::trap)
     }
 
     fn send(
         mut store: Access<'_, T, Self>,
         handle: Handle,
-        mut data: StreamReader<u8>,
+        data: StreamReader<u8>,
     ) -> wasmtime::Result<FutureReader<Outcome>> {
-        match get(store.get().table, &handle)?.send() {
-            Ok(lease) => {
-                let (sender, outcome) = oneshot::channel();
-                data.pipe(&mut store, Sending::new(lease, sender))?;
-                FutureReader::new(&mut store, outcome)
-            }
-            Err(code) => {
-                data.close(&mut store)?;
-                FutureReader::new(&mut store, async { wasmtime::error::Ok(Err(code)) })
-            }
-        }
+        let lease = get(store.get().table, &handle)?.send();
+        stream::send(store, lease, data)
     }
 
     fn receive(
         mut store: Access<'_, T, Self>,
         handle: Handle,
     ) -> wasmtime::Result<(StreamReader<u8>, FutureReader<Outcome>)> {
-        match get(store.get().table, &handle)?.receive() {
-            Ok(lease) => {
-                let (sender, outcome) = oneshot::channel();
-                let data = StreamReader::new(&mut store, Receiving::new(lease, sender))?;
-                Ok((data, FutureReader::new(&mut store, outcome)?))
-            }
-            Err(code) => {
-                let data = StreamReader::new(&mut store, iter::empty())?;
-                let outcome = async { wasmtime::error::Ok(Err(code)) };
-                Ok((data, FutureReader::new(&mut store, outcome)?))
-            }
-        }
+        let lease = get(store.get().table, &handle)?.receive();
+        stream::receive(store, lease)
     }
 }
 

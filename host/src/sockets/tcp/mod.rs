@@ -1,36 +1,28 @@
 //! TCP sockets of our own, behind the same WIT as wasmtime-wasi's.
 
-mod connection;
-mod convert;
+mod acceptor;
 mod host;
-mod io;
-mod lease;
-mod listener;
 mod options;
-mod streams;
 
+use std::io;
 use std::net::{self, IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::os::fd::AsFd;
-use std::sync::Arc;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::{Arc, OnceLock};
 
 use rustix::io::Errno;
-use rustix::net::sockopt;
+use rustix::net::{SocketAddrAny, getpeername, getsockname, sockopt};
 use tokio::net::TcpStream;
 use wasmtime_wasi::p3::bindings::sockets::types::{ErrorCode, IpAddressFamily};
 
-pub(crate) use self::connection::Connection;
-#[cfg(test)]
-pub(crate) use self::connection::tests::pair;
-pub(crate) use self::convert::code;
+use self::acceptor::TcpAcceptor;
 pub(crate) use self::host::{get, take};
-use self::lease::Lease;
-pub(crate) use self::listener::Listener;
-use super::share::{Share, Sharing};
+use super::share::{self, Share, Sharing, Sockets};
+use super::stream::{Connected, Connection, DEFAULT_BACKLOG, Lease, code};
 use crate::StopHandle;
 use crate::place::Place;
 
-/// How many connections may wait at a listener, unless told otherwise.
-const DEFAULT_BACKLOG: u32 = 128;
+/// Listens until it is closed or dropped.
+pub(crate) type Listener = super::stream::Listener<TcpAcceptor>;
 
 /// A socket in the guest's table.
 pub(crate) struct TcpSocket {
@@ -38,7 +30,7 @@ pub(crate) struct TcpSocket {
     family: IpAddressFamily,
     backlog: u32,
     /// Bound to an address that others may have as well.
-    share: Option<Share>,
+    share: Option<Share<Bound>>,
     place: Arc<Place>,
     /// Addresses that ended connections hold may be bound.
     reuse_address: bool,
@@ -57,18 +49,23 @@ pub(super) enum Whose {
     Anybodys,
 }
 
+/// A socket of the system that is bound.
+pub(crate) struct Bound {
+    fd: OwnedFd,
+    address: SocketAddr,
+}
+
 enum State {
     /// Bound, perhaps.
     Unconnected(tokio::net::TcpSocket),
+    /// Bound by the host, who keeps it.
+    Handed(net::TcpListener),
     /// The call that connects has the socket.
     Connecting,
     Connected {
-        stream: Arc<Connection>,
-        lease: Arc<Lease>,
-        /// `receive` was called.
-        receiving: bool,
-        /// `send` was called.
-        sending: bool,
+        connected: Connected,
+        /// Which the system is asked for once at most.
+        peer: OnceLock<SocketAddr>,
     },
     Listening(Arc<Listener>),
     /// Connecting or accepting came to this.
@@ -94,12 +91,25 @@ impl TcpSocket {
     ) -> TcpSocket {
         let place = Arc::new(place);
         let state = match accepted {
-            Ok(accepted) => {
-                State::connected(Connection::accepted(accepted, Arc::clone(&place)), stop)
-            }
+            Ok((stream, peer)) => State::Connected {
+                connected: Connected::new(Connection::new(stream, Arc::clone(&place)), stop),
+                peer: OnceLock::from(peer),
+            },
             Err(code) => State::Failed(code),
         };
         TcpSocket::new(state, family, place)
+    }
+
+    /// One that the host has bound, and keeps: it is never shut down, and what the
+    /// guest has not accepted waits for whoever listens next.
+    pub(crate) fn handed(listener: net::TcpListener, place: Place) -> io::Result<TcpSocket> {
+        listener.set_nonblocking(true)?;
+        let family = match listener.local_addr()? {
+            SocketAddr::V4(_) => IpAddressFamily::Ipv4,
+            SocketAddr::V6(_) => IpAddressFamily::Ipv6,
+        };
+        let state = State::Handed(listener);
+        Ok(TcpSocket::new(state, family, Arc::new(place)))
     }
 
     fn new(state: State, family: IpAddressFamily, place: Arc<Place>) -> TcpSocket {
@@ -130,11 +140,13 @@ impl TcpSocket {
             let socket = self.unconnected()?;
             self.bind_own(socket, address, whose)?;
             ours = true;
-            let fd = socket.as_fd().try_clone_to_owned().map_err(code)?;
-            Ok((fd, socket.local_addr().map_err(code)?))
+            Ok(Bound {
+                fd: socket.as_fd().try_clone_to_owned().map_err(code)?,
+                address: socket.local_addr().map_err(code)?,
+            })
         })?;
         if !ours {
-            let fd = share.socket().duplicate().map_err(code)?;
+            let fd = share.socket().bound().fd.try_clone().map_err(code)?;
             let socket = tokio::net::TcpSocket::from_std_stream(net::TcpStream::from(fd));
             self.state = State::Unconnected(socket);
         }
@@ -189,8 +201,8 @@ impl TcpSocket {
 
     /// A socket of its own at the same address, to connect with, and not with the
     /// one that others listen on.
-    fn leave(&mut self, share: Share) -> Result<tokio::net::TcpSocket, ErrorCode> {
-        let address = share.socket().address();
+    fn leave(&mut self, share: Share<Bound>) -> Result<tokio::net::TcpSocket, ErrorCode> {
+        let address = share.socket().bound().address;
         let own = open(self.family)?;
         self.state = State::Connecting;
         // What is joined has to be this guest's meanwhile, anything else to be free.
@@ -203,12 +215,15 @@ impl TcpSocket {
     /// The connection is made, or has failed.
     pub(super) fn finish_connect(
         &mut self,
-        connected: std::io::Result<TcpStream>,
+        connected: io::Result<TcpStream>,
         stop: &StopHandle,
     ) -> Result<(), ErrorCode> {
         match connected.map_err(code) {
             Ok(stream) => {
-                self.state = State::connected(Connection::connected(stream, self.place()), stop);
+                self.state = State::Connected {
+                    connected: Connected::new(Connection::new(stream, self.place()), stop),
+                    peer: OnceLock::new(),
+                };
                 Ok(())
             }
             Err(code) => Err(self.fail(code)),
@@ -224,12 +239,27 @@ impl TcpSocket {
     /// Listens. One that is not bound is on all interfaces.
     pub(super) fn listen(&mut self, sharing: Option<&Sharing>) -> Result<Arc<Listener>, ErrorCode> {
         // The system would bind it too, but not for its address to be used again.
-        if !is_bound(self.unconnected()?) {
+        if let State::Unconnected(socket) = &self.state
+            && !is_bound(socket)
+        {
             let bound = self.bind(self.unspecified(), Whose::Nobodys, sharing);
             bound.map_err(|code| self.fail(code))?;
         }
-        let socket = self.take(State::Failed(ErrorCode::InvalidState))?;
-        match Listener::open(socket, self.backlog, self.share.as_ref()) {
+        self.check_listen()?;
+        let state = std::mem::replace(&mut self.state, State::Failed(ErrorCode::InvalidState));
+        let handed = matches!(state, State::Handed(_));
+        let listen = || {
+            Ok(TcpAcceptor {
+                listener: match state {
+                    State::Unconnected(socket) => socket.listen(self.backlog)?,
+                    State::Handed(listener) => resume(listener, self.backlog)?,
+                    _ => return Err(Errno::INVAL.into()),
+                },
+                family: self.family,
+                handed,
+            })
+        };
+        match Listener::open(self.share.as_ref(), listen) {
             Ok(listener) => {
                 let listener = Arc::new(listener);
                 self.state = State::Listening(listener.clone());
@@ -242,25 +272,17 @@ impl TcpSocket {
 
     /// What its receiving half works on, once.
     fn receive(&mut self) -> Result<Arc<Lease>, ErrorCode> {
-        match &mut self.state {
-            State::Connected {
-                lease, receiving, ..
-            } if !*receiving => {
-                *receiving = true;
-                Ok(lease.clone())
-            }
-            State::Failed(code) => Err(code.clone()),
-            _ => Err(ErrorCode::InvalidState),
-        }
+        self.connected()?.receive()
     }
 
     /// What its sending half works on, once.
     fn send(&mut self) -> Result<Arc<Lease>, ErrorCode> {
+        self.connected()?.send()
+    }
+
+    fn connected(&mut self) -> Result<&mut Connected, ErrorCode> {
         match &mut self.state {
-            State::Connected { lease, sending, .. } if !*sending => {
-                *sending = true;
-                Ok(lease.clone())
-            }
+            State::Connected { connected, .. } => Ok(connected),
             State::Failed(code) => Err(code.clone()),
             _ => Err(ErrorCode::InvalidState),
         }
@@ -273,31 +295,19 @@ impl TcpSocket {
 
     /// Ends the connection at once.
     pub(crate) fn reset(&mut self) -> Result<(), ErrorCode> {
-        let State::Connected { stream, .. } = &self.state else {
+        let State::Connected { connected, .. } = &self.state else {
             return Err(ErrorCode::InvalidState);
         };
-        stream.reset()?;
+        connected.connection().reset()?;
         self.state = State::Failed(ErrorCode::ConnectionAborted);
         Ok(())
     }
 
-    /// Whether a session can have its connection: both halves are open.
-    pub(crate) fn check_session(&self) -> Result<(), ErrorCode> {
-        match &self.state {
-            State::Connected { stream, .. } if stream.is_open() => Ok(()),
-            State::Failed(code) => Err(code.clone()),
-            _ => Err(ErrorCode::InvalidState),
-        }
-    }
-
-    /// Takes the connection from the socket and from its streams, which end.
-    pub(crate) fn detach(self) -> Result<Arc<Connection>, ErrorCode> {
-        self.check_session()?;
+    /// Its connection, without the socket.
+    pub(crate) fn into_connected(self) -> Result<Connected, ErrorCode> {
         match self.state {
-            State::Connected { stream, lease, .. } => {
-                lease.end();
-                Ok(stream)
-            }
+            State::Connected { connected, .. } => Ok(connected),
+            State::Failed(code) => Err(code),
             _ => Err(ErrorCode::InvalidState),
         }
     }
@@ -311,22 +321,28 @@ impl TcpSocket {
     }
 
     pub(super) fn local_address(&self) -> Result<SocketAddr, ErrorCode> {
-        let address = match &self.state {
-            State::Unconnected(socket) if is_bound(socket) => socket.local_addr(),
-            State::Connected { stream, .. } => stream.local_addr(),
-            State::Listening(listener) => listener.local_addr(),
-            State::Failed(code) => return Err(code.clone()),
-            _ => return Err(ErrorCode::InvalidState),
-        };
-        address.map_err(code)
-    }
-
-    pub(super) fn remote_address(&self) -> Result<SocketAddr, ErrorCode> {
         match &self.state {
-            State::Connected { stream, .. } => stream.peer().map_err(code),
+            State::Unconnected(socket) if is_bound(socket) => socket.local_addr().map_err(code),
+            State::Handed(listener) => listener.local_addr().map_err(code),
+            State::Connected { connected, .. } => address(getsockname(connected.connection())),
+            State::Listening(listener) => address(getsockname(listener)),
             State::Failed(code) => Err(code.clone()),
             _ => Err(ErrorCode::InvalidState),
         }
+    }
+
+    pub(super) fn remote_address(&self) -> Result<SocketAddr, ErrorCode> {
+        let (connected, known) = match &self.state {
+            State::Connected { connected, peer } => (connected, peer),
+            State::Failed(code) => return Err(code.clone()),
+            _ => return Err(ErrorCode::InvalidState),
+        };
+        if let Some(peer) = known.get() {
+            return Ok(*peer);
+        }
+        let peer = getpeername(connected.connection());
+        let peer = address(peer.and_then(|peer| peer.ok_or(Errno::NOTCONN)))?;
+        Ok(*known.get_or_init(|| peer))
     }
 
     /// The address of a listen without a bind.
@@ -339,7 +355,15 @@ impl TcpSocket {
 
     /// Whether it can listen: neither connected nor listening already.
     pub(super) fn check_listen(&self) -> Result<(), ErrorCode> {
-        self.unconnected().map(drop)
+        match &self.state {
+            State::Unconnected(_) | State::Handed(_) => Ok(()),
+            _ => Err(ErrorCode::InvalidState),
+        }
+    }
+
+    /// Whether the host has bound it: no rule has to permit it.
+    pub(super) fn is_handed(&self) -> bool {
+        matches!(self.state, State::Handed(_))
     }
 
     pub(super) fn set_backlog(&mut self, backlog: u64) -> Result<(), ErrorCode> {
@@ -348,7 +372,9 @@ impl TcpSocket {
         }
         let backlog = i32::try_from(backlog).unwrap_or(i32::MAX);
         match &self.state {
-            State::Unconnected(_) => {}
+            State::Unconnected(_) | State::Handed(_) => {}
+            // The host's to say.
+            State::Listening(listener) if listener.acceptor().handed => {}
             State::Listening(listener) => {
                 let again = rustix::net::listen(listener, backlog);
                 again.map_err(|_| ErrorCode::NotSupported)?;
@@ -405,17 +431,26 @@ impl TcpSocket {
     }
 }
 
-impl State {
-    fn connected(stream: Connection, stop: &StopHandle) -> State {
-        let stream = Arc::new(stream);
-        stop.connected(&stream);
-        State::Connected {
-            lease: Arc::new(Lease::new(Arc::clone(&stream))),
-            stream,
-            receiving: false,
-            sending: false,
-        }
+impl share::Bound for Bound {
+    type Address = SocketAddr;
+
+    const REOPENS: bool = true;
+
+    fn address(&self) -> &SocketAddr {
+        &self.address
     }
+
+    fn among(registry: &share::Registry) -> &Sockets<Self> {
+        &registry.tcp
+    }
+}
+
+/// Listens on the host's. How many may wait there is the host's to say, if it has.
+fn resume(listener: net::TcpListener, backlog: u32) -> io::Result<tokio::net::TcpListener> {
+    if !sockopt::socket_acceptconn(&listener)? {
+        rustix::net::listen(&listener, backlog.cast_signed())?;
+    }
+    tokio::net::TcpListener::from_std(listener)
 }
 
 /// A socket of the system. Small writes are sent at once, also by the connections
@@ -440,6 +475,11 @@ fn open(family: IpAddressFamily) -> Result<tokio::net::TcpSocket, ErrorCode> {
 fn is_bound(socket: &tokio::net::TcpSocket) -> bool {
     let local = socket.local_addr();
     local.is_ok_and(|address| address.port() != 0)
+}
+
+/// One of those that this kind of socket has.
+fn address(answer: rustix::io::Result<SocketAddrAny>) -> Result<SocketAddr, ErrorCode> {
+    coded(answer.and_then(SocketAddr::try_from))
 }
 
 /// With the error as WASI has it.

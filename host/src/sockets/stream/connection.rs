@@ -1,27 +1,24 @@
 //! A connected socket of the system, as its handle and its streams share it.
 
 use std::io;
-use std::net::SocketAddr;
 use std::ops::Deref;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
-use rustix::net::{Shutdown, connect_unspec, shutdown, sockopt};
-use tokio::net::TcpStream;
+use rustix::net::{Shutdown, connect_unspec, shutdown};
 use wasmtime_wasi::p3::bindings::sockets::types::ErrorCode;
 
+use super::Outcome;
 use super::convert::code;
-use super::streams::Outcome;
+use super::system::System;
 use crate::place::Place;
 
 /// A connection, which its guest ends or somebody cuts, whatever is first; or
 /// which its guest resets, whatever was before.
 pub(crate) struct Connection {
-    stream: TcpStream,
+    system: System,
     end: AtomicU8,
-    peer: OnceLock<SocketAddr>,
     place: Arc<Place>,
 }
 
@@ -35,39 +32,17 @@ const CUT: u8 = 2;
 const RESET: u8 = 3;
 
 impl Connection {
-    pub(super) fn connected(stream: TcpStream, place: Arc<Place>) -> Connection {
+    pub(crate) fn new(system: impl Into<System>, place: Arc<Place>) -> Connection {
         Connection {
-            stream,
+            system: system.into(),
             end: AtomicU8::new(OPEN),
-            peer: OnceLock::new(),
             place,
-        }
-    }
-
-    pub(super) fn accepted(
-        (stream, peer): (TcpStream, SocketAddr),
-        place: Arc<Place>,
-    ) -> Connection {
-        Connection {
-            peer: OnceLock::from(peer),
-            ..Connection::connected(stream, place)
         }
     }
 
     /// Among those that the guest may have.
     pub(crate) fn place(&self) -> &Place {
         &self.place
-    }
-
-    /// The other end's address, which the system is asked for once at most.
-    pub(super) fn peer(&self) -> io::Result<SocketAddr> {
-        match self.peer.get() {
-            Some(peer) => Ok(*peer),
-            None => {
-                let peer = self.stream.peer_addr()?;
-                Ok(*self.peer.get_or_init(|| peer))
-            }
-        }
     }
 
     /// Whether the guest has left both halves open.
@@ -85,22 +60,27 @@ impl Connection {
         if self.comes_to(ENDED) {
             // It fails where the connection is gone already, which whoever reads
             // or writes is told.
-            let _ = shutdown(&self.stream, Shutdown::Write);
+            let _ = shutdown(&self.system, Shutdown::Write);
         }
+    }
+
+    /// Nobody receives any more what still comes.
+    pub(super) fn end_receiving(&self) {
+        self.system.end_receiving();
     }
 
     /// Has it reset when it is closed, from any thread; one that the guest has
     /// ended is complete and stays so.
     pub(crate) fn cut(&self) {
         if self.comes_to(CUT) {
-            reset_on_close(&self.stream);
+            self.system.reset_on_close();
         }
     }
 
     /// Ends it at once: the peer sees a reset, and the streams wake up.
-    pub(super) fn reset(&self) -> Result<(), ErrorCode> {
+    pub(crate) fn reset(&self) -> Result<(), ErrorCode> {
         // Closing would wait until the streams are gone.
-        connect_unspec(&self.stream).map_err(|error| code(error.into()))?;
+        connect_unspec(&self.system).map_err(|error| code(error.into()))?;
         self.end.store(RESET, Ordering::Release);
         Ok(())
     }
@@ -125,28 +105,25 @@ impl Connection {
 }
 
 impl Deref for Connection {
-    type Target = TcpStream;
+    type Target = System;
 
-    fn deref(&self) -> &TcpStream {
-        &self.stream
+    fn deref(&self) -> &System {
+        &self.system
     }
 }
 
 impl AsFd for Connection {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.stream.as_fd()
+        self.system.as_fd()
     }
-}
-
-/// Closing it will be a reset, as far as the system can.
-pub(super) fn reset_on_close(stream: &TcpStream) {
-    let _ = sockopt::set_socket_linger(stream, Some(Duration::ZERO));
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
     use std::io::{ErrorKind, Read as _, Write as _};
     use std::net::TcpListener;
+
+    use tokio::net::TcpStream;
 
     use super::*;
     use crate::Stats;
@@ -155,11 +132,11 @@ pub(crate) mod tests {
     pub(crate) fn pair() -> (Connection, std::net::TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let peer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let (stream, address) = listener.accept().unwrap();
+        let (stream, _) = listener.accept().unwrap();
         stream.set_nonblocking(true).unwrap();
         let stream = TcpStream::from_std(stream).unwrap();
         let place = Arc::new(Place::take(Stats::new()));
-        (Connection::accepted((stream, address), place), peer)
+        (Connection::new(stream, place), peer)
     }
 
     fn is_reset(mut peer: std::net::TcpStream) -> bool {

@@ -7,6 +7,7 @@ use std::io::{self, IoSlice};
 use std::task::{Context, Poll, ready};
 
 use rustix::buffer::spare_capacity;
+use rustix::io::{Errno, ioctl_fionread, retry_on_intr};
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, send, sendmsg};
 use tokio::io::Interest;
 
@@ -55,6 +56,29 @@ impl Connection {
             let mut nothing = SendAncillaryBuffer::default();
             Ok(sendmsg(self, slices, &mut nothing, SendFlags::NOSIGNAL)?)
         })
+    }
+
+    /// Sends what the system has room for.
+    pub(super) fn send_now(&self, bytes: &[u8]) -> io::Result<usize> {
+        let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
+        match retry_on_intr(|| send(self, bytes, flags)) {
+            Err(Errno::AGAIN) => Ok(0),
+            sent => Ok(sent?),
+        }
+    }
+
+    /// Receives what has come, up to so many bytes; none where nothing has, and
+    /// nothing at the end.
+    pub(super) fn receive_now(&self, length: u64) -> io::Result<Option<Vec<u8>>> {
+        // One for what comes in between, or the end.
+        let come = ioctl_fionread(self)?.max(1);
+        let length = usize::try_from(length.min(come)).unwrap_or(usize::MAX);
+        let mut bytes = Vec::with_capacity(length);
+        let receive = || recv(self, spare_capacity(&mut bytes), RecvFlags::DONTWAIT);
+        match retry_on_intr(receive) {
+            Err(Errno::AGAIN) => Ok(None),
+            received => received.map(|_| Some(bytes)).map_err(io::Error::from),
+        }
     }
 
     /// Drops what has come, up to so many times 4 KiB. Closing a connection would

@@ -7,7 +7,7 @@ use super::Connection;
 use crate::stats::OpenSend;
 
 /// A connection that its socket's streams may use, until it is taken from them.
-pub(super) struct Lease(Mutex<State>);
+pub(crate) struct Lease(Mutex<State>);
 
 struct State {
     connection: Option<Arc<Connection>>,

@@ -1,30 +1,15 @@
-//! The streams of a socket: connections that arrive, bytes received, bytes to
-//! send.
+//! The streams of a connection: bytes received, bytes to send.
 
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
-use rustix::net::{Shutdown, shutdown};
-use tokio::net::TcpStream;
 use tokio::sync::oneshot;
-use wasmtime::component::{
-    Destination, Resource, Source, StreamConsumer, StreamProducer, StreamResult, VecBuffer,
-};
+use wasmtime::component::{Destination, Source, StreamConsumer, StreamProducer, StreamResult};
 use wasmtime::{AsContextMut as _, StoreContextMut};
-use wasmtime_wasi::p3::bindings::sockets::types::{ErrorCode, IpAddressFamily, TcpSocket as Name};
 
-use super::connection::reset_on_close;
-use super::convert::refusal;
 use super::lease::Lease;
-use super::{Listener, TcpSocket};
-use crate::View;
-use crate::gate::Gate;
-use crate::place::Place;
-
-/// How a half of a connection ended.
-pub(super) type Outcome = Result<(), ErrorCode>;
+use super::{Connection, Outcome};
 
 /// What the guest has no room for stays in the system.
 const CHUNK: usize = 64 * 1024;
@@ -42,105 +27,6 @@ impl End {
 
     fn is_told(&self) -> bool {
         self.0.is_none()
-    }
-}
-
-/// Connections that are handed over at a time; one by one where several guests
-/// wait for them, so that each has its part.
-const BATCH: usize = 64;
-
-/// Takes connections from a listener: as many as wait, up to what the guest has
-/// asked for.
-pub(super) struct Accepting {
-    pub(super) listener: Arc<Listener>,
-    pub(super) family: IpAddressFamily,
-    pub(super) gate: Arc<Gate>,
-    /// The listener's.
-    pub(super) _place: Arc<Place>,
-    /// Taken to see whether there is one, and not asked for yet.
-    pub(super) next: Option<Accepted>,
-}
-
-/// A connection and its peer, or why there is none; and its place.
-pub(super) type Accepted = (Result<(TcpStream, SocketAddr), ErrorCode>, Place);
-
-impl Accepting {
-    /// Waits for the next connection, or why there is none; false when the
-    /// listener is closed.
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
-        while self.next.is_none() {
-            self.next = match ready!(self.listener.poll_accept(cx)) {
-                None => return Poll::Ready(false),
-                Some(Ok(accepted)) => self.admit(accepted),
-                // It has to be told, and takes no socket of the system.
-                Some(Err(error)) => {
-                    let place = Place::take(self.gate.stats().clone());
-                    Some((Err(refusal(error)), place))
-                }
-            };
-        }
-        Poll::Ready(true)
-    }
-
-    /// A connection beyond the limit is reset.
-    fn admit(&self, accepted: (TcpStream, SocketAddr)) -> Option<Accepted> {
-        let place = self.gate.place();
-        if place.is_none() {
-            reset_on_close(&accepted.0);
-        }
-        Some((Ok(accepted), place?))
-    }
-}
-
-impl Drop for Accepting {
-    /// The guest has never had it.
-    fn drop(&mut self) {
-        if let Some((Ok((stream, _)), _)) = &self.next {
-            reset_on_close(stream);
-        }
-    }
-}
-
-impl<D: View> StreamProducer<D> for Accepting {
-    type Item = Resource<Name>;
-    type Buffer = VecBuffer<Resource<Name>>;
-
-    fn poll_produce<'a>(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        mut store: StoreContextMut<'a, D>,
-        mut destination: Destination<'a, Self::Item, Self::Buffer>,
-        finish: bool,
-    ) -> Poll<wasmtime::Result<StreamResult>> {
-        let most = if self.listener.is_shared() { 1 } else { BATCH };
-        let room = destination.remaining(&mut store).unwrap_or(1).min(most);
-        let mut batch = Vec::new();
-        let open = loop {
-            match self.poll_next(cx) {
-                Poll::Pending if batch.is_empty() => return pending(finish),
-                Poll::Pending => break true,
-                Poll::Ready(false) => break false,
-                Poll::Ready(true) if batch.len() == room => break true,
-                Poll::Ready(true) => {}
-            }
-            let Some((stream, place)) = self.next.take() else {
-                break true;
-            };
-            let failed = stream.is_err();
-            let view = store.data_mut().asyncio_streams();
-            let socket = TcpSocket::accepted(self.family, stream, place, &view.ctx.stop);
-            let socket = view.table.push(socket)?;
-            batch.push(Resource::new_own(socket.rep()));
-            // Whoever asks again would be told the same.
-            if failed || batch.len() == room {
-                break true;
-            }
-        };
-        destination.set_buffer(batch.into());
-        Poll::Ready(Ok(match open {
-            true => StreamResult::Completed,
-            false => StreamResult::Dropped,
-        }))
     }
 }
 
@@ -163,10 +49,7 @@ impl Drop for Receiving {
     fn drop(&mut self) {
         // Where nobody else has the socket, it is closed now anyway.
         if !self.end.is_told() && Arc::strong_count(&self.lease) > 1 {
-            self.lease.with(|connection| {
-                // It fails where the connection is gone already.
-                let _ = shutdown(connection, Shutdown::Read);
-            });
+            self.lease.with(Connection::end_receiving);
         }
         self.end.tell(Ok(()));
     }
@@ -301,7 +184,7 @@ fn readiness(ready: Poll<()>, finish: bool) -> Poll<wasmtime::Result<StreamResul
     }
 }
 
-fn pending(finish: bool) -> Poll<wasmtime::Result<StreamResult>> {
+pub(super) fn pending(finish: bool) -> Poll<wasmtime::Result<StreamResult>> {
     match finish {
         true => Poll::Ready(Ok(StreamResult::Cancelled)),
         false => Poll::Pending,

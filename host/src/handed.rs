@@ -1,0 +1,249 @@
+//! Listening sockets that the host hands to guests.
+
+use std::io;
+use std::net::TcpListener;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketType, getsockname, sockopt};
+use thiserror::Error;
+
+/// A listening socket that is [handed](crate::CtxBuilder::listener) to guests, who
+/// need no rule for it: TCP or Unix.
+///
+/// Clones are the same socket: where several guests take it, each connection goes
+/// to one of them. It becomes non-blocking with the first who takes it.
+///
+/// No guest closes it. When a guest stops, connections that it has not accepted
+/// wait for whoever listens next; they are refused once the last descriptor of the
+/// socket is gone, be it this one or that of whoever has opened it.
+#[derive(Debug, Clone)]
+pub struct HandedListener(Arc<Handed>);
+
+#[derive(Debug)]
+struct Handed {
+    socket: Socket,
+    listening: AtomicBool,
+}
+
+/// A listening socket of the system.
+#[derive(Debug)]
+pub(crate) enum Socket {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+/// The descriptor is not that of a listening socket.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum NotAListener {
+    /// It is of something else.
+    #[error("it is not a socket")]
+    NotASocket,
+    /// It carries no streams.
+    #[error("it is not a stream socket")]
+    NotAStream,
+    /// It is a connection, or nothing yet.
+    #[error("it does not listen")]
+    NotListening,
+    /// It is neither TCP nor a Unix socket.
+    #[error("it is neither a TCP nor a Unix socket")]
+    OtherFamily,
+    /// It cannot be asked.
+    #[error("cannot be used: {0}")]
+    Io(#[from] io::Error),
+}
+
+impl HandedListener {
+    fn new(socket: Socket) -> Self {
+        let listening = AtomicBool::new(false);
+        Self(Arc::new(Handed { socket, listening }))
+    }
+
+    /// A descriptor of it for one guest.
+    pub(crate) fn socket(&self) -> io::Result<Socket> {
+        Ok(match &self.0.socket {
+            Socket::Tcp(listener) => {
+                listener.set_nonblocking(true)?;
+                Socket::Tcp(listener.try_clone()?)
+            }
+            Socket::Unix(listener) => {
+                listener.set_nonblocking(true)?;
+                Socket::Unix(listener.try_clone()?)
+            }
+        })
+    }
+
+    /// A guest listens on it: whether it is the first.
+    pub(crate) fn begin(&self) -> bool {
+        !self.0.listening.swap(true, Ordering::Relaxed)
+    }
+}
+
+impl From<TcpListener> for HandedListener {
+    fn from(listener: TcpListener) -> Self {
+        Self::new(Socket::Tcp(listener))
+    }
+}
+
+impl From<UnixListener> for HandedListener {
+    fn from(listener: UnixListener) -> Self {
+        Self::new(Socket::Unix(listener))
+    }
+}
+
+impl TryFrom<OwnedFd> for HandedListener {
+    type Error = NotAListener;
+
+    fn try_from(fd: OwnedFd) -> Result<Self, NotAListener> {
+        let kind = sockopt::socket_type(&fd).map_err(|errno| match errno {
+            Errno::NOTSOCK => NotAListener::NotASocket,
+            errno => NotAListener::Io(errno.into()),
+        })?;
+        if kind != SocketType::STREAM {
+            return Err(NotAListener::NotAStream);
+        }
+        let address = getsockname(&fd).map_err(io::Error::from)?;
+        let socket = match address.address_family() {
+            AddressFamily::INET | AddressFamily::INET6 => Socket::Tcp(TcpListener::from(fd)),
+            AddressFamily::UNIX => Socket::Unix(UnixListener::from(fd)),
+            _ => return Err(NotAListener::OtherFamily),
+        };
+        match listens(&socket)? {
+            true => Ok(Self::new(socket)),
+            false => Err(NotAListener::NotListening),
+        }
+    }
+}
+
+#[cfg(not(target_vendor = "apple"))]
+fn listens(socket: &Socket) -> io::Result<bool> {
+    Ok(sockopt::socket_acceptconn(socket)?)
+}
+
+/// The system does not tell: whoever accepts is told.
+#[cfg(target_vendor = "apple")]
+fn listens(_: &Socket) -> io::Result<bool> {
+    Ok(true)
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        match self {
+            Self::Tcp(listener) => listener.as_fd(),
+            Self::Unix(listener) => listener.as_fd(),
+        }
+    }
+}
+
+/// Those of one guest, which takes each of them once.
+#[derive(Debug, Default)]
+pub(crate) struct HandedListeners(Vec<(String, Option<HandedListener>)>);
+
+/// Why a guest cannot have a listener of this name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NotThere {
+    /// There never was one.
+    Unknown,
+    /// It has all of them.
+    Taken,
+}
+
+impl HandedListeners {
+    pub(crate) fn add(&mut self, name: String, listener: HandedListener) {
+        self.0.push((name, Some(listener)));
+    }
+
+    /// The names of those that are not taken.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let left = self.0.iter().filter(|(_, listener)| listener.is_some());
+        left.map(|(name, _)| name.clone()).collect()
+    }
+
+    /// The next of this name.
+    pub(crate) fn next(&self, name: &str) -> Result<&HandedListener, NotThere> {
+        let mut outcome = Err(NotThere::Unknown);
+        for (_, listener) in self.0.iter().filter(|(own, _)| own == name) {
+            match listener {
+                Some(listener) => return Ok(listener),
+                None => outcome = Err(NotThere::Taken),
+            }
+        }
+        outcome
+    }
+
+    /// The guest has the next of this name.
+    pub(crate) fn taken(&mut self, name: &str) {
+        let mut all = self.0.iter_mut();
+        if let Some((_, next)) = all.find(|(own, next)| own == name && next.is_some()) {
+            *next = None;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpStream, UdpSocket};
+    use std::os::unix::net::{UnixDatagram, UnixStream};
+
+    use super::*;
+
+    fn listener() -> TcpListener {
+        TcpListener::bind("127.0.0.1:0").unwrap()
+    }
+
+    fn refusal(fd: impl Into<OwnedFd>) -> NotAListener {
+        HandedListener::try_from(fd.into()).unwrap_err()
+    }
+
+    #[test]
+    fn a_listening_socket_is_one_whatever_its_kind() {
+        let folder = tempfile::tempdir().unwrap();
+        let unix = UnixListener::bind(folder.path().join("a")).unwrap();
+        for fd in [OwnedFd::from(listener()), unix.into()] {
+            HandedListener::try_from(fd).unwrap();
+        }
+    }
+
+    #[test]
+    fn another_descriptor_says_what_it_is_not() {
+        let file = tempfile::tempfile().unwrap();
+        assert!(matches!(refusal(file), NotAListener::NotASocket));
+        let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+        assert!(matches!(refusal(udp), NotAListener::NotAStream));
+        let datagrams = UnixDatagram::unbound().unwrap();
+        assert!(matches!(refusal(datagrams), NotAListener::NotAStream));
+        let (end, _) = UnixStream::pair().unwrap();
+        assert!(matches!(refusal(end), NotAListener::NotListening));
+        let listener = listener();
+        let connection = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        assert!(matches!(refusal(connection), NotAListener::NotListening));
+    }
+
+    #[test]
+    fn each_is_taken_once_in_order_and_several_may_have_one_name() {
+        let mut all = HandedListeners::default();
+        for name in ["web", "admin", "web"] {
+            all.add(name.to_owned(), listener().into());
+        }
+        assert_eq!(all.names(), ["web", "admin", "web"]);
+        assert!(all.next("web").is_ok());
+        all.taken("web");
+        assert_eq!(all.names(), ["admin", "web"]);
+        assert!(all.next("web").is_ok());
+        all.taken("web");
+        assert_eq!(all.next("web").unwrap_err(), NotThere::Taken);
+        assert_eq!(all.next("other").unwrap_err(), NotThere::Unknown);
+        assert_eq!(all.names(), ["admin"]);
+    }
+
+    #[test]
+    fn of_those_who_listen_on_one_socket_the_first_is_told() {
+        let listener = HandedListener::from(listener());
+        assert!(listener.clone().begin());
+        assert!(!listener.begin());
+    }
+}

@@ -1,0 +1,129 @@
+use super::super::Problem;
+use super::glob::Token;
+use super::name::parts;
+use super::rule::Place;
+use super::{DEFAULT_MODE, Glob, UnixListenRule, UnixRule};
+
+/// The grammar of a rule for Unix sockets, as shown in messages and `--help`.
+pub const UNIX_GRAMMAR: &str = "unix:///PATH or, for an abstract name, unix://@NAME, where * in \
+the last part of PATH and in NAME stands for any characters and %XX for a byte; to listen on a \
+path, ?mode=OCTAL behind it is the mode of the file";
+
+/// The greatest mode: nothing but permissions.
+const MAX_MODE: u32 = 0o777;
+
+/// What stands behind `unix:` in a rule for connecting.
+pub(in super::super) fn parse_connect(text: &str) -> Result<UnixRule, Problem> {
+    match text.split_once('?') {
+        None => parse_rule(text),
+        Some((_, query)) if query.starts_with("mode=") => Err(Problem::ModeInConnect),
+        Some((_, query)) => Err(Problem::Setting(query.to_owned())),
+    }
+}
+
+/// What stands behind `unix:` in a rule for listening.
+pub(in super::super) fn parse_listen(text: &str) -> Result<UnixListenRule, Problem> {
+    let Some((name, query)) = text.split_once('?') else {
+        let rule = parse_rule(text)?;
+        let mode = DEFAULT_MODE;
+        return Ok(UnixListenRule { rule, mode });
+    };
+    let rule = parse_rule(name)?;
+    let mode = query
+        .strip_prefix("mode=")
+        .ok_or_else(|| Problem::Setting(query.to_owned()))?;
+    if let Place::Abstract(_) = rule.0 {
+        return Err(Problem::ModeWithoutFile);
+    }
+    let mode = parse_mode(mode)?;
+    Ok(UnixListenRule { rule, mode })
+}
+
+fn parse_mode(text: &str) -> Result<u32, Problem> {
+    let digits = text.bytes().all(|byte| matches!(byte, b'0'..=b'7'));
+    let mode = u32::from_str_radix(text, 8).ok();
+    mode.filter(|mode| digits && *mode <= MAX_MODE)
+        .ok_or_else(|| Problem::Mode(text.to_owned()))
+}
+
+fn parse_rule(text: &str) -> Result<UnixRule, Problem> {
+    let text = text.strip_prefix("//").unwrap_or_default();
+    let place = match text.strip_prefix('@') {
+        Some(name) => parse_abstract(name),
+        None => parse_path(text),
+    };
+    place.map(UnixRule)
+}
+
+fn parse_abstract(text: &str) -> Result<Place, Problem> {
+    let pattern = Glob::new(&tokens(text)?);
+    if pattern.is_empty() {
+        return Err(Problem::EmptyName);
+    }
+    Ok(Place::Abstract(pattern))
+}
+
+fn parse_path(text: &str) -> Result<Place, Problem> {
+    if !text.starts_with('/') {
+        return Err(Problem::RelativePath);
+    }
+    let tokens = tokens(text)?;
+    if tokens.contains(&Token::Byte(0)) {
+        return Err(Problem::ZeroByte);
+    }
+    let slash = tokens.iter().rposition(|token| *token == Token::Byte(b'/'));
+    let (before, last) = tokens
+        .split_at_checked(slash.map_or(0, |at| at + 1))
+        .unwrap_or_default();
+    let mut path = Vec::with_capacity(before.len());
+    for token in before {
+        match token {
+            Token::Byte(byte) => path.push(*byte),
+            Token::Star => return Err(Problem::StarInFolder),
+        }
+    }
+    let is = |bytes: &[u8]| {
+        last.iter()
+            .copied()
+            .eq(bytes.iter().copied().map(Token::Byte))
+    };
+    if is(b"..") || parts(&path).any(|part| part == b"..") {
+        return Err(Problem::ParentFolder);
+    }
+    if is(b"") || is(b".") {
+        return Err(Problem::NoFile);
+    }
+    let mut folder = Vec::with_capacity(path.len());
+    for part in parts(&path) {
+        folder.push(b'/');
+        folder.extend_from_slice(part);
+    }
+    let last = Glob::new(last);
+    Ok(Place::Path { folder, last })
+}
+
+/// The bytes that the text stands for.
+fn tokens(text: &str) -> Result<Vec<Token>, Problem> {
+    let mut tokens = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((byte, after)) = rest.split_first() {
+        rest = after;
+        tokens.push(match byte {
+            b'*' => Token::Star,
+            b'%' => {
+                let (digits, after) = rest.split_at_checked(2).ok_or(Problem::Escape)?;
+                rest = after;
+                Token::Byte(hexadecimal(digits).ok_or(Problem::Escape)?)
+            }
+            byte => Token::Byte(*byte),
+        });
+    }
+    Ok(tokens)
+}
+
+fn hexadecimal(digits: &[u8]) -> Option<u8> {
+    let value = digits.iter().try_fold(0, |value, digit| {
+        Some(value * 16 + char::from(*digit).to_digit(16)?)
+    });
+    value.and_then(|value| u8::try_from(value).ok())
+}

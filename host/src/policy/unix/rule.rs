@@ -1,0 +1,80 @@
+use std::fmt;
+
+use super::{Glob, UnixName, escaped};
+
+/// The mode of a socket's file, unless its rule says another: only the user that
+/// runs the host can connect to it.
+pub const DEFAULT_MODE: u32 = 0o600;
+
+/// What a rule for Unix sockets covers: `unix:///PATH`, `unix://@NAME`.
+///
+/// Made by parsing; [`Display`](fmt::Display) gives the canonical form, which
+/// parses to the same rule again.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct UnixRule(pub(super) Place);
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Place {
+    /// Files of one folder, which is written without `/` at its end.
+    Path { folder: Vec<u8>, last: Glob },
+    /// Names of the abstract namespace.
+    Abstract(Glob),
+}
+
+/// A rule for Unix sockets that may stand behind `--allow-listen`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct UnixListenRule {
+    pub(super) rule: UnixRule,
+    pub(super) mode: u32,
+}
+
+impl UnixRule {
+    /// Whether the rule covers this name, as it is written: where folders are
+    /// symbolic links, one socket has several.
+    #[must_use]
+    pub fn covers(&self, name: &UnixName) -> bool {
+        match &self.0 {
+            Place::Path { folder, last } => name
+                .split()
+                .is_some_and(|(own, name)| own == folder && last.covers(name)),
+            Place::Abstract(pattern) => name.as_abstract().is_some_and(|name| pattern.covers(name)),
+        }
+    }
+}
+
+impl UnixListenRule {
+    /// The names.
+    #[must_use]
+    pub fn rule(&self) -> &UnixRule {
+        &self.rule
+    }
+
+    /// The mode of the files that are made.
+    #[must_use]
+    pub fn mode(&self) -> u32 {
+        self.mode
+    }
+}
+
+impl fmt::Display for UnixRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("unix://")?;
+        match &self.0 {
+            Place::Path { folder, last } => {
+                escaped(folder, f)?;
+                write!(f, "/{last}")
+            }
+            Place::Abstract(pattern) => write!(f, "@{pattern}"),
+        }
+    }
+}
+
+impl fmt::Display for UnixListenRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.rule.fmt(f)?;
+        match self.mode {
+            DEFAULT_MODE => Ok(()),
+            mode => write!(f, "?mode={mode:04o}"),
+        }
+    }
+}

@@ -1,0 +1,38 @@
+use std::io;
+use std::path::PathBuf;
+
+use rustix::io::Errno;
+
+/// Why a socket cannot be had where it was asked for.
+#[derive(Debug)]
+pub(crate) enum Obstacle {
+    /// Nothing is there, or its folder does not exist.
+    NotFound,
+    /// Something that is no socket is there.
+    NotASocket,
+    /// A symbolic link is there, and this is written in it.
+    Link(PathBuf),
+    /// The system does not permit it.
+    Permission,
+    /// As for sockets of other kinds.
+    System(io::Error),
+}
+
+impl From<Errno> for Obstacle {
+    fn from(errno: Errno) -> Self {
+        match errno {
+            Errno::NOENT | Errno::NOTDIR => Self::NotFound,
+            Errno::ACCESS | Errno::PERM | Errno::ROFS => Self::Permission,
+            other => Self::System(other.into()),
+        }
+    }
+}
+
+impl From<io::Error> for Obstacle {
+    fn from(error: io::Error) -> Self {
+        match Errno::from_io_error(&error) {
+            Some(errno) => errno.into(),
+            None => Self::System(error),
+        }
+    }
+}

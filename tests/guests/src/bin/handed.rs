@@ -1,0 +1,5 @@
+//! Serves listeners that its host hands over.
+use std::future::ready as adopted;
+
+use asyncio_streams as net;
+include!("../behaviours/handed.rs");
