@@ -395,6 +395,9 @@ const TLS: [&str; 6] = [
     "tls-flows",
 ];
 
+/// And those that listen on Unix sockets.
+const UNIX: [&str; 1] = ["echo-server-unix"];
+
 #[test]
 fn a_static_program_imports_nothing_but_wasi_unless_it_asks_for_more() {
     for name in guests()
@@ -406,6 +409,8 @@ fn a_static_program_imports_nothing_but_wasi_unless_it_asks_for_more() {
         assert_eq!(asks, OPTIONS.contains(&name.as_str()), "{name}");
         let speaks = surface.imports.remove("asyncio:host/tls");
         assert_eq!(speaks, TLS.contains(&name.as_str()), "{name}");
+        let listens = surface.imports.remove("asyncio:host/unix-sockets");
+        assert_eq!(listens, UNIX.contains(&name.as_str()), "{name}");
         let allowed = set(&["wasi:cli", "wasi:clocks", "wasi:sockets"]);
         assert!(
             surface.packages().is_subset(&allowed),

@@ -210,6 +210,15 @@ mod tests {
     }
 
     #[test]
+    fn what_goes_over_a_unix_socket_has_the_units_it_has_elsewhere() {
+        for metric in [Metric::Rate, Metric::Cpu, Metric::P50] {
+            for work in [&Work::Bulk(0), &Work::PingPong(64, 64)] {
+                assert_eq!(unit(Work::Unix(work), metric), unit(*work, metric));
+            }
+        }
+    }
+
+    #[test]
     fn latencies_and_ratios_stand_two_in_a_cell() {
         let latencies = latencies(&results()).map(|table| table.to_string());
         assert!(latencies.is_some_and(|table| table.contains("| 100 / 2000 |")));
