@@ -119,14 +119,15 @@ impl TryFrom<OwnedFd> for HandedListener {
     }
 }
 
+/// Whether the socket listens already.
 #[cfg(not(target_vendor = "apple"))]
-fn listens(socket: &Socket) -> io::Result<bool> {
+pub(crate) fn listens(socket: impl AsFd) -> io::Result<bool> {
     Ok(sockopt::socket_acceptconn(socket)?)
 }
 
 /// The system does not tell: whoever accepts is told.
 #[cfg(target_vendor = "apple")]
-fn listens(_: &Socket) -> io::Result<bool> {
+pub(crate) fn listens(_: impl AsFd) -> io::Result<bool> {
     Ok(true)
 }
 

@@ -21,4 +21,4 @@ mod generated {
     });
 }
 
-pub(super) use generated::asyncio::host::{tcp_options, tls, unix_sockets};
+pub(super) use generated::asyncio::host::{listeners, tcp_options, tls, unix_sockets};

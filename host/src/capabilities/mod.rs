@@ -2,6 +2,7 @@
 //! [`sockets`](crate::sockets) and under the same policy.
 
 mod bindings;
+mod listeners;
 mod tcp_options;
 mod tls;
 mod unix_sockets;
@@ -12,7 +13,8 @@ use crate::View;
 use crate::sockets::Sockets;
 
 /// The interfaces that [`add_to_linker`] adds, with their version.
-pub(crate) const INTERFACES: [&str; 3] = [
+pub(crate) const INTERFACES: [&str; 4] = [
+    "asyncio:host/listeners@0.1.0",
     "asyncio:host/tcp-options@0.1.0",
     "asyncio:host/tls@0.1.0",
     "asyncio:host/unix-sockets@0.1.0",
@@ -25,6 +27,7 @@ pub(crate) const INTERFACES: [&str; 3] = [
 ///
 /// When the linker has one of the interfaces already.
 pub fn add_to_linker<T: View>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
+    bindings::listeners::add_to_linker::<T, Sockets>(linker, T::asyncio_streams)?;
     bindings::tcp_options::add_to_linker::<T, Sockets>(linker, T::asyncio_streams)?;
     bindings::tls::add_to_linker::<T, Sockets>(linker, T::asyncio_streams)?;
     bindings::unix_sockets::add_to_linker::<T, Sockets>(linker, T::asyncio_streams)

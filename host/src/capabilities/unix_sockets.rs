@@ -184,7 +184,7 @@ impl<T: View> HostUnixSocketWithStore<T> for Sockets {
 }
 
 /// The place of one more socket.
-fn place(gate: &Gate) -> Result<Place, SocketError> {
+pub(super) fn place(gate: &Gate) -> Result<Place, SocketError> {
     let reached = || SocketError::Other(Some("limit of sockets reached".to_owned()));
     gate.place().ok_or_else(reached)
 }

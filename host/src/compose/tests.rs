@@ -18,7 +18,7 @@ fn interfaces(version: &str, types: &str, streams: &str) -> String {
          interface streams {{ use types.{{error}}; {streams} }}
          world application {{ import streams; }}
          world library {{ export types; export streams; }}
-         world capability {{ import streams; import asyncio:host/unix-sockets@0.1.0; }}
+         world capability {{ import streams; import asyncio:host/datagrams@0.1.0; }}
          world options {{ import streams; import asyncio:host/tcp-options@0.1.3; }}
          world later {{ import asyncio:host/tcp-options@0.2.0; }}"
     )
@@ -27,7 +27,7 @@ fn interfaces(version: &str, types: &str, streams: &str) -> String {
 fn module(wit: &str, world: &str) -> Vec<u8> {
     let mut resolve = Resolve::default();
     for (version, interface) in [
-        ("0.1.0", "unix-sockets"),
+        ("0.1.0", "datagrams"),
         ("0.1.3", "tcp-options"),
         ("0.2.0", "tcp-options"),
     ] {
@@ -190,7 +190,7 @@ fn an_interface_that_the_streams_component_lacks_is_named() {
 #[test]
 fn a_capability_that_the_host_lacks_is_named() {
     for (world, interface) in [
-        ("capability", "asyncio:host/unix-sockets@0.1.0"),
+        ("capability", "asyncio:host/datagrams@0.1.0"),
         ("later", "asyncio:host/tcp-options@0.2.0"),
     ] {
         let component = component(&interfaces("0.1.0", TYPES, READER), world);

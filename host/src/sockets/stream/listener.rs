@@ -11,6 +11,7 @@ use rustix::net::{Shutdown, shutdown};
 use wasmtime_wasi::p3::bindings::sockets::types::ErrorCode;
 
 use crate::StopHandle;
+use crate::handed::HandedListener;
 use crate::place::Place;
 use crate::sockets::share::{Bound, Share, SharedSocket};
 
@@ -42,8 +43,9 @@ pub(crate) trait Acceptor: AsFd + Send + Sync + 'static {
     /// socket, which ends with the stream of connections.
     fn close(&self);
 
-    /// Whether others have it as well: the host, or whoever gave it to the host.
-    fn is_handed(&self) -> bool;
+    /// What it is a descriptor of, where the host, or whoever gave it to the host, has
+    /// it as well.
+    fn handed(&self) -> Option<&HandedListener>;
 }
 
 /// Has the system refuse connections. Linux does so until the descriptor is closed;
@@ -77,7 +79,11 @@ impl<A: Acceptor> Listener<A> {
         let shared = share.map(|share| Arc::clone(share.socket()));
         let (socket, first) = match &shared {
             Some(shared) => shared.begin(listen)?,
-            None => (listen()?, true),
+            None => {
+                let socket = listen()?;
+                let first = socket.handed().is_none_or(HandedListener::begin);
+                (socket, first)
+            }
         };
         Ok(Self {
             socket,
@@ -95,7 +101,7 @@ impl<A: Acceptor> Listener<A> {
 
     /// Whether others may listen on it.
     pub(super) fn is_shared(&self) -> bool {
-        self.shared.is_some() || self.socket.is_handed()
+        self.shared.is_some() || self.socket.handed().is_some()
     }
 
     fn end(&self) {

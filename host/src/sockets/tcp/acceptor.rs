@@ -8,6 +8,7 @@ use wasmtime_wasi::p3::bindings::sockets::types::{ErrorCode, IpAddressFamily, Tc
 
 use super::{Bound, TcpSocket};
 use crate::StopHandle;
+use crate::handed::HandedListener;
 use crate::place::Place;
 use crate::sockets::stream::{Acceptor, refuse, reset_on_close};
 
@@ -16,7 +17,7 @@ pub(crate) struct TcpAcceptor {
     pub(super) listener: TcpListener,
     pub(super) family: IpAddressFamily,
     /// The host's, who goes on to have it.
-    pub(super) handed: bool,
+    pub(super) handed: Option<HandedListener>,
 }
 
 impl Acceptor for TcpAcceptor {
@@ -43,13 +44,13 @@ impl Acceptor for TcpAcceptor {
     }
 
     fn close(&self) {
-        if !self.handed {
+        if self.handed.is_none() {
             refuse(self);
         }
     }
 
-    fn is_handed(&self) -> bool {
-        self.handed
+    fn handed(&self) -> Option<&HandedListener> {
+        self.handed.as_ref()
     }
 }
 

@@ -29,6 +29,11 @@ pub(crate) fn get<'a>(
     Ok(table.get_mut(&ours)?)
 }
 
+/// A handle for a new socket.
+pub(crate) fn push(table: &mut ResourceTable, socket: TcpSocket) -> wasmtime::Result<Handle> {
+    Ok(Resource::new_own(table.push(socket)?.rep()))
+}
+
 /// Takes the socket out of the table: the guest has given its handle away.
 pub(crate) fn take(view: &mut CtxView<'_>, handle: &Handle) -> wasmtime::Result<TcpSocket> {
     let socket = (view.table).delete(Resource::<TcpSocket>::new_own(handle.rep()))?;
@@ -172,9 +177,8 @@ impl HostTcpSocket for CtxView<'_> {
         let Some(place) = self.ctx.gate.place() else {
             return Err(ErrorCode::Other(Some("limit of sockets reached".to_owned())).into());
         };
-        let socket = self.table.push(TcpSocket::create(family, place)?);
-        let socket = socket.map_err(SocketError::trap)?;
-        Ok(Resource::new_own(socket.rep()))
+        let created = TcpSocket::create(family, place)?;
+        push(self.table, created).map_err(SocketError::trap)
     }
 
     fn drop(&mut self, handle: Handle) -> wasmtime::Result<()> {

@@ -15,10 +15,11 @@ use tokio::net::TcpStream;
 use wasmtime_wasi::p3::bindings::sockets::types::{ErrorCode, IpAddressFamily};
 
 use self::acceptor::TcpAcceptor;
-pub(crate) use self::host::{get, take};
+pub(crate) use self::host::{get, push, take};
 use super::share::{self, Share, Sharing, Sockets};
 use super::stream::{Connected, Connection, DEFAULT_BACKLOG, Lease, code};
 use crate::StopHandle;
+use crate::handed::{self, HandedListener};
 use crate::place::Place;
 
 /// Listens until it is closed or dropped.
@@ -59,7 +60,7 @@ enum State {
     /// Bound, perhaps.
     Unconnected(tokio::net::TcpSocket),
     /// Bound by the host, who keeps it.
-    Handed(net::TcpListener),
+    Handed(net::TcpListener, HandedListener),
     /// The call that connects has the socket.
     Connecting,
     Connected {
@@ -102,13 +103,16 @@ impl TcpSocket {
 
     /// One that the host has bound, and keeps: it is never shut down, and what the
     /// guest has not accepted waits for whoever listens next.
-    pub(crate) fn handed(listener: net::TcpListener, place: Place) -> io::Result<TcpSocket> {
-        listener.set_nonblocking(true)?;
+    pub(crate) fn handed(
+        listener: net::TcpListener,
+        whole: HandedListener,
+        place: Place,
+    ) -> io::Result<TcpSocket> {
         let family = match listener.local_addr()? {
             SocketAddr::V4(_) => IpAddressFamily::Ipv4,
             SocketAddr::V6(_) => IpAddressFamily::Ipv6,
         };
-        let state = State::Handed(listener);
+        let state = State::Handed(listener, whole);
         Ok(TcpSocket::new(state, family, Arc::new(place)))
     }
 
@@ -247,14 +251,14 @@ impl TcpSocket {
         }
         self.check_listen()?;
         let state = std::mem::replace(&mut self.state, State::Failed(ErrorCode::InvalidState));
-        let handed = matches!(state, State::Handed(_));
         let listen = || {
+            let (listener, handed) = match state {
+                State::Unconnected(socket) => (socket.listen(self.backlog)?, None),
+                State::Handed(listener, whole) => (resume(listener, self.backlog)?, Some(whole)),
+                _ => return Err(Errno::INVAL.into()),
+            };
             Ok(TcpAcceptor {
-                listener: match state {
-                    State::Unconnected(socket) => socket.listen(self.backlog)?,
-                    State::Handed(listener) => resume(listener, self.backlog)?,
-                    _ => return Err(Errno::INVAL.into()),
-                },
+                listener,
                 family: self.family,
                 handed,
             })
@@ -323,7 +327,7 @@ impl TcpSocket {
     pub(super) fn local_address(&self) -> Result<SocketAddr, ErrorCode> {
         match &self.state {
             State::Unconnected(socket) if is_bound(socket) => socket.local_addr().map_err(code),
-            State::Handed(listener) => listener.local_addr().map_err(code),
+            State::Handed(listener, _) => listener.local_addr().map_err(code),
             State::Connected { connected, .. } => address(getsockname(connected.connection())),
             State::Listening(listener) => address(getsockname(listener)),
             State::Failed(code) => Err(code.clone()),
@@ -356,14 +360,14 @@ impl TcpSocket {
     /// Whether it can listen: neither connected nor listening already.
     pub(super) fn check_listen(&self) -> Result<(), ErrorCode> {
         match &self.state {
-            State::Unconnected(_) | State::Handed(_) => Ok(()),
+            State::Unconnected(_) | State::Handed(..) => Ok(()),
             _ => Err(ErrorCode::InvalidState),
         }
     }
 
     /// Whether the host has bound it: no rule has to permit it.
     pub(super) fn is_handed(&self) -> bool {
-        matches!(self.state, State::Handed(_))
+        matches!(self.state, State::Handed(..))
     }
 
     pub(super) fn set_backlog(&mut self, backlog: u64) -> Result<(), ErrorCode> {
@@ -372,9 +376,9 @@ impl TcpSocket {
         }
         let backlog = i32::try_from(backlog).unwrap_or(i32::MAX);
         match &self.state {
-            State::Unconnected(_) | State::Handed(_) => {}
+            State::Unconnected(_) | State::Handed(..) => {}
             // The host's to say.
-            State::Listening(listener) if listener.acceptor().handed => {}
+            State::Listening(listener) if listener.acceptor().handed.is_some() => {}
             State::Listening(listener) => {
                 let again = rustix::net::listen(listener, backlog);
                 again.map_err(|_| ErrorCode::NotSupported)?;
@@ -447,7 +451,7 @@ impl share::Bound for Bound {
 
 /// Listens on the host's. How many may wait there is the host's to say, if it has.
 fn resume(listener: net::TcpListener, backlog: u32) -> io::Result<tokio::net::TcpListener> {
-    if !sockopt::socket_acceptconn(&listener)? {
+    if !handed::listens(&listener)? {
         rustix::net::listen(&listener, backlog.cast_signed())?;
     }
     tokio::net::TcpListener::from_std(listener)

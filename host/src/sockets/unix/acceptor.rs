@@ -8,6 +8,7 @@ use wasmtime_wasi::p3::bindings::sockets::types::ErrorCode;
 
 use super::{Bound, SocketFile, UnixSocket};
 use crate::StopHandle;
+use crate::handed::HandedListener;
 use crate::place::Place;
 use crate::sockets::stream::{Acceptor, refuse};
 
@@ -17,7 +18,7 @@ pub(crate) struct UnixAcceptor {
     pub(super) file: Option<Arc<SocketFile>>,
     pub(super) listener: UnixListener,
     /// The host's, who goes on to have it.
-    pub(super) handed: bool,
+    pub(super) handed: Option<HandedListener>,
 }
 
 impl Acceptor for UnixAcceptor {
@@ -44,7 +45,7 @@ impl Acceptor for UnixAcceptor {
     fn turn_away(_: &UnixStream) {}
 
     fn close(&self) {
-        if !self.handed {
+        if self.handed.is_none() {
             if let Some(file) = &self.file {
                 file.remove();
             }
@@ -52,8 +53,8 @@ impl Acceptor for UnixAcceptor {
         }
     }
 
-    fn is_handed(&self) -> bool {
-        self.handed
+    fn handed(&self) -> Option<&HandedListener> {
+        self.handed.as_ref()
     }
 }
 

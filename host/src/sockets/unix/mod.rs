@@ -15,7 +15,7 @@ use std::os::unix::net;
 use std::sync::Arc;
 
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketType, bind, getpeername, getsockname, sockopt};
+use rustix::net::{AddressFamily, SocketType, bind, getpeername, getsockname};
 use tokio::net::unix::UCred;
 use tokio::net::{UnixListener, UnixStream};
 use wasmtime::component::Resource;
@@ -28,6 +28,7 @@ use self::file::SocketFile;
 pub(crate) use self::obstacle::Obstacle;
 use super::share::{self, Share, Sharing, Sockets};
 use super::stream::{Connected, Connection, DEFAULT_BACKLOG, Lease, code};
+use crate::handed::{self, HandedListener};
 use crate::place::Place;
 use crate::policy::UnixName;
 use crate::{CtxView, StopHandle};
@@ -51,7 +52,7 @@ enum State {
     New(OwnedFd),
     Bound(Bound),
     /// Bound by the host, who keeps it.
-    Handed(OwnedFd),
+    Handed(OwnedFd, HandedListener),
     /// The call that connects has the socket.
     Connecting,
     Connected(Connected),
@@ -116,9 +117,12 @@ impl UnixSocket {
 
     /// One that the host has bound, and keeps: it is never shut down, and what the
     /// guest has not accepted waits for whoever listens next. Its file stays.
-    pub(crate) fn handed(listener: net::UnixListener, place: Place) -> io::Result<UnixSocket> {
-        listener.set_nonblocking(true)?;
-        Ok(UnixSocket::new(State::Handed(listener.into()), place))
+    pub(crate) fn handed(
+        listener: net::UnixListener,
+        whole: HandedListener,
+        place: Place,
+    ) -> UnixSocket {
+        UnixSocket::new(State::Handed(listener.into(), whole), place)
     }
 
     fn new(state: State, place: Place) -> UnixSocket {
@@ -220,7 +224,7 @@ impl UnixSocket {
     /// Whether it can listen: bound, and nothing more.
     pub(crate) fn check_listen(&self) -> Result<(), ErrorCode> {
         match &self.state {
-            State::Bound(_) | State::Handed(_) => Ok(()),
+            State::Bound(_) | State::Handed(..) => Ok(()),
             State::Failed(code) => Err(code.clone()),
             _ => Err(ErrorCode::InvalidState),
         }
@@ -231,17 +235,17 @@ impl UnixSocket {
         self.check_listen()?;
         let state = std::mem::replace(&mut self.state, State::Failed(ErrorCode::InvalidState));
         let (fd, file, name, handed) = match state {
-            State::Bound(bound) => (bound.fd, bound.file, Some(bound.name), false),
-            State::Handed(fd) => {
+            State::Bound(bound) => (bound.fd, bound.file, Some(bound.name), None),
+            State::Handed(fd, whole) => {
                 let name = address(getsockname(&fd)).ok();
                 let name = name.and_then(|address| address.name().ok());
-                (fd, None, name, true)
+                (fd, None, name, Some(whole))
             }
             _ => return Err(ErrorCode::InvalidState),
         };
         let listen = || {
             // How many may wait at the host's is the host's to say.
-            if !handed || !sockopt::socket_acceptconn(&fd)? {
+            if handed.is_none() || !handed::listens(&fd)? {
                 rustix::net::listen(&fd, self.backlog)?;
             }
             Ok(UnixAcceptor {
@@ -309,7 +313,7 @@ impl UnixSocket {
     pub(crate) fn local_address(&self) -> Result<Address, ErrorCode> {
         address(match &self.state {
             State::Bound(bound) => getsockname(&bound.fd),
-            State::Handed(fd) => getsockname(fd),
+            State::Handed(fd, _) => getsockname(fd),
             State::Connected(connected) => getsockname(connected.connection()),
             State::Listening(listener) => getsockname(&**listener),
             State::Failed(code) => return Err(code.clone()),
@@ -335,8 +339,8 @@ impl UnixSocket {
         }
         let backlog = i32::try_from(backlog).unwrap_or(i32::MAX);
         match &self.state {
-            State::New(_) | State::Bound(_) | State::Handed(_) => {}
-            State::Listening(listener) if listener.acceptor().handed => {}
+            State::New(_) | State::Bound(_) | State::Handed(..) => {}
+            State::Listening(listener) if listener.acceptor().handed.is_some() => {}
             State::Listening(listener) => {
                 rustix::net::listen(&**listener, backlog).map_err(|_| ErrorCode::NotSupported)?;
             }
