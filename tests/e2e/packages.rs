@@ -411,6 +411,7 @@ const MORE: [(&str, &[&str]); 4] = [
         "unix-sockets",
         &[
             "conformance",
+            "echo-server-unix",
             "redis-client",
             "unix",
             "unix-churn",
