@@ -405,6 +405,7 @@ const MORE: [(&str, &[&str]); 4] = [
             "tls-churn",
             "tls-flows",
             "unix",
+            "unix-sockets",
         ],
     ),
     (
@@ -415,6 +416,7 @@ const MORE: [(&str, &[&str]); 4] = [
             "redis-client",
             "unix",
             "unix-churn",
+            "unix-sockets",
             "wait-for-data",
         ],
     ),
