@@ -389,11 +389,13 @@ fn a_composed_guest_has_no_socket_unless_it_brings_its_own() {
     }
 }
 
-/// What the host adds to WASI, and the linked programs that ask for it.
+/// What the host adds to WASI, and the linked programs that ask for it. Sessions and
+/// listeners may be on Unix sockets, so that whoever imports the one imports the
+/// other.
 const MORE: [(&str, &[&str]); 4] = [
     (
         "tcp-options",
-        &["adopts", "functions", "shares", "tcp-options"],
+        &["adopts", "functions", "shares", "tcp-options", "unix"],
     ),
     (
         "tls",
@@ -413,7 +415,13 @@ const MORE: [(&str, &[&str]); 4] = [
         &[
             "conformance",
             "echo-server-unix",
+            "handed",
+            "http-headers",
             "redis-client",
+            "ssl",
+            "tls",
+            "tls-churn",
+            "tls-flows",
             "unix",
             "unix-churn",
             "unix-sockets",

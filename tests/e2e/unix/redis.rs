@@ -199,11 +199,9 @@ fn a_server_that_goes_away_is_an_error() {
         );
         assert!(ended.stderr.starts_with("error: "), "{ended:?}");
         let gone = redis.client(form, &["PATH", "PING"], b"");
-        let path = &redis.path;
-        assert_eq!(
-            gone.stderr,
-            format!("error: connect to unix:{path}: connection refused: nobody listens there\n")
-        );
+        // Bindings show an error of the package as its parts.
+        let words = ["connection refused", "ConnectionRefused"];
+        assert!(words.iter().any(|it| gone.stderr.contains(it)), "{gone:?}");
         assert!(redis.folder.path("redis.sock").exists());
     }
 }
