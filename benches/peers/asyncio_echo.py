@@ -3,6 +3,7 @@ source that sends without end, a sink that counts bytes up to a newline at their
 end.
 
 usage: asyncio_echo.py echo|readline|readuntil|source|sink [--uvloop] [--tls PEM]
+    [unix:PATH]
 """
 
 import asyncio
@@ -60,10 +61,15 @@ async def sink(reader, writer):
     writer.close()
 
 
-async def main(serve, context):
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
-    host, port = server.sockets[0].getsockname()
-    print(f"listening on {host}:{port}", file=sys.stderr, flush=True)
+async def main(serve, context, path):
+    if path is None:
+        server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
+        host, port = server.sockets[0].getsockname()
+        address = f"{host}:{port}"
+    else:
+        server = await asyncio.start_unix_server(serve, path, ssl=context)
+        address = f"unix:{path}"
+    print(f"listening on {address}", file=sys.stderr, flush=True)
     await server.serve_forever()
 
 
@@ -83,4 +89,6 @@ if __name__ == "__main__":
         "source": source,
         "sink": sink,
     }
-    asyncio.run(main(services[sys.argv[1]], context))
+    scheme, _, path = sys.argv[-1].partition(":")
+    path = path if scheme == "unix" else None
+    asyncio.run(main(services[sys.argv[1]], context, path))

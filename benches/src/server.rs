@@ -16,10 +16,14 @@ pub(crate) fn run<F>(service: impl Fn(TcpStream) -> F) -> Result<()>
 where
     F: Future<Output = io::Result<()>> + Send + 'static,
 {
+    block_on(serve(service))
+}
+
+pub(crate) fn block_on(serving: impl Future<Output = Result<()>>) -> Result<()> {
     tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .build()?
-        .block_on(serve(service))
+        .block_on(serving)
 }
 
 async fn serve<F>(service: impl Fn(TcpStream) -> F) -> Result<()>

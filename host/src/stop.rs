@@ -12,7 +12,9 @@ use crate::sockets::stream::{Connection, Listens};
 /// What a server does with it: its listeners are closed at once, so that new
 /// connections are refused, and so is each that it makes afterwards. Their
 /// streams of connections end, which the guest's server takes as being closed:
-/// `serve_forever` returns, and the program comes to its end in its own way.
+/// `serve_forever` returns, and the program comes to its end in its own way. Sockets
+/// that the host has [handed](crate::HandedListener) to it refuse nobody: connections
+/// wait there for whoever listens next.
 ///
 /// A [`Runner`](crate::Runner) gives it a time for that. A host of its own kind
 /// takes the handle of its [`Ctx`](crate::Ctx) and decides itself when to drop

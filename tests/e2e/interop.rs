@@ -81,6 +81,23 @@ fn a_hundred_cpython_clients(form: &str) {
     );
 }
 
+fn a_hundred_cpython_clients_on_a_unix_socket(form: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("echo");
+    let path = file.to_str().unwrap();
+    let name = format!("echo-server-unix{form}");
+    let mut server = run(
+        &["--allow-listen", &format!("unix://{path}")],
+        &name,
+        &[path],
+    );
+    server.wait_for("listening on ");
+    cpython_clients(path, 0, CONNECTIONS, BYTES, SLOW_BYTES);
+    server.signal("TERM");
+    assert_eq!(server.end().stderr, format!("listening on unix:{path}\n"));
+    assert!(!file.exists());
+}
+
 fn a_hundred_clients_of_cpython(form: &str) {
     let mut server = python(ECHO_SERVER, &["127.0.0.1"]);
     let port = server.wait_for("port ");
@@ -97,6 +114,16 @@ fn a_static_server_echoes_to_100_cpython_clients_one_of_them_slow() {
 #[test]
 fn a_composed_server_echoes_to_100_cpython_clients_one_of_them_slow() {
     a_hundred_cpython_clients("-wit");
+}
+
+#[test]
+fn a_static_server_on_a_unix_socket_echoes_to_100_cpython_clients_one_of_them_slow() {
+    a_hundred_cpython_clients_on_a_unix_socket("");
+}
+
+#[test]
+fn a_composed_server_on_a_unix_socket_echoes_to_100_cpython_clients_one_of_them_slow() {
+    a_hundred_cpython_clients_on_a_unix_socket("-wit");
 }
 
 #[test]

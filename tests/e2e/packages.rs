@@ -414,6 +414,7 @@ const MORE: [(&str, &[&str]); 4] = [
         "unix-sockets",
         &[
             "conformance",
+            "echo-server-unix",
             "handed",
             "http-headers",
             "redis-client",

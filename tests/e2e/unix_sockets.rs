@@ -23,7 +23,12 @@ fn folder() -> TempDir {
     symlink("live.sock", at("link.sock")).unwrap();
     drop(UnixListener::bind(at("left.sock")).unwrap());
     let live = UnixListener::bind(at("live.sock")).unwrap();
-    thread::spawn(move || live.incoming().collect::<Vec<_>>());
+    thread::spawn(move || {
+        let mut kept = Vec::new();
+        while let Ok((connection, _)) = live.accept() {
+            kept.push(connection);
+        }
+    });
     folder
 }
 

@@ -8,6 +8,7 @@
 mod cases;
 mod cores;
 mod figures;
+mod folder;
 mod machine;
 mod measure;
 mod order;

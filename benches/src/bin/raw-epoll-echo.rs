@@ -1,15 +1,18 @@
 //! The floor: an echo with an epoll loop and nothing above it.
 //!
+//! usage: raw-epoll-echo [unix:PATH]
+//!
 //! One `recv` and one `send` for each message, edge-triggered: what is short has
 //! emptied the socket. What the peer does not take waits with its connection,
 //! which is not read until it is gone.
 
 #![forbid(unsafe_code)]
 
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::io::{self, ErrorKind, Read, Write};
 
-use anyhow::Result;
-use mio::net::{TcpListener, TcpStream};
+use anyhow::{Context, Result};
+use mio::event::Source;
+use mio::net::{TcpListener, UnixListener};
 use mio::{Events, Interest, Poll, Token};
 
 /// What one `recv` may bring.
@@ -18,20 +21,44 @@ const CHUNK: usize = 256 << 10;
 const LISTENER: Token = Token(usize::MAX);
 
 fn main() -> Result<()> {
+    if let Some(address) = std::env::args().nth(1) {
+        let path = address.strip_prefix("unix:");
+        let listener = UnixListener::bind(path.context("usage: raw-epoll-echo [unix:PATH]")?)?;
+        return serve(listener, &address, |listener| {
+            let (socket, _) = listener.accept()?;
+            Ok(socket)
+        });
+    }
+    let listener = TcpListener::bind("127.0.0.1:0".parse()?)?;
+    let address = listener.local_addr()?.to_string();
+    serve(listener, &address, |listener| {
+        let (socket, _) = listener.accept()?;
+        socket.set_nodelay(true)?;
+        Ok(socket)
+    })
+}
+
+fn serve<L: Source, S: Source + Read + Write>(
+    mut listener: L,
+    address: &str,
+    accept: impl Fn(&L) -> io::Result<S>,
+) -> Result<()> {
     let mut poll = Poll::new()?;
-    let mut listener = TcpListener::bind("127.0.0.1:0".parse()?)?;
     let registry = poll.registry();
     registry.register(&mut listener, LISTENER, Interest::READABLE)?;
-    eprintln!("listening on {}", listener.local_addr()?);
+    eprintln!("listening on {address}");
 
     let mut events = Events::with_capacity(1024);
-    let mut connections = Connections::default();
+    let mut connections = Connections {
+        places: Vec::new(),
+        free: Vec::new(),
+    };
     let mut chunk = vec![0; CHUNK];
     loop {
         poll.poll(&mut events, None)?;
         for event in &events {
             if event.token() == LISTENER {
-                while let Ok((socket, _)) = listener.accept() {
+                while let Ok(socket) = accept(&listener) {
                     connections.add(socket, &poll)?;
                 }
                 continue;
@@ -42,16 +69,14 @@ fn main() -> Result<()> {
 }
 
 /// By token; a place whose connection has ended is used again.
-#[derive(Default)]
-struct Connections {
-    places: Vec<Option<Connection>>,
+struct Connections<S> {
+    places: Vec<Option<Connection<S>>>,
     free: Vec<usize>,
 }
 
-impl Connections {
-    fn add(&mut self, mut socket: TcpStream, poll: &Poll) -> Result<()> {
+impl<S: Source + Read + Write> Connections<S> {
+    fn add(&mut self, mut socket: S, poll: &Poll) -> Result<()> {
         let place = self.free.pop().unwrap_or(self.places.len());
-        socket.set_nodelay(true)?;
         let both = Interest::READABLE | Interest::WRITABLE;
         poll.registry().register(&mut socket, Token(place), both)?;
         let connection = Some(Connection {
@@ -80,12 +105,12 @@ impl Connections {
     }
 }
 
-struct Connection {
-    socket: TcpStream,
+struct Connection<S> {
+    socket: S,
     unsent: Vec<u8>,
 }
 
-impl Connection {
+impl<S: Read + Write> Connection<S> {
     /// Does what can be done without waiting; none once the connection ended.
     fn serve(&mut self, chunk: &mut [u8]) -> Option<()> {
         loop {
@@ -121,6 +146,6 @@ impl Connection {
 }
 
 /// Whether the socket will tell when it is ready; none if it has failed.
-fn waits(error: &std::io::Error) -> Option<()> {
+fn waits(error: &io::Error) -> Option<()> {
     (error.kind() == ErrorKind::WouldBlock).then_some(())
 }

@@ -1,4 +1,6 @@
 //! An echo on tokio, on one thread.
+//!
+//! usage: tokio-echo [unix:PATH]
 
 #![forbid(unsafe_code)]
 
@@ -7,20 +9,29 @@
 mod listener;
 #[path = "../server.rs"]
 mod server;
+#[cfg(unix)]
+#[path = "../unix.rs"]
+mod unix;
 
 use anyhow::Result;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 /// What one read may bring: as much as asyncio's example reads.
 const CHUNK: usize = 64 << 10;
 
 fn main() -> Result<()> {
-    server::run(echo)
+    #[cfg(unix)]
+    if let Some(address) = std::env::args().nth(1) {
+        return unix::run(&address, echo);
+    }
+    server::run(|socket: TcpStream| async move {
+        socket.set_nodelay(true)?;
+        echo(socket).await
+    })
 }
 
-async fn echo(mut socket: TcpStream) -> std::io::Result<()> {
-    socket.set_nodelay(true)?;
+async fn echo(mut socket: impl AsyncRead + AsyncWrite + Unpin) -> std::io::Result<()> {
     let mut chunk = vec![0; CHUNK];
     loop {
         let received = socket.read(&mut chunk).await?;

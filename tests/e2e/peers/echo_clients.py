@@ -1,8 +1,8 @@
 """Connects many times at once, sends random bytes and compares what comes back.
 
 The first of several connections is slow: it stops reading in the middle until
-all others have finished. Arguments: host, port, connections, bytes on each,
-bytes on the slow one, seed.
+all others have finished. Arguments: host (or the path of a Unix socket), port,
+connections, bytes on each, bytes on the slow one, seed.
 """
 
 import asyncio
@@ -16,6 +16,8 @@ CHUNK = 65536
 
 
 async def connect(slow):
+    if HOST.startswith("/"):
+        return await asyncio.open_unix_connection(HOST)
     if not slow:
         return await asyncio.open_connection(HOST, PORT)
     family = socket.AF_INET6 if ":" in HOST else socket.AF_INET

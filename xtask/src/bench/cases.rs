@@ -32,6 +32,8 @@ pub(crate) enum Work {
     Start,
     /// Over TLS.
     Tls(Flow),
+    /// The same over a Unix socket.
+    Unix(&'static Work),
 }
 
 /// What goes over TLS.
@@ -86,7 +88,7 @@ const fn case(name: &'static str, title: &'static str, work: Work) -> Case {
 }
 
 /// All, in the order of the tables.
-pub(crate) const CASES: [Case; 23] = [
+pub(crate) const CASES: [Case; 25] = [
     case(
         "ping-pong-64x1",
         "64 B ping-pong, 1 connection",
@@ -190,6 +192,16 @@ pub(crate) const CASES: [Case; 23] = [
         "TLS: the same, sessions resumed",
         Work::Tls(Flow::Resume(16)),
     ),
+    case(
+        "unix-ping-pong",
+        "Unix socket: 64 B ping-pong, 64 connections",
+        Work::Unix(&Work::PingPong(64, 64)),
+    ),
+    case(
+        "unix-bulk",
+        "Unix socket: bulk echo, 1 connection",
+        Work::Unix(&Work::Bulk(0)),
+    ),
 ];
 
 impl Case {
@@ -198,6 +210,7 @@ impl Case {
         match (peer, self.work) {
             (Peer::RawEpoll, Work::Lines(_)) => false,
             (Peer::RawEpoll | Peer::TokioWasip2 | Peer::Uvloop, Work::Tls(_)) => false,
+            (Peer::TokioWasip2, Work::Unix(_)) => false,
             (Peer::Stream, work) => matches!(work, Work::Bulk(_)),
             _ => true,
         }
@@ -230,6 +243,7 @@ impl Work {
                 Flow::Handshake(connections) => ("handshake", vec![time, connections]),
                 Flow::Resume(connections) => ("resume", vec![time, connections]),
             },
+            Self::Unix(work) => return work.arguments(milliseconds, quick),
         };
         (name, numbers.iter().map(ToString::to_string).collect())
     }
@@ -257,5 +271,20 @@ mod tests {
         assert_eq!((name, numbers.join(" ")), ("idle", "1000 5".to_owned()));
         let (name, numbers) = Work::Tls(Flow::Resume(16)).arguments(500, false);
         assert_eq!((name, numbers.join(" ")), ("resume", "500 16".to_owned()));
+        let (name, numbers) = Work::Unix(&Work::Bulk(0)).arguments(500, false);
+        assert_eq!((name, numbers.join(" ")), ("bulk", "500 0".to_owned()));
+    }
+
+    #[test]
+    fn unix_sockets_are_for_all_but_those_that_have_none() {
+        let cases = CASES
+            .iter()
+            .filter(|case| matches!(case.work, Work::Unix(_)));
+        for case in cases {
+            let without = [Peer::TokioWasip2, Peer::Stream];
+            for peer in Peer::ALL {
+                assert_eq!(case.is_for(peer), !without.contains(&peer), "{peer:?}");
+            }
+        }
     }
 }

@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail, ensure};
 use super::cases::{Case, Work};
 use super::cores::{Cores, cores_of};
 use super::figures::{self, Figures, Metric};
+use super::folder::Folder;
 use super::peers::Peer;
 use super::programs::Programs;
 use super::server::Server;
@@ -27,8 +28,14 @@ pub(crate) struct Bench<'a> {
 impl Bench<'_> {
     /// Starts a peer's server for a case.
     pub(crate) fn start(&self, peer: Peer, case: &Case) -> Result<Server> {
-        let words = self.programs.server(peer, case)?;
+        let folder = match case.work {
+            Work::Unix(_) => Some(Folder::new()?),
+            _ => None,
+        };
+        let socket = folder.as_ref().map(|folder| folder.path().join("socket"));
+        let words = self.programs.server(peer, case, socket.as_deref())?;
         let server = Server::start(&mut self.pinned(self.cores.server, &words))?;
+        let server = server.keeping(folder);
         if let Some(core) = self.cores.server {
             let allowed = cores_of(server.pid())?;
             ensure!(
@@ -42,7 +49,7 @@ impl Bench<'_> {
     /// How long a peer's server takes until it listens, on any core: nothing else
     /// is measured meanwhile, and starting `taskset` would count as well.
     pub(crate) fn start_time(&self, peer: Peer, case: &Case) -> Result<Figures> {
-        let words = self.programs.server(peer, case)?;
+        let words = self.programs.server(peer, case, None)?;
         let (program, words) = words.split_first().context("no program")?;
         let mut command = self.at_root(program);
         let server = Server::start(command.args(words))?;
@@ -58,7 +65,7 @@ impl Bench<'_> {
         let (name, numbers) = case.work.arguments(time, self.quick);
         let fixed = [
             name.to_owned(),
-            server.address().to_string(),
+            server.address().to_owned(),
             server.pid().to_string(),
         ];
         let mut words = vec![self.programs.native("load")?.as_os_str().to_owned()];

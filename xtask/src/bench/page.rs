@@ -65,6 +65,9 @@ it may be the one that sets the rate. For a handshake it does less: it knows the
 and does not check the signature of the handshake, which would take it longer than
 the server takes for all of it. Sessions that are resumed have a key exchange too.
 
+Over Unix sockets the same programs echo, each at a path in a folder of its own; ours
+is a guest that asks the host for the socket (`asyncio:host/unix-sockets`).
+
 {PEERS}",
         round = measure::ROUND,
         warm = measure::ROUND / 5,

@@ -139,8 +139,14 @@ impl Programs {
     }
 
     /// The words that start the server of a case, which says on standard error
-    /// where it listens.
-    pub(crate) fn server(&self, peer: Peer, case: &Case) -> Result<Vec<OsString>> {
+    /// where it listens: at a free port, or as this Unix socket.
+    pub(crate) fn server(
+        &self,
+        peer: Peer,
+        case: &Case,
+        socket: Option<&Path>,
+    ) -> Result<Vec<OsString>> {
+        let address = socket.map(|path| join("unix:", path));
         let service = match case.work {
             Work::Lines(reads) => Some(reads.name()),
             Work::Tls(flow) => Some(flow.service()),
@@ -160,30 +166,32 @@ impl Programs {
             if speaks_tls {
                 words.extend(["--tls".into(), certificate.clone().into()]);
             }
+            words.extend(address.clone());
             words
         };
         let ours = |form: &str| {
             let name = match case.work {
                 Work::Lines(_) => "lines-server",
                 Work::Tls(_) => "tls-flows",
+                Work::Unix(_) => "echo-server-unix",
                 _ if peer == Peer::Stream => "echo-stream",
                 _ => "echo-server",
             };
             let component = self.components.join(format!("{name}{form}.wasm"));
             let mut words: Vec<OsString> = vec![self.command.clone().into()];
-            words.extend(["run", "--allow-listen", "tcp://127.0.0.1:0"].map(OsString::from));
+            let rule = socket.map(|path| join("unix://", path));
+            let rule = rule.unwrap_or_else(|| "tcp://127.0.0.1:0".into());
+            words.extend(["run".into(), "--allow-listen".into(), rule]);
             if speaks_tls {
-                let mut identity = OsString::from("bench=");
-                identity.push(&certificate);
+                let identity = join("bench=", &certificate);
                 words.extend(["--tls-identity".into(), identity]);
             }
             words.push(component.into());
-            words.extend(
-                service
-                    .into_iter()
-                    .chain(["127.0.0.1", "0"])
-                    .map(OsString::from),
-            );
+            words.extend(service.map(OsString::from));
+            match socket {
+                Some(path) => words.push(path.into()),
+                None => words.extend(["127.0.0.1", "0"].map(OsString::from)),
+            }
             words
         };
         let tokio = match case.work {
@@ -192,12 +200,17 @@ impl Programs {
             _ => "tokio-echo",
         };
         Ok(match peer {
-            Peer::RawEpoll => vec![self.native("raw-epoll-echo")?.into()],
+            Peer::RawEpoll => {
+                let mut words = vec![self.native("raw-epoll-echo")?.into()];
+                words.extend(address);
+                words
+            }
             Peer::Tokio => {
                 let mut words = vec![self.native(tokio)?.into()];
                 if let Work::Tls(flow) = case.work {
                     words.extend([flow.service().into(), certificate.into()]);
                 }
+                words.extend(address);
                 words
             }
             Peer::TokioWasip2 => {
@@ -210,6 +223,12 @@ impl Programs {
             Peer::Composed | Peer::Stream => ours("-wit"),
         })
     }
+}
+
+fn join(start: &str, path: &Path) -> OsString {
+    let mut word = OsString::from(start);
+    word.push(path);
+    word
 }
 
 fn find<'a>(programs: &'a [(String, PathBuf)], name: &str) -> Result<&'a Path> {
@@ -274,7 +293,7 @@ mod tests {
             root: PathBuf::from("/r"),
             components: PathBuf::from("/c"),
             command: PathBuf::from("/asyncio-streams"),
-            natives: ["tokio-lines", "tokio-tls", "wasip2"]
+            natives: ["raw-epoll-echo", "tokio-lines", "tokio-tls", "wasip2"]
                 .map(|name| (name.to_owned(), Path::new("/").join(name)))
                 .into(),
             wasip2: vec![("tokio-lines".to_owned(), PathBuf::from("/lines.wasm"))],
@@ -297,7 +316,7 @@ mod tests {
         let lines = case(Work::Lines(Reads::Readlines))?;
         let bulk = case(Work::Bulk(0))?;
         let words = |peer, case| -> Result<String> {
-            let words = programs.server(peer, case)?;
+            let words = programs.server(peer, case, None)?;
             Ok(words.join(" ".as_ref()).to_string_lossy().into_owned())
         };
         assert_eq!(
@@ -324,7 +343,7 @@ mod tests {
         let case = cases.find(|case| case.work == Work::Tls(Flow::Source));
         let case = case.context("no case")?;
         let words = |peer| -> Result<String> {
-            let words = programs.server(peer, case)?;
+            let words = programs.server(peer, case, None)?;
             Ok(words.join(" ".as_ref()).to_string_lossy().into_owned())
         };
         assert_eq!(
@@ -339,6 +358,29 @@ mod tests {
         assert_eq!(
             words(Peer::Asyncio)?,
             "python3 benches/peers/asyncio_echo.py source --tls /r/target/bench/tls.pem"
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn servers_of_unix_sockets_have_their_path() -> Result<()> {
+        let programs = programs();
+        let mut cases = CASES.iter();
+        let case = cases.find(|case| matches!(case.work, Work::Unix(_)));
+        let case = case.context("no case")?;
+        let words = |peer| -> Result<String> {
+            let words = programs.server(peer, case, Some(Path::new("/tmp/b/s")))?;
+            Ok(words.join(" ".as_ref()).to_string_lossy().into_owned())
+        };
+        assert_eq!(
+            words(Peer::Composed)?,
+            "/asyncio-streams run --allow-listen unix:///tmp/b/s /c/echo-server-unix-wit.wasm \
+             /tmp/b/s"
+        );
+        assert_eq!(words(Peer::RawEpoll)?, "/raw-epoll-echo unix:/tmp/b/s");
+        assert_eq!(
+            words(Peer::Uvloop)?,
+            "/venv/python benches/peers/asyncio_echo.py echo --uvloop unix:/tmp/b/s"
         );
         Ok(())
     }

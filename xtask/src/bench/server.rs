@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
+use super::folder::Folder;
 use crate::process::Supervised;
 
 /// How long it may take until it listens; compiling a component is part of it.
@@ -25,9 +26,11 @@ type Lines = Arc<Mutex<VecDeque<String>>>;
 pub(crate) struct Server {
     _process: Supervised,
     pid: u32,
-    address: SocketAddr,
+    address: String,
     took: Duration,
     lines: Lines,
+    /// Of its socket, and removed after it has ended.
+    _folder: Option<Folder>,
 }
 
 impl Server {
@@ -54,11 +57,21 @@ impl Server {
             address,
             took: at - started,
             lines,
+            _folder: None,
         })
     }
 
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.address
+    /// The same, which keeps the folder of its socket.
+    pub(crate) fn keeping(self, folder: Option<Folder>) -> Self {
+        Self {
+            _folder: folder,
+            ..self
+        }
+    }
+
+    /// `IP:PORT` or `unix:/PATH`.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -76,7 +89,7 @@ impl Server {
     }
 }
 
-fn read(pipe: impl Read + Send + 'static, sender: Sender<(SocketAddr, Instant)>, lines: Lines) {
+fn read(pipe: impl Read + Send + 'static, sender: Sender<(String, Instant)>, lines: Lines) {
     std::thread::spawn(move || {
         for line in BufReader::new(pipe).lines().map_while(Result::ok) {
             if let Some(address) = listening(&line) {
@@ -93,8 +106,10 @@ fn read(pipe: impl Read + Send + 'static, sender: Sender<(SocketAddr, Instant)>,
     });
 }
 
-fn listening(line: &str) -> Option<SocketAddr> {
-    line.strip_prefix("listening on ")?.trim().parse().ok()
+fn listening(line: &str) -> Option<String> {
+    let address = line.strip_prefix("listening on ")?.trim();
+    let known = address.starts_with("unix:/") || address.parse::<SocketAddr>().is_ok();
+    known.then(|| address.to_owned())
 }
 
 fn said(lines: &Lines) -> String {
@@ -114,9 +129,23 @@ mod tests {
     fn a_server_listens_once_it_says_so() -> Result<()> {
         let script = "echo warming up >&2; echo listening on 127.0.0.1:7 >&2; sleep 60";
         let server = Server::start(Command::new("sh").args(["-c", script]))?;
-        assert_eq!(server.address().port(), 7);
+        assert_eq!(server.address(), "127.0.0.1:7");
         assert_eq!(server.said(), "; it said: warming up");
         Ok(())
+    }
+
+    #[test]
+    fn addresses_are_known_when_they_are_seen() {
+        let heard = |line| listening(line).unwrap_or_default();
+        assert_eq!(heard("listening on [::1]:7"), "[::1]:7");
+        assert_eq!(heard("listening on unix:/run/s"), "unix:/run/s");
+        for line in [
+            "listening on everybody",
+            "unix:/run/s",
+            "listening on unix:",
+        ] {
+            assert_eq!(listening(line), None, "{line}");
+        }
     }
 
     #[test]

@@ -44,6 +44,9 @@ impl fmt::Display for Table {
 
 /// A figure's part in a table: what it is divided by, and the unit it has then.
 fn unit(work: Work, metric: Metric) -> (f64, &'static str) {
+    if let Work::Unix(work) = work {
+        return unit(*work, metric);
+    }
     let bulk = matches!(work, Work::Bulk(_) | Work::Tls(Flow::Source | Flow::Sink));
     match (work, metric) {
         (_, Metric::Rate) if bulk => (1.0, "MB/s"),
@@ -204,6 +207,15 @@ mod tests {
 ";
         assert_eq!(table.as_deref(), Some(expected));
         assert!(by_peer(&results(), Metric::Memory).is_none());
+    }
+
+    #[test]
+    fn what_goes_over_a_unix_socket_has_the_units_it_has_elsewhere() {
+        for metric in [Metric::Rate, Metric::Cpu, Metric::P50] {
+            for work in [&Work::Bulk(0), &Work::PingPong(64, 64)] {
+                assert_eq!(unit(Work::Unix(work), metric), unit(*work, metric));
+            }
+        }
     }
 
     #[test]

@@ -73,9 +73,12 @@ const TLS_SEND: (&str, Peer, Metric) = ("tls-send", Peer::Static, Metric::Rate);
 const TLS_RECEIVE: (&str, Peer, Metric) = ("tls-receive", Peer::Static, Metric::Rate);
 const HANDSHAKE: (&str, Peer, Metric) = ("tls-handshake", Peer::Static, Metric::Rate);
 const RESUME: (&str, Peer, Metric) = ("tls-resume", Peer::Static, Metric::Rate);
+const UNIX: (&str, Peer, Metric) = ("unix-ping-pong", Peer::Static, Metric::Cpu);
+const UNIX_COMPOSED: (&str, Peer, Metric) = ("unix-ping-pong", Peer::Composed, Metric::Cpu);
+const UNIX_BULK: (&str, Peer, Metric) = ("unix-bulk", Peer::Static, Metric::Rate);
 
 /// All of them, in the issues' order.
-pub(crate) const TARGETS: [Target; 23] = [
+pub(crate) const TARGETS: [Target; 28] = [
     target(
         "64 B ping-pong, 64 connections, static: CPU",
         SMALL,
@@ -213,6 +216,36 @@ pub(crate) const TARGETS: [Target; 23] = [
         RESUME,
         Of(Peer::Tokio),
         AtLeast(0.7),
+    ),
+    target(
+        "Unix socket: 64 B ping-pong, 64 connections, static: CPU",
+        UNIX,
+        Of(Peer::Asyncio),
+        AtMost(0.65),
+    ),
+    target(
+        "Unix socket: 64 B ping-pong, 64 connections, static: CPU",
+        UNIX,
+        Of(Peer::Uvloop),
+        AtMost(0.8),
+    ),
+    target(
+        "Unix socket: 64 B ping-pong, 64 connections, composed: CPU",
+        UNIX_COMPOSED,
+        Of(Peer::Static),
+        AtMost(1.6),
+    ),
+    target(
+        "Unix socket: bulk echo, static: rate",
+        UNIX_BULK,
+        Of(Peer::Tokio),
+        AtLeast(0.5),
+    ),
+    target(
+        "Unix socket: bulk echo, static: rate",
+        UNIX_BULK,
+        Of(Peer::Asyncio),
+        AtLeast(2.0),
     ),
 ];
 

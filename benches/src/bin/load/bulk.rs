@@ -1,10 +1,10 @@
 //! As much as goes through one connection and back.
 
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use mio::{Events, Poll};
+use socket2::SockAddr;
 
 use crate::noise::{LONGEST, Noise};
 use crate::result::{Measured, Stretch};
@@ -20,7 +20,7 @@ const MEGABYTE: f64 = 1e6;
 /// With at most `window` bytes on their way, or, if that is 0, as many as the
 /// system takes. A fifth of the time is for getting warm.
 pub(crate) fn run(
-    address: SocketAddr,
+    address: &SockAddr,
     server: Server,
     time: Duration,
     window: usize,

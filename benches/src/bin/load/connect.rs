@@ -1,54 +1,36 @@
 //! Connections that come, have one byte sent back, and go.
 
-use std::net::{Shutdown, SocketAddr};
+use std::io::{ErrorKind, Read as _};
+use std::net::Shutdown;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use mio::net::TcpStream;
-use mio::{Events, Poll};
+use mio::Poll;
+use socket2::{SockAddr, Socket};
 
 use crate::noise::Noise;
-use crate::result::{Measured, Timed};
+use crate::result::Measured;
 use crate::server::Server;
 use crate::sources::Sources;
-use crate::wire::{self, Spin};
+use crate::visits;
+use crate::wire;
 
 /// An operation goes from connecting to the server's end of the data; so many
 /// are under way at any time.
 pub(crate) fn run(
-    address: SocketAddr,
+    address: &SockAddr,
     server: Server,
     time: Duration,
     connections: usize,
 ) -> Result<Measured> {
-    let noise = Noise::new();
     let mut sources = Sources::new();
-    let mut poll = Poll::new()?;
-    let mut visits = Vec::with_capacity(connections);
-    for place in 0..connections {
-        visits.push(Visit::begin(address, place, &mut sources, &poll)?);
-    }
-    let mut spin = Spin::new();
-    let mut events = Events::with_capacity(1024);
-    let mut timed = Timed::begin(server, time, connections);
-    loop {
-        let now = spin.turn(&mut poll, &mut events)?;
-        for event in &events {
-            let place = event.token().0;
-            let visit = visits.get_mut(place).context("no such event")?;
-            if visit.go_on(place, &noise)? {
-                timed.note(visit.since);
-                *visit = Visit::begin(address, place, &mut sources, &poll)?;
-            }
-        }
-        if let Some(measured) = timed.end(now, &spin)? {
-            return Ok(measured);
-        }
-    }
+    visits::run(server, time, connections, |place, poll, _| {
+        Visit::begin(address, place, &mut sources, poll)
+    })
 }
 
 struct Visit {
-    socket: TcpStream,
+    socket: Socket,
     state: State,
     since: Instant,
 }
@@ -61,7 +43,7 @@ enum State {
 
 impl Visit {
     fn begin(
-        address: SocketAddr,
+        address: &SockAddr,
         place: usize,
         sources: &mut Sources,
         poll: &Poll,
@@ -74,15 +56,17 @@ impl Visit {
             since,
         })
     }
+}
 
-    /// Whether the server has closed.
+impl visits::Visit for Visit {
+    fn since(&self) -> Instant {
+        self.since
+    }
+
     fn go_on(&mut self, place: usize, noise: &Noise) -> Result<bool> {
         if let State::Connecting = self.state {
-            if self.socket.peer_addr().is_err() {
-                match self.socket.take_error()? {
-                    Some(error) => return Err(error).context("cannot connect"),
-                    None => return Ok(false),
-                }
+            if !visits::is_connected(&self.socket)? {
+                return Ok(false);
             }
             wire::write(&self.socket, noise.piece(place, 1))?.context("no room for one byte")?;
             self.state = State::Sent;
@@ -96,7 +80,6 @@ impl Visit {
             self.socket.shutdown(Shutdown::Write)?;
             self.state = State::Answered;
         }
-        use std::io::{ErrorKind, Read as _};
         match self.socket.read(&mut [0]) {
             Ok(0) => Ok(true),
             Ok(_) => bail!("more came back than was sent"),

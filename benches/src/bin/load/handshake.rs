@@ -1,69 +1,46 @@
 //! Connections with TLS that come, have one byte sent back, and go.
 
-use std::net::{Shutdown, SocketAddr};
+use std::net::Shutdown;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use mio::net::TcpStream;
-use mio::{Events, Poll};
+use socket2::{SockAddr, Socket};
 
 use crate::noise::Noise;
-use crate::result::{Measured, Timed};
+use crate::result::Measured;
 use crate::server::Server;
 use crate::sources::Sources;
 use crate::tls::{Client, Session};
-use crate::wire::{self, Spin};
+use crate::visits;
+use crate::wire;
 
 /// An operation goes from connecting to the server's end of the data; so many
 /// are under way at any time. Where sessions are to be resumed, all but the first
 /// ones have to be.
 pub(crate) fn run(
-    address: SocketAddr,
+    address: &SockAddr,
     server: Server,
     time: Duration,
     connections: usize,
     client: &Client,
     resumes: bool,
 ) -> Result<Measured> {
-    let noise = Noise::new();
     let mut sources = Sources::new();
-    let mut poll = Poll::new()?;
-    let mut begin = |place, poll: &Poll, resumes| {
+    visits::run(server, time, connections, |place, poll, first| {
         let since = Instant::now();
         let socket = sources.connect(address)?;
-        anyhow::Ok(Visit {
+        Ok(Visit {
             socket: wire::register(socket, place, poll)?,
             session: Session::begin(client, place)?,
-            resumes,
+            resumes: resumes && !first,
             state: State::Connecting,
             since,
         })
-    };
-    let mut visits = Vec::with_capacity(connections);
-    for place in 0..connections {
-        visits.push(begin(place, &poll, false)?);
-    }
-    let mut spin = Spin::new();
-    let mut events = Events::with_capacity(1024);
-    let mut timed = Timed::begin(server, time, connections);
-    loop {
-        let now = spin.turn(&mut poll, &mut events)?;
-        for event in &events {
-            let place = event.token().0;
-            let visit = visits.get_mut(place).context("no such event")?;
-            if visit.go_on(place, &noise)? {
-                timed.note(visit.since);
-                *visit = begin(place, &poll, resumes)?;
-            }
-        }
-        if let Some(measured) = timed.end(now, &spin)? {
-            return Ok(measured);
-        }
-    }
+    })
 }
 
 struct Visit {
-    socket: TcpStream,
+    socket: Socket,
     session: Session,
     /// Whether the session has to be an earlier one.
     resumes: bool,
@@ -79,15 +56,15 @@ enum State {
     Answered,
 }
 
-impl Visit {
-    /// Whether the server has closed.
+impl visits::Visit for Visit {
+    fn since(&self) -> Instant {
+        self.since
+    }
+
     fn go_on(&mut self, place: usize, noise: &Noise) -> Result<bool> {
         if self.state == State::Connecting {
-            if self.socket.peer_addr().is_err() {
-                match self.socket.take_error()? {
-                    Some(error) => return Err(error).context("cannot connect"),
-                    None => return Ok(false),
-                }
+            if !visits::is_connected(&self.socket)? {
+                return Ok(false);
             }
             self.session.flush(&self.socket)?;
             self.state = State::Greeting;

@@ -1,12 +1,11 @@
 //! Connections on which nothing happens any more.
 
-use std::net::SocketAddr;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use mio::net::TcpStream;
 use mio::{Events, Poll};
+use socket2::{SockAddr, Socket};
 
 use crate::noise::{LONGEST, Noise};
 use crate::result::Measured;
@@ -22,7 +21,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// What each takes of the server's memory, once so many bytes have gone over it
 /// and back, a few connections at a time. All of them stay open.
 pub(crate) fn run(
-    address: SocketAddr,
+    address: &SockAddr,
     server: Server,
     connections: usize,
     bytes: usize,
@@ -46,7 +45,7 @@ pub(crate) fn run(
 }
 
 /// Connections over which so many bytes have gone, over all at the same time.
-fn busy(address: SocketAddr, count: usize, bytes: usize, noise: &Noise) -> Result<Vec<TcpStream>> {
+fn busy(address: &SockAddr, count: usize, bytes: usize, noise: &Noise) -> Result<Vec<Socket>> {
     let mut poll = Poll::new()?;
     let mut transfers = Vec::with_capacity(count);
     for (place, socket) in wire::connect(address, count, noise)?
@@ -77,7 +76,7 @@ fn busy(address: SocketAddr, count: usize, bytes: usize, noise: &Noise) -> Resul
 }
 
 struct Transfer {
-    socket: TcpStream,
+    socket: Socket,
     sent: usize,
     received: usize,
 }

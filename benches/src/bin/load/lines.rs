@@ -1,11 +1,12 @@
 //! Lines of 100 bytes, for a server that counts them.
 
 use std::io::{ErrorKind, Read as _};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::Shutdown;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use mio::{Events, Poll};
+use socket2::{SockAddr, Socket, Type};
 
 use crate::result::{Measured, Stretch};
 use crate::server::Server;
@@ -19,7 +20,7 @@ const LINES: usize = 640;
 
 /// An operation is a line, and the time ends with the server's answer. Getting
 /// warm is a connection of its own, for a fifth of the time.
-pub(crate) fn run(address: SocketAddr, server: Server, time: Duration) -> Result<Measured> {
+pub(crate) fn run(address: &SockAddr, server: Server, time: Duration) -> Result<Measured> {
     let mut spin = Spin::new();
     send(address, time / 5, &mut spin)?;
     let stretch = Stretch::begin(server, &spin)?;
@@ -28,9 +29,10 @@ pub(crate) fn run(address: SocketAddr, server: Server, time: Duration) -> Result
 }
 
 /// How many lines the server counted, which are those that were sent.
-fn send(address: SocketAddr, time: Duration, spin: &mut Spin) -> Result<usize> {
+fn send(address: &SockAddr, time: Duration, spin: &mut Spin) -> Result<usize> {
     let block = [&[b'.'; LINE - 2], &b"\r\n"[..]].concat().repeat(LINES);
-    let socket = TcpStream::connect(address)?;
+    let socket = Socket::new(address.domain(), Type::STREAM, None)?;
+    socket.connect(address)?;
     let mut poll = Poll::new()?;
     let mut events = Events::with_capacity(16);
     let mut socket = wire::register(socket, 0, &poll)?;

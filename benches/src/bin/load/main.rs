@@ -23,6 +23,7 @@ mod result;
 mod server;
 mod sources;
 mod tls;
+mod visits;
 mod wire;
 
 use std::net::SocketAddr;
@@ -31,6 +32,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use socket2::SockAddr;
 
 use crate::result::Measured;
 use crate::server::Server;
@@ -48,7 +50,8 @@ with --tls, to a server that has this certificate (PEM):
   source ADDRESS PID MILLISECONDS
   sink ADDRESS PID MILLISECONDS
   handshake ADDRESS PID MILLISECONDS CONNECTIONS
-  resume ADDRESS PID MILLISECONDS CONNECTIONS";
+  resume ADDRESS PID MILLISECONDS CONNECTIONS
+an ADDRESS is IP:PORT, or, for ping-pong and bulk, unix:PATH";
 
 /// No case takes longer, whatever the server does.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -82,7 +85,7 @@ fn run(args: &[String]) -> Result<Measured> {
     };
     let client = certificate.map(|path| Client::new(Path::new(path), case == "resume"));
     let client = client.transpose()?;
-    let address: SocketAddr = address.parse().context(USAGE)?;
+    let address = &parse(address)?;
     let server = Server::new(pid.parse().context(USAGE)?);
     let numbers = numbers.iter().map(|number| number.parse());
     let numbers = numbers.collect::<Result<Vec<usize>, _>>().context(USAGE)?;
@@ -119,5 +122,28 @@ fn run(args: &[String]) -> Result<Measured> {
             case == "resume",
         ),
         _ => bail!("{USAGE}"),
+    }
+}
+
+/// The address of a server, as it says it itself.
+fn parse(address: &str) -> Result<SockAddr> {
+    Ok(match address.strip_prefix("unix:") {
+        Some(path) => SockAddr::unix(path)?,
+        None => address.parse::<SocketAddr>().context(USAGE)?.into(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_those_that_servers_say() -> Result<()> {
+        let ip = parse("127.0.0.1:7")?;
+        assert_eq!(ip.as_socket().map(|address| address.port()), Some(7));
+        let unix = parse("unix:/tmp/s")?;
+        assert_eq!(unix.as_pathname(), Some(Path::new("/tmp/s")));
+        assert!(parse("/tmp/s").is_err());
+        Ok(())
     }
 }

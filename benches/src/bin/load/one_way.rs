@@ -1,10 +1,10 @@
 //! As much as goes through one connection in one direction, over TLS.
 
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use mio::{Events, Poll};
+use socket2::SockAddr;
 
 use crate::result::{Measured, Stretch};
 use crate::server::Server;
@@ -23,7 +23,7 @@ const MEGABYTE: f64 = 1e6;
 
 /// What the server sends. A fifth of the time is for getting warm.
 pub(crate) fn source(
-    address: SocketAddr,
+    address: &SockAddr,
     server: Server,
     time: Duration,
     client: &Client,
@@ -67,7 +67,7 @@ pub(crate) fn source(
 /// What the server receives, which it counts; the time ends with its answer.
 /// Getting warm is a connection of its own, for a fifth of the time.
 pub(crate) fn sink(
-    address: SocketAddr,
+    address: &SockAddr,
     server: Server,
     time: Duration,
     client: &Client,
@@ -80,7 +80,7 @@ pub(crate) fn sink(
 }
 
 /// How many bytes the server counted, which are those that were sent.
-fn fill(address: SocketAddr, client: &Client, time: Duration, spin: &mut Spin) -> Result<usize> {
+fn fill(address: &SockAddr, client: &Client, time: Duration, spin: &mut Spin) -> Result<usize> {
     let chunk = [b'.'; CHUNK];
     let mut poll = Poll::new()?;
     let mut events = Events::with_capacity(16);

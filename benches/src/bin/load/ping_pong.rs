@@ -1,10 +1,10 @@
 //! A message on each connection, and the next one once it has come back.
 
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use mio::{Events, Poll};
+use socket2::SockAddr;
 
 use crate::noise::{LONGEST, Noise};
 use crate::result::{Measured, Timed};
@@ -13,7 +13,7 @@ use crate::tls::{Client, Connection};
 use crate::wire::{self, Spin};
 
 pub(crate) fn run(
-    address: SocketAddr,
+    address: &SockAddr,
     server: Server,
     time: Duration,
     bytes: usize,

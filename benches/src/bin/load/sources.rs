@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use anyhow::{Context, Result};
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, SockAddr, Socket, Type};
 
 const FIRST_HOST: u8 = 2;
 const PORTS: std::ops::Range<u16> = 10_000..60_000;
@@ -40,8 +40,8 @@ impl Sources {
         (Ipv4Addr::new(127, 0, 0, self.host), self.port).into()
     }
 
-    /// Begins to connect.
-    pub(crate) fn connect(&mut self, address: SocketAddr) -> Result<std::net::TcpStream> {
+    /// Begins to connect, over TCP.
+    pub(crate) fn connect(&mut self, address: &SockAddr) -> Result<Socket> {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
         socket.set_nonblocking(true)?;
         socket.set_reuse_address(true)?;
@@ -52,11 +52,11 @@ impl Sources {
                 return Err(error).context("cannot bind");
             }
         }
-        match socket.connect(&address.into()) {
+        match socket.connect(address) {
             Err(error) if error.raw_os_error() != Some(IN_PROGRESS) => {
                 Err(error).context("cannot connect")
             }
-            _ => Ok(socket.into()),
+            _ => Ok(socket),
         }
     }
 }

@@ -1,12 +1,13 @@
 //! Sockets, and waiting for them without sleeping.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::SocketAddr;
+use std::os::fd::AsRawFd as _;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use mio::net::TcpStream;
+use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
+use socket2::{SockAddr, Socket, Type};
 
 use crate::noise::Noise;
 
@@ -17,19 +18,23 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// than any server's backlog, so that none has to be tried again a second later.
 pub(crate) const AT_ONCE: usize = 32;
 
+/// A connected socket, which sends at once what is written.
+pub(crate) fn open(address: &SockAddr) -> Result<Socket> {
+    let socket = Socket::new(address.domain(), Type::STREAM, None)?;
+    socket.connect(address).context("cannot connect")?;
+    if !address.is_unix() {
+        socket.set_tcp_nodelay(true)?;
+    }
+    Ok(socket)
+}
+
 /// Connected sockets, each of which has had one byte sent back.
-pub(crate) fn connect(
-    address: SocketAddr,
-    count: usize,
-    noise: &Noise,
-) -> Result<Vec<std::net::TcpStream>> {
-    let mut sockets: Vec<std::net::TcpStream> = Vec::with_capacity(count);
+pub(crate) fn connect(address: &SockAddr, count: usize, noise: &Noise) -> Result<Vec<Socket>> {
+    let mut sockets: Vec<Socket> = Vec::with_capacity(count);
     while sockets.len() < count {
         let first = sockets.len();
         for place in first..count.min(first + AT_ONCE) {
-            let mut socket = std::net::TcpStream::connect(address)
-                .with_context(|| format!("cannot connect number {place}"))?;
-            socket.set_nodelay(true)?;
+            let mut socket = open(address).with_context(|| format!("connection {place}"))?;
             socket.set_read_timeout(Some(PATIENCE))?;
             socket.write_all(noise.piece(place, 1))?;
             sockets.push(socket);
@@ -45,21 +50,18 @@ pub(crate) fn connect(
     Ok(sockets)
 }
 
-/// For mio, registered for reading and writing.
-pub(crate) fn register(
-    socket: std::net::TcpStream,
-    place: usize,
-    poll: &Poll,
-) -> Result<TcpStream> {
+/// The socket, registered for reading and writing, which wait no more.
+pub(crate) fn register(socket: Socket, place: usize, poll: &Poll) -> Result<Socket> {
     socket.set_nonblocking(true)?;
-    let mut socket = TcpStream::from_std(socket);
     let both = Interest::READABLE | Interest::WRITABLE;
-    poll.registry().register(&mut socket, Token(place), both)?;
+    let descriptor = socket.as_raw_fd();
+    poll.registry()
+        .register(&mut SourceFd(&descriptor), Token(place), both)?;
     Ok(socket)
 }
 
 /// How many bytes were read; none if there is nothing yet.
-pub(crate) fn read(mut socket: &TcpStream, buffer: &mut [u8]) -> Result<Option<usize>> {
+pub(crate) fn read(mut socket: &Socket, buffer: &mut [u8]) -> Result<Option<usize>> {
     match socket.read(buffer) {
         Ok(0) => bail!("the server closed the connection"),
         Ok(count) => Ok(Some(count)),
@@ -69,7 +71,7 @@ pub(crate) fn read(mut socket: &TcpStream, buffer: &mut [u8]) -> Result<Option<u
 }
 
 /// How many bytes were written; none if there is no room yet.
-pub(crate) fn write(mut socket: &TcpStream, bytes: &[u8]) -> Result<Option<usize>> {
+pub(crate) fn write(mut socket: &Socket, bytes: &[u8]) -> Result<Option<usize>> {
     match socket.write(bytes) {
         Ok(count) => Ok(Some(count)),
         Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),

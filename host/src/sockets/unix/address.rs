@@ -31,11 +31,9 @@ impl TryFrom<SocketAddrAny> for Address {
         if let Some(path) = address.path_bytes() {
             return Ok(Self::Path(path.to_vec()));
         }
-        // The name of a socket without one is empty.
+        // An empty one is what rustix makes of none.
         #[cfg(target_os = "linux")]
-        if let Some(name) = address.abstract_name()
-            && !name.is_empty()
-        {
+        if let Some(name) = address.abstract_name().filter(|name| !name.is_empty()) {
             return Ok(Self::Abstract(name.to_vec()));
         }
         Ok(Self::Unnamed)

@@ -341,6 +341,16 @@ async fn a_connect_waits_while_the_queue_is_full() {
 }
 
 #[tokio::test]
+async fn an_end_without_a_name_is_unnamed() {
+    let stop = StopHandle::new(Arc::default());
+    let (one, other) = UnixSocket::pair([place(), place()], &stop).unwrap();
+    for socket in [one, other] {
+        assert_eq!(socket.local_address().unwrap(), Address::Unnamed);
+        assert_eq!(socket.remote_address().unwrap(), Address::Unnamed);
+    }
+}
+
+#[tokio::test]
 async fn one_of_a_pair_receives_what_the_other_sends_without_a_stream() {
     let stop = StopHandle::new(Arc::default());
     let (one, other) = UnixSocket::pair([place(), place()], &stop).unwrap();

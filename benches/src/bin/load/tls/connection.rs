@@ -1,9 +1,8 @@
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use mio::Poll;
-use mio::net::TcpStream;
+use socket2::{SockAddr, Socket};
 
 use super::{Client, Session};
 use crate::wire;
@@ -13,12 +12,12 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A connection, with TLS or without.
 pub(crate) struct Connection {
-    socket: TcpStream,
+    socket: Socket,
     session: Option<Session>,
 }
 
 impl Connection {
-    pub(crate) fn plain(socket: TcpStream) -> Connection {
+    pub(crate) fn plain(socket: Socket) -> Connection {
         Connection {
             socket,
             session: None,
@@ -27,14 +26,12 @@ impl Connection {
 
     /// One whose handshake is done; registered for reading and writing.
     pub(crate) fn secure(
-        address: SocketAddr,
+        address: &SockAddr,
         client: &Client,
         place: usize,
         poll: &Poll,
     ) -> Result<Connection> {
-        let socket = std::net::TcpStream::connect(address)?;
-        socket.set_nodelay(true)?;
-        let socket = wire::register(socket, place, poll)?;
+        let socket = wire::register(wire::open(address)?, place, poll)?;
         let mut session = Session::begin(client, place)?;
         session.flush(&socket)?;
         let started = Instant::now();

@@ -2,10 +2,10 @@ use std::io::{ErrorKind, Read as _};
 use std::ops::Range;
 
 use anyhow::{Context, Result, bail};
-use mio::net::TcpStream;
 use rustls::HandshakeKind;
 use rustls::client::{ClientConnectionData, UnbufferedClientConnection};
 use rustls::unbuffered::{ConnectionState, UnbufferedStatus, WriteTraffic};
+use socket2::Socket;
 
 use super::Client;
 use crate::wire;
@@ -62,7 +62,7 @@ impl Session {
     /// if there is nothing yet. `take` gets what they mean.
     pub(crate) fn receive(
         &mut self,
-        mut socket: &TcpStream,
+        mut socket: &Socket,
         take: &mut dyn FnMut(&[u8]) -> Result<()>,
     ) -> Result<Option<usize>> {
         let room = self.incoming.get_mut(self.filled..).unwrap_or_default();
@@ -83,7 +83,7 @@ impl Session {
 
     /// How many bytes were taken, which is all of them; none if those before are
     /// yet to be sent.
-    pub(crate) fn write(&mut self, socket: &TcpStream, bytes: &[u8]) -> Result<Option<usize>> {
+    pub(crate) fn write(&mut self, socket: &Socket, bytes: &[u8]) -> Result<Option<usize>> {
         if !self.flush(socket)? {
             return Ok(None);
         }
@@ -96,7 +96,7 @@ impl Session {
     }
 
     /// Ends this half (close_notify).
-    pub(crate) fn end(&mut self, socket: &TcpStream) -> Result<()> {
+    pub(crate) fn end(&mut self, socket: &Socket) -> Result<()> {
         self.encrypt(OVERHEAD, |traffic, records| {
             let ended = traffic.queue_close_notify(records);
             ended.context("cannot end the session")
@@ -108,7 +108,7 @@ impl Session {
     }
 
     /// Whether all is sent.
-    pub(crate) fn flush(&mut self, socket: &TcpStream) -> Result<bool> {
+    pub(crate) fn flush(&mut self, socket: &Socket) -> Result<bool> {
         while !self.unsent.is_empty() {
             let rest = self.outgoing.get(self.unsent.clone()).unwrap_or_default();
             match wire::write(socket, rest)? {
