@@ -3,15 +3,22 @@
 //! task. With a thousand that are ready, most would be asked again and again in
 //! vain.
 
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, IoSliceMut};
 use std::task::{Context, Poll, ready};
 
 use rustix::buffer::spare_capacity;
 use rustix::io::{Errno, ioctl_fionread, retry_on_intr};
-use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, send, sendmsg};
+use rustix::net::{
+    RecvAncillaryBuffer, RecvFlags, ReturnFlags, SendAncillaryBuffer, SendFlags, recv, recvmsg,
+    send, sendmsg,
+};
 use tokio::io::Interest;
+use tokio::net::UnixStream;
 
 use super::Connection;
+
+/// How many bytes, and whether they were all that the system has, or has room for.
+type Part = (usize, bool);
 
 impl Connection {
     /// One call of the system for each message: a read that does not fill the
@@ -21,9 +28,13 @@ impl Connection {
         cx: &mut Context<'_>,
         into: &mut [u8],
     ) -> Poll<io::Result<usize>> {
-        self.poll_read_io(cx, into.len(), || {
-            let (count, _) = recv(self, &mut *into, RecvFlags::empty())?;
-            Ok(count)
+        self.poll_read_io(cx, || match self.unix() {
+            None => {
+                let whole = into.len();
+                let (count, _) = recv(self, &mut *into, RecvFlags::empty())?;
+                Ok((count, count < whole))
+            }
+            Some(unix) => receive_unix(unix, into),
         })
     }
 
@@ -34,15 +45,17 @@ impl Connection {
         into: &mut Vec<u8>,
     ) -> Poll<io::Result<usize>> {
         let room = into.capacity() - into.len();
-        self.poll_read_io(cx, room, || {
+        let may_end_early = self.unix().is_some();
+        self.poll_read_io(cx, || {
             let (count, _) = recv(self, spare_capacity(into), RecvFlags::empty())?;
-            Ok(count)
+            Ok((count, count < room && !may_end_early))
         })
     }
 
     pub(crate) fn poll_send(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.poll_write_io(cx, bytes.len(), || {
-            Ok(send(self, bytes, SendFlags::NOSIGNAL)?)
+        self.poll_write_io(cx, || {
+            let count = send(self, bytes, SendFlags::NOSIGNAL)?;
+            Ok((count, count < bytes.len()))
         })
     }
 
@@ -52,9 +65,10 @@ impl Connection {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let whole = slices.iter().map(|slice| slice.len()).sum();
-        self.poll_write_io(cx, whole, || {
+        self.poll_write_io(cx, || {
             let mut nothing = SendAncillaryBuffer::default();
-            Ok(sendmsg(self, slices, &mut nothing, SendFlags::NOSIGNAL)?)
+            let count = sendmsg(self, slices, &mut nothing, SendFlags::NOSIGNAL)?;
+            Ok((count, count < whole))
         })
     }
 
@@ -96,11 +110,10 @@ impl Connection {
     fn poll_read_io(
         &self,
         cx: &mut Context<'_>,
-        whole: usize,
-        mut receive: impl FnMut() -> io::Result<usize>,
+        mut receive: impl FnMut() -> io::Result<Part>,
     ) -> Poll<io::Result<usize>> {
         loop {
-            match self.exhausting(Interest::READABLE, whole, &mut receive) {
+            match self.exhausting(Interest::READABLE, &mut receive) {
                 Err(error) if again(&error) => ready!(self.poll_read_ready(cx))?,
                 received => return Poll::Ready(received),
             }
@@ -110,35 +123,44 @@ impl Connection {
     fn poll_write_io(
         &self,
         cx: &mut Context<'_>,
-        whole: usize,
-        mut send: impl FnMut() -> io::Result<usize>,
+        mut send: impl FnMut() -> io::Result<Part>,
     ) -> Poll<io::Result<usize>> {
         loop {
-            match self.exhausting(Interest::WRITABLE, whole, &mut send) {
+            match self.exhausting(Interest::WRITABLE, &mut send) {
                 Err(error) if again(&error) => ready!(self.poll_write_ready(cx))?,
                 sent => return Poll::Ready(sent),
             }
         }
     }
 
-    /// Does `work` on the socket, whose full result would be `whole`. Less than
-    /// that has exhausted it: the next one waits until the system says so.
+    /// Does `work` on the socket. Where that has exhausted it, the next one waits
+    /// until the system says so.
     fn exhausting(
         &self,
         interest: Interest,
-        whole: usize,
-        work: impl FnOnce() -> io::Result<usize>,
+        work: impl FnOnce() -> io::Result<Part>,
     ) -> io::Result<usize> {
-        let mut part = None;
-        let done = self.try_io(interest, || match work() {
-            Ok(count) if count > 0 && count < whole => {
-                part = Some(count);
+        let mut last = None;
+        let done = self.try_io(interest, || match work()? {
+            (count @ 1.., true) => {
+                last = Some(count);
                 Err(io::ErrorKind::WouldBlock.into())
             }
-            done => done,
+            (count, _) => Ok(count),
         });
-        part.map_or(done, Ok)
+        last.map_or(done, Ok)
     }
+}
+
+/// Receives from a Unix socket, where a message with descriptors ends a read early:
+/// they are dropped, and what follows is there already.
+fn receive_unix(socket: &UnixStream, into: &mut [u8]) -> io::Result<Part> {
+    let whole = into.len();
+    let mut into = [IoSliceMut::new(into)];
+    let mut nothing = RecvAncillaryBuffer::default();
+    let received = recvmsg(socket, &mut into, &mut nothing, RecvFlags::empty())?;
+    let dropped = received.flags.contains(ReturnFlags::CTRUNC);
+    Ok((received.bytes, received.bytes < whole && !dropped))
 }
 
 /// Whether it has to be done again.
@@ -147,4 +169,68 @@ fn again(error: &io::Error) -> bool {
         error.kind(),
         io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::io::Write as _;
+    use std::mem::MaybeUninit;
+    use std::os::fd::AsFd as _;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use rustix::net::SendAncillaryMessage;
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::Stats;
+    use crate::place::Place;
+
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    /// One end, and the peer.
+    fn pair() -> (Connection, std::os::unix::net::UnixStream) {
+        let (ours, peer) = UnixStream::pair().unwrap();
+        let place = Arc::new(Place::take(Stats::new()));
+        let peer = peer.into_std().unwrap();
+        (Connection::new(ours, place), peer)
+    }
+
+    /// Sends a descriptor with the bytes.
+    fn send_with_descriptor(peer: &std::os::unix::net::UnixStream, bytes: &[u8]) {
+        let descriptors = [peer.as_fd()];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut ancillary = SendAncillaryBuffer::new(&mut space);
+        assert!(ancillary.push(SendAncillaryMessage::ScmRights(&descriptors)));
+        let slices = [IoSlice::new(bytes)];
+        let sent = sendmsg(peer, &slices, &mut ancillary, SendFlags::empty());
+        assert_eq!(sent, Ok(bytes.len()));
+    }
+
+    #[tokio::test]
+    async fn what_follows_a_message_with_descriptors_is_received_and_they_are_dropped() {
+        for more in [false, true] {
+            let (connection, mut peer) = pair();
+            send_with_descriptor(&peer, b"one ");
+            peer.write_all(b"two").unwrap();
+            let mut received = Vec::new();
+            while received.len() < 7 {
+                let mut piece = Vec::with_capacity(100);
+                let count = poll_fn(|cx| match more {
+                    true => connection.poll_receive_more(cx, &mut piece),
+                    false => {
+                        piece.resize(100, 0);
+                        connection.poll_receive(cx, &mut piece)
+                    }
+                });
+                let count = timeout(PATIENCE, count)
+                    .await
+                    .expect("nothing comes")
+                    .unwrap();
+                received.extend_from_slice(&piece[..count]);
+            }
+            assert_eq!(received, b"one two");
+        }
+    }
 }
