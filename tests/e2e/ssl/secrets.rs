@@ -194,12 +194,13 @@ fn no_function_that_a_program_imports_could_give_it_a_private_key() {
         let full = if form == "ssl" {
             ""
         } else {
-            "asyncio:host/tcp-options "
+            "asyncio:host/listeners asyncio:host/tcp-options "
         };
         let expected = format!(
-            "{full}asyncio:host/tls wasi:cli/environment wasi:cli/stderr wasi:cli/stdin \
-             wasi:cli/stdout wasi:cli/types wasi:clocks/monotonic-clock wasi:clocks/types \
-             wasi:sockets/ip-name-lookup wasi:sockets/types"
+            "{full}asyncio:host/tls asyncio:host/unix-sockets wasi:cli/environment \
+             wasi:cli/stderr wasi:cli/stdin wasi:cli/stdout wasi:cli/types \
+             wasi:clocks/monotonic-clock wasi:clocks/types wasi:sockets/ip-name-lookup \
+             wasi:sockets/types"
         );
         let mut expected: Vec<&str> = expected.split(' ').collect();
         expected.sort_unstable();
