@@ -18,7 +18,7 @@ use asyncio_streams_host::tls::{Identity, Roots, Tls};
 use asyncio_streams_host::{
     Ctx, Denial, Limits, ListenAddress, Observer, Runner, Stats, compose, engine,
 };
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::{LocalSet, spawn_local};
@@ -137,16 +137,18 @@ impl Control {
 /// Answers each connection's byte with the same byte and closes.
 async fn echo(listener: TcpListener) {
     loop {
-        let (mut connection, _) = listener.accept().await.unwrap();
-        spawn_local(async move {
-            let mut byte = [0];
-            if connection.read_exact(&mut byte).await.is_ok() {
-                drop(connection.write_all(&byte).await);
-            }
-            // Until the guest closes, or has closed already.
-            drop(connection.read(&mut byte).await);
-        });
+        let (connection, _) = listener.accept().await.unwrap();
+        spawn_local(answer(connection));
     }
+}
+
+async fn answer(mut connection: impl AsyncRead + AsyncWrite + Unpin) {
+    let mut byte = [0];
+    if connection.read_exact(&mut byte).await.is_ok() {
+        drop(connection.write_all(&byte).await);
+    }
+    // Until the guest closes, or has closed already.
+    drop(connection.read(&mut byte).await);
 }
 
 /// Resets each connection once it has sent something.

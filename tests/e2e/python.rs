@@ -114,6 +114,18 @@ fn the_echo_client_talks_to_cpythons_server_as_cpythons_does() {
 }
 
 #[test]
+fn the_echo_client_that_does_not_wait_for_the_close_has_sent_everything() {
+    let mut server = cpython("tcp_echo_server", &["127.0.0.1", "0"]);
+    let port = server.wait_for("Serving on ('127.0.0.1', ");
+    let port = port.trim_end_matches(')');
+    let args = ["127.0.0.1", port, "and gone", "--no-wait"];
+    let allow = format!("tcp://127.0.0.1:{port}");
+    let ours = run(&["--allow-connect", &allow], CLIENT, &args).success();
+    served(&mut server, "and gone");
+    assert_eq!(ours, cpython("tcp_echo_client", &args).success());
+}
+
+#[test]
 fn http_headers_prints_what_cpythons_does() {
     let server = "import http.server
 class Handler(http.server.BaseHTTPRequestHandler):

@@ -10,7 +10,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::task::spawn_local;
 use wasmtime_wasi::WasiCtx;
 
-use super::{BASELINE, expect, load, run, settled};
+use super::{BASELINE, answer, expect, load, run, settled};
 
 /// All that the guest can be told to do.
 const MODES: [&str; 12] = [
@@ -31,15 +31,8 @@ const MODES: [&str; 12] = [
 /// Answers each connection's byte with the same byte and closes.
 async fn echo(listener: UnixListener) {
     loop {
-        let (mut connection, _) = listener.accept().await.unwrap();
-        spawn_local(async move {
-            let mut byte = [0];
-            if connection.read_exact(&mut byte).await.is_ok() {
-                drop(connection.write_all(&byte).await);
-            }
-            // Until the guest closes, or has closed already.
-            drop(connection.read(&mut byte).await);
-        });
+        let (connection, _) = listener.accept().await.unwrap();
+        spawn_local(answer(connection));
     }
 }
 

@@ -43,22 +43,18 @@ async fn what_is_not_granted_is_denied(folder: Folder) -> Outcome {
         path("/a.sock"),
         Address::Abstract(b"somebody's".to_vec()),
     ] {
-        let socket = UnixSocket::create()?;
-        fails!(
-            socket.bind(&address),
-            ErrorCode::Socket(SocketError::AccessDenied)
-        );
-        fails!(
-            socket.connect(address).await,
-            ErrorCode::Socket(SocketError::AccessDenied)
-        );
+        denied(address).await?;
     }
     Ok(())
 }
 
 async fn a_path_with_a_parent_folder_is_denied(folder: Folder) -> Outcome {
+    denied(folder.at("folder/../live.sock")).await
+}
+
+/// Neither to be bound nor connected to.
+async fn denied(address: Address) -> Outcome {
     let socket = UnixSocket::create()?;
-    let address = folder.at("folder/../live.sock");
     fails!(
         socket.bind(&address),
         ErrorCode::Socket(SocketError::AccessDenied)
@@ -104,17 +100,7 @@ async fn a_file_is_no_socket_and_stays(folder: Folder) -> Outcome {
 }
 
 async fn a_link_is_denied_wherever_it_leads(folder: Folder) -> Outcome {
-    let socket = UnixSocket::create()?;
-    let link = folder.at("link.sock");
-    fails!(
-        socket.bind(&link),
-        ErrorCode::Socket(SocketError::AccessDenied)
-    );
-    fails!(
-        socket.connect(link).await,
-        ErrorCode::Socket(SocketError::AccessDenied)
-    );
-    Ok(())
+    denied(folder.at("link.sock")).await
 }
 
 async fn where_nobody_listens_any_more_it_is_refused_and_replaced(folder: Folder) -> Outcome {
