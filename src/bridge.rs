@@ -19,7 +19,7 @@ const CHUNK: usize = 64 * 1024;
 /// A reader of any stream of bytes. The limit is 64 KiB; see
 /// [`StreamReader::set_limit`].
 pub fn from_stream(stream: ByteStream) -> StreamReader {
-    reader(stream, options::DEFAULT_LIMIT)
+    reader(RawSource::new(stream), options::DEFAULT_LIMIT)
 }
 
 /// A writer into a stream of bytes, and that stream. `close` or `write_eof`
@@ -32,16 +32,8 @@ pub fn from_sink() -> (StreamWriter, ByteStream) {
     (writer, stream)
 }
 
-fn reader(stream: ByteStream, limit: usize) -> StreamReader {
-    reading(RawSource::new(stream), limit)
-}
-
 /// A reader of what the program gets otherwise than from a connection.
-pub(crate) fn reader_of(source: impl Source + 'static) -> StreamReader {
-    reading(source, options::DEFAULT_LIMIT)
-}
-
-fn reading(source: impl Source + 'static, limit: usize) -> StreamReader {
+pub(crate) fn reader(source: impl Source + 'static, limit: usize) -> StreamReader {
     let connection = Connection::new(limit, Names::default());
     let (reader, _) = connection.handles();
     run(connection, source, Nothing);
@@ -133,5 +125,5 @@ pub(crate) fn checked_reader(
     limit: Option<u64>,
 ) -> Result<StreamReader, crate::error::ReadError> {
     let limit = options::limit(limit).map_err(crate::error::ReadError::InvalidArgument)?;
-    Ok(reader(stream, limit))
+    Ok(reader(RawSource::new(stream), limit))
 }

@@ -4,11 +4,12 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::rc::Rc;
 
+use futures::channel::oneshot;
+
 use super::{Connection, State};
 use crate::error::ConnectError;
 use crate::ssl::{NoSession, Plan, SslObject};
 use crate::transport::{Sink, Socket, Source};
-use futures::channel::oneshot;
 
 /// A call of `start_tls` that waits.
 pub(super) struct Upgrade {

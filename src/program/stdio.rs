@@ -4,7 +4,10 @@ use std::cell::RefCell;
 use std::fmt::{self, Write};
 use std::thread::LocalKey;
 
+use wit_bindgen::rt::async_support::FutureReader;
+
 use crate::error::ErrorCode;
+use crate::options::DEFAULT_LIMIT;
 use crate::runtime::executor::{self, JoinHandle};
 use crate::transport::raw::RawSource;
 use crate::{ByteStream, StreamReader, StreamWriter, bridge};
@@ -53,6 +56,9 @@ struct Output {
 
 type Slot = RefCell<Option<Output>>;
 
+/// Has the host take a stream for one of them.
+type Open = fn(ByteStream) -> FutureReader<Result<(), wasi::cli::types::ErrorCode>>;
+
 thread_local! {
     static STDIN: RefCell<Option<StreamReader>> = const { RefCell::new(None) };
     static STDOUT: Slot = const { RefCell::new(None) };
@@ -85,7 +91,7 @@ pub fn stdin() -> StreamReader {
                 let end = end.await;
                 end.map_err(|code| ErrorCode::Other(Some(format!("standard input: {code:?}"))))
             };
-            bridge::reader_of(RawSource::with_result(stream, end))
+            bridge::reader(RawSource::with_result(stream, end), DEFAULT_LIMIT)
         });
         reader.clone()
     })
@@ -95,61 +101,47 @@ pub fn stdin() -> StreamReader {
 /// [`print!`](crate::print) writes to as well. [`drain`](StreamWriter::drain) waits
 /// for whoever has the other end. What was written is out before the program ends.
 pub fn stdout() -> StreamWriter {
-    STDOUT.with_borrow_mut(|output| output.get_or_insert_with(open_stdout).writer.clone())
+    writer(&STDOUT, wasi::cli::stdout::write_via_stream)
 }
 
 /// Standard error as a writer, as [`stdout`] is for standard output.
 pub fn stderr() -> StreamWriter {
-    STDERR.with_borrow_mut(|output| output.get_or_insert_with(open_stderr).writer.clone())
-}
-
-fn open_stdout() -> Output {
-    Output::open(|stream| {
-        let taken = wasi::cli::stdout::write_via_stream(stream);
-        executor::spawn(async move {
-            let _ = taken.await;
-        })
-    })
-}
-
-fn open_stderr() -> Output {
-    Output::open(|stream| {
-        let taken = wasi::cli::stderr::write_via_stream(stream);
-        executor::spawn(async move {
-            let _ = taken.await;
-        })
-    })
-}
-
-impl Output {
-    fn open(open: impl FnOnce(ByteStream) -> JoinHandle<()>) -> Output {
-        let (writer, stream) = crate::from_sink();
-        Output {
-            writer,
-            taken: open(stream),
-        }
-    }
+    writer(&STDERR, wasi::cli::stderr::write_via_stream)
 }
 
 /// Prints to standard output.
 pub fn print(text: fmt::Arguments<'_>) {
-    write(&STDOUT, text, open_stdout);
+    write(&stdout(), text);
 }
 
 /// Prints to standard error.
 pub fn eprint(text: fmt::Arguments<'_>) {
-    write(&STDERR, text, open_stderr);
+    write(&stderr(), text);
 }
 
-fn write(slot: &'static LocalKey<Slot>, text: fmt::Arguments<'_>, open: fn() -> Output) {
+fn write(writer: &StreamWriter, text: fmt::Arguments<'_>) {
     let mut formatted = String::new();
     // A formatter that fails says so in the text it leaves out.
     let _ = formatted.write_fmt(text);
+    // A closed standard stream swallows what is printed.
+    drop(writer.write(&formatted));
+}
+
+/// The writer of a standard stream, which is opened by its first use.
+fn writer(slot: &'static LocalKey<Slot>, open: Open) -> StreamWriter {
     slot.with_borrow_mut(|output| {
-        let output = output.get_or_insert_with(open);
-        // A closed standard stream swallows what is printed.
-        drop(output.writer.write(&formatted));
-    });
+        let output = output.get_or_insert_with(|| {
+            let (writer, stream) = crate::from_sink();
+            let taken = open(stream);
+            Output {
+                writer,
+                taken: executor::spawn(async move {
+                    let _ = taken.await;
+                }),
+            }
+        });
+        output.writer.clone()
+    })
 }
 
 /// Writes out what was printed.

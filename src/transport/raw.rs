@@ -11,11 +11,25 @@ use wit_bindgen::rt::async_support::{FutureReader, StreamReader, StreamResult, S
 use super::{Received, Sink, Source};
 use crate::error::ErrorCode;
 
-/// How a half of one of WASI's connections ended.
-pub(crate) async fn outcome(
-    result: FutureReader<Result<(), wasi::sockets::types::ErrorCode>>,
-) -> Result<(), ErrorCode> {
-    result.await.map_err(ErrorCode::from)
+/// How a half of a socket's connection ended.
+type Ended = FutureReader<Result<(), wasi::sockets::types::ErrorCode>>;
+
+/// The halves of a socket's connection, from what its `receive` gives and its `send`
+/// does.
+pub(crate) fn halves(
+    (received, end): (StreamReader<u8>, Ended),
+    send: &dyn Fn(StreamReader<u8>) -> Ended,
+) -> (impl Source + use<>, impl Sink + use<>) {
+    let (to_send, stream) = wit_stream::new();
+    let sent = send(stream);
+    (
+        RawSource::with_result(received, outcome(end)),
+        RawSink::with_result(to_send, outcome(sent)),
+    )
+}
+
+async fn outcome(ended: Ended) -> Result<(), ErrorCode> {
+    ended.await.map_err(ErrorCode::from)
 }
 
 /// Receives from a stream; `result` tells how the stream ended.

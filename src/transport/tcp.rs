@@ -5,10 +5,8 @@ use std::rc::Rc;
 
 use futures::future::LocalBoxFuture;
 use wasi::sockets::types::TcpSocket;
-use wasi::wit_stream;
 
-use super::raw::{RawSink, RawSource, outcome};
-use super::{Incoming, Socket};
+use super::{Incoming, Socket, raw};
 use crate::address::{Address, Family, from_wasi, to_wasi};
 use crate::connection::{Connection, Names};
 use crate::error::ErrorCode;
@@ -49,11 +47,7 @@ impl Socket for TcpSocket {
     }
 
     fn run(self: Box<Self>, connection: Rc<Connection>) -> LocalBoxFuture<'static, ()> {
-        let (received, end) = self.receive();
-        let (to_send, stream) = wit_stream::new();
-        let sent = TcpSocket::send(&self, stream);
-        let source = RawSource::with_result(received, outcome(end));
-        let sink = RawSink::with_result(to_send, outcome(sent));
+        let (source, sink) = raw::halves(self.receive(), &|stream| self.send(stream));
         Box::pin(connection.run_socket(self, source, sink))
     }
 

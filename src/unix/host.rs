@@ -3,7 +3,6 @@
 use std::rc::Rc;
 
 use futures::future::LocalBoxFuture;
-use wasi::wit_stream;
 
 use super::NoSocket;
 use crate::address::{Address, Credentials, UnixAddress};
@@ -12,8 +11,7 @@ use crate::error::ErrorCode;
 use crate::host::listeners::{self as handed, Listener};
 use crate::host::tls::Transport;
 use crate::host::unix_sockets::{self as wit, UnixSocket};
-use crate::transport::raw::{RawSink, RawSource, outcome};
-use crate::transport::{Incoming, Socket};
+use crate::transport::{Incoming, Socket, raw};
 
 type Boxed = Box<dyn Socket>;
 
@@ -86,11 +84,7 @@ impl Socket for UnixSocket {
     fn keep_alive(&self) {}
 
     fn run(self: Box<Self>, connection: Rc<Connection>) -> LocalBoxFuture<'static, ()> {
-        let (received, end) = self.receive();
-        let (to_send, stream) = wit_stream::new();
-        let sent = self.send(stream);
-        let source = RawSource::with_result(received, outcome(end));
-        let sink = RawSink::with_result(to_send, outcome(sent));
+        let (source, sink) = raw::halves(self.receive(), &|stream| self.send(stream));
         Box::pin(connection.run_socket(self, source, sink))
     }
 

@@ -3,10 +3,10 @@
 use wasmtime_wasi::p3::bindings::sockets::types::ErrorCode;
 
 use super::bindings::listeners::{Host, Listener};
-use super::unix_sockets::place;
 use crate::CtxView;
 use crate::handed::{NotThere, Socket};
 use crate::observer::Wish;
+use crate::sockets::place;
 use crate::sockets::stream::code;
 use crate::sockets::tcp::{self, TcpSocket};
 use crate::sockets::unix::UnixSocket;

@@ -10,11 +10,10 @@ use super::bindings::unix_sockets::{
     Address, Credentials, ErrorCode, Host, HostUnixSocket, HostUnixSocketWithStore,
 };
 use crate::gate::Gate;
-use crate::place::Place;
 use crate::policy::{DenyReason, UnixName, UnixUse};
-use crate::sockets::Sockets;
 use crate::sockets::stream::{self, Accepting, Outcome};
 use crate::sockets::unix::{self, Obstacle, UnixSocket};
+use crate::sockets::{Sockets, place};
 use crate::{CtxView, View};
 
 type Handle = Resource<UnixSocket>;
@@ -181,12 +180,6 @@ impl<T: View> HostUnixSocketWithStore<T> for Sockets {
         let lease = store.get().table.get_mut(&handle)?.receive();
         stream::receive(store, lease)
     }
-}
-
-/// The place of one more socket.
-pub(super) fn place(gate: &Gate) -> Result<Place, SocketError> {
-    let reached = || SocketError::Other(Some("limit of sockets reached".to_owned()));
-    gate.place().ok_or_else(reached)
 }
 
 type Begun = (std::os::fd::OwnedFd, UnixName, Arc<Gate>);

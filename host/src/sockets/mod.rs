@@ -17,7 +17,8 @@ use wasmtime_wasi::p3::sockets::SocketError;
 
 pub use self::share::SharedListeners;
 pub(crate) use self::share::Sharing;
-
+use crate::gate::Gate;
+use crate::place::Place;
 use crate::{CtxView, View};
 
 /// What the bindings are implemented on.
@@ -35,6 +36,12 @@ impl HasData for Sockets {
 pub fn add_to_linker<T: View>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
     types::add_to_linker::<T, Sockets>(linker, T::asyncio_streams)?;
     ip_name_lookup::add_to_linker::<T, Sockets>(linker, T::asyncio_streams)
+}
+
+/// The place of one more socket that the guest makes.
+pub(crate) fn place(gate: &Gate) -> Result<Place, types::ErrorCode> {
+    let reached = || types::ErrorCode::Other(Some("limit of sockets reached".to_owned()));
+    gate.place().ok_or_else(reached)
 }
 
 impl types::Host for CtxView<'_> {

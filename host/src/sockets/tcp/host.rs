@@ -13,8 +13,8 @@ use wasmtime_wasi::p3::sockets::{SocketError, SocketResult};
 
 use super::{TcpSocket, Whose};
 use crate::policy::Use;
-use crate::sockets::Sockets;
 use crate::sockets::stream::{self, Accepting, Outcome};
+use crate::sockets::{Sockets, place};
 use crate::{Ctx, CtxView, View};
 
 /// A socket as the bindings name it. What lies in the table is ours.
@@ -174,9 +174,7 @@ impl HostTcpSocket for CtxView<'_> {
     }
 
     fn create(&mut self, family: IpAddressFamily) -> SocketResult<Handle> {
-        let Some(place) = self.ctx.gate.place() else {
-            return Err(ErrorCode::Other(Some("limit of sockets reached".to_owned())).into());
-        };
+        let place = place(&self.ctx.gate)?;
         let created = TcpSocket::create(family, place)?;
         push(self.table, created).map_err(SocketError::trap)
     }
