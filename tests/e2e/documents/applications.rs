@@ -11,7 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tempfile::TempDir;
 
-use super::document::Document;
+use super::page::Document;
 use super::host;
 use crate::support::{Process, python, workspace};
 

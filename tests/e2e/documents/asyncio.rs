@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use super::document::{Document, code_spans};
+use super::page::{Document, code_spans};
 use super::formatted;
 use crate::support::{python, workspace};
 

@@ -3,7 +3,7 @@
 
 mod applications;
 mod asyncio;
-mod document;
+mod page;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -18,7 +18,7 @@ use asyncio_streams_host::policy::{
 };
 use asyncio_streams_host::{DEFAULT_GRACE, DEFAULT_LINGER, Limits};
 
-use self::document::{Document, code_spans, words};
+use self::page::{Document, code_spans, words};
 use crate::support::{Process, component, run, workspace};
 
 /// The command, without what the caller's environment would change.
