@@ -1,5 +1,5 @@
-//! The README is executed: its code is built, its commands are run, its output
-//! and its tables are compared with what the code does.
+//! Executes the README and the guides in docs/: builds their code, runs their
+//! commands, and compares their output and their tables with what the code does.
 
 mod applications;
 mod asyncio;
@@ -18,7 +18,7 @@ use asyncio_streams_host::policy::{
 };
 use asyncio_streams_host::{DEFAULT_GRACE, DEFAULT_LINGER, Limits};
 
-use self::page::{Document, code_spans, words};
+use self::page::{GUIDES, Page, code_spans, text, words};
 use crate::support::{Process, component, run, workspace};
 
 /// The command, without what the caller's environment would change.
@@ -34,8 +34,8 @@ fn host() -> Command {
 /// the components and the command again while other tests use them.
 #[test]
 fn the_echo_demo_prints_what_is_shown() {
-    let readme = Document::readme();
-    let shown = readme.block("text", "echo");
+    let guides = Page::guides();
+    let shown = guides.block("text", "echo");
     let commands: Vec<Vec<String>> = lines(shown, "$ ").map(words).collect();
     let [server, client] = &commands[..] else {
         panic!("{commands:?}");
@@ -82,12 +82,12 @@ fn demo(words: &[String], shown: &str, port: &str) -> Process {
 
 #[test]
 fn the_denial_shown_is_the_one_printed() {
-    let readme = Document::readme();
-    let line = readme.command(&["asyncio-streams", "run"], "tcp-echo-client.wasm");
+    let guides = Page::guides();
+    let line = guides.command(&["asyncio-streams", "run"], "tcp-echo-client.wasm");
     assert_eq!(line[2..], ["target/components/tcp-echo-client.wasm"]);
     let denied = run(&[], "tcp-echo-client", &[]).end();
     assert_eq!(denied.code, Some(1));
-    assert_eq!(denied.stderr, readme.block("text", "denied"));
+    assert_eq!(denied.stderr, guides.block("text", "denied"));
     assert_eq!(denied.stdout, "");
 }
 
@@ -99,7 +99,7 @@ fn every_command_line_is_one_that_exists() {
         .output()
         .unwrap();
     let help = String::from_utf8(help.stdout).unwrap();
-    for command in Document::readme().commands() {
+    for command in Page::guides().commands() {
         let line: Vec<&str> = command.iter().map(String::as_str).collect();
         match line[..] {
             // The tests of the applications run these.
@@ -139,8 +139,7 @@ fn every_command_line_is_one_that_exists() {
 
 #[test]
 fn the_commands_within_the_text_are_known() {
-    let text = fs::read_to_string(workspace().join("README.md")).unwrap();
-    let prose: String = text.split("```").step_by(2).collect();
+    let prose = Page::guides().prose();
     let starts = ["cargo ", "rustup ", "asyncio-streams "];
     for span in code_spans(&prose) {
         if !starts.iter().any(|start| span.starts_with(start)) {
@@ -159,7 +158,7 @@ fn the_commands_within_the_text_are_known() {
                 package,
                 "--lib",
             ] => {
-                let known = ["asyncio-streams", env!("CARGO_PKG_NAME")];
+                let known = ["asyncio-streams", "asyncio-streams-host"];
                 assert!(known.contains(&package), "{package}");
             }
             _ => panic!("nothing tests `{span}`"),
@@ -185,8 +184,7 @@ fn assert_parses(args: &[&str]) {
 fn every_option_named_is_one_of_the_command() {
     let output = host().args(["run", "--help"]).output().unwrap();
     let help = String::from_utf8(output.stdout).unwrap();
-    let text = fs::read_to_string(workspace().join("README.md")).unwrap();
-    let prose: String = text.split("```").step_by(2).collect();
+    let prose = Page::guides().prose() + &Page::read("SECURITY.md").prose();
     let options: BTreeSet<&str> = code_spans(&prose)
         .into_iter()
         .filter(|span| span.starts_with("--"))
@@ -203,7 +201,7 @@ fn every_option_named_is_one_of_the_command() {
 
 #[test]
 fn the_permission_table_is_what_the_policy_does() {
-    let rows = Document::readme().rows("## Permissions");
+    let rows = Page::read("docs/permissions.md").rows("## Rules and what they permit");
     assert!(rows.len() > 10);
     for row in &rows[1..] {
         let [option, permits, denies] = &row[..] else {
@@ -221,6 +219,16 @@ fn the_permission_table_is_what_the_policy_does() {
                 );
             }
         }
+    }
+}
+
+#[test]
+fn the_rules_in_the_readme_are_rules() {
+    let rows = Page::read("README.md").rows("## Permissions");
+    assert!(rows.len() > 4);
+    for row in &rows[1..] {
+        let option = words(code_spans(&row[0])[0]);
+        assert_parses(&["run", &option[0], &option[1], "probe.wasm"]);
     }
 }
 
@@ -283,7 +291,7 @@ fn a_name_grants_what_it_resolved_to_as_the_table_says() {
 
 #[test]
 fn the_exit_codes_are_those_of_the_table() {
-    let rows = Document::readme().rows("## Exit codes");
+    let rows = Page::read("docs/writing-programs.md").rows("## Exit codes");
     let codes: Vec<&str> = rows.iter().map(|row| row[0].as_str()).collect();
     assert_eq!(codes, ["code", "0", "1", "2", "130, 143", "134", "other"]);
     assert_eq!(run(&[], "probe", &[]).end().code, Some(0));
@@ -304,7 +312,9 @@ fn the_exit_codes_are_those_of_the_table() {
 
 #[test]
 fn the_figures_are_those_of_the_code() {
-    let rows = Document::readme().rows("## Limits");
+    let page = Page::read("docs/limits.md");
+    let sections = ["## In the streams", "## In the host"];
+    let rows: Vec<_> = sections.into_iter().flat_map(|at| page.rows(at)).collect();
     let figure = |start: &str| {
         let mut found = rows.iter().filter(|row| row[0].starts_with(start));
         let row = found
@@ -331,7 +341,10 @@ fn the_figures_are_those_of_the_code() {
         format!("{} s", DEFAULT_GRACE.as_secs())
     );
     let minutes = GRANT_LIFETIME.as_secs() / 60;
-    assert_eq!(figure("an address"), format!("{minutes} minutes"));
+    assert_eq!(
+        figure("a program may connect"),
+        format!("{minutes} minutes")
+    );
     // The guest's are constants of its own.
     for (start, shown, file, line) in [
         (
@@ -388,16 +401,16 @@ fn the_figures_are_those_of_the_code() {
         let code = fs::read_to_string(workspace().join(file)).unwrap();
         assert!(
             code.contains(line),
-            "{file} has no `{line}`: does the README still say so?"
+            "{file} has no `{line}`: does docs/limits.md still say so?"
         );
     }
 }
 
 #[test]
 fn the_code_is_formatted() {
-    let readme = Document::readme();
-    for label in readme.labels("rust") {
-        formatted(readme.block("rust", label), label);
+    let guides = Page::guides();
+    for label in guides.labels("rust") {
+        formatted(guides.block("rust", label), label);
     }
 }
 
@@ -421,23 +434,114 @@ fn formatted(code: &str, label: &str) {
     assert_eq!(String::from_utf8_lossy(&output.stdout), "", "{label}");
 }
 
-#[test]
-fn what_the_standing_files_link_to_exists() {
-    for file in [
-        "README.md",
-        "CONTRIBUTING.md",
-        "SECURITY.md",
-        "CHANGELOG.md",
-    ] {
-        let text = fs::read_to_string(workspace().join(file)).unwrap();
-        for link in text.split("](").skip(1) {
-            let link = link.split(')').next().unwrap();
-            let target = link.split('#').next().unwrap();
-            let outside = link.starts_with("https://");
-            assert!(
-                outside || Path::new(&workspace()).join(target).exists(),
-                "{file}: {link}"
-            );
+/// Every page for readers: those at the root, in docs/ and in python/.
+fn pages() -> Vec<String> {
+    let mut pages = vec!["python/README.md".to_owned()];
+    for folder in ["", "docs/"] {
+        for entry in fs::read_dir(workspace().join(folder)).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            if name.ends_with(".md") {
+                pages.push(format!("{folder}{name}"));
+            }
         }
+    }
+    pages.sort();
+    pages
+}
+
+#[test]
+fn every_page_in_docs_is_tested() {
+    // These have tests of their own, or only prose.
+    let others = [
+        "docs/asyncio.md",
+        "docs/conformance.md",
+        "docs/decisions.md",
+        "docs/performance.md",
+    ];
+    for page in pages() {
+        let known = GUIDES.contains(&page.as_str()) || others.contains(&page.as_str());
+        assert!(known || !page.starts_with("docs/"), "nothing tests {page}");
+    }
+}
+
+#[test]
+fn links_between_the_pages_lead_somewhere() {
+    let pages = pages();
+    assert!(pages.len() > 12, "{pages:?}");
+    for page in &pages {
+        let folder = Path::new(page).parent().unwrap();
+        for link in Page::read(page).prose().split("](").skip(1) {
+            let link = link.split(')').next().unwrap();
+            if link.starts_with("https://") {
+                continue;
+            }
+            let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
+            let target = match file {
+                "" => workspace().join(page),
+                _ => workspace().join(folder).join(file),
+            };
+            assert!(target.exists(), "{page}: {link}");
+            if !anchor.is_empty() {
+                let text = fs::read_to_string(&target).unwrap();
+                let mut headings = text.lines().filter(|line| line.starts_with('#'));
+                assert!(headings.any(|at| slug(at) == anchor), "{page}: {link}");
+            }
+        }
+    }
+}
+
+/// The anchor that GitHub gives a heading.
+fn slug(heading: &str) -> String {
+    let text = heading.trim_start_matches('#').trim().to_lowercase();
+    let kept = text
+        .chars()
+        .filter(|letter| letter.is_alphanumeric() || " -_".contains(*letter));
+    kept.collect::<String>().replace(' ', "-")
+}
+
+#[test]
+fn the_readme_is_short() {
+    let lines = text("README.md").lines().count();
+    assert!(lines <= 200, "{lines} lines: move some to docs/");
+}
+
+#[test]
+fn the_benchmark_in_the_readme_is_that_of_the_results() {
+    let results = text("benches/results.md");
+    let readme = text("README.md");
+    let measured = results
+        .split(" on ")
+        .nth(1)
+        .unwrap()
+        .split(' ')
+        .next()
+        .unwrap();
+    assert!(readme.contains(&format!("measured on {measured} by")));
+
+    let page = Page::read("benches/results.md");
+    let all = page.rows("## CPU: the server's, per operation");
+    let shown = Page::read("README.md").rows("## How fast");
+    let peers = [
+        ("epoll loop", "raw-epoll"),
+        ("tokio", "tokio"),
+        ("uvloop", "uvloop"),
+        ("CPython", "asyncio"),
+        ("linked", "static"),
+        ("composed", "composed"),
+    ];
+    let columns: Vec<usize> = shown[0][1..]
+        .iter()
+        .map(|title| {
+            let (_, peer) = peers.iter().find(|(known, _)| known == title).unwrap();
+            all[0].iter().position(|column| column == peer).unwrap()
+        })
+        .collect();
+    assert_eq!(columns.len(), peers.len());
+    assert!(shown.len() > 6);
+    for row in &shown[1..] {
+        let found = all.iter().find(|result| result[0] == row[0]);
+        let result = found.unwrap_or_else(|| panic!("no result for {}", row[0]));
+        let figures: Vec<_> = columns.iter().map(|at| &result[*at]).collect();
+        assert_eq!(row[1..].iter().collect::<Vec<_>>(), figures, "{}", row[0]);
     }
 }

@@ -198,9 +198,9 @@ fn nothing_is_kept_when_nothing_is_to_be_kept() {
 }
 
 #[test]
-fn the_readmes_figure_is_the_codes() {
-    let readme = fs::read_to_string(workspace().join("README.md")).unwrap();
-    let mut lines = readme.lines();
+fn the_documented_capacity_is_the_codes() {
+    let page = fs::read_to_string(workspace().join("docs/limits.md")).unwrap();
+    let mut lines = page.lines();
     let row = lines
         .find(|line| line.starts_with("| compiled programs"))
         .unwrap();

@@ -8,11 +8,11 @@ use wasmtime::{Config, Engine, ModuleVersionStrategy};
 use super::{command, connect, expect, run_file};
 use crate::support::{Ended, Process, component, workspace};
 
-/// The command lines of the README's transcript, and what it shows of their
-/// output.
+/// The command lines of the transcript in docs/writing-programs.md, and the output it
+/// shows.
 fn transcript() -> (Vec<String>, Vec<String>) {
-    let readme = fs::read_to_string(workspace().join("README.md")).unwrap();
-    let (_, block) = readme.split_once("```text compile\n").unwrap();
+    let page = fs::read_to_string(workspace().join("docs/writing-programs.md")).unwrap();
+    let (_, block) = page.split_once("```text compile\n").unwrap();
     let (block, _) = block.split_once("```").unwrap();
     let (commands, output): (Vec<_>, Vec<_>) = block
         .lines()
@@ -22,7 +22,7 @@ fn transcript() -> (Vec<String>, Vec<String>) {
 }
 
 #[test]
-fn the_readmes_commands_compile_a_program_and_run_it() {
+fn the_documented_commands_compile_a_program_and_run_it() {
     use std::io::Write;
 
     let folder = tempfile::tempdir().unwrap();

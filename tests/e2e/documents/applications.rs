@@ -1,7 +1,7 @@
-//! "Write your own", done as a reader does it: two crates in a new folder, with
-//! the files, the commands and the output that the README shows.
+//! Writes programs as a reader of the guides does: two crates in a new folder, with
+//! the files, the commands and the output that the pages show.
 //!
-//! Only ports, and the place of the clone and of cargo's results, differ.
+//! Only the ports differ, and the folders of the clone and of cargo's results.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -11,8 +11,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tempfile::TempDir;
 
-use super::page::Document;
 use super::host;
+use super::page::Page;
 use crate::support::{Process, python, workspace};
 
 /// Sends back what it receives, on this port.
@@ -33,15 +33,15 @@ print('got', connection.makefile('rb').read())";
 
 #[test]
 fn both_forms_are_written_built_and_run_as_shown() {
-    let readme = Document::readme();
-    let reader = Reader::new(&readme);
+    let guides = Page::guides();
+    let reader = Reader::new(&guides);
 
     reader.create("echo-server", "0");
     let server = reader.build_static("echo-server");
     let mut server = reader.run(&server, "0");
     let listening = server.listening();
     let port = listening.port().to_string();
-    for line in readme.block("text", "echo-server").lines() {
+    for line in guides.block("text", "echo-server").lines() {
         if line != "listening on 127.0.0.1:8888" {
             server.wait_for(line);
         }
@@ -51,7 +51,7 @@ fn both_forms_are_written_built_and_run_as_shown() {
 
     reader.create("echo-client", &port);
     let client = reader.build("echo-client");
-    let shown = readme.block("text", "echo-client");
+    let shown = guides.block("text", "echo-client");
     assert_eq!(reader.run(&client, &port).success(), shown);
 
     server.signal("INT");
@@ -77,8 +77,8 @@ print('got', connection.recv(4))";
 
 #[test]
 fn the_server_with_tls_is_written_built_and_run_as_shown() {
-    let readme = Document::readme();
-    let reader = Reader::new(&readme);
+    let guides = Page::guides();
+    let reader = Reader::new(&guides);
 
     reader.create("echo-server", "0");
     let imports = "use asyncio_streams::{ServerOptions, SslContext};";
@@ -102,8 +102,8 @@ print('got', connection.recv(4))";
 
 #[test]
 fn the_server_on_a_unix_socket_is_written_built_and_run_as_shown() {
-    let readme = Document::readme();
-    let reader = Reader::new(&readme);
+    let guides = Page::guides();
+    let reader = Reader::new(&guides);
     let path = reader.folder.path().join("echo.sock");
     let path = path.to_str().unwrap();
 
@@ -123,31 +123,31 @@ fn the_server_on_a_unix_socket_is_written_built_and_run_as_shown() {
     assert_eq!(client.wait_for("got "), r"b'one\n'");
 }
 
-/// Crates of the same name have one place in the results: who builds is alone.
+/// Held while a test builds: crates of the same name share one place in the results.
 static ALONE: Mutex<()> = Mutex::new(());
 
-/// Somebody with a clone and a folder beside it.
+/// A reader, who has a clone and a folder beside it.
 struct Reader<'a> {
-    readme: &'a Document,
+    pages: &'a Page,
     folder: TempDir,
-    /// Cargo's results; kept, so that only the crates themselves are built anew.
+    /// Cargo's results. They are kept, so that cargo builds only the crates themselves anew.
     target: PathBuf,
     _alone: MutexGuard<'static, ()>,
 }
 
 impl Reader<'_> {
-    fn new(readme: &Document) -> Reader<'_> {
+    fn new(pages: &Page) -> Reader<'_> {
         Reader {
-            readme,
+            pages,
             folder: tempfile::tempdir().unwrap(),
             target: workspace().join("target/readme"),
             _alone: ALONE.lock().unwrap_or_else(PoisonError::into_inner),
         }
     }
 
-    /// `cargo new`, and the files of the README with this port.
+    /// Runs `cargo new`, and writes the files of the guides with this port.
     fn create(&self, name: &str, port: &str) {
-        let new = self.readme.command(&["cargo", "new"], name);
+        let new = self.pages.command(&["cargo", "new"], name);
         done(
             Command::new("cargo")
                 .args(&new[1..])
@@ -156,7 +156,7 @@ impl Reader<'_> {
         let path = |file: &str| self.folder.path().join(name).join(file);
         let clone = workspace();
         for (kind, file) in [("toml", "Cargo.toml"), ("rust", "src/main.rs")] {
-            let text = self.readme.block(kind, &format!("{name}/{file}"));
+            let text = self.pages.block(kind, &format!("{name}/{file}"));
             let text = text
                 .replace("../asyncio-streams", clone.to_str().unwrap())
                 .replace("8888", port);
@@ -166,22 +166,22 @@ impl Reader<'_> {
         fs::copy(clone.join("Cargo.lock"), path("Cargo.lock")).unwrap();
     }
 
-    /// What changes the echo server into this one, at a place of ours.
+    /// Replaces the echo server's program by this block, with `place` instead of `shown`.
     fn change(&self, block: &str, imports: &str, shown: &str, place: &str) {
         let path = self.folder.path().join("echo-server/src/main.rs");
         let plain = fs::read_to_string(&path).unwrap();
         let (before, rest) = plain.split_once("async fn program()").unwrap();
         let (_, after) = rest.split_once("asyncio_streams::run!").unwrap();
-        let program = self.readme.block("rust", block);
+        let program = self.pages.block("rust", block);
         let program = program.replace(shown, place);
         let before = before.replace(", start_server}", "}");
         let text = format!("{imports}\n{before}{program}\nasyncio_streams::run!{after}");
         fs::write(path, text).unwrap();
     }
 
-    /// The README's `openssl req`.
+    /// Runs the `openssl req` of the guides.
     fn make_certificate(&self) {
-        let line = self.readme.command(&["openssl", "req"], "cert.pem");
+        let line = self.pages.command(&["openssl", "req"], "cert.pem");
         done(
             Command::new(&line[0])
                 .args(&line[1..])
@@ -189,7 +189,7 @@ impl Reader<'_> {
         );
     }
 
-    /// `cargo build`, where the target is installed; else as [`build`](Self::build).
+    /// Runs `cargo build` where the target is installed, and else [`build`](Self::build).
     fn build_static(&self, name: &str) -> PathBuf {
         let module = self
             .target
@@ -199,7 +199,7 @@ impl Reader<'_> {
             self.build(name);
             return self.keep(&module);
         }
-        let build = self.readme.command(&["cargo", "build"], "--release");
+        let build = self.pages.command(&["cargo", "build"], "--release");
         done(
             Command::new("cargo")
                 .args(&build[1..])
@@ -210,9 +210,9 @@ impl Reader<'_> {
         self.keep(&module)
     }
 
-    /// `cargo xtask build ../NAME`, in the clone.
+    /// Runs `cargo xtask build ../NAME` in the clone.
     fn build(&self, name: &str) -> PathBuf {
-        let build = self.readme.command(&["cargo", "xtask", "build"], name);
+        let build = self.pages.command(&["cargo", "xtask", "build"], name);
         assert_eq!(build[3], format!("../{name}"));
         let printed = done(
             Command::new("cargo")
@@ -227,23 +227,23 @@ impl Reader<'_> {
         self.keep(&component)
     }
 
-    /// Another run of this test may build the same with another port.
+    /// Copies the result: another test may build the same crate with another port.
     fn keep(&self, wasm: &Path) -> PathBuf {
         let kept = self.folder.path().join(wasm.file_name().unwrap());
         fs::copy(wasm, &kept).unwrap();
         kept
     }
 
-    /// The README's `asyncio-streams run` for this program, with this port.
+    /// Starts this program with the `asyncio-streams run` of the guides, on this port.
     fn run(&self, wasm: &Path, port: &str) -> Process {
         self.run_with(wasm, "--allow", ("8888", port))
     }
 
-    /// The one whose options begin so, at a place of ours.
+    /// Starts it with the command line whose options begin so, and `ours` for `shown`.
     fn run_with(&self, wasm: &Path, option: &str, (shown, ours): (&str, &str)) -> Process {
         let name = wasm.file_name().and_then(OsStr::to_str).unwrap();
         let place = format!("/{name}");
-        let mut lines = self.readme.commands().into_iter().filter(|line| {
+        let mut lines = self.pages.commands().into_iter().filter(|line| {
             line[0] == "asyncio-streams" && line.iter().any(|word| word.ends_with(&place))
         });
         let line = lines.find(|line| line[2].starts_with(option)).unwrap();
@@ -259,7 +259,7 @@ impl Reader<'_> {
         Process::start(command)
     }
 
-    /// The README's `asyncio-streams compose`.
+    /// Runs the `asyncio-streams compose` of the guides.
     fn compose(&self, wasm: &Path) -> PathBuf {
         let line = self
             .readme
@@ -276,8 +276,8 @@ impl Reader<'_> {
 }
 
 impl Drop for Reader<'_> {
-    /// Removes what cargo would not find again, as the folder's name is new
-    /// each time.
+    /// Removes cargo's results for this folder: its name is new in each run, so that
+    /// cargo would never find them again.
     fn drop(&mut self) {
         let release = self.target.join("wasm32-unknown-unknown/release");
         for folder in ["deps", ".fingerprint"] {
@@ -296,7 +296,7 @@ impl Drop for Reader<'_> {
     }
 }
 
-/// Whether plain `cargo build --target wasm32-unknown-unknown` works here.
+/// Returns true where plain `cargo build --target wasm32-unknown-unknown` works.
 fn has_target() -> bool {
     let sysroot = done(Command::new("rustc").args(["--print", "sysroot"]));
     Path::new(sysroot.trim())

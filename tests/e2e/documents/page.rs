@@ -9,20 +9,37 @@ struct Block {
     text: String,
 }
 
-pub(crate) struct Document {
+/// The README and the pages that it was split into: their code is built and their
+/// commands are run. A label names one block in all of them together.
+pub(crate) const GUIDES: &[&str] = &[
+    "README.md",
+    "docs/writing-programs.md",
+    "docs/permissions.md",
+    "docs/tls.md",
+    "docs/unix-sockets.md",
+    "docs/stopping.md",
+    "docs/limits.md",
+    "docs/embedding.md",
+];
+
+/// One page, or several read as one.
+pub(crate) struct Page {
     text: String,
     blocks: Vec<Block>,
 }
 
-impl Document {
-    /// The README of this repository.
-    pub(crate) fn readme() -> Document {
-        Document::read("README.md")
+impl Page {
+    /// All [`GUIDES`] as one page.
+    pub(crate) fn guides() -> Page {
+        Page::parse(GUIDES.iter().map(|file| text(file)).collect())
     }
 
     /// A page of this repository.
-    pub(crate) fn read(file: &str) -> Document {
-        let text = std::fs::read_to_string(workspace().join(file)).unwrap();
+    pub(crate) fn read(file: &str) -> Page {
+        Page::parse(text(file))
+    }
+
+    fn parse(text: String) -> Page {
         let mut blocks = Vec::new();
         let mut lines = text.lines();
         while let Some(line) = lines.next() {
@@ -37,7 +54,7 @@ impl Document {
                 text: inside.map(|line| format!("{line}\n")).collect(),
             });
         }
-        Document { text, blocks }
+        Page { text, blocks }
     }
 
     /// The text of the one block with this language and label.
@@ -49,7 +66,7 @@ impl Document {
         let block = found.next();
         assert!(found.next().is_none(), "two blocks `{kind} {label}`");
         &block
-            .unwrap_or_else(|| panic!("no block `{kind} {label}` in the README"))
+            .unwrap_or_else(|| panic!("no block `{kind} {label}` in the guides"))
             .text
     }
 
@@ -80,7 +97,12 @@ impl Document {
         });
         let command = found.next();
         assert!(found.next().is_none(), "two commands {start:?} {with}");
-        command.unwrap_or_else(|| panic!("no command {start:?} {with} in the README"))
+        command.unwrap_or_else(|| panic!("no command {start:?} {with} in the guides"))
+    }
+
+    /// The text outside the fenced blocks.
+    pub(crate) fn prose(&self) -> String {
+        self.text.split("```").step_by(2).collect()
     }
 
     /// The headings of the sections.
@@ -102,12 +124,18 @@ impl Document {
     }
 }
 
-/// What stands in backticks.
+/// The text of a file of this repository.
+pub(crate) fn text(file: &str) -> String {
+    let path = workspace().join(file);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{file}: {error}"))
+}
+
+/// The text between backticks, span by span.
 pub(crate) fn code_spans(text: &str) -> Vec<&str> {
     text.split('`').skip(1).step_by(2).collect()
 }
 
-/// A line as a shell splits it, as far as the README needs: spaces, and quotes.
+/// A line as a shell splits it, as far as the pages need: spaces, and quotes.
 pub(crate) fn words(line: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut quote = None;
