@@ -1,7 +1,7 @@
 """asyncio's names for WebAssembly components, over the WIT package asyncio:streams.
 
-`import asyncio_streams as asyncio`: what concerns streams and the entry is this
-module's, everything else is the standard library's asyncio.
+Use it as `import asyncio_streams as asyncio`. Streams, servers and `run` are this
+module's; everything else is the standard library's asyncio.
 """
 
 import asyncio as _asyncio

@@ -11,7 +11,7 @@ from wit_world.imports import asyncio_streams_types as wit
 
 DEFAULT_LIMIT = 2**16
 
-# Which the build's socket module lacks: wasi-libc's value, and Linux'.
+# The socket module of the build lacks these: wasi-libc's value, and Linux's.
 AF_UNIX = getattr(socket, "AF_UNIX", 3)
 SO_PEERCRED = getattr(socket, "SO_PEERCRED", 17)
 
@@ -20,7 +20,7 @@ _PATH = 107
 
 
 def sockaddr(address):
-    """What `getsockname` gives: a pair for IPv4, four for IPv6."""
+    """Converts an address to the form of `getsockname`: two items for IPv4, four for IPv6."""
     match address:
         case wit.SocketAddress_Ipv4(ip):
             return str(IPv4Address(bytes(ip.address))), ip.port
@@ -41,8 +41,8 @@ _FAMILIES = {
 
 
 class TransportSocket:
-    """What stands for a socket, as asyncio's class of this name: its addresses
-    and kind. The socket itself is the host's."""
+    """Represents a socket, like asyncio's class of this name: its addresses and kind.
+    The host owns the socket itself."""
 
     type = socket.SOCK_STREAM
 
@@ -62,8 +62,8 @@ class TransportSocket:
         return self._peername
 
     def getsockopt(self, level, option, buflen=0):
-        """SO_PEERCRED of a Unix socket: with `buflen` the bytes of the process, the
-        user and the group. What else there is is the host's: OSError."""
+        """Returns SO_PEERCRED of a Unix socket: with `buflen`, the bytes of the process,
+        the user and the group. Every other option raises OSError."""
         known = (level, option) == (socket.SOL_SOCKET, SO_PEERCRED)
         if not known or self._peercred is None:
             raise OSError(errno.ENOPROTOOPT, os.strerror(errno.ENOPROTOOPT))
@@ -71,7 +71,7 @@ class TransportSocket:
         return struct.pack("=III", pid or 0, uid, gid)[:buflen] if buflen else pid or 0
 
     def setsockopt(self, *args):
-        """Not possible: OSError."""
+        """Raises OSError: the host owns the options."""
         raise OSError(errno.ENOPROTOOPT, os.strerror(errno.ENOPROTOOPT))
 
     def __repr__(self):
@@ -80,7 +80,7 @@ class TransportSocket:
 
 
 def text(name, value):
-    """A str of Unicode; another one would trap on its way to the component."""
+    """Returns a str of valid Unicode. Another str would trap in the call to the component."""
     if isinstance(value, bytes):
         return value.decode("ascii")
     if not isinstance(value, str):
@@ -114,8 +114,8 @@ def limit(value):
 
 
 def unix(path):
-    """The address of a Unix socket: a path, or after a null byte an abstract
-    name."""
+    """Makes the address of a Unix socket from a path, or from an abstract name after a
+    null byte."""
     path = os.fspath(path)
     if isinstance(path, str):
         path = path.encode(errors="surrogateescape")
@@ -141,7 +141,7 @@ def nanoseconds(name, value):
 
 
 def family(value):
-    """None for both."""
+    """Converts a family; None means both."""
     match value:
         case None | 0:
             return None
@@ -152,7 +152,7 @@ def family(value):
     raise ValueError(f"family must be 0, socket.AF_INET or socket.AF_INET6, not {value!r}")
 
 
-# Where the socket module of the build lacks a flag, the usual value.
+# The usual value of each flag that the socket module of the build lacks.
 _FLAGS = {
     getattr(socket, "AI_PASSIVE", 0x1): wit.LookupFlags.PASSIVE,
     getattr(socket, "AI_NUMERICHOST", 0x4): wit.LookupFlags.NUMERIC_HOST,

@@ -1,6 +1,7 @@
-"""Certificates as the dict that CPython makes of them.
+"""Decodes certificates to the dict that CPython makes of them.
 
-The bytes are the peer's, and may be anything: what cannot be read is left out.
+The bytes come from the peer and may be malformed. Fields that cannot be read are left
+out.
 """
 
 import base64
@@ -8,7 +9,7 @@ import re
 
 _INTEGER, _OCTETS, _OID, _SEQUENCE, _SET = 0x02, 0x04, 0x06, 0x30, 0x31
 _UTC_TIME, _GENERALIZED_TIME = 0x17, 0x18
-# [0] and [3] with something in it, and the context's others without.
+# The constructed tags [0] and [3], and the primitive tag [6].
 _VERSION, _EXTENSIONS, _URI = 0xA0, 0xA3, 0x86
 
 # Strings, by how their characters are encoded.
@@ -64,12 +65,12 @@ _MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
 _PEM = re.compile(rb"-----BEGIN CERTIFICATE-----\s(.*?)-----END CERTIFICATE-----", re.DOTALL)
 
 
-# Whatever is wrong with an element, and with what is in it.
+# The errors of reading a malformed element.
 _MALFORMED = (ValueError, IndexError)
 
 
 def decode(der):
-    """The certificate as `ssl.SSLSocket.getpeercert` has it."""
+    """Returns the certificate as `ssl.SSLSocket.getpeercert` does."""
     try:
         tag, content, _ = _element(der)
         body, *_ = _inside((tag, content), _SEQUENCE)
@@ -96,7 +97,7 @@ def decode(der):
 
 
 def split(data):
-    """The certificates that lie one behind the other in this DER."""
+    """Splits concatenated certificates in DER."""
     certificates = []
     while data:
         _, _, rest = _element(data)
@@ -106,7 +107,7 @@ def split(data):
 
 
 def from_pem(text):
-    """The certificates in this PEM, in DER."""
+    """Returns the certificates of this PEM, in DER."""
     return [base64.b64decode(b"".join(body.split()), validate=True) for body in _PEM.findall(text)]
 
 
@@ -124,7 +125,7 @@ def _attempt(read):
 
 
 def _element(data):
-    """The first element: its tag, its content, and what follows it."""
+    """Returns the first element's tag and content, and the data after it."""
     if len(data) < 2 or data[0] & 0x1F == 0x1F:
         raise ValueError("no element")
     tag, size, start = data[0], data[1], 2
@@ -140,7 +141,7 @@ def _element(data):
 
 
 def _inside(element, wanted=None):
-    """The elements that one is made of, each its tag and its content."""
+    """Returns the elements inside one, each as its tag and its content."""
     elements, data = [], _content(element, wanted)
     while data:
         tag, content, data = _element(data)
@@ -165,7 +166,7 @@ def _hexadecimal(number):
 
 
 def _oid(content):
-    """In digits and dots."""
+    """Formats an object identifier in digits and dots."""
     if not content or len(content) > 64 or content[-1] & 0x80:
         raise ValueError("no object identifier")
     arcs, arc = [], 0
@@ -205,7 +206,7 @@ def _time(tag, content):
 
 
 def _extensions(fields):
-    """By their identifiers, the element in each."""
+    """Returns the element of each extension, by its identifier."""
     extensions = {}
     for field in fields:
         if field[0] == _EXTENSIONS:
@@ -256,7 +257,7 @@ def _ip_address(content):
 
 
 def _locations(element, wanted):
-    """Where that of this kind is to be had."""
+    """Returns the URIs of the access descriptions of this kind."""
     found = []
     for access in _inside(element, _SEQUENCE) if element else ():
         kind, (tag, content) = _inside(access, _SEQUENCE)

@@ -28,13 +28,13 @@ async def open_connection(
     all_errors=False,
     timeout=None,
 ):
-    """asyncio's `open_connection`; `limit=None` is 64 KiB, `sock` one of
-    `asyncio_streams.socket`, and `timeout` in seconds is for the whole of it:
+    """asyncio's `open_connection`. `limit=None` is 64 KiB. `sock` is a socket of
+    `asyncio_streams.socket`. `timeout` limits the whole call, in seconds, and raises
     TimeoutError.
 
-    An OSError has `exceptions`: one for each address that was tried.
-    Cancelled, it closes the connection once it is made: the call itself cannot
-    be cancelled in componentize-py 0.25.
+    An OSError has `exceptions`, one for each address that was tried. After a
+    cancellation the connection is closed as soon as it is made: componentize-py
+    0.25 cannot cancel the call itself.
     """
     limit = _address.limit(limit)
     session = _tls.of_client(
@@ -82,8 +82,8 @@ async def open_unix_connection(
     ssl_shutdown_timeout=None,
     timeout=None,
 ):
-    """asyncio's `open_unix_connection`: `path` is absolute, or after a null byte an
-    abstract name. The rest is as for `open_connection`."""
+    """asyncio's `open_unix_connection`. `path` is absolute, or an abstract name after
+    a null byte. The other arguments are as for `open_connection`."""
     limit = _address.limit(limit)
     session = _tls.of_client(
         ssl,

@@ -28,7 +28,7 @@ _ERRNO = {
     wit.ErrorCode_NotASocket: errno.ENOTSOCK,
 }
 
-# Somebody listens at the path, or a file of another kind is there.
+# A process listens at the path, or another kind of file is there.
 _IN_USE = (wit.ErrorCode_AddressInUse, wit.ErrorCode_NotASocket)
 
 _EAI = {
@@ -49,7 +49,7 @@ _EAI = {
 
 
 def code_error(code, about=None):
-    """An error code as an OSError; Python chooses the subclass by errno."""
+    """Converts an error code to an OSError. Python chooses the subclass by errno."""
     if isinstance(code, wit.ErrorCode_Tls):
         return session_error(code.value)
     number = _ERRNO.get(type(code))
@@ -60,13 +60,13 @@ def code_error(code, about=None):
 
 
 def listener_error(code, name):
-    """Why the host's listener of that name cannot be had."""
+    """The error of taking the host's listener of that name."""
     match code:
         case wit.ErrorCode_AccessDenied():
-            text = f"the host hands over no listener {name!r}; there may be others: listeners()"
+            text = f"the host has no listener {name!r}; listeners() returns the names it has"
             return PermissionError(errno.EACCES, text)
         case wit.ErrorCode_InvalidState():
-            return OSError(errno.EADDRINUSE, f"the listeners {name!r} are all taken")
+            return OSError(errno.EADDRINUSE, f"all listeners {name!r} are taken")
     return code_error(code, f"the listener {name!r}")
 
 
@@ -86,13 +86,13 @@ def attempt_error(attempt):
     if attempt.local_address is not None:
         about += f" from {sockaddr(attempt.local_address)!r}"
     if isinstance(attempt.code, wit.ErrorCode_NotASocket):
-        # As systems say it.
-        return ConnectionRefusedError(errno.ECONNREFUSED, f"{about}: it is no socket")
+        # The error that the kernel reports.
+        return ConnectionRefusedError(errno.ECONNREFUSED, f"{about}: not a socket")
     return code_error(attempt.code, about)
 
 
 def connect_error(error, all_errors=False, session=None):
-    """`session` is the TLS that was asked for."""
+    """Converts the error of opening a connection. `session` is the requested TLS."""
     match error:
         case wit.ConnectError_InvalidArgument(text):
             return ValueError(text)
@@ -114,7 +114,7 @@ def connect_error(error, all_errors=False, session=None):
         numbers = {error.errno for error in errors}
         number = numbers.pop() if len(numbers) == 1 else None
         result = OSError(text) if number is None else OSError(number, text)
-    # Each attempt's, which the text alone would hide.
+    # The error of each attempt, which the text alone would hide.
     result.exceptions = errors
     return result
 
@@ -156,9 +156,9 @@ def write_error(error):
         case wit.WriteError_InvalidArgument(text):
             return ValueError(text)
         case wit.WriteError_BufferFull(size):
-            return BufferError(f"{size} bytes wait to be sent already; drain() first")
+            return BufferError(f"{size} bytes already wait to be sent; call drain() first")
         case wit.WriteError_Aborted():
-            return ConnectionAbortedError(errno.ECONNABORTED, "data were thrown away by abort()")
+            return ConnectionAbortedError(errno.ECONNABORTED, "abort() discarded the data")
     return code_error(error.value)
 
 
@@ -179,8 +179,8 @@ def read_error(error):
 
 
 def failure(failure, session):
-    """What went wrong in a server with nobody waiting: in words, and the error.
-    `session` is the server's TLS."""
+    """Returns a message and the error of a failure in a server. `session` is the
+    server's TLS."""
     if isinstance(failure, wit.ServerFailure_Accept):
         return "socket.accept() out of system resource", code_error(failure.value)
     peer = failure.value.peer and sockaddr(failure.value.peer)

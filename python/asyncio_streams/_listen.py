@@ -27,11 +27,12 @@ async def start_server(
     ssl_shutdown_timeout=None,
     start_serving=True,
 ):
-    """asyncio's `start_server`; `limit=None` is 64 KiB, and `sock` a listener of
+    """asyncio's `start_server`. `limit=None` is 64 KiB. `sock` is a listener of
     `asyncio_streams.socket`.
 
-    A callback that fails is reported and its connection closed; one that
-    returns closes it unless somebody still holds its reader or writer.
+    If the callback fails, the failure is reported and its connection closed. When it
+    returns, the connection is closed unless the program still holds its reader or
+    writer.
     """
     limit = _address.limit(limit)
     session = _tls.of_server(ssl, ssl_handshake_timeout, ssl_shutdown_timeout)
@@ -75,11 +76,11 @@ async def start_unix_server(
     start_serving=True,
     cleanup_socket=True,
 ):
-    """asyncio's `start_unix_server`: `path` is absolute, or after a null byte an
-    abstract name. The rest is as for `start_server`.
+    """asyncio's `start_unix_server`. `path` is absolute, or an abstract name after a
+    null byte. The other arguments are as for `start_server`.
 
-    A socket's file at which nobody listens any more is replaced. At the close the
-    server removes its own, unless `cleanup_socket` is false.
+    The host replaces the file of a socket at which no process listens any more. At
+    the close the server removes its own file, unless `cleanup_socket` is false.
     """
     limit = _address.limit(limit)
     session = _tls.of_server(ssl, ssl_handshake_timeout, ssl_shutdown_timeout)
@@ -101,7 +102,7 @@ async def start_unix_server(
 
 
 def _hosts(host):
-    """A list of them; None for all interfaces."""
+    """Returns a list of hosts, or None for all interfaces."""
     if host is None or isinstance(host, (str, bytes)):
         hosts = [host] if host else None
     else:

@@ -1,10 +1,9 @@
-"""What componentize-py's event loop lacks.
+"""Adds timers, an exception handler and safe import calls to componentize-py's loop.
 
-The loop of componentize-py 0.25 has no timers and no exception handler, and it
-traps where a task that waits for an import is cancelled: it cannot cancel the
-call, and does not expect its result any more. So each call that may wait is
-made by a task of its own, which nobody cancels (`call`), and the loop gets
-timers and a handler here.
+The loop of componentize-py 0.25 has no timers and no exception handler. It also
+traps when a task that waits for an import is cancelled: it cannot cancel the call,
+and no longer expects its result. So a task of its own makes each call that may
+wait, and is never cancelled (`call`).
 """
 
 import asyncio
@@ -17,27 +16,27 @@ import componentize_py_async_support as _support
 import componentize_py_runtime as _runtime
 from wit_world.imports import monotonic_clock
 
-# Tasks that wait for an import; asyncio keeps only weak references.
+# Tasks that wait for an import. asyncio keeps only weak references to tasks.
 _calls = set()
 
-# Those that wait for time to pass; nobody else is concerned in them.
+# The tasks among them that wait for a time. The end of the program drops them.
 _clocks = set()
 
-# How long calls may take to end once the program has.
+# Seconds that calls may take to end after the program has ended.
 _LINGER = 5
 
-# Calls in a row that did not wait, before one lets other tasks run.
+# Calls in a row that may go without waiting before other tasks run.
 _CALLS = 64
 
-# Turns of the loop in a row, before the host has one.
+# Turns of the loop in a row before the host runs.
 _TURNS = 1000
 
 _left = _CALLS
 
 
 def start(coroutine, eager=False):
-    """A task for one import call, to be awaited through `end_of`. Eager, it has
-    begun, and has ended if it need not wait."""
+    """Makes a task for one import call; await it through `end_of`. With `eager` the
+    task has begun, and has already ended if it need not wait."""
     context = loop.context_of(None)
     task = asyncio.Task(coroutine, loop=loop, context=context, eager_start=eager)
     if task.done():
@@ -52,11 +51,11 @@ def _ended(task):
     _calls.discard(task)
     _clocks.discard(task)
     if not task.cancelled():
-        task.exception()  # for those who wait, if anybody does
+        task.exception()  # marks it as retrieved, in case no task waits for it
 
 
 def spent():
-    """Counts a call that may not have to wait; true if it should let others run
+    """Counts a call that may not wait. Returns true if other tasks should run
     first."""
     global _left
     _left -= 1
@@ -67,8 +66,8 @@ def spent():
 
 
 def end_of(task):
-    """A future that is done once the task is. Cancelling it leaves the task
-    alone; unlike asyncio.shield it does not report what then fails unseen."""
+    """Returns a future that is done when the task is. Cancelling the future does not
+    cancel the task. Unlike asyncio.shield, it then reports no failure of the task."""
     future = loop.create_future()
 
     def end(_):
@@ -81,8 +80,8 @@ def end_of(task):
 
 
 async def call(coroutine, late=None):
-    """The result of one import call. `late` gets a result that comes after the
-    caller was cancelled."""
+    """Returns the result of one import call. `late` gets a result that arrives after
+    the caller was cancelled."""
     task = start(coroutine, eager=True)
     if task.done():
         return task.result()
@@ -96,7 +95,7 @@ async def call(coroutine, late=None):
 
 
 class Shared:
-    """A call that any number of tasks wait for; made again once it has ended."""
+    """A call that any number of tasks share; made again after it has ended."""
 
     def __init__(self, function):
         self._function = function
@@ -126,8 +125,8 @@ class _Loop(type(_support._loop)):
         self.context = None
 
     def poll(self, state):
-        """Runs what can run. Tasks that never wait leave some for later, so that
-        the host, and with it all others, has its turn."""
+        """Runs the tasks that can run. After `_TURNS` turns the rest waits, so that the
+        host runs too, and with it the streams component."""
         turns = 0
         while state.handles:
             if turns == _TURNS:
@@ -150,8 +149,8 @@ class _Loop(type(_support._loop)):
                 raise self.exception
 
     def context_of(self, context):
-        """The context, or the program's where it belongs to no call of an
-        export: a finalizer's, that runs between the tasks."""
+        """Returns the context, or the program's if it belongs to no call of an export.
+        Finalizers that run between tasks have such a context."""
         context = contextvars.copy_context() if context is None else context
         return context if _support._future_state in context else self.context.copy()
 
@@ -179,10 +178,10 @@ class _Loop(type(_support._loop)):
         return timer
 
     def _timer_handle_cancelled(self, handle):
-        """A wait cannot be cancelled; its timer is skipped when it is over."""
+        """Does nothing: a wait cannot be cancelled, and `_wait` skips the timer."""
 
     def _wait_for_first(self):
-        """One wait is under way that ends no later than the first timer."""
+        """Starts a wait for the first timer, unless one under way ends before it."""
         while self._timers and self._timers[0][2]._cancelled:
             heapq.heappop(self._timers)
         if self._timers:
@@ -227,7 +226,7 @@ loop.setup()
 
 
 def is_running():
-    """Whether the component runs, and is not just being built."""
+    """Returns true if the component runs, and false while it is being built."""
     return _support._future_state.get(None) is not None
 
 
@@ -242,10 +241,10 @@ async def cancel_all(keep):
 
 
 async def finish():
-    """Waits for the calls that have not ended; false when they take too long.
+    """Waits for the calls that have not ended. Returns false if they take too long.
 
     A call into the streams component that ends after the program has returned
-    traps. One that waits for time to pass does not; it is given up.
+    traps. A call that waits for a time does not, so it is dropped.
     """
     if calls := _calls - _clocks:
         _, late = await asyncio.wait(calls, timeout=_LINGER)

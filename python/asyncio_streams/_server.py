@@ -39,7 +39,7 @@ class Server:
 
     @property
     def sockets(self):
-        """Where it listens; empty once it is closed."""
+        """The addresses that the server listens on; empty once it is closed."""
         return tuple(map(TransportSocket, self._wit.sockets()))
 
     def get_loop(self):
@@ -49,7 +49,7 @@ class Server:
         return self._wit.is_serving()
 
     async def start_serving(self):
-        """Begins to accept, unless it does."""
+        """Begins to accept, unless the server does already."""
         try:
             await _loop.call(self._wit.start_serving())
         except Err as error:
@@ -57,9 +57,9 @@ class Server:
         self._accept()
 
     async def serve_forever(self):
-        """Serves until it is cancelled, or the server closed: both raise
-        CancelledError. Then it closes the connections; see `__aexit__`.
-        Returns when the host stops the program."""
+        """Serves until it is cancelled or the server is closed, which both raise
+        CancelledError. Then it closes the connections as `__aexit__` does. Returns
+        when the host stops the program."""
         if self._forever is not None:
             raise RuntimeError(f"server {self!r} is already being awaited on serve_forever()")
         if self._closed:
@@ -79,7 +79,7 @@ class Server:
             self._forever = None
 
     def close(self):
-        """Stops accepting; the connections live on."""
+        """Stops accepting; connections live on."""
         self._closed = True
         self._wit.close()
         if self._forever is not None and not self._forever.done():
@@ -90,19 +90,19 @@ class Server:
         await self._wait_closed()
 
     def close_clients(self):
-        """Closes its connections, after sending what was written."""
+        """Closes the server's connections, after sending what was written."""
         self._wit.close_clients()
 
     def abort_clients(self):
-        """Closes its connections at once."""
+        """Closes the server's connections at once."""
         self._wit.abort_clients()
 
     async def __aenter__(self):
         return self
 
     async def __aexit__(self, *error):
-        """Closes the server and its connections; aborts those that are not
-        closed 5 s later."""
+        """Closes the server and its connections, and aborts those that are still open
+        5 s later."""
         await self._end()
 
     async def _end(self):
@@ -121,7 +121,7 @@ class Server:
             _loop.start(self._watch())
 
     async def _accept_all(self):
-        """Calls back for each connection until the server is closed."""
+        """Calls the callback for each connection until the server is closed."""
         tasks = set()
         while True:
             try:
@@ -135,19 +135,19 @@ class Server:
                 elif not self._closed:
                     self._stopped()
                 return
-            # Nothing here holds it: that would keep it open.
+            # No variable here may hold the connection: that would keep it open.
             connected(self._callback, Connection(*pair, self._session, True), tasks)
-            # A ready accept does not wait: let the others run.
+            # An accept that is ready does not wait, so let other tasks run.
             await asyncio.sleep(0)
 
     def _stopped(self):
-        """The host has closed it."""
+        """Ends `serve_forever`: the host has closed the server."""
         if self._forever is not None and not self._forever.done():
             self._forever.set_result(None)
         self.close()
 
     async def _watch(self):
-        """Reports what goes wrong in the server until it is closed."""
+        """Reports the server's failures until it is closed."""
         try:
             while True:
                 report(*failure(await self._wit.next_failure(), self._session))

@@ -1,4 +1,4 @@
-"""Sockets that are there before their streams: `sock=`."""
+"""Sockets that exist before their streams: `sock=`."""
 
 import errno
 import os
@@ -11,15 +11,16 @@ from . import _loop
 from ._address import AF_UNIX, TransportSocket
 from ._errors import code_error, listener_error
 
-# What one call passes on: no socket has room for more.
+# The most bytes that one call passes on: no socket has room for more.
 _MOST = 2**20
 
 
 class Socket(TransportSocket):
-    """An end of a pair, or a listener: the standard library's `socket.socket` as
-    far as it does not wait. Where it would, it raises BlockingIOError.
+    """An end of a pair, or a listener. It has the methods of `socket.socket` that do
+    not wait, and raises BlockingIOError where they would.
 
-    Streams take it with `sock=`. It is theirs then, and closed for its owner.
+    Streams take it with `sock=`. The socket then belongs to them, and this object is
+    closed.
     """
 
     timeout = 0.0
@@ -29,7 +30,7 @@ class Socket(TransportSocket):
         self._wit = opened
 
     def send(self, data, flags=0):
-        """Sends what there is room for, and returns how many bytes that was."""
+        """Sends as many bytes as there is room for, and returns their number."""
         _no_flags(flags)
         data = memoryview(data).cast("B")
         count = self._call("send", bytes(data[:_MOST]))
@@ -38,14 +39,14 @@ class Socket(TransportSocket):
         return count
 
     def sendall(self, data, flags=0):
-        """Sends everything. Where that would have to wait, nobody can tell how much
-        was sent: as a socket of the standard library's that does not block."""
+        """Sends everything. If it would have to wait, it raises BlockingIOError, and the
+        number of sent bytes is unknown, as for a non-blocking `socket.socket`."""
         data = memoryview(data).cast("B")
         while data:
             data = data[self.send(data, flags) :]
 
     def recv(self, bufsize, flags=0):
-        """What has come, up to so many bytes; empty at the end."""
+        """Receives up to `bufsize` bytes that have arrived; empty at the end."""
         _no_flags(flags)
         if bufsize < 0:
             raise ValueError("negative buffersize in recv")
@@ -55,12 +56,12 @@ class Socket(TransportSocket):
         return data or b""
 
     def close(self):
-        """Closes it, unless streams have it."""
+        """Closes the socket, unless streams have taken it."""
         if self._wit is not None:
             self._given().__exit__(None, None, None)
 
     def fileno(self):
-        """-1: the descriptor is the host's."""
+        """Returns -1: the host owns the descriptor."""
         return -1
 
     def getsockname(self):
@@ -72,13 +73,12 @@ class Socket(TransportSocket):
         return super().getpeername()
 
     def setblocking(self, flag):
-        """False, as it is: nothing that waits can be called in a component without
-        `await`."""
+        """Takes only False: in a component, a call that waits needs `await`."""
         if flag:
-            raise NotImplementedError("a socket of a component does not block: use streams")
+            raise NotImplementedError("a socket in a component cannot block: use streams")
 
     def settimeout(self, value):
-        """0, as it is."""
+        """Takes only 0: see `setblocking`."""
         self.setblocking(value != 0)
 
     def getblocking(self):
@@ -100,7 +100,7 @@ class Socket(TransportSocket):
         return self._wit
 
     def _given(self):
-        """The component's socket, given away."""
+        """Takes the component's socket out of this object, which is closed from then on."""
         opened, self._wit = self._opened(), None
         return opened
 
@@ -117,7 +117,7 @@ class Socket(TransportSocket):
 
 
 def socketpair(family=None, type=socket.SOCK_STREAM, proto=0):
-    """Two Unix sockets that are connected to each other. Unlike the standard
+    """Makes two Unix sockets that are connected to each other. Unlike the standard
     library's they do not block."""
     if family not in (None, AF_UNIX):
         raise OSError(errno.EOPNOTSUPP, f"socketpair: family {family!r} is not AF_UNIX")
@@ -132,8 +132,8 @@ def socketpair(family=None, type=socket.SOCK_STREAM, proto=0):
 
 
 def listener(name):
-    """The next listener of that name from the host, for `start_server` or
-    `start_unix_server`. The program needs no right to listen."""
+    """Takes the host's next inherited listener of that name, for `start_server` or
+    `start_unix_server`. The program needs no permission to listen."""
     if not isinstance(name, str):
         raise TypeError(f"name must be str, not {name.__class__.__name__}")
     name.encode()
@@ -145,22 +145,22 @@ def listener(name):
 
 
 def listeners():
-    """The names of the host's listeners that were not taken yet."""
+    """Returns the names of the inherited listeners that were not taken yet."""
     _at_run("listeners")
     return wit.listeners()
 
 
 def of_streams(sock):
-    """Refuses what no stream can be made of."""
+    """Refuses a socket that streams cannot use."""
     if isinstance(sock, Socket):
         return
     if getattr(sock, "type", None) == socket.SOCK_STREAM:
-        raise NotImplementedError("sock: only sockets of asyncio_streams.socket can be given")
+        raise NotImplementedError("sock: only sockets of asyncio_streams.socket work here")
     raise ValueError(f"A Stream Socket was expected, got {sock!r}")
 
 
 def of_unix_streams(sock):
-    """The same for Unix sockets only."""
+    """Refuses a socket that streams over Unix sockets cannot use."""
     kind = getattr(sock, "family", None), getattr(sock, "type", None)
     if kind != (AF_UNIX, socket.SOCK_STREAM):
         raise ValueError(f"A UNIX Domain Stream Socket was expected, got {sock!r}")
@@ -169,7 +169,7 @@ def of_unix_streams(sock):
 
 def _at_run(what):
     if not _loop.is_running():
-        raise RuntimeError(f"{what}: not before the component runs; call it in a coroutine")
+        raise RuntimeError(f"{what} needs a running component: call it in a coroutine")
 
 
 def _no_flags(flags):

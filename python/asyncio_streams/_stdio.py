@@ -1,5 +1,5 @@
-"""The standard streams as reader and writers: what asyncio's programs do with
-`connect_read_pipe` and `connect_write_pipe`."""
+"""The standard streams as reader and writers. Programs for asyncio use
+`connect_read_pipe` and `connect_write_pipe` for that."""
 
 import errno
 import os
@@ -34,11 +34,11 @@ class _Once:
 
 
 class _Input:
-    """What a StreamReader is made of."""
+    """The connection of a StreamReader over standard input."""
 
     def __init__(self, reader, outcome):
         self.reader = reader
-        # Whether its end is one, once it has come.
+        # Resolves to an error if reading failed instead of ending; None once checked.
         self.outcome = outcome
 
 
@@ -55,13 +55,13 @@ class _StandardReader(StreamReader):
 
 
 class _Output:
-    """The component's writer, whose data end up at the host. What was printed
-    before, to the file of that name in `sys`, goes first."""
+    """The component's writer, whose data go to the host. It first flushes the file of
+    that name in `sys`, so that earlier prints come first."""
 
     def __init__(self, writer, name, taken):
         self._writer = writer
         self._name = name
-        # The host has taken everything.
+        # Ends when the host has taken everything.
         self._taken = taken
 
     def write(self, data):
@@ -96,32 +96,32 @@ _stderr = _Once(lambda: _open_output(wit_stderr.write_via_stream, "stderr"))
 
 
 async def stdin():
-    """Standard input as a StreamReader, each time the same. What `sys.stdin` has
-    read is not in it."""
+    """Returns standard input as a StreamReader, each time the same. It does not have
+    the data that `sys.stdin` has read."""
     return await _stdin()
 
 
 async def stdout():
-    """Standard output as a StreamWriter, each time the same.
+    """Returns standard output as a StreamWriter, each time the same.
 
-    What was printed before a write comes before it. A write is sent in the
-    background: what is printed right after it may come first.
+    Text printed before a write comes before it. A write is sent in the background, so
+    text printed right after it may come first.
     """
     return await _stdout()
 
 
 async def stderr():
-    """Standard error as a StreamWriter; else as `stdout`."""
+    """Returns standard error as a StreamWriter, otherwise like `stdout`."""
     return await _stderr()
 
 
 async def finish():
-    """Ends them, once everything is written out: however long that takes."""
+    """Closes standard output and error, and waits without limit until all is written."""
     for output in (_stdout, _stderr):
         if output.opened is not None:
             output.opened.close()
             try:
                 await output.opened.wait_closed()
             except OSError:
-                # Whoever wanted to know has been told by `drain`.
+                # `drain` has reported the error to the tasks that asked.
                 pass

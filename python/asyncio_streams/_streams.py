@@ -1,9 +1,8 @@
 """Reader and writer.
 
-A read is tried with `read-nowait`, which cannot be cancelled, and waits with
-`ready`, which takes nothing: so a read that is given up has lost nothing. Its
-`ready` goes on, for componentize-py cannot cancel a call, and gives way to the
-next read.
+A read takes data with `read-nowait`, which cannot be cancelled, and waits with
+`ready`, which takes nothing. So a cancelled read loses nothing. Its `ready` goes on,
+because componentize-py cannot cancel a call, and ends when the next read begins.
 """
 
 import asyncio
@@ -25,32 +24,32 @@ _open = weakref.WeakSet()
 
 
 class Connection:
-    """What a reader and its writer have in common. Closed when both are gone,
-    also while a call is under way that holds the component's reader."""
+    """The state that a reader and its writer share. It is closed when both are gone,
+    even if a call still holds the component's reader."""
 
     def __init__(self, reader, writer, session=None, server_side=False):
         self.reader = reader
         self.writer = writer
-        # Its TLS, if it has any, and which end it is.
+        # The TLS session, if there is one.
         self.ssl_object = session and _tls.SSLObject(writer, session)
         self.server_side = server_side
         self.drain = _loop.Shared(writer.drain)
         self.drain_nowait = writer.drain_nowait
         self.wait_closed = _loop.Shared(writer.wait_closed)
         _open.add(self)
-        # No __del__: in a cycle the writer's handle may be gone before it runs.
+        # Not `__del__`: in a cycle the writer's handle may be gone before it runs.
         weakref.finalize(self, _close, writer)
 
 
 def _close(writer):
     writer.close()
     if writer.get_write_buffer_size():
-        # The program's end waits for it; see `_loop.finish`.
+        # The end of the program waits for this call: see `_loop.finish`.
         _loop.start(writer.wait_closed())
 
 
 def close_all(wait):
-    """Closes what the program left open at its end; `_loop.finish` waits."""
+    """Closes the connections that the program left open. `_loop.finish` waits for them."""
     for connection in list(_open):
         connection.writer.close()
         if wait:
@@ -58,8 +57,7 @@ def close_all(wait):
 
 
 class StreamReader:
-    """asyncio's StreamReader. Comes from connections; cancelling a read at any
-    time loses nothing.
+    """asyncio's StreamReader, from a connection. Cancelling a read loses nothing.
 
     `limit` replaces the connection's limit for one call.
     """
@@ -67,15 +65,15 @@ class StreamReader:
     def __init__(self, connection):
         self._connection = connection
         self._wit = connection.reader
-        # What the read waits for that waits.
+        # The future of the read that waits, if one does.
         self._waiter = None
 
     def at_eof(self):
-        """Whether the data have ended and all were read."""
+        """Returns true if the data have ended and all were read."""
         return self._wit.at_eof()
 
     async def read(self, n=-1):
-        """Up to `n` bytes, at least one; all to the end if `n` is negative."""
+        """Reads up to `n` bytes, at least one. Reads to the end if `n` is negative."""
         n = operator.index(n)
         if n == 0:
             return b""
@@ -83,13 +81,13 @@ class StreamReader:
         return await self._read("read", request)
 
     async def readline(self, *, limit=None):
-        """A line with its newline; at the end what is left. Unlike CPython's,
-        an over-long line raises LimitOverrunError and loses nothing."""
+        """Reads a line with its newline; at the end, the remaining bytes. Unlike in
+        CPython, an over-long line raises LimitOverrunError and loses nothing."""
         return await self._read("readline", streams.ReadRequest_Line(_limit(limit)))
 
     async def readlines(self, max=1000, *, limit=None):
-        """Waits for a line and returns all that have arrived, `max` at most:
-        cheaper than one by one. Empty at the end."""
+        """Waits for a line and returns all lines that have arrived, at most `max`.
+        Costs less than one call for each line. Empty at the end."""
         max, limit = operator.index(max), _limit(limit)
         if not 0 < max < 2**32:
             raise ValueError(f"max must be 1 to 4294967295, not {max}")
@@ -100,7 +98,7 @@ class StreamReader:
         return await self._read("readlines", streams.ReadRequest_Line(limit), take)
 
     async def readexactly(self, n):
-        """Exactly `n` bytes, or IncompleteReadError with those there were."""
+        """Reads exactly `n` bytes. IncompleteReadError has the bytes before an early end."""
         n = operator.index(n)
         if n < 0:
             raise ValueError("readexactly size can not be less than zero")
@@ -109,8 +107,8 @@ class StreamReader:
         return await self._read("readexactly", streams.ReadRequest_Exactly(min(n, _MOST)))
 
     async def readuntil(self, separator=b"\n", *, limit=None):
-        """Up to and including the separator, or that of a tuple's which ends
-        first."""
+        """Reads up to and including the separator. Of a tuple, the separator that
+        ends first counts."""
         separators = separator if isinstance(separator, tuple) else (separator,)
         if not separators:
             raise ValueError("Separator should contain at least one element")
@@ -121,9 +119,9 @@ class StreamReader:
         return await self._read("readuntil", request)
 
     async def discard_line(self):
-        """Drops all up to and including the next newline, or the end: the way
-        past a line that is over the limit. Returns how many bytes that was.
-        Cancelled, it has dropped some of them."""
+        """Drops everything up to and including the next newline, or the end, and
+        returns the number of bytes: the way past a line over the limit. Cancelled,
+        it has dropped some of them."""
         dropped, over = 0, False
         some = streams.ReadRequest_Some(1)
         while not over:
@@ -147,7 +145,7 @@ class StreamReader:
     async def _read(self, name, request, take=None):
         if _loop.spent():
             await asyncio.sleep(0)
-        # A read that was cancelled a moment ago has not run since.
+        # A read that was just cancelled has not run yet to clear its waiter.
         if self._waiter is not None and not self._waiter.cancelled():
             raise RuntimeError(
                 f"{name}() called while another coroutine is already waiting for incoming data"
@@ -161,12 +159,12 @@ class StreamReader:
             raise read_error(error.value) from None
 
     async def _ready(self, request):
-        """Waits until it is worth trying again."""
+        """Waits until a read may find data."""
         waiter = self._waiter = _loop.end_of(_loop.start(self._wit.ready(request), eager=True))
         try:
             await waiter
         except asyncio.CancelledError:
-            # Whatever reads takes its place: nothing more is received for it.
+            # Any read ends the `ready`, so that nothing more is received for it.
             self._wit.read_nowait(streams.ReadRequest_Some(0))
             raise
         finally:
@@ -188,20 +186,20 @@ class StreamWriter:
 
     @property
     def transport(self):
-        """The controls of the connection."""
+        """The connection's transport, with its controls."""
         return self._transport
 
     def write(self, data):
-        """Takes the bytes; they are sent in the background. After `close` it
-        raises, where CPython's loses them."""
+        """Takes the bytes; they are sent in the background. Raises after `close`, where
+        CPython loses the bytes."""
         _writing(self._wit.write, _bytes("data", data))
 
     def writelines(self, data):
-        """Writes the pieces in order, all or none."""
+        """Writes the pieces in order, all of them or none."""
         _writing(self._wit.write, b"".join(data))
 
     async def drain(self):
-        """Waits while too much is waiting to be sent."""
+        """Waits while more bytes than the high-water mark wait to be sent."""
         try:
             if not self._connection.drain_nowait():
                 await self._connection.drain()
@@ -216,7 +214,7 @@ class StreamWriter:
         _writing(self._wit.write_eof)
 
     def close(self):
-        """Closes once everything written is sent."""
+        """Closes the connection after everything written is sent."""
         self._wit.close()
 
     def is_closing(self):
@@ -230,9 +228,9 @@ class StreamWriter:
             raise code_error(error.value) from None
 
     def get_extra_info(self, name, default=None):
-        """`peername`, `sockname`, `socket`; of a Unix socket `peercred`, which is the
-        peer's process, user and group; with TLS `ssl_object`, `sslcontext`,
-        `peercert`, `cipher`, `compression`. `default` for what there is not."""
+        """Returns `peername`, `sockname`, `socket`; for a Unix socket also `peercred`, the
+        peer's process, user and group; with TLS also `ssl_object`, `sslcontext`,
+        `peercert`, `cipher`, `compression`. Returns `default` for any other name."""
         return self._transport.get_extra_info(name, default)
 
     async def start_tls(
@@ -243,8 +241,8 @@ class StreamWriter:
         ssl_handshake_timeout=None,
         ssl_shutdown_timeout=None,
     ):
-        """Begins TLS on the open connection, at a server's end as the server.
-        Cancelled, it aborts the connection."""
+        """Begins TLS on the open connection. A connection of a server takes the
+        server's side. Cancelling the call aborts the connection."""
         await self.drain()
         session = _tls.of_start_tls(
             sslcontext,
@@ -268,12 +266,12 @@ class StreamWriter:
 
 
 class Transport(asyncio.Transport):
-    """What `writer.transport` gives."""
+    """The transport of a writer: `writer.transport`."""
 
     def __init__(self, writer, owner=None):
         super().__init__()
         self._wit = writer
-        # Keeps the connection open.
+        # Holding the connection keeps it open.
         self._owner = owner
         self._socket = None
 
@@ -307,18 +305,18 @@ class Transport(asyncio.Transport):
         return self._socket
 
     def abort(self):
-        """Throws away what is not sent and closes at once."""
+        """Discards the bytes that are not sent, and closes at once."""
         self._wit.abort()
 
     def set_write_buffer_limits(self, high=None, low=None):
-        """The marks at which `drain` begins and ends to wait."""
+        """Sets the marks at which `drain` begins and stops waiting."""
         high, low = (value if value is None else operator.index(value) for value in (high, low))
         if min(high or 0, low or 0) < 0:
             raise ValueError(f"high ({high!r}) must be >= low ({low!r}) must be >= 0")
         _writing(self._wit.set_write_buffer_limits, high, low)
 
     def get_write_buffer_limits(self):
-        """The marks: low, high."""
+        """Returns the marks: low, high."""
         return tuple(self._wit.get_write_buffer_limits())
 
     def get_write_buffer_size(self):

@@ -1,7 +1,7 @@
-"""The TLS of one connection: what was asked for, and what came of it."""
+"""The TLS of one connection: the requested settings, and the session's details."""
 
-# As the host's name look-ups and CPython's `ssl` encode names; what is not
-# imported when the component is made cannot be imported later.
+# The encodings that the host's name look-ups and CPython's `ssl` use for names. A
+# module that is not imported when the component is made cannot be imported later.
 import encodings.idna  # noqa: F401
 import encodings.punycode  # noqa: F401
 
@@ -9,14 +9,14 @@ from . import _certificate
 from ._address import nanoseconds, text
 from .ssl import CERT_NONE, SSLContext, create_default_context
 
-# The streams component's own.
+# The default of the streams component.
 _HANDSHAKE_TIMEOUT = 60.0
 
 _default = None
 
 
 class Session:
-    """A context and the arguments that go with it."""
+    """A context and the arguments that belong to it."""
 
     def __init__(
         self, context, server_side, server_hostname, handshake_timeout, shutdown_timeout
@@ -35,12 +35,12 @@ class Session:
         self.component = context._component(server_side)
         self.server_side = server_side
         self.server_hostname = None if server_side else _encoded(server_hostname)
-        # Later changes of the context do not concern what was shaken hands on.
+        # Kept, since later changes of the context do not apply to this session.
         self.verified = context.verify_mode != CERT_NONE
         self._named = context.check_hostname or context.verify_mode == CERT_NONE
 
     def set(self, options):
-        """For a connection or a server that is to be opened."""
+        """Sets the options of a connection or a server that is about to be opened."""
         options.set_ssl(self.component)
         if not self.server_side:
             options.set_server_hostname(self.name)
@@ -52,8 +52,8 @@ class Session:
 
     @property
     def name(self):
-        """For the streams component. Empty where the name is not to be checked and
-        the rest is; with nothing checked it is still what the server is asked for."""
+        """The server's name for the streams component. Empty if only the chain is
+        checked. If nothing is checked, the name is still sent to the server (SNI)."""
         if self.server_side:
             return None
         return (self.server_hostname or "") if self._named else ""
@@ -67,7 +67,7 @@ def of_client(
     shutdown_timeout,
     nameless="You must set server_hostname when using ssl without a host",
 ):
-    """What `open_connection` is asked for; None without TLS."""
+    """Returns the session that `open_connection` asks for; None without TLS."""
     if not ssl and server_hostname is not None:
         raise ValueError("server_hostname is only meaningful with ssl")
     if ssl and server_hostname is None:
@@ -85,7 +85,7 @@ def of_client(
 
 
 def of_server(ssl, handshake_timeout, shutdown_timeout):
-    """What `start_server` is asked for; None without TLS."""
+    """Returns the session that `start_server` asks for; None without TLS."""
     if ssl is None:
         _no_timeouts(handshake_timeout, shutdown_timeout)
         return None
@@ -105,7 +105,7 @@ def of_start_tls(context, server_side, server_hostname, handshake_timeout, shutd
 
 
 def _default_context():
-    """One for all: their sessions can be resumed."""
+    """Returns one context for all connections, so that sessions can be resumed."""
     global _default
     if _default is None:
         _default = create_default_context()
@@ -122,12 +122,12 @@ def _no_timeouts(handshake_timeout, shutdown_timeout):
 def _timeout(name, value):
     if value <= 0:
         raise ValueError(f"{name} should be a positive number, got {value}")
-    # Not 0, which is none.
+    # At least 1: 0 would be refused.
     return max(nanoseconds(name, value), 1)
 
 
 def _encoded(name):
-    """A name in ASCII, as `ssl` encodes it."""
+    """Encodes a name in ASCII, as `ssl` does."""
     if name is None:
         return None
     name = text("server_hostname", name)
@@ -136,12 +136,12 @@ def _encoded(name):
     return name if name.isascii() else name.encode("idna").decode("ascii")
 
 
-# Of `get_extra_info`.
+# The names of TLS details in `get_extra_info`.
 DETAILS = ("ssl_object", "sslcontext", "peercert", "cipher", "compression")
 
 
 def detail(name, ssl_object, default):
-    """As in CPython, None and not the default where the session has none."""
+    """Returns a detail. As in CPython, it is None, not the default, if the session has none."""
     match ssl_object, name:
         case None, _:
             return default

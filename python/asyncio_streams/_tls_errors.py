@@ -84,7 +84,7 @@ _ALERTS = {
 
 
 def handshake_error(error, limit):
-    """Why a session did not begin; `limit` is the seconds it might have taken."""
+    """The error of a failed handshake; `limit` is its time limit in seconds."""
     match error:
         case wit.TlsError_HandshakeTimeout():
             return ConnectionAbortedError(
@@ -97,12 +97,12 @@ def handshake_error(error, limit):
 
 
 def session_error(error):
-    """Why a session ended."""
+    """The error of a failed session."""
     if type(error) in _VERIFY:
         return _verification_error(error)
     match error:
         case wit.TlsError_AccessDenied():
-            text = f"{os.strerror(errno.EACCES)}: the host's policy, whose log names the flag"
+            text = f"{os.strerror(errno.EACCES)}: denied by the host's policy; its log names the flag"
             return PermissionError(errno.EACCES, text)
         case wit.TlsError_NotTls():
             return openssl_error("WRONG_VERSION_NUMBER")
@@ -115,7 +115,7 @@ def session_error(error):
         case wit.TlsError_UnexpectedEof():
             return SSLEOFError(_EOF, "EOF occurred in violation of protocol")
         case wit.TlsError_UnexpectedData():
-            text = "bytes arrived before the TLS session began that are no part of it"
+            text = "bytes that arrived before the TLS session do not belong to it"
             return SSLError(_SSL, text)
         case wit.TlsError_HandshakeTimeout():
             return ConnectionAbortedError("SSL handshake is taking too long")
@@ -123,7 +123,7 @@ def session_error(error):
 
 
 def openssl_error(reason):
-    """As OpenSSL's error of this name."""
+    """Makes an error like OpenSSL's of this name."""
     error = SSLError(_SSL, f"[SSL: {reason}] {reason.lower().replace('_', ' ')}")
     error.library, error.reason = "SSL", reason
     return error

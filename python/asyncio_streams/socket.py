@@ -1,8 +1,8 @@
-"""The standard library's `socket` with what a component lacks: `socketpair`, of
-Unix sockets; the constants `AF_UNIX` and `SO_PEERCRED`; and `listeners` and
-`listener`, which the host hands over.
+"""The standard library's `socket`, and the parts of it that a component lacks.
 
-These sockets are for `sock=`. They do not block.
+Added are `socketpair`, for Unix sockets; the constants `AF_UNIX` and `SO_PEERCRED`;
+and `listeners` and `listener` for the host's inherited listeners. These sockets are
+for `sock=`. They do not block.
 """
 
 import socket as _socket

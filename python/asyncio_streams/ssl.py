@@ -1,8 +1,8 @@
 """The part of the standard library's `ssl` that streams use.
 
-The TLS sessions, the trusted roots and the private keys are the host's; a
-context says what it wants of them. It is a plain object until a connection
-uses it, so it may be made at a module's level.
+The host runs the TLS sessions and holds trusted roots and private keys. A context only
+has the requested settings. It is a plain object until a connection uses it, so a
+program may make it at a module's level.
 """
 
 import enum
@@ -32,7 +32,7 @@ class _SSLMethod(enum.IntEnum):
 
 
 class VerifyMode(enum.IntEnum):
-    """Whether the peer's certificate is asked for and checked."""
+    """The way the peer's certificate is requested and checked."""
 
     CERT_NONE = 0
     CERT_OPTIONAL = 1
@@ -40,7 +40,7 @@ class VerifyMode(enum.IntEnum):
 
 
 class TLSVersion(enum.IntEnum):
-    """Those below 1.2 are never spoken."""
+    """Versions of TLS. Versions below 1.2 are never used."""
 
     MINIMUM_SUPPORTED = -2
     SSLv3 = 0x300
@@ -52,7 +52,7 @@ class TLSVersion(enum.IntEnum):
 
 
 class Purpose(enum.Enum):
-    """Whom a context checks, by the identifier in their certificates."""
+    """The kind of peer that a context checks, by its certificates' identifier."""
 
     SERVER_AUTH = "1.3.6.1.5.5.7.3.1"
     CLIENT_AUTH = "1.3.6.1.5.5.7.3.2"
@@ -68,8 +68,8 @@ DER_cert_to_PEM_cert = _certificate.to_pem
 def create_default_context(
     purpose=Purpose.SERVER_AUTH, *, cafile=None, capath=None, cadata=None
 ):
-    """The context for a client, or with `Purpose.CLIENT_AUTH` for a server, which
-    then needs `use_identity`."""
+    """Makes a context for a client, or with `Purpose.CLIENT_AUTH` for a server. A server
+    also needs `use_identity`."""
     if not isinstance(purpose, Purpose):
         raise TypeError(purpose)
     client = purpose is Purpose.SERVER_AUTH
@@ -82,8 +82,8 @@ def create_default_context(
 
 
 class SSLContext:
-    """The settings of sessions. Changes concern the connections and the servers
-    that are opened later."""
+    """The settings of sessions. Changes apply to connections and servers that are
+    opened later."""
 
     def __init__(self, protocol=None):
         if protocol is None:
@@ -98,21 +98,21 @@ class SSLContext:
         self._minimum_version = TLSVersion.TLSv1_2
         self._alpn_protocols = []
         self._identities = []
-        # In DER, without doubles; those of the host are none of them.
+        # In DER, without duplicates and without the host's roots.
         self._roots = {}
         self._default_roots = False
-        # The component's contexts, by their side.
+        # The component's contexts; the key is true for a server.
         self._made = {}
 
     @property
     def protocol(self):
-        """For which end it is."""
+        """The end that the context is for."""
         return self._protocol
 
     @property
     def verify_mode(self):
-        """Whether the peer's certificate is asked for and checked. CERT_NONE for
-        a client needs the host's permission (`--allow-tls-unverified`)."""
+        """The way the peer's certificate is requested and checked. CERT_NONE for a
+        client needs the host's permission (`--allow-tls-unverified`)."""
         return self._verify_mode
 
     @verify_mode.setter
@@ -127,7 +127,7 @@ class SSLContext:
 
     @property
     def check_hostname(self):
-        """Whether the certificate has to be for the server's name. False with
+        """True if the certificate has to be for the server's name. False with
         CERT_REQUIRED needs the host's permission too, and sends no name (SNI)."""
         return self._check_hostname
 
@@ -139,7 +139,7 @@ class SSLContext:
 
     @property
     def minimum_version(self):
-        """No version below this one, nor below 1.2."""
+        """The lowest version that is allowed, at least 1.2."""
         return self._minimum_version
 
     @minimum_version.setter
@@ -152,16 +152,16 @@ class SSLContext:
 
     @property
     def maximum_version(self):
-        """The latest version; a lower limit cannot be set."""
+        """The latest version. It cannot be lowered."""
         return TLSVersion.MAXIMUM_SUPPORTED
 
     @maximum_version.setter
     def maximum_version(self, value):
         if _version(value) not in (TLSVersion.TLSv1_3, TLSVersion.MAXIMUM_SUPPORTED):
-            raise NotImplementedError("maximum_version: only the latest, which is TLS 1.3")
+            raise NotImplementedError("maximum_version can only be the latest, TLS 1.3")
 
     def set_alpn_protocols(self, alpn_protocols):
-        """The application protocols offered or accepted, best first."""
+        """Sets the application protocols offered or accepted, best first."""
         protocols = [bytes(protocol, "ascii") for protocol in alpn_protocols]
         if not all(0 < len(protocol) < 256 for protocol in protocols):
             raise SSLError("ALPN protocols must be 1 to 255 in length")
@@ -169,19 +169,19 @@ class SSLContext:
         self._made.clear()
 
     def load_default_certs(self, purpose=Purpose.SERVER_AUTH):
-        """Trust the roots of the host's policy, unless there are others."""
+        """Trusts the roots of the host's policy, unless others are loaded."""
         if not isinstance(purpose, Purpose):
             raise TypeError(purpose)
         self.set_default_verify_paths()
 
     def set_default_verify_paths(self):
-        """As `load_default_certs`."""
+        """Does the same as `load_default_certs`."""
         self._default_roots = True
 
     def load_verify_locations(self, cafile=None, capath=None, cadata=None):
-        """Trust these roots too, and those of the host's no more. For a client
-        that needs the host's permission (`--allow-tls-guest-roots`). Files are
-        those that the component can open."""
+        """Trusts these roots too, and no longer the host's. For a client this needs the
+        host's permission (`--allow-tls-guest-roots`). Files have to be files that the
+        component can open."""
         if cafile is None and capath is None and cadata is None:
             raise TypeError("cafile, capath and cadata cannot be all omitted")
         files = [] if cafile is None else [_path("cafile", cafile)]
@@ -198,8 +198,8 @@ class SSLContext:
         self._made.clear()
 
     def use_identity(self, name):
-        """Present the certificate that the host knows by this name. Servers may
-        have several; the name that the client asks for chooses."""
+        """Presents the certificate that the host knows by this name. A server may have
+        several; the name that the client asks for selects one."""
         if not isinstance(name, str):
             raise TypeError(f"name must be str, not {type(name).__name__}")
         name.encode()
@@ -207,24 +207,24 @@ class SSLContext:
         self._made.clear()
 
     def load_cert_chain(self, certfile, keyfile=None, password=None):
-        """Not possible: NotImplementedError. See `use_identity`."""
+        """Raises NotImplementedError: private keys stay with the host. See `use_identity`."""
         raise NotImplementedError(
-            "load_cert_chain: private keys stay with the host: run the component with "
+            "load_cert_chain: private keys stay with the host; run the component with "
             "--tls-identity NAME=CERT.pem,KEY.pem and call use_identity('NAME')"
         )
 
     def _component(self, server_side):
-        """The streams component's context for that side."""
+        """Returns the streams component's context for that side."""
         wrong, side = (
             (PROTOCOL_TLS_CLIENT, "server") if server_side else (PROTOCOL_TLS_SERVER, "client")
         )
         if self._protocol is wrong:
             raise SSLError(0, f"Cannot create a {side} socket with a {wrong.name} context")
         if self._verify_mode != CERT_NONE and not (self._roots or self._default_roots):
-            text = "no roots to check certificates with: load_verify_locations() first"
+            text = "no roots to check certificates with: call load_verify_locations() first"
             raise SSLError(0, text)
         if server_side and not self._identities:
-            raise SSLError(0, "a server presents a certificate: use_identity() first")
+            raise SSLError(0, "a server needs a certificate: call use_identity() first")
         if server_side not in self._made:
             self._made[server_side] = self._make(server_side)
         return self._made[server_side]
@@ -266,7 +266,7 @@ def _path(name, value):
 
 
 def _certificates(cadata):
-    """PEM as text, or DER as bytes."""
+    """Returns the certificates of PEM as text, or of DER as bytes."""
     if isinstance(cadata, str) and cadata.isascii():
         missing = "no start line"
         roots = _parsed(_certificate.from_pem, cadata.encode())
@@ -283,7 +283,7 @@ def _certificates(cadata):
 
 
 def _parsed(parse, data):
-    """None where one of them cannot be read."""
+    """Returns the certificates, or none if one of them cannot be read."""
     try:
         roots = parse(data)
     except ValueError:
