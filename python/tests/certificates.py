@@ -1,6 +1,6 @@
-"""Certificates of OpenSSL's as `_certificate.py` reads them, and as CPython does.
+"""Compares how `_certificate.py` and CPython read certificates made by OpenSSL.
 
-Run by CPython: prints `ok` and what was compared, or fails.
+CPython runs this program. It prints `ok` and the compared names, or fails.
 """
 
 import importlib.util
@@ -36,7 +36,7 @@ C = DE
 O = Directory
 """
 
-# Names, more of openssl's arguments, and extensions.
+# Names, further arguments of openssl, and extensions.
 CERTIFICATES = [
     ("/CN=localhost", [], ""),
     ("/CN=localhost", [], NAMES),
@@ -57,10 +57,10 @@ CERTIFICATES = [
 ]
 
 
-# The kinds of strings that names are made of, in turn.
+# The string types that names use, in turn.
 MASKS = ["utf8only", "pkix", "nombstr"]
 
-# Times in the place of the first one, each as long as that.
+# Replacements for the first time, each of the same length.
 TIMES = [b"500101000000Z", b"491231235959Z", b"000229010203Z"]
 
 
@@ -77,7 +77,7 @@ def openssl(*arguments):
 
 
 def make(folder):
-    """OpenSSL's certificates in DER."""
+    """Returns the certificates that OpenSSL makes, in DER."""
     key, config, request, file = (folder / name for name in ("key", "config", "request", "file"))
     openssl("ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", key)
     for number, (subject, arguments, extensions) in enumerate(CERTIFICATES):
@@ -99,7 +99,7 @@ def cpythons(der, folder):
 
 
 def damaged(der, random):
-    """Cut short, and with a few bytes that are others."""
+    """Returns the certificate cut short, and with a few bytes changed."""
     yield from (der[:end] for end in range(len(der)))
     for _ in range(2000):
         other = bytearray(der)

@@ -1,11 +1,11 @@
-"""A server that does with each connection what its first line says.
+"""A server that treats each connection as its first line says.
 
-Argument: a folder, in which it makes what may be at a path: `live`, a Unix socket
-that sends back what it receives; `full`, one whose queue is full; `stale`, one that
-nobody listens at; `file`, which is none.
+Argument: a folder for the files that may be at a path. `live` is a Unix socket that
+sends back the bytes it receives. `full` is one whose queue is full. `stale` is one at
+which no process listens. `file` is a regular file.
 
-Prints `ports` and two ports: its own, and one whose queue is full, so that
-nobody is ever connected there.
+Prints `ports` and two ports: its own, and one whose queue is full, so that a client
+never connects there.
 """
 
 import os
@@ -44,7 +44,7 @@ def echo(listener):
 
 
 def greet(path):
-    """What a server on a Unix socket answers to its visitor."""
+    """Answers a client of a Unix socket."""
     with socket.socket(socket.AF_UNIX) as client:
         client.connect(path)
         client.sendall(b"visitor\n")

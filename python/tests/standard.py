@@ -1,6 +1,6 @@
-"""What tests/e2e/python/stdio.rs runs: a program on its standard streams.
+"""A program on its standard streams, which tests/e2e/python/stdio.rs runs.
 
-Arguments: what it does, and for `lines` its exit code.
+Arguments: its task, and for `lines` its exit code.
 """
 
 import sys

@@ -1,12 +1,12 @@
-"""What tests/e2e/python.rs checks: each check of these modules, in the order of
-the alphabet and of the lines, prints `ok name` or a traceback and `failed name`.
+"""The checks that tests/e2e/python.rs runs: modules in alphabetical order, checks in
+the order of the lines. Each check prints `ok name`, or a traceback and `failed name`.
 The names begin with ids of docs/conformance.md.
 
-CPython's own asyncio passes the same checks, but for those that depart: the
-test runs this program with it as well.
+CPython's own asyncio passes the same checks, except those of departures: the test runs
+this program with it as well.
 
-Arguments: the ports of `peer.py`; its folder; the exit code; names of checks, all
-without.
+Arguments: the ports of `peer.py`; its folder; the exit code; names of checks, or none
+for all.
 """
 
 import sys
@@ -14,7 +14,7 @@ import traceback
 
 import asyncio_streams as asyncio
 
-# Each brings its checks.
+# Importing a module registers its checks.
 from . import (
     connecting,
     exceptions,
@@ -52,8 +52,8 @@ async def main():
         except Exception:
             traceback.print_exc()
             print("failed", function.__name__)
-    # The end cancels what runs, closes what is open, and gives up calls that
-    # have no end: a read, a server, a timer.
+    # The end cancels running tasks, closes open connections, and drops calls that
+    # never end: a read, a server, a timer.
     asyncio.create_task(background())
     held = []
     server = await serve(lambda *pair: held.append(pair))

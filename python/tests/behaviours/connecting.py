@@ -36,7 +36,7 @@ async def oc2_oc3_an_address_or_a_socket_and_not_both():
 
 @check
 async def oc5_no_host_is_this_machine():
-    # What stands for it is tried in turn: IPv6 first, where nobody listens.
+    # Its addresses are tried in turn: IPv6 first, where no process listens.
     server = await serve(lambda reader, writer: writer.close())
     port = server.sockets[0].getsockname()[1]
     for options in ({}, {"happy_eyeballs_delay": 0.25}, {"interleave": 1}):

@@ -245,7 +245,7 @@ async def rd21_a_read_that_is_given_up_has_consumed_nothing():
         await pair.send(b"abc")
         given_up.cancel()
         await fails(asyncio.CancelledError, given_up)
-        # Cancelled in the turn in which the line came.
+        # Cancelled in the same turn in which the line arrived.
         given_up = await waiting(reader.readline())
         pair.peer_writer.write(b"\n")
         await asyncio.sleep(0)

@@ -88,7 +88,7 @@ async def ss3_ss4_a_callback_that_fails_is_reported_and_its_connection_closed():
         assert isinstance(context["exception"], ValueError)
         peername = context["transport"].get_extra_info("peername")
         assert peername == writer.get_extra_info("sockname")
-        # And without a handler on standard error.
+        # Without a handler it goes to standard error.
         async with await serve(callback) as server:
             reader, writer = await connect(server)
             writer.write(b"go\n")
@@ -350,7 +350,7 @@ async def sv4_close_ends_listening_and_no_connection():
             _, writer = await asyncio.open_connection(*address)
             writer.close()
 
-    # The original closes at once, here it is the next thing that is done.
+    # CPython closes the listener at once, this module in the next turn.
     await fails(ConnectionRefusedError, connects)
     writer.write(b"after")
     assert await reader.readexactly(5) == b"after"

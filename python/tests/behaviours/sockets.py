@@ -1,4 +1,4 @@
-"""Sockets that are there before their streams."""
+"""Sockets that exist before their streams."""
 
 import errno
 import types
@@ -59,7 +59,7 @@ async def e5_a_socket_of_a_pair_does_not_wait():
         assert one.recv(100) == b"cdef"
         await fails(ValueError, one.recv, -1)
         await fails(TypeError, one.send, "text")
-        # As much as there is room for.
+        # Sends as much as there is room for.
         sent, some = 0, bytes(MEBIBYTE)
         error = None
         while error is None:
@@ -119,7 +119,7 @@ async def oc4_a_socket_has_to_be_one_of_streams():
             assert str(error) == text
         error = await fails(ValueError, asyncio.open_connection, sock=one, ssl=True)
         assert str(error) == "You must set server_hostname when using ssl without a host"
-        # It was not given away.
+        # The streams have not taken the socket.
         assert other.send(b"a") == len(one.recv(1))
 
 

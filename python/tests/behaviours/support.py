@@ -1,4 +1,4 @@
-"""What the checks have in common."""
+"""Helpers that the checks share."""
 
 import inspect
 import os
@@ -9,7 +9,7 @@ from asyncio_streams import ssl
 
 CHECKS = []
 
-# This is CPython's own module; see tests/e2e/python.rs.
+# True if CPython's own asyncio runs the checks: see tests/e2e/python.rs.
 ORIGINAL = asyncio.__name__ == "asyncio"
 
 MEBIBYTE = 2**20
@@ -21,8 +21,8 @@ def check(function):
 
 
 def departs(_why):
-    """Not with the original. Why: a departure's id, a later version than 3.11's
-    first, or `ours` for what asyncio has not."""
+    """Skips a check with CPython's own asyncio. The reason is a departure's id, a version
+    after 3.11, or `ours` for a function that asyncio does not have."""
 
     def mark(function):
         if ORIGINAL:
@@ -33,7 +33,7 @@ def departs(_why):
 
 
 async def fails(kinds, function, *args, **kwargs):
-    """The exception, which is of exactly one of these classes."""
+    """Returns the exception, which has to be of exactly one of these classes."""
     kinds = kinds if isinstance(kinds, tuple) else (kinds,)
     try:
         result = function(*args, **kwargs) if callable(function) else function
@@ -46,12 +46,12 @@ async def fails(kinds, function, *args, **kwargs):
 
 
 def ports():
-    """Of the peer, and where nobody is ever connected."""
+    """Returns the peer's port, and one where a client never connects."""
     return map(int, sys.argv[1].split())
 
 
 def at(name):
-    """A path in the folder of the peer and of these checks."""
+    """Returns a path in the folder that the peer and the checks share."""
     return os.path.join(sys.argv[2], name)
 
 
@@ -76,7 +76,7 @@ async def until(condition):
 
 
 async def arrived(reader, count):
-    """Waits until so many bytes can be read."""
+    """Waits until this many bytes can be read."""
     if ORIGINAL:
         await until(lambda: len(reader._buffer) >= count)
     else:
@@ -84,7 +84,7 @@ async def arrived(reader, count):
 
 
 async def waiting(coroutine):
-    """A task that has begun to wait."""
+    """Returns a task that has begun to wait."""
     task = asyncio.create_task(coroutine)
     await asyncio.sleep(0.02)
     assert not task.done(), task
@@ -92,7 +92,7 @@ async def waiting(coroutine):
 
 
 class Pair:
-    """A connection inside this program: reader and writer of both ends."""
+    """A connection inside this program: the reader and writer of both ends."""
 
     def __init__(self, server=None, **options):
         self.server_options = server or {}
@@ -118,8 +118,8 @@ class Pair:
                 writer.transport.abort()
 
     async def send(self, data):
-        """Sends to the reader, which has nothing else, and waits until it can
-        be read there."""
+        """Sends to the reader, whose buffer is empty, and waits until the data can be
+        read."""
         self.peer_writer.write(data)
         await arrived(self.reader, len(data))
 
@@ -130,7 +130,7 @@ class Pair:
 
 
 class UnixPair(Pair):
-    """The same over a Unix socket."""
+    """A connection inside this program over a Unix socket."""
 
     async def serve(self, callback):
         return await asyncio.start_unix_server(callback, at("pair"), **self.server_options)
@@ -140,8 +140,8 @@ class UnixPair(Pair):
 
 
 def server_context(*identities, context=None):
-    """A server's that presents these: the command knows them by their names, and
-    CPython finds files."""
+    """Makes a server's context that presents these certificates. The command knows them
+    by name; CPython finds their files."""
     context = context or ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     for name in identities or ("localhost",):
         if ORIGINAL:

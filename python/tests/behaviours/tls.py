@@ -1,4 +1,4 @@
-"""How TLS begins. The identities are those of tests/e2e/python/identities.rs: `localhost`
+"""The beginning of TLS. The identities are those of tests/e2e/python/identities.rs: `localhost`
 and `example`, whose authority is a default root; `expired`; and `stranger`."""
 
 import functools
@@ -21,13 +21,13 @@ from .support import (
 
 
 def secure(*identities, **options):
-    """A pair that speaks TLS, by the default context unless another is given."""
+    """Makes a pair that speaks TLS, with the default context unless another is given."""
     server = {"ssl": server_context(*identities), **options.pop("server", {})}
     return Pair(server, **{"ssl": True, **options})
 
 
 async def refused(*identities, **options):
-    """Why a client does not take this server for the one it wants."""
+    """Returns the reason why a client does not accept this server."""
     reports = Reports()
     async with await serve(echo, ssl=server_context(*identities)) as server:
         error = await fails(
@@ -42,7 +42,7 @@ async def refused(*identities, **options):
 
 
 class Reports:
-    """What the loop's exception handler is told."""
+    """Collects the reports to the loop's exception handler."""
 
     def __init__(self):
         self.contexts = []
@@ -93,7 +93,7 @@ async def oc13_the_name_has_to_be_the_certificates():
 @check
 async def oc13_the_authority_has_to_be_trusted():
     error = await refused("stranger", server_hostname="localhost")
-    # For CPython it is a self-signed one first.
+    # CPython reports it as self-signed.
     assert error.verify_code == (18 if ORIGINAL else 20), error.verify_code
 
 
@@ -125,7 +125,7 @@ async def oc13_without_any_check_strangers_are_taken_and_their_details_are_not()
         details = pair.writer.get_extra_info("ssl_object")
         assert details.getpeercert() == {} == pair.writer.get_extra_info("peercert")
         der = details.getpeercert(binary_form=True)
-    # Seen once, trusted from then on.
+    # The certificate that was seen once is trusted from then on.
     pem = ssl.DER_cert_to_PEM_cert(der)
     for cadata in (pem, der):
         context = ssl.create_default_context(cadata=cadata)

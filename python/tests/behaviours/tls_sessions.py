@@ -33,7 +33,7 @@ async def d17_write_eof_ends_one_half_of_the_session():
 @check
 async def l14_the_end_of_a_session_has_a_limit():
     async with secure(ssl_shutdown_timeout=0.2) as pair:
-        # More than anybody buffers: the end is behind it.
+        # More data than the buffers hold, and the end behind it.
         pair.peer_writer.transport.pause_reading()
         pair.writer.close()
         error = await fails(TimeoutError, pair.writer.wait_closed())

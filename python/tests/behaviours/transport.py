@@ -50,7 +50,7 @@ async def tr5_while_paused_nothing_arrives_and_afterwards_all():
         pair.peer_writer.write(b"patience")
         await asyncio.sleep(0.05)
         if not ORIGINAL:
-            # What was being received when it paused may come.
+            # A receive that was under way when reading paused may still deliver.
             assert pair.reader._wit.buffered() in (0, 8)
         transport.resume_reading()
         transport.resume_reading()

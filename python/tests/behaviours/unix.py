@@ -99,7 +99,7 @@ async def ux10_the_socket_tells_who_the_peer_is():
                 assert writer.get_extra_info("peercred") == peers[-1]
         # Both ends are this program's.
         assert peers[0] == peers[1] and peers[0][0] > 0
-        # And this one is another's, of the same user.
+        # The other end is another process of the same user.
         _, writer = await asyncio.open_unix_connection(at("live"))
         packed = writer.get_extra_info("socket").getsockopt(
             socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")
@@ -130,7 +130,7 @@ async def unix_streams_are_as_over_tcp():
         await pair.send(b"0123456789a\n")
         await fails(asyncio.LimitOverrunError, pair.reader.readuntil())
         assert await pair.reader.read(100) == b"0123456789a\n"
-        # One half ends, and the other goes on.
+        # One half ends, and the other one goes on.
         pair.writer.write_eof()
         assert await pair.peer_reader.read() == b""
         pair.peer_writer.write(b"afterwards")

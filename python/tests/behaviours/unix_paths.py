@@ -1,5 +1,5 @@
-"""Where Unix sockets are. What `peer.py` has made is there already: `live`, `full`,
-`stale` and `file`."""
+"""Paths of Unix sockets. `peer.py` has made the files `live`, `full`, `stale` and
+`file`."""
 
 import errno
 import os
@@ -11,7 +11,7 @@ from .support import at, check, departs, echo, fails
 
 
 async def answers(path):
-    """Whether somebody sends back what one says there."""
+    """Returns true if a server at the path sends back the bytes it receives."""
     reader, writer = await asyncio.open_unix_connection(path)
     writer.write(b"hello")
     writer.write_eof()
@@ -61,7 +61,7 @@ async def ux3_the_file_of_a_server_that_is_gone_is_replaced():
 async def ux3_a_live_server_is_left_alone():
     await in_use(at("live"))
     assert await answers(at("live"))
-    # Also one of the same program, serving or not.
+    # This includes sockets of the same program, serving or not.
     for serving in (True, False):
         server = await asyncio.start_unix_server(echo, at("own"), start_serving=serving)
         await in_use(at("own"))
