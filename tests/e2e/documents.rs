@@ -147,7 +147,7 @@ fn the_commands_within_the_text_are_known() {
         }
         match words(span).iter().map(String::as_str).collect::<Vec<_>>()[..] {
             ["cargo", "xtask"]
-            | ["cargo", "xtask", "echo" | "setup"]
+            | ["cargo", "xtask", "bench" | "echo" | "setup"]
             | ["rustup", "target", "add", "wasm32-unknown-unknown"] => {}
             [
                 "cargo",
