@@ -1,24 +1,11 @@
 //! The command line.
 
-mod compile;
-mod compose;
-mod grants;
-mod limits;
-mod listen_fds;
-mod observer;
-mod output;
-mod program;
-mod run;
-mod signals;
-mod streams;
-mod telling;
-mod tls;
-mod workers;
-
 use std::fmt;
 use std::io::{self, Write as _};
 
 use clap::{CommandFactory as _, Parser, Subcommand};
+
+use crate::{compile, compose, run};
 
 /// Shown by `--help`.
 const EXAMPLES: &str = "\

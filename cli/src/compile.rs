@@ -4,8 +4,8 @@ use anyhow::{Context as _, anyhow};
 use asyncio_streams_host::{engine, precompiled};
 use clap::Args;
 
-use super::output;
-use super::streams::{StreamsArgs, read};
+use crate::output;
+use crate::streams::{StreamsArgs, read};
 
 /// Compile a program to native code, to be started without compiling
 ///

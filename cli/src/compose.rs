@@ -4,8 +4,8 @@ use anyhow::Context as _;
 use asyncio_streams_host::compose::prepare;
 use clap::Args;
 
-use super::output;
-use super::streams::{StreamsArgs, read};
+use crate::output;
+use crate::streams::{StreamsArgs, read};
 
 /// Compose an application with the streams component, into one component
 ///

@@ -2,7 +2,12 @@
 //! Streams, with sockets granted by rule.
 #![deny(unsafe_code)]
 
-mod command;
+mod cli;
+mod compile;
+mod compose;
+mod output;
+mod run;
+mod streams;
 
 use std::io::{self, IsTerminal as _, Write as _};
 
@@ -13,12 +18,12 @@ use tracing_subscriber::EnvFilter;
 const LOG_VARIABLE: &str = "ASYNCIO_STREAMS_LOG";
 
 fn main() {
-    let cli = command::Cli::parse();
+    let cli = cli::Cli::parse();
     log_to_stderr();
     let code = match cli.execute() {
         Ok(code) => code,
         Err(error) => {
-            command::say(format_args!("\x1b[31merror\x1b[0m: {error:#}"));
+            cli::say(format_args!("\x1b[31merror\x1b[0m: {error:#}"));
             2
         }
     };

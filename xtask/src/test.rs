@@ -145,8 +145,7 @@ impl Checks<'_> {
         Ok(command)
     }
 
-    /// The two libraries that others read about; the command has the same
-    /// file name as the guest library, and is no library.
+    /// The two libraries. The command is documented by its `--help`.
     fn document(&self) -> Result<()> {
         Step::new("building the documentation").run(
             self.cargo()

@@ -7,8 +7,8 @@ use tracing::debug;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
-use super::say;
-use super::streams::{StreamsArgs, read};
+use crate::cli::say;
+use crate::streams::{StreamsArgs, read};
 
 /// How a program becomes native code.
 #[derive(Debug, Args)]

@@ -1,3 +1,13 @@
+mod compiling;
+mod limits;
+mod listen_fds;
+mod observer;
+mod outcome;
+mod permissions;
+mod signals;
+mod tls;
+mod workers;
+
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -9,16 +19,14 @@ use clap::Args;
 use wasmtime::{Engine, ProfilingStrategy};
 use wasmtime_wasi::WasiCtx;
 
-use super::grants::{self, Grants};
-use super::limits::{LimitArgs, duration};
-use super::listen_fds;
-use super::observer::StderrObserver;
-use super::program::ProgramArgs;
-use super::signals::{self, Stop};
-use super::streams::StreamsArgs;
-use super::telling::Telling;
-use super::tls::TlsArgs;
-use super::workers;
+use self::compiling::ProgramArgs;
+use self::limits::{LimitArgs, duration};
+use self::observer::StderrObserver;
+use self::outcome::Telling;
+use self::permissions::Grants;
+use self::signals::Stop;
+use self::tls::TlsArgs;
+use crate::streams::StreamsArgs;
 
 /// Run a program
 ///
@@ -40,7 +48,7 @@ use super::workers;
 /// could not be started, 134 when it trapped, 130 and 143 when SIGINT and SIGTERM
 /// came and it did not end by itself.
 #[derive(Debug, Args)]
-#[command(after_long_help = grants::help(), after_help = "The rules are explained by --help.")]
+#[command(after_long_help = permissions::help(), after_help = "The rules are explained by --help.")]
 pub(crate) struct RunArgs {
     /// The program, a component or a core module; what follows is passed to it
     #[arg(

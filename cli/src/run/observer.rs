@@ -2,7 +2,7 @@ use std::io::Write as _;
 
 use asyncio_streams_host::{Denial, ListenAddress, Observer};
 
-use super::say;
+use crate::cli::say;
 
 /// Writes to standard error what the user has to know.
 #[derive(Debug)]

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use asyncio_streams_host::{Exit, Linger, RunReport, StatsSnapshot};
 
-use super::say;
+use crate::cli::say;
 
 /// Tells on standard error how a program ended.
 pub(super) struct Telling {

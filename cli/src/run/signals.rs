@@ -5,9 +5,9 @@ use std::{fmt, io, thread};
 use asyncio_streams_host::StopHandle;
 use asyncio_streams_host::tls::Tls;
 
-use super::say;
 #[cfg(unix)]
 use super::tls;
+use crate::cli::say;
 
 /// A request to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,8 +7,7 @@ use anyhow::{anyhow, bail};
 use asyncio_streams_host::tls::{Identity, LoadError, Roots, Tls};
 use clap::Args;
 
-#[cfg(unix)]
-use super::say;
+use crate::cli::say;
 
 /// What the program may have of TLS.
 #[derive(Debug, Args)]

@@ -9,8 +9,8 @@ use asyncio_streams_host::{Exit, RunReport, Runner, StopHandle};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
-use super::say;
 use super::signals::COMPUTING;
+use crate::cli::say;
 
 /// Runs the program once for each runner, each on a thread of its own, until all
 /// have ended. When one fails, the others are stopped; those that do not give way

@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 /// Where tests in Rust are.
-const FOLDERS: [&str; 4] = ["src", "host", "tests", "xtask"];
+const FOLDERS: [&str; 5] = ["src", "host", "cli", "tests", "xtask"];
 
 /// Where the battery is, whose checks are functions that take a connection.
 const BATTERY: &str = "tests/conformance";
