@@ -261,9 +261,7 @@ impl Reader<'_> {
 
     /// Runs the `asyncio-streams compose` of the guides.
     fn compose(&self, wasm: &Path) -> PathBuf {
-        let line = self
-            .readme
-            .command(&["asyncio-streams", "compose"], ".wasm");
+        let line = self.pages.command(&["asyncio-streams", "compose"], ".wasm");
         let [_, compose, streams, tcp, component, o, output] = &line[..] else {
             panic!("{line:?}");
         };
