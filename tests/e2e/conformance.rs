@@ -1,14 +1,15 @@
 //! What docs/conformance.md says of connections, connecting and serving, checked
 //! by programs on real sockets.
 
-mod ground;
-mod hearing;
-mod puppet;
+mod known_ports;
+
+mod peer;
+mod receiver;
 
 use std::fs;
 
-use self::ground::Ground;
-use self::puppet::{Puppet, Secure};
+use self::known_ports::KnownPorts;
+use self::peer::{Peer, TlsConfigs};
 use crate::ssl::authority::Authority;
 use crate::support::{Process, run, workspace};
 
@@ -25,10 +26,10 @@ fn battery_over_tls(guest: &str, role: &str, host: &str) {
 }
 
 /// What both ends need for TLS, whose files the authority has.
-fn secrets() -> (Authority, Secure, [String; 2]) {
+fn secrets() -> (Authority, TlsConfigs, [String; 2]) {
     let authority = Authority::new();
     let identity = authority.localhost();
-    let secure = Secure {
+    let secure = TlsConfigs {
         client: authority.client_config(),
         server: authority.server_config(&identity),
     };
@@ -51,9 +52,9 @@ fn battery_over_tls_on_unix(guest: &str, role: &str) {
 /// everything was read.
 const NOT_OVER_UNIX: [&str; 1] = ["a_reset_after_write_eof_is_noticed"];
 
-fn battery_in_folder(secure: Option<Secure>, more: &[String], guest: &str, role: &str) {
+fn battery_in_folder(secure: Option<TlsConfigs>, more: &[String], guest: &str, role: &str) {
     let folder = tempfile::tempdir().unwrap();
-    let puppet = Puppet::start_in(folder.path(), secure);
+    let peer = Peer::start_in(folder.path(), secure);
     let server = folder.path().join("server").to_str().unwrap().to_owned();
     let mut flags = vec![
         format!("--allow-connect=unix://{}/*", folder.path().display()),
@@ -62,7 +63,7 @@ fn battery_in_folder(secure: Option<Secure>, more: &[String], guest: &str, role:
     flags.extend(more.iter().cloned());
     let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
     let without = NOT_OVER_UNIX.map(|name| format!("-{name}"));
-    let mut args = vec![role, &server, &puppet.commands, &puppet.connections];
+    let mut args = vec![role, &server, &peer.commands, &peer.connections];
     args.extend(without.iter().map(String::as_str));
     passes_without(&NOT_OVER_UNIX, run(&flags, guest, &args), &BATTERY);
 }
@@ -70,8 +71,8 @@ fn battery_in_folder(secure: Option<Secure>, more: &[String], guest: &str, role:
 /// The files of the battery.
 const BATTERY: [&str; 6] = ["reads", "limits", "writes", "transport", "ends", "defects"];
 
-fn battery_with(secure: Option<Secure>, more: &[String], guest: &str, role: &str, host: &str) {
-    let puppet = Puppet::start(host, secure);
+fn battery_with(secure: Option<TlsConfigs>, more: &[String], guest: &str, role: &str, host: &str) {
+    let peer = Peer::start(host, secure);
     let address = match host.contains(':') {
         true => format!("[{host}]"),
         false => host.to_owned(),
@@ -79,14 +80,14 @@ fn battery_with(secure: Option<Secure>, more: &[String], guest: &str, role: &str
     let rule = format!("tcp://{address}:*");
     let mut flags = vec!["--allow-connect", &rule, "--allow-listen", &rule];
     flags.extend(more.iter().map(String::as_str));
-    let args = [role, host, &puppet.commands, &puppet.connections];
+    let args = [role, host, &peer.commands, &peer.connections];
     passes(run(&flags, guest, &args), &BATTERY);
 }
 
 /// Runs the checks of connecting and serving.
 fn functions(guest: &str) {
-    let ground = Ground::lay();
-    let (refused, half_silent) = (ground.refused.to_string(), ground.half_silent.to_string());
+    let ports = KnownPorts::open();
+    let (refused, half_silent) = (ports.refused.to_string(), ports.half_silent.to_string());
     let flags = [
         "--allow-connect=tcp://127.0.0.1:1024-65535",
         "--allow-connect=tcp://[::1]:1024-65535",

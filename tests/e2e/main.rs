@@ -13,6 +13,8 @@
 mod noise;
 mod support;
 
+mod backpressure;
+mod benchmark_servers;
 mod bursts;
 mod command;
 mod conformance;
@@ -21,10 +23,8 @@ mod documents;
 mod examples;
 mod http;
 mod interop;
-mod lines;
 mod listening;
 mod no_delay;
-mod pace;
 mod packages;
 mod python;
 mod refusals;
@@ -33,7 +33,7 @@ mod sockets;
 mod ssl;
 mod stdio;
 mod tcp_options;
-mod tls;
+mod tls_raw;
 mod transfer;
 mod unix;
 mod unix_sockets;

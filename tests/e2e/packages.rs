@@ -403,7 +403,7 @@ const MORE: [(&str, &[&str]); 4] = [
             "conformance",
             "http-headers",
             "ssl",
-            "tls",
+            "tls-raw",
             "tls-churn",
             "tls-flows",
             "unix",
@@ -415,11 +415,11 @@ const MORE: [(&str, &[&str]); 4] = [
         &[
             "conformance",
             "echo-server-unix",
-            "handed",
+            "inherited",
             "http-headers",
             "redis-client",
             "ssl",
-            "tls",
+            "tls-raw",
             "tls-churn",
             "tls-flows",
             "unix",
@@ -428,7 +428,7 @@ const MORE: [(&str, &[&str]); 4] = [
             "wait-for-data",
         ],
     ),
-    ("listeners", &["handed"]),
+    ("listeners", &["inherited"]),
 ];
 
 #[test]

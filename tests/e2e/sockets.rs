@@ -1,7 +1,7 @@
 //! Sockets are what `wasi:sockets` 0.3 documents. The same checks run on ours
 //! and on wasmtime-wasi's; where these differ is written down here.
 
-mod stock;
+mod wasmtime_wasi;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -88,7 +88,7 @@ pub(crate) fn all_passed(part: &str, output: &str) {
 fn passes_on_both(part: &str) {
     for family in FAMILIES {
         passes_on_ours(part, &EVERYTHING, &[family, part]);
-        let output = stock::run(&[family, part]);
+        let output = wasmtime_wasi::run(&[family, part]);
         let failures = failures(&checks(part), &output);
         let failed: Vec<&str> = failures.keys().map(String::as_str).collect();
         let departures: Vec<&str> = DEPARTURES

@@ -230,9 +230,13 @@ fn streams_of_bytes_become_readers_and_writers_and_the_other_way_round() {
         let rule = format!("tcp://127.0.0.1:{port}");
         let guest = run(
             &["--allow-connect", &rule],
-            &format!("bridge{form}"),
+            &format!("byte-stream{form}"),
             &["127.0.0.1", &port, "300000"],
         );
-        assert_eq!(guest.success(), "sent 300000\nsame true\n", "bridge{form}");
+        assert_eq!(
+            guest.success(),
+            "sent 300000\nsame true\n",
+            "byte-stream{form}"
+        );
     }
 }

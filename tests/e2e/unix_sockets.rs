@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use crate::sockets::all_passed;
 use crate::support::{Process, run};
-use crate::tls::peer::Authority;
+use crate::tls_raw::peer::Authority;
 
 /// A folder with what the checks want to be there. Its socket `live.sock` is this
 /// test's, which accepts whoever comes and keeps it.

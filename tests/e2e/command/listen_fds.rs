@@ -24,7 +24,7 @@ fn start(form: &str, listener: &TcpListener, flags: &[&str]) -> Process {
     let handed = OwnedFd::from(listener.try_clone().unwrap());
     let variables = [("LISTEN_FDS", "1"), ("LISTEN_FDNAMES", "web")];
     let flags = [&["--listen-fds"], flags].concat();
-    let name = format!("handed{form}");
+    let name = format!("inherited{form}");
     run_activated(vec![handed], &variables, &flags, &name, &["web"])
 }
 
@@ -62,7 +62,7 @@ fn listeners_of_both_kinds_are_served_by_name_and_without_a_rule() {
             vec![tcp.into(), unix.into()],
             &[("LISTEN_FDS", "2"), ("LISTEN_FDNAMES", "web:app")],
             &["--listen-fds"],
-            &format!("handed{form}"),
+            &format!("inherited{form}"),
             &["app", "web"],
         );
         assert_eq!(server.wait_for("handed over: "), "web app");
@@ -86,7 +86,7 @@ fn a_name_may_be_given_to_several_and_is_unknown_where_none_is_given() {
             vec![one.into(), other.into()],
             &[("LISTEN_FDS", "2")],
             &["--listen-fds"],
-            &format!("handed{form}"),
+            &format!("inherited{form}"),
             &["unknown", "unknown"],
         );
         assert_eq!(server.wait_for("handed over: "), "unknown unknown");
@@ -103,7 +103,7 @@ fn a_listener_is_taken_once() {
             vec![listener.into()],
             &[("LISTEN_FDS", "1"), ("LISTEN_FDNAMES", "web")],
             &["--listen-fds"],
-            &format!("handed{form}"),
+            &format!("inherited{form}"),
             &["web", "web"],
         )
         .end();
@@ -118,7 +118,7 @@ fn a_listener_that_nobody_handed_over_is_denied_with_what_would_bring_it() {
     for form in FORMS {
         let (listener, _) = listener();
         let variables = [("LISTEN_FDS", "1"), ("LISTEN_FDNAMES", "web")];
-        let name = format!("handed{form}");
+        let name = format!("inherited{form}");
         let flags = ["--listen-fds"];
         let other = run_activated(vec![listener.into()], &variables, &flags, &name, &["other"]);
         for (guest, asked) in [(other, "other"), (run(&[], &name, &["web"]), "web")] {
@@ -266,7 +266,7 @@ fn systemd_hands_sockets_over() {
         .args(["--fdname=app", "--setenv", support::CACHE])
         .arg(env!("CARGO_BIN_EXE_asyncio-streams"))
         .args(["run", "--listen-fds"])
-        .arg(component("handed"))
+        .arg(component("inherited"))
         .arg("app");
     let mut server = Process::start(activate);
     server.wait_for("Listening on ");

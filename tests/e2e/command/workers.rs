@@ -14,7 +14,11 @@ const FORMS: [&str; 2] = ["", "-wit"];
 fn two_workers(form: &str, flags: &[&str]) -> (Process, SocketAddr) {
     let grants = ["--workers", "2", "--allow-listen", "tcp://127.0.0.1:0"];
     let flags = [&grants, flags].concat();
-    let mut server = run(&flags, &format!("obeys{form}"), &["127.0.0.1", "0"]);
+    let mut server = run(
+        &flags,
+        &format!("commanded-server{form}"),
+        &["127.0.0.1", "0"],
+    );
     let address = server.listening();
     (server, address)
 }
@@ -117,7 +121,7 @@ fn the_end_of_one_worker_by_a_trap_is_the_end_of_all_with_its_code() {
         let ended = server.end();
         assert_eq!(ended.code, Some(134), "{ended:?}");
         assert_eq!(
-            ended.stderr.matches("trap in obeys").count(),
+            ended.stderr.matches("trap in commanded-server").count(),
             1,
             "{ended:?}"
         );

@@ -2,7 +2,7 @@ use std::net::IpAddr;
 
 use wasi::sockets::types::ErrorCode;
 
-use super::ground::{End, Listener, connect, disguised, local, wasi};
+use super::support::{End, Listener, connect, disguised, local, wasi};
 use super::{Ip, Outcome};
 
 checks! {

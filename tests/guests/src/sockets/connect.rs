@@ -2,7 +2,7 @@ use std::pin::pin;
 
 use wit_bindgen::StreamResult;
 
-use super::ground::{End, at_once, connect, disguised, local, remote, wasi};
+use super::support::{End, at_once, connect, disguised, local, remote, wasi};
 use super::{Ip, Outcome};
 
 checks! {

@@ -3,8 +3,8 @@
 
 use wasi::sockets::ip_name_lookup::ErrorCode;
 
-use super::ground::{Listener, connect, local, wasi};
 use super::lookup::resolve;
+use super::support::{Listener, connect, local, wasi};
 use super::{Ip, Outcome};
 
 checks! {

@@ -3,7 +3,7 @@
 use wasi::sockets::types::ErrorCode;
 use wit_bindgen::StreamResult;
 
-use super::ground::{End, at_once, both, pattern, pause, read, write_until_dropped};
+use super::support::{End, at_once, both, pattern, pause, read, write_until_dropped};
 use super::{Ip, Outcome};
 
 checks! {

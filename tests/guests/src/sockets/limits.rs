@@ -10,7 +10,7 @@ use wasi::sockets::types::{ErrorCode, TcpSocket};
 use wasi::wit_stream;
 use wit_bindgen::StreamResult;
 
-use super::ground::{End, at_once, connect, pause};
+use super::support::{End, at_once, connect, pause};
 use super::{Failure, Ip, Outcome};
 
 checks! {

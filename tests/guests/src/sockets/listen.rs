@@ -2,7 +2,7 @@ use std::pin::pin;
 
 use wit_bindgen::StreamResult;
 
-use super::ground::{End, Listener, at_once, connect, local, remote, wasi};
+use super::support::{End, Listener, at_once, connect, local, remote, wasi};
 use super::{Ip, Outcome};
 
 checks! {

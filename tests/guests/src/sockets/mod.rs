@@ -26,7 +26,6 @@ mod bind;
 mod connect;
 mod denied;
 mod ends;
-mod ground;
 mod limits;
 mod listen;
 mod lookup;
@@ -34,11 +33,12 @@ mod options;
 mod ports;
 mod states;
 mod streams;
+mod support;
 mod udp;
 
 use std::pin::Pin;
 
-pub(crate) use ground::Ip;
+pub(crate) use support::Ip;
 
 pub(crate) use crate::checks::{Failure, Outcome};
 

@@ -1,6 +1,6 @@
 use wasi::sockets::types::{ErrorCode, TcpSocket};
 
-use super::ground::connect;
+use super::support::connect;
 use super::{Ip, Outcome};
 
 checks! {
@@ -157,7 +157,7 @@ async fn connections_have_the_options_of_their_listener(ip: Ip) -> Outcome {
     let on = !socket.get_keep_alive_enabled()?;
     socket.set_keep_alive_enabled(on)?;
     Numbers::unusual(42).set(&socket)?;
-    let mut listener = super::ground::Listener::of(socket)?;
+    let mut listener = super::support::Listener::of(socket)?;
     let (accepted, _client) = listener.pair().await?;
     same!(accepted.get_keep_alive_enabled()?, on);
     same!(Numbers::of(&accepted)?, Numbers::unusual(42));

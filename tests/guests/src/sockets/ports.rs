@@ -1,6 +1,6 @@
 //! On a machine with few ports to be picked.
 
-use super::ground::{Listener, connect, wasi};
+use super::support::{Listener, connect, wasi};
 use super::{Failure, Ip, Outcome};
 
 checks! {

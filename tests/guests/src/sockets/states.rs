@@ -1,7 +1,7 @@
 use wasi::sockets::types::{ErrorCode, TcpSocket};
 use wit_bindgen::StreamResult;
 
-use super::ground::{End, connect, local, remote, wasi};
+use super::support::{End, connect, local, remote, wasi};
 use super::{Ip, Outcome};
 
 checks! {

@@ -7,7 +7,7 @@ use futures::future::try_join;
 use wasi::wit_stream;
 use wit_bindgen::StreamResult;
 
-use super::ground::{End, at_once, both, pattern, pause};
+use super::support::{End, at_once, both, pattern, pause};
 use super::{Ip, Outcome};
 
 checks! {

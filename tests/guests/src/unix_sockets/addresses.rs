@@ -3,7 +3,7 @@
 //! lives.
 
 use super::Folder;
-use super::ground::{Address, ErrorCode, SocketError, UnixSocket, connect, path, text};
+use super::support::{Address, ErrorCode, SocketError, UnixSocket, connect, path, text};
 use crate::checks::Outcome;
 
 checks! {

@@ -23,15 +23,15 @@ macro_rules! fails {
 }
 
 mod addresses;
-mod ground;
 mod listening;
 mod sessions;
 mod states;
 mod streams;
+mod support;
 
 use std::pin::Pin;
 
-pub(crate) use ground::Folder;
+pub(crate) use support::Folder;
 
 use crate::checks::{Failure, Outcome};
 

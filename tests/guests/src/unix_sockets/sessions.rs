@@ -5,8 +5,8 @@ use futures::future::try_join;
 use wasi::wit_stream;
 
 use super::Folder;
-use super::ground::tls::{Connection, Context, ErrorCode, Side, Transport};
-use super::ground::{SocketError, UnixSocket};
+use super::support::tls::{Connection, Context, ErrorCode, Side, Transport};
+use super::support::{SocketError, UnixSocket};
 use crate::checks::{Failure, Outcome};
 
 checks! {

@@ -5,7 +5,7 @@ use std::pin::pin;
 use futures::future::try_join;
 
 use super::Folder;
-use super::ground::{End, SocketError, UnixSocket, at_once, pair, pattern};
+use super::support::{End, SocketError, UnixSocket, at_once, pair, pattern};
 use crate::checks::{Failure, Outcome};
 
 checks! {

@@ -16,7 +16,7 @@ use std::time::Duration;
 use rustls::{ClientConfig, ServerConfig};
 use socket2::Socket;
 
-use super::hearing::Hearing;
+use super::receiver::PeerReceiver;
 use crate::ssl::wire::Wire;
 
 /// How long sending and receiving take to notice that they are to give up.
@@ -26,25 +26,25 @@ pub(super) const PATIENCE: Duration = Duration::from_millis(5);
 const UNREAD: Duration = Duration::from_secs(20);
 
 /// Listens for the program's commands and for its connections.
-pub(crate) struct Puppet {
+pub(crate) struct Peer {
     /// The port for commands, or their path.
     pub(crate) commands: String,
     /// The port for connections, or their path.
     pub(crate) connections: String,
 }
 
-/// What puppets need for TLS.
-pub(crate) struct Secure {
+/// What peers need for TLS.
+pub(crate) struct TlsConfigs {
     pub(crate) client: Arc<ClientConfig>,
     pub(crate) server: Arc<ServerConfig>,
 }
 
 /// Where connections come from and go to.
-struct Place {
+struct Endpoint {
     /// The program's; a Unix socket's is in the command.
     host: String,
     connections: Listener,
-    secure: Option<Secure>,
+    tls: Option<TlsConfigs>,
 }
 
 enum Listener {
@@ -53,10 +53,10 @@ enum Listener {
 }
 
 /// A connection, and the thread that sends on it.
-struct Strings {
+struct Link {
     wire: Arc<Wire>,
     sending: Sender<Send>,
-    hearing: Hearing,
+    receiver: PeerReceiver,
     /// The threads are to give up.
     over: Arc<AtomicBool>,
     thread: JoinHandle<()>,
@@ -67,34 +67,34 @@ pub(super) enum Send {
     End,
 }
 
-impl Puppet {
+impl Peer {
     /// Serves one program, on free ports of this host.
-    pub(crate) fn start(host: &str, secure: Option<Secure>) -> Puppet {
+    pub(crate) fn start(host: &str, tls: Option<TlsConfigs>) -> Peer {
         let listen = || TcpListener::bind((host, 0)).unwrap();
         let port = |listener: &TcpListener| listener.local_addr().unwrap().port().to_string();
         let (commands, connections) = (listen(), listen());
-        let puppet = Puppet {
+        let peer = Peer {
             commands: port(&commands),
             connections: port(&connections),
         };
-        puppet.serve(
+        peer.serve(
             Listener::Tcp(commands),
             host,
             Listener::Tcp(connections),
-            secure,
+            tls,
         )
     }
 
     /// Serves one program, on Unix sockets in this folder.
-    pub(crate) fn start_in(folder: &Path, secure: Option<Secure>) -> Puppet {
+    pub(crate) fn start_in(folder: &Path, tls: Option<TlsConfigs>) -> Peer {
         let path = |name| folder.join(name).to_str().unwrap().to_owned();
-        let puppet = Puppet {
+        let peer = Peer {
             commands: path("commands"),
             connections: path("connections"),
         };
         let listen = |path: &str| Listener::Unix(UnixListener::bind(path).unwrap());
-        let (commands, connections) = (listen(&puppet.commands), listen(&puppet.connections));
-        puppet.serve(commands, "", connections, secure)
+        let (commands, connections) = (listen(&peer.commands), listen(&peer.connections));
+        peer.serve(commands, "", connections, tls)
     }
 
     fn serve(
@@ -102,14 +102,14 @@ impl Puppet {
         commands: Listener,
         host: &str,
         connections: Listener,
-        secure: Option<Secure>,
-    ) -> Puppet {
-        let place = Place {
+        tls: Option<TlsConfigs>,
+    ) -> Peer {
+        let endpoint = Endpoint {
             host: host.to_owned(),
             connections,
-            secure,
+            tls,
         };
-        thread::spawn(move || obey(&commands.accept(), &place));
+        thread::spawn(move || obey(&commands.accept(), &endpoint));
         self
     }
 }
@@ -133,11 +133,11 @@ fn unix(stream: UnixStream) -> Socket {
 }
 
 /// Does as the program says, until it has nothing more to say.
-fn obey(socket: &Socket, place: &Place) {
+fn obey(socket: &Socket, endpoint: &Endpoint) {
     let mut commands = BufReader::new(socket);
     let mut answers = socket;
     let mut made = 0;
-    let mut open: HashMap<u64, Strings> = HashMap::new();
+    let mut open: HashMap<u64, Link> = HashMap::new();
     loop {
         let mut line = String::new();
         if !matches!(commands.read_line(&mut line), Ok(1..)) {
@@ -149,11 +149,11 @@ fn obey(socket: &Socket, place: &Place) {
         let answer = match words[0] {
             "accept" | "connect" => {
                 let wire = match words[0] {
-                    "accept" => place.accept(),
-                    _ => place.connect(words[1]),
+                    "accept" => endpoint.accept(),
+                    _ => endpoint.connect(words[1]),
                 };
                 made += 1;
-                open.insert(made, Strings::attach(wire));
+                open.insert(made, Link::attach(wire));
                 made
             }
             "send" => {
@@ -162,25 +162,25 @@ fn obey(socket: &Socket, place: &Place) {
                 open[&number(1)].send(Send::Bytes(bytes))
             }
             "finish" => open[&number(1)].send(Send::End),
-            "stay" => open[&number(1)].hearing.stay(),
+            "stay" => open[&number(1)].receiver.stay(),
             "receive" => {
-                let strings = open.get_mut(&number(1)).unwrap();
-                bytes = strings.hearing.receive(&strings.wire, number(2));
+                let link = open.get_mut(&number(1)).unwrap();
+                bytes = link.receiver.receive(&link.wire, number(2));
                 bytes.len() as u64
             }
             "ignore" => {
-                open.get_mut(&number(1)).unwrap().hearing.end();
+                open.get_mut(&number(1)).unwrap().receiver.end();
                 0
             }
             "reset" => {
-                let strings = open.remove(&number(1)).unwrap();
-                strings.has_unread();
-                strings.end();
+                let link = open.remove(&number(1)).unwrap();
+                link.has_unread();
+                link.end();
                 0
             }
             "drop" => {
-                if let Some(strings) = open.remove(&number(1)) {
-                    strings.end();
+                if let Some(link) = open.remove(&number(1)) {
+                    link.end();
                 }
                 0
             }
@@ -191,11 +191,11 @@ fn obey(socket: &Socket, place: &Place) {
     }
 }
 
-impl Place {
+impl Endpoint {
     fn accept(&self) -> Wire {
         let socket = self.connections.accept();
-        match &self.secure {
-            Some(secure) => Wire::server(socket, secure.server.clone()).unwrap(),
+        match &self.tls {
+            Some(tls) => Wire::server(socket, tls.server.clone()).unwrap(),
             None => Wire::plain(socket),
         }
     }
@@ -206,15 +206,15 @@ impl Place {
             Ok(port) => at_once(TcpStream::connect((self.host.as_str(), port)).unwrap()),
             Err(_) => unix(UnixStream::connect(to).unwrap()),
         };
-        match &self.secure {
-            Some(secure) => Wire::client(socket, secure.client.clone(), "localhost").unwrap(),
+        match &self.tls {
+            Some(tls) => Wire::client(socket, tls.client.clone(), "localhost").unwrap(),
             None => Wire::plain(socket),
         }
     }
 }
 
-impl Strings {
-    fn attach(wire: Wire) -> Strings {
+impl Link {
+    fn attach(wire: Wire) -> Link {
         wire.socket.set_write_timeout(Some(PATIENCE)).unwrap();
         let wire = Arc::new(wire);
         let (sending, queue) = channel();
@@ -232,14 +232,14 @@ impl Strings {
                 }
             }
         });
-        let hearing = match wire.is_session() {
-            true => Hearing::ahead(&wire, sending.clone()),
-            false => Hearing::Plain,
+        let receiver = match wire.is_session() {
+            true => PeerReceiver::ahead(&wire, sending.clone()),
+            false => PeerReceiver::Plain,
         };
-        Strings {
+        Link {
             wire,
             sending,
-            hearing,
+            receiver,
             over,
             thread,
         }
@@ -261,7 +261,7 @@ impl Strings {
         self.wire.socket.set_linger(linger).unwrap();
         self.over.store(true, Ordering::Relaxed);
         // The threads have the socket as well.
-        self.hearing.end();
+        self.receiver.end();
         drop(self.sending);
         self.thread.join().unwrap();
     }

@@ -1,3 +1,3 @@
 //! Does what its clients say; composed.
 use guests::composed as net;
-include!("../behaviours/obeys.rs");
+include!("../behaviours/commanded-server.rs");

@@ -11,7 +11,7 @@ type Outcome = Result<(), Box<dyn std::error::Error>>;
 async fn program() -> Outcome {
     let args: Vec<String> = asyncio_streams::args().skip(1).collect();
     let [host, port, bytes] = args.as_slice() else {
-        return Err("usage: bridge HOST PORT BYTES".into());
+        return Err("usage: byte-stream HOST PORT BYTES".into());
     };
     let bytes: usize = bytes.parse()?;
     let (source, stream) = from_sink();

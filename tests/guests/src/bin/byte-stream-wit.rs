@@ -15,7 +15,7 @@ type Outcome = Result<(), Box<dyn std::error::Error>>;
 async fn program() -> Outcome {
     let args: Vec<String> = asyncio_streams::args().skip(1).collect();
     let [host, port, bytes] = args.as_slice() else {
-        return Err("usage: bridge-wit HOST PORT BYTES".into());
+        return Err("usage: byte-stream-wit HOST PORT BYTES".into());
     };
     let bytes: usize = bytes.parse()?;
     let (source, stream) = from_sink().await;

@@ -17,7 +17,7 @@ type Outcome = Result<(), Box<dyn Error>>;
 async fn program() -> Outcome {
     let args: Vec<String> = asyncio_streams::args().skip(1).collect();
     let [host, port, bytes, seed] = args.as_slice() else {
-        return Err("usage: patient HOST PORT BYTES SEED".into());
+        return Err("usage: timed-reads HOST PORT BYTES SEED".into());
     };
     let bytes: usize = bytes.parse()?;
     let mut noise = Noise::new(seed.parse()?);

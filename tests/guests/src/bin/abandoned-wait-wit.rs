@@ -14,7 +14,7 @@ type Outcome = Result<(), Box<dyn std::error::Error>>;
 async fn program() -> Outcome {
     let args: Vec<String> = asyncio_streams::args().skip(1).collect();
     let [host, port] = args.as_slice() else {
-        return Err("usage: ready-wit HOST PORT".into());
+        return Err("usage: abandoned-wait-wit HOST PORT".into());
     };
     let port = Port::Service(port.clone());
     let (reader, writer) = open_connection(Some(host.clone()), port, None).await?;

@@ -1,4 +1,4 @@
-//! How a puppet receives.
+//! How a peer receives.
 
 use std::io::{ErrorKind, Read};
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 
-use super::puppet::{PATIENCE, Send};
+use super::peer::{PATIENCE, Send};
 use crate::ssl::wire::Wire;
 
 /// What a session's thread reads ahead: so many pieces of so many bytes, so that
@@ -14,8 +14,8 @@ use crate::ssl::wire::Wire;
 const PIECES: usize = 16;
 const PIECE: usize = 4096;
 
-/// How a puppet receives.
-pub(super) enum Hearing {
+/// How a peer receives.
+pub(super) enum PeerReceiver {
     /// When it is told to.
     Plain,
     /// Ahead, because a session's end wants an answer.
@@ -31,22 +31,22 @@ pub(super) enum Hearing {
     },
 }
 
-impl Hearing {
-    pub(super) fn ahead(wire: &Arc<Wire>, answers: Sender<Send>) -> Hearing {
+impl PeerReceiver {
+    pub(super) fn ahead(wire: &Arc<Wire>, answers: Sender<Send>) -> PeerReceiver {
         wire.socket.set_read_timeout(Some(PATIENCE)).unwrap();
         let (sender, pieces) = sync_channel(PIECES);
         let stay = Arc::new(AtomicBool::new(false));
         let over = Arc::new(AtomicBool::new(false));
         let (wire, staying, given_up) = (wire.clone(), stay.clone(), over.clone());
         let thread = thread::spawn(move || {
-            let ended = hear(&wire, &sender, &given_up);
+            let ended = read_ahead(&wire, &sender, &given_up);
             drop(sender);
             if ended && !staying.load(Ordering::Relaxed) {
                 // A connection that is lost takes nothing more.
                 drop(answers.send(Send::End));
             }
         });
-        Hearing::Ahead {
+        PeerReceiver::Ahead {
             pieces,
             rest: Vec::new(),
             stay,
@@ -57,7 +57,7 @@ impl Hearing {
 
     /// Goes on when the other end's half has ended.
     pub(super) fn stay(&self) -> u64 {
-        if let Hearing::Ahead { stay, .. } = self {
+        if let PeerReceiver::Ahead { stay, .. } = self {
             stay.store(true, Ordering::Relaxed);
         }
         0
@@ -65,7 +65,7 @@ impl Hearing {
 
     /// That many bytes, or what there is until the end.
     pub(super) fn receive(&mut self, wire: &Wire, count: u64) -> Vec<u8> {
-        let Hearing::Ahead { pieces, rest, .. } = self else {
+        let PeerReceiver::Ahead { pieces, rest, .. } = self else {
             let mut bytes = Vec::new();
             match wire.take(count).read_to_end(&mut bytes) {
                 Ok(_) => {}
@@ -87,12 +87,12 @@ impl Hearing {
     /// Receives nothing any more. What has not been received by then stays in the
     /// socket.
     pub(super) fn end(&mut self) {
-        let Hearing::Ahead {
+        let PeerReceiver::Ahead {
             pieces,
             thread,
             over,
             ..
-        } = std::mem::replace(self, Hearing::Plain)
+        } = std::mem::replace(self, PeerReceiver::Plain)
         else {
             return;
         };
@@ -103,7 +103,7 @@ impl Hearing {
 }
 
 /// Takes what arrives; true once the other end has ended the session.
-fn hear(mut wire: &Wire, pieces: &SyncSender<Vec<u8>>, given_up: &AtomicBool) -> bool {
+fn read_ahead(mut wire: &Wire, pieces: &SyncSender<Vec<u8>>, given_up: &AtomicBool) -> bool {
     let mut piece = vec![0; PIECE];
     while !given_up.load(Ordering::Relaxed) {
         match wire.read(&mut piece) {

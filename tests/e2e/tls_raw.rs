@@ -16,12 +16,12 @@ const MANY: usize = 64 << 20;
 
 /// The guest, as a client that trusts the authority.
 fn client(authority: &Authority, args: &[&str]) -> Process {
-    run(&[CONNECT, &authority.roots()], "tls", args)
+    run(&[CONNECT, &authority.roots()], "tls-raw", args)
 }
 
 /// The guest, as the server `localhost`.
 fn server(authority: &Authority, args: &[&str]) -> Process {
-    run(&[LISTEN, &authority.identity()], "tls", args)
+    run(&[LISTEN, &authority.identity()], "tls-raw", args)
 }
 
 fn pattern(bytes: usize) -> Vec<u8> {
@@ -367,7 +367,7 @@ fn each_state_permits_what_the_wit_says() {
 fn what_the_policy_does_not_permit_is_denied_and_told() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port().to_string();
-    let ended = run(&[CONNECT], "tls", &["wishes", &port]).end();
+    let ended = run(&[CONNECT], "tls-raw", &["wishes", &port]).end();
     let denied = "ErrorCode::AccessDenied";
     assert_eq!(
         ended.stdout,
@@ -393,7 +393,7 @@ fn what_the_policy_does_not_permit_is_denied_and_told() {
         "--allow-tls-unverified",
         &authority.identity(),
     ];
-    let ended = run(&flags, "tls", &["wishes", &port]).end();
+    let ended = run(&flags, "tls-raw", &["wishes", &port]).end();
     assert!(
         ended
             .stdout
@@ -413,7 +413,7 @@ fn what_the_policy_does_not_permit_is_denied_and_told() {
 fn what_cannot_be_a_session_is_refused() {
     let authority = Authority::new();
     let flags = [CONNECT, LISTEN, &authority.roots(), &authority.identity()];
-    let output = run(&flags, "tls", &["refuses"]).success();
+    let output = run(&flags, "tls-raw", &["refuses"]).success();
     let lines: Vec<&str> = output.lines().collect();
     let unexpected = "Some(ErrorCode::UnexpectedData)";
     assert_eq!(lines[0], "nothing: server None, client None");

@@ -1,3 +1,3 @@
 //! Does what its clients say.
 use asyncio_streams as net;
-include!("../behaviours/obeys.rs");
+include!("../behaviours/commanded-server.rs");

@@ -7,7 +7,7 @@ use std::thread;
 
 use crate::noise::Noise;
 use crate::support::{Process, run};
-use crate::tls::peer::Authority;
+use crate::tls_raw::peer::Authority;
 
 const LISTEN: [&str; 2] = ["--allow-listen", "tcp://127.0.0.1:0"];
 

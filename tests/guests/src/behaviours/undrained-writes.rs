@@ -12,7 +12,7 @@ type Outcome = Result<(), Box<dyn Error>>;
 async fn program() -> Outcome {
     let args: Vec<String> = asyncio_streams::args().skip(1).collect();
     let [host, port, writes, bytes] = args.as_slice() else {
-        return Err("usage: storm HOST PORT WRITES BYTES".into());
+        return Err("usage: undrained-writes HOST PORT WRITES BYTES".into());
     };
     let (writes, bytes): (usize, usize) = (writes.parse()?, bytes.parse()?);
     let (_reader, writer) = open_connection(host.as_str(), port.as_str()).await?;

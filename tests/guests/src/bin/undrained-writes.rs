@@ -1,3 +1,3 @@
 //! Writes without draining; linked statically.
 use asyncio_streams as net;
-include!("../behaviours/storm.rs");
+include!("../behaviours/undrained-writes.rs");

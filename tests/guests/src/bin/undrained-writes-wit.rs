@@ -1,3 +1,3 @@
 //! Writes without draining; written against the WIT.
 use guests::composed as net;
-include!("../behaviours/storm.rs");
+include!("../behaviours/undrained-writes.rs");

@@ -1,6 +1,6 @@
 //! Reads with time limits; written against the WIT.
 use guests::composed as net;
-include!("../behaviours/patient.rs");
+include!("../behaviours/timed-reads.rs");
 
 async fn read_within(
     reader: &net::StreamReader,

@@ -7,7 +7,7 @@ use std::thread;
 use socket2::{Domain, Socket, Type};
 
 /// Ports of known behaviour, as long as it lives.
-pub(crate) struct Ground {
+pub(crate) struct KnownPorts {
     /// Nobody listens on this port of 127.0.0.1 and ::1.
     pub(crate) refused: u16,
     /// On this port 127.0.0.1 sends back what it receives, and ::1 never
@@ -16,8 +16,8 @@ pub(crate) struct Ground {
     _sockets: Vec<Socket>,
 }
 
-impl Ground {
-    pub(crate) fn lay() -> Ground {
+impl KnownPorts {
+    pub(crate) fn open() -> KnownPorts {
         // Bound and not listening: taken, and refused.
         let (refused, mut sockets) = both(|v4, v6| Ok(vec![bind(v4)?, bind(v6)?]));
         let (half_silent, silent) = both(|v4, v6| {
@@ -27,7 +27,7 @@ impl Ground {
             Ok(silent)
         });
         sockets.extend(silent);
-        Ground {
+        KnownPorts {
             refused,
             half_silent,
             _sockets: sockets,

@@ -1,6 +1,6 @@
 //! Reads with time limits; linked statically.
 use asyncio_streams as net;
-include!("../behaviours/patient.rs");
+include!("../behaviours/timed-reads.rs");
 
 async fn read_within(
     reader: &net::StreamReader,

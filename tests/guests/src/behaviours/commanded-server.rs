@@ -12,7 +12,7 @@ type Outcome = Result<(), Box<dyn Error>>;
 async fn program() -> Outcome {
     let args: Vec<String> = asyncio_streams::args().skip(1).collect();
     let [host, port] = args.as_slice() else {
-        return Err("usage: obeys HOST PORT".into());
+        return Err("usage: commanded-server HOST PORT".into());
     };
     let who = format!("{}\n", wasi::clocks::monotonic_clock::now());
     let obey = move |reader, writer| obey(reader, writer, who.clone());

@@ -27,7 +27,7 @@ fn a_thousand_writes_in_a_row_wait_for_a_peer_that_does_not_read_until_they_are_
     for form in FORMS {
         let args = [writes.to_string(), bytes.to_string()];
         let args = args.each_ref().map(String::as_str);
-        let (mut guest, mut peer) = guest(form, "storm", &args);
+        let (mut guest, mut peer) = guest(form, "undrained-writes", &args);
         let buffered: usize = guest.wait_for("buffered ").parse().unwrap();
         assert!(buffered > 0 && buffered <= writes * bytes, "{buffered}");
         guest.wait_for("aborted");
@@ -65,7 +65,7 @@ fn reads_whose_time_is_over_lose_nothing() {
     for form in FORMS {
         let args = [bytes.to_string(), SEED.to_string()];
         let args = args.each_ref().map(String::as_str);
-        let (guest, mut peer) = guest(form, "patient", &args);
+        let (guest, mut peer) = guest(form, "timed-reads", &args);
         peer.set_nodelay(true).unwrap();
         let mut noise = Noise::new(SEED);
         let mut sent = 0;
@@ -104,7 +104,7 @@ connection.recv(1)";
     let rule = format!("tcp://127.0.0.1:{port}");
     let guest = run(
         &["--allow-connect", &rule],
-        "ready-wit",
+        "abandoned-wait-wit",
         &["127.0.0.1", &port],
     );
     assert_eq!(
