@@ -402,7 +402,7 @@ const MORE: [(&str, &[&str]); 4] = [
         &[
             "conformance",
             "http-headers",
-            "ssl",
+            "tls",
             "tls-raw",
             "tls-churn",
             "tls-flows",
@@ -418,7 +418,7 @@ const MORE: [(&str, &[&str]); 4] = [
             "inherited",
             "http-headers",
             "redis-client",
-            "ssl",
+            "tls",
             "tls-raw",
             "tls-churn",
             "tls-flows",

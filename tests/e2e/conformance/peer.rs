@@ -17,7 +17,7 @@ use rustls::{ClientConfig, ServerConfig};
 use socket2::Socket;
 
 use super::receiver::PeerReceiver;
-use crate::ssl::wire::Wire;
+use crate::tls::wire::Wire;
 
 /// How long sending and receiving take to notice that they are to give up.
 pub(super) const PATIENCE: Duration = Duration::from_millis(5);

@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 
 use super::peer::{PATIENCE, Send};
-use crate::ssl::wire::Wire;
+use crate::tls::wire::Wire;
 
 /// What a session's thread reads ahead: so many pieces of so many bytes, so that
 /// whoever sends more has to wait, as on TCP.

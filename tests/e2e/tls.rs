@@ -20,7 +20,7 @@ use std::thread::{self, JoinHandle};
 use self::authority::Authority;
 use crate::support::{Process, run};
 
-const FORMS: [&str; 2] = ["ssl", "ssl-wit"];
+const FORMS: [&str; 2] = ["tls", "tls-wit"];
 
 /// The program as a client of `localhost`, which trusts this authority.
 fn client(authority: &Authority, form: &str, port: u16, words: &[&str]) -> Process {

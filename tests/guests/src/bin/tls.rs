@@ -1,3 +1,3 @@
 //! TLS, as it is told.
 use asyncio_streams as net;
-include!("../behaviours/ssl.rs");
+include!("../behaviours/tls.rs");

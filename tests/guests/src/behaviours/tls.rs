@@ -20,7 +20,7 @@ async fn program() -> Outcome {
     match args.as_slice() {
         ["client", host, port, words @ ..] => client(host, port, Script::parse(words)?).await,
         ["server", host, words @ ..] => serve(host, Script::parse(words)?).await?,
-        _ => return Err("usage: ssl (client HOST PORT | server HOST) [SETTING...] [-- STEP...]".into()),
+        _ => return Err("usage: tls (client HOST PORT | server HOST) [SETTING...] [-- STEP...]".into()),
     }
     Ok(())
 }

@@ -1,3 +1,3 @@
 //! TLS, as it is told; composed.
 use guests::composed as net;
-include!("../behaviours/ssl.rs");
+include!("../behaviours/tls.rs");

@@ -93,7 +93,7 @@ fn serve(
         .tls(Tls::builder().identity(identity).build().unwrap());
     let answer = format!("send:{ANSWER}");
     let args = [
-        "ssl",
+        "tls",
         "server",
         "127.0.0.1",
         "identity=main",
@@ -191,7 +191,7 @@ fn no_function_that_a_program_imports_could_give_it_a_private_key() {
     for form in FORMS {
         let (interfaces, functions) = imports(&engine, &program(&engine, form));
         // Composed, everything that the streams component's variant `full` has.
-        let full = if form == "ssl" {
+        let full = if form == "tls" {
             ""
         } else {
             "asyncio:host/listeners asyncio:host/tcp-options "
