@@ -5,6 +5,8 @@
 //! descriptors are counted.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "e2e/support/listening.rs"]
+mod listening;
 #[path = "leaks/unix.rs"]
 mod unix;
 
@@ -15,9 +17,7 @@ use std::time::{Duration, Instant};
 
 use asyncio_streams_host::policy::Policy;
 use asyncio_streams_host::tls::{Identity, Roots, Tls};
-use asyncio_streams_host::{
-    Ctx, Denial, Limits, ListenAddress, Observer, Runner, Stats, compose, engine,
-};
+use asyncio_streams_host::{Ctx, Limits, Runner, Stats, compose, engine};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::mpsc;
@@ -25,6 +25,8 @@ use tokio::task::{LocalSet, spawn_local};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 use wasmtime_wasi::WasiCtx;
+
+use listening::Listening;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const BASELINE: usize = 100;
@@ -329,17 +331,6 @@ async fn order(control: &mut BufReader<TcpStream>, mode: &str, count: usize) {
     assert_eq!(answer, "done\n", "{mode}");
 }
 
-/// Where the server listens.
-struct Listening(mpsc::UnboundedSender<SocketAddr>);
-
-impl Observer for Listening {
-    fn denied(&self, _: &Denial) {}
-    fn suppressed(&self, _: u64) {}
-    fn listening(&self, address: &ListenAddress) {
-        self.0.send(address.to_string().parse().unwrap()).unwrap();
-    }
-}
-
 /// Sends a MiB, compares what comes back, and stays.
 async fn visit_with_a_mebibyte(address: SocketAddr) -> TcpStream {
     let mut visit = TcpStream::connect(address).await.unwrap();
@@ -363,7 +354,9 @@ async fn idle_connections_hold_little_of(guest: &str, most: usize) {
     policy.allow_listen("tcp://127.0.0.1:0".parse().unwrap());
     let ctx = Ctx::builder()
         .policy(policy)
-        .observer(Listening(listening))
+        .observer(Listening::new(move |address| {
+            listening.send(address).unwrap();
+        }))
         .build();
     let wasi = WasiCtx::builder()
         .args(&[guest, "127.0.0.1", "0"])

@@ -4,16 +4,17 @@
 use std::fs;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{BorrowedFd, RawFd};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 use asyncio_streams_host::policy::Policy;
-use asyncio_streams_host::{Cache, Ctx, Denial, ListenAddress, Observer, Runner, compose, engine};
+use asyncio_streams_host::{Cache, Ctx, Runner, compose, engine};
 use socket2::SockRef;
 use tokio::sync::oneshot;
 use wasmtime_wasi::WasiCtx;
 
+use crate::support::listening::Listening;
 use crate::support::{PATIENCE, cache, component};
 
 /// A program on a thread; dropping it ends both.
@@ -21,18 +22,6 @@ struct Inside {
     listening: Receiver<SocketAddr>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
-}
-
-struct Listening(Sender<SocketAddr>);
-
-impl Observer for Listening {
-    fn denied(&self, denial: &Denial) {
-        panic!("{denial}");
-    }
-
-    fn listening(&self, address: &ListenAddress) {
-        self.0.send(address.to_string().parse().unwrap()).unwrap();
-    }
 }
 
 impl Inside {
@@ -43,7 +32,9 @@ impl Inside {
         policy.allow_connect(rule.parse().unwrap());
         policy.allow_listen(rule.parse().unwrap());
         let (sender, listening) = channel();
-        let ctx = Ctx::builder().policy(policy).observer(Listening(sender));
+        let ctx = Ctx::builder()
+            .policy(policy)
+            .observer(Listening::new(move |address| sender.send(address).unwrap()));
         let wasi = WasiCtx::builder().arg(name).args(args).build();
         let program = fs::read(component(name)).unwrap();
         let (stop, stopped) = oneshot::channel();

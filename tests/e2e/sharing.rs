@@ -2,17 +2,17 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use asyncio_streams_host::compose::builtin_streams;
 use asyncio_streams_host::{
-    Cache, Ctx, Denial, Exit, ListenAddress, Observer, RunReport, Runner, SharedListeners, Stats,
-    StopHandle, engine, policy::Policy,
+    Cache, Ctx, Exit, RunReport, Runner, SharedListeners, Stats, StopHandle, engine, policy::Policy,
 };
 use wasmtime_wasi::WasiCtx;
 
+use crate::support::listening::Listening;
 use crate::support::{PATIENCE, cache, component};
 
 /// A program on a thread of its own.
@@ -21,16 +21,6 @@ struct Guest {
     stats: Stats,
     listening: Receiver<SocketAddr>,
     thread: JoinHandle<RunReport>,
-}
-
-struct Listening(Sender<SocketAddr>);
-
-impl Observer for Listening {
-    fn denied(&self, _: &Denial) {}
-    fn suppressed(&self, _: u64) {}
-    fn listening(&self, address: &ListenAddress) {
-        self.0.send(address.to_string().parse().unwrap()).unwrap();
-    }
 }
 
 impl Guest {
@@ -46,9 +36,10 @@ impl Guest {
             policy.allow_listen(rule.parse().unwrap());
         }
         let (told, listening) = channel();
+        let observer = Listening::new(move |address| told.send(address).unwrap());
         let ctx = Ctx::builder()
             .policy(policy)
-            .observer(Listening(told))
+            .observer(observer.ignoring_denials())
             .shared_listeners(listeners)
             .build();
         let wasi = WasiCtx::builder().args(args).build();

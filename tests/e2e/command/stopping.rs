@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use asyncio_streams_host::compose::builtin_streams;
 use asyncio_streams_host::{
-    Cache, Ctx, Denial, Exit, Linger, ListenAddress, Observer, RunReport, Runner, StopHandle,
-    engine, policy::Policy,
+    Cache, Ctx, Exit, Linger, RunReport, Runner, StopHandle, engine, policy::Policy,
 };
-use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::unbounded_channel;
 use wasmtime_wasi::WasiCtx;
 
 use super::{connect, exchange, is_over, is_reset};
+use crate::support::listening::Listening;
 use crate::support::{Process, cache, component, run};
 
 const FORMS: [&str; 2] = ["", "-wit"];
@@ -122,24 +122,15 @@ fn runner(name: &str) -> (Runner, UnboundedReceiver) {
     let (listening, addresses) = unbounded_channel();
     let ctx = Ctx::builder()
         .policy(policy)
-        .observer(Listening(listening))
+        .observer(Listening::new(move |address| {
+            listening.send(address).unwrap()
+        }))
         .build();
     let wasi = WasiCtx::builder().args(&[name, "127.0.0.1", "0"]).build();
     (Runner::new(ctx, wasi), addresses)
 }
 
 type UnboundedReceiver = tokio::sync::mpsc::UnboundedReceiver<SocketAddr>;
-
-/// Where it listens.
-struct Listening(UnboundedSender<SocketAddr>);
-
-impl Observer for Listening {
-    fn denied(&self, _: &Denial) {}
-    fn suppressed(&self, _: u64) {}
-    fn listening(&self, address: &ListenAddress) {
-        self.0.send(address.to_string().parse().unwrap()).unwrap();
-    }
-}
 
 /// Runs a server until it ends or `visit`, which is told where it listens, does.
 fn embedded<T: Send + 'static>(

@@ -2,14 +2,14 @@
 
 use std::fs;
 use std::future::poll_fn;
-use std::net::{SocketAddr, TcpStream};
-use std::sync::mpsc::{Sender, channel};
+use std::net::TcpStream;
+use std::sync::mpsc::channel;
 use std::task::Context;
 use std::thread;
 
 use asyncio_streams_host::compose::{self, builtin_streams};
 use asyncio_streams_host::tls::{Identity, Tls};
-use asyncio_streams_host::{Ctx, Denial, ListenAddress, Observer, Runner, config, policy::Policy};
+use asyncio_streams_host::{Ctx, Runner, config, policy::Policy};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 use wasmtime::component::types::ComponentItem;
@@ -20,6 +20,7 @@ use super::authority::{Authority, Identity as Issued};
 use super::memories::{Memories, Needles};
 use super::wire::Wire;
 use crate::support::component;
+use crate::support::listening::Listening;
 
 /// What the client sends, and is in the program's memory for that.
 const SENT: &str = "what the client has sent is in the program's memory";
@@ -32,18 +33,6 @@ const FUNCTIONS: &str = "[constructor]context [method]connection.handshake \
     [method]context.set-alpn-protocols [method]context.set-minimum-version \
     [method]context.set-verify-mode [method]context.use-identity [method]context.wrap-socket \
     [static]connection.close";
-
-struct Listening(Sender<SocketAddr>);
-
-impl Observer for Listening {
-    fn denied(&self, denial: &Denial) {
-        panic!("{denial}");
-    }
-
-    fn listening(&self, address: &ListenAddress) {
-        self.0.send(address.to_string().parse().unwrap()).unwrap();
-    }
-}
 
 fn program(engine: &Engine, form: &str) -> Component {
     let application = fs::read(component(form)).unwrap();
@@ -89,7 +78,7 @@ fn serve(
     let identity = Identity::from_pem("main", pem.0.as_bytes(), pem.1.as_bytes()).unwrap();
     let ctx = Ctx::builder()
         .policy(policy)
-        .observer(Listening(sender))
+        .observer(Listening::new(move |address| sender.send(address).unwrap()))
         .tls(Tls::builder().identity(identity).build().unwrap());
     let answer = format!("send:{ANSWER}");
     let args = [

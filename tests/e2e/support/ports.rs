@@ -1,0 +1,91 @@
+//! Ports that a test may give back and take again.
+//!
+//! The kernel gives ports of the ephemeral range to everything that asks for any free
+//! port, also to the clients of other tests. Whoever closes such a port and wants it
+//! back may find it taken, and whoever connects to it may find another listener, or
+//! even itself. [`ReservedPort`] therefore takes ports outside that range.
+
+use std::fs;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::net::{SocketAddr as UnixAddress, UnixListener};
+use std::process;
+use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
+
+use socket2::{Domain, Socket, Type};
+
+/// Ports that are tried: more than all tests ever hold at the same time.
+const COUNT: u16 = 8000;
+
+/// A port of the loopback addresses that no other test has until this is dropped, and
+/// that the kernel gives to no socket by itself.
+pub(crate) struct ReservedPort {
+    port: u16,
+    /// The kernel frees it with the process, however that ends.
+    _lock: UnixListener,
+}
+
+impl ReservedPort {
+    pub(crate) fn new() -> ReservedPort {
+        static NEXT: AtomicU16 = AtomicU16::new(0);
+        let range = range();
+        // Processes start at different places, so that they seldom meet.
+        let start = process::id().wrapping_mul(97);
+        for _ in 0..COUNT {
+            let step = u32::from(NEXT.fetch_add(1, Relaxed));
+            let offset = start.wrapping_add(step) % u32::from(COUNT);
+            let port = range.start() + u16::try_from(offset).unwrap();
+            if let Some(reserved) = ReservedPort::lock(port)
+                && is_free(port)
+            {
+                return reserved;
+            }
+        }
+        panic!("no port of {range:?} is free");
+    }
+
+    pub(crate) fn number(&self) -> u16 {
+        self.port
+    }
+
+    /// Abstract names belong to the network namespace, as ports do. So this excludes
+    /// tests of other processes, users and checkouts as well.
+    fn lock(port: u16) -> Option<ReservedPort> {
+        let name = format!("asyncio-streams/tests/port/{port}");
+        let address = UnixAddress::from_abstract_name(name).unwrap();
+        let lock = UnixListener::bind_addr(&address).ok()?;
+        Some(ReservedPort { port, _lock: lock })
+    }
+}
+
+/// Ports beside those that the kernel picks from.
+fn range() -> RangeInclusive<u16> {
+    let ephemeral = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap();
+    let mut ends = ephemeral.split_whitespace().map(|end| end.parse().unwrap());
+    let (first, last): (u16, u16) = (ends.next().unwrap(), ends.next().unwrap());
+    let start = match first.checked_sub(COUNT) {
+        Some(start) if start > 1024 => start,
+        _ => last.checked_add(1).expect("there are ports beside the ephemeral ones"),
+    };
+    let end = start.checked_add(COUNT - 1);
+    start..=end.expect("there are enough ports beside the ephemeral ones")
+}
+
+/// Without `SO_REUSEADDR`, so that ports with connections in TIME_WAIT count as taken.
+fn is_free(port: u16) -> bool {
+    let all: [SocketAddr; 2] = [
+        (Ipv4Addr::UNSPECIFIED, port).into(),
+        (Ipv6Addr::UNSPECIFIED, port).into(),
+    ];
+    all.into_iter().all(|address| {
+        // Without IPv6 there is nothing to be taken.
+        let Ok(socket) = Socket::new(Domain::for_address(address), Type::STREAM, None) else {
+            return address.is_ipv6();
+        };
+        if address.is_ipv6() {
+            socket.set_only_v6(true).unwrap();
+        }
+        socket.bind(&address.into()).is_ok()
+    })
+}
