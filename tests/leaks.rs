@@ -10,6 +10,7 @@ mod listening;
 #[path = "leaks/unix.rs"]
 mod unix;
 
+use std::io::{self, ErrorKind};
 use std::net::{Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -162,15 +163,28 @@ async fn reset(listener: TcpListener) {
     }
 }
 
+/// A listener of IPv4 whose port never answers in IPv6, which clients try first.
+async fn echo_with_silence() -> (TcpListener, u16, (TcpListener, Vec<TcpStream>)) {
+    loop {
+        let (listener, port) = local().await;
+        match black_hole((Ipv6Addr::LOCALHOST, port).into()).await {
+            Ok(silent) => return (listener, port, silent),
+            // Another program has the port in IPv6.
+            Err(error) if error.kind() == ErrorKind::AddrInUse => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
 /// An address where connections are neither accepted nor refused.
-async fn black_hole(address: SocketAddr) -> (TcpListener, Vec<TcpStream>) {
+async fn black_hole(address: SocketAddr) -> io::Result<(TcpListener, Vec<TcpStream>)> {
     let socket = match address {
         SocketAddr::V4(_) => TcpSocket::new_v4(),
         SocketAddr::V6(_) => TcpSocket::new_v6(),
     };
     let socket = socket.unwrap();
-    socket.bind(address).unwrap();
-    let listener = socket.listen(1).unwrap();
+    socket.bind(address)?;
+    let listener = socket.listen(1)?;
     let address = listener.local_addr().unwrap();
     let mut waiting = Vec::new();
     // The kernel drops further ones when its queue is full.
@@ -179,7 +193,7 @@ async fn black_hole(address: SocketAddr) -> (TcpListener, Vec<TcpStream>) {
     {
         waiting.push(connected.unwrap());
     }
-    (listener, waiting)
+    Ok((listener, waiting))
 }
 
 async fn local() -> (TcpListener, u16) {
@@ -199,14 +213,14 @@ fn load(engine: &Engine, guest: &str) -> Component {
 
 async fn nothing_is_left_behind_by(guest: &str, handles: Option<usize>) {
     let (control, control_port) = local().await;
-    let (echoing, echo_port) = local().await;
     let (resetting, reset_port) = local().await;
-    let (refusing, refused_port) = local().await;
-    drop(refusing);
-    let (hole, _waiting) = black_hole(([127, 0, 0, 1], 0).into()).await;
+    // Bound and not listening: the kernel refuses connections, and keeps the port.
+    let refusing = TcpSocket::new_v4().unwrap();
+    refusing.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let refused_port = refusing.local_addr().unwrap().port();
+    let (hole, _waiting) = black_hole(([127, 0, 0, 1], 0).into()).await.unwrap();
     let hole_port = hole.local_addr().unwrap().port();
-    // IPv6 is tried first, and never answers.
-    let (_silent, _waiting) = black_hole((Ipv6Addr::LOCALHOST, echo_port).into()).await;
+    let (echoing, echo_port, _silent) = echo_with_silence().await;
     let (denied, denied_port) = local().await;
 
     let mut policy = Policy::new();
@@ -267,7 +281,7 @@ async fn nothing_is_left_behind_by(guest: &str, handles: Option<usize>) {
     for peer in peers {
         peer.abort();
     }
-    drop(denied);
+    drop((denied, refusing));
 }
 
 /// Both ends of each session are the guest's.

@@ -34,7 +34,11 @@ checks! {
 
 /// The program's own server, which sends back what it receives.
 async fn echo(host: &str) -> (super::super::net::Server, u16) {
-    let server = start_server(repeat, host, 0).await.unwrap();
+    echo_on(host, 0).await
+}
+
+async fn echo_on(host: &str, port: u16) -> (super::super::net::Server, u16) {
+    let server = start_server(repeat, host, port).await.unwrap();
     let port = server.sockets()[0].port().unwrap();
     (server, port)
 }
@@ -99,7 +103,7 @@ async fn oc5_without_a_host_it_is_this_machine_ipv6_first(ground: &Ground) {
     let connection = open_connection(None, port).await.unwrap();
     assert_eq!(connection.1.peername(), Some(address("::1", port)));
     answers(connection).await;
-    let (_server, port) = echo("127.0.0.1").await;
+    let (_server, port) = echo_on("127.0.0.1", ground.free_port()).await;
     let connection = open_connection(None, port).await.unwrap();
     assert_eq!(connection.1.peername(), Some(address("127.0.0.1", port)));
     answers(connection).await;
@@ -234,13 +238,13 @@ async fn happy_eyeballs_pass_by_an_address_that_does_not_answer(ground: &Ground)
     answers(connection).await;
 }
 
-async fn happy_eyeballs_wait_for_nobody_when_the_first_address_answers(_: &Ground) {
+async fn happy_eyeballs_wait_for_nobody_when_the_first_address_answers(ground: &Ground) {
     let (_server, port) = echo("::1").await;
     let options = ConnectOptions::new().happy_eyeballs_delay(Duration::from_secs(1000));
     let connection = options.open_connection(None, port).await.unwrap();
     answers(connection).await;
     // A refusal is an answer: the next one starts at once.
-    let (_server, port) = echo("127.0.0.1").await;
+    let (_server, port) = echo_on("127.0.0.1", ground.free_port()).await;
     let connection = options.open_connection(None, port).await.unwrap();
     answers(connection).await;
 }

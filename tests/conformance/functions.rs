@@ -9,6 +9,7 @@ mod serving;
 #[path = "waiting.rs"]
 mod waiting;
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use futures::future::LocalBoxFuture;
@@ -23,6 +24,16 @@ pub(crate) struct Ground {
     /// On this port 127.0.0.1 sends back what it receives, and ::1 never
     /// answers.
     pub(crate) half_silent: u16,
+    /// Ports that no other test has and that the kernel gives to no socket by itself.
+    pub(crate) free: RefCell<Vec<u16>>,
+}
+
+impl Ground {
+    /// A port for the check alone, which can close it and expect that nobody takes it.
+    fn free_port(&self) -> u16 {
+        let port = self.free.borrow_mut().pop();
+        port.expect("the test has reserved enough ports")
+    }
 }
 
 /// A check.

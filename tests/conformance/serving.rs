@@ -53,10 +53,17 @@ type End = (StreamReader, StreamWriter);
 
 /// A server that hands its connections over, and the latest of them.
 async fn handing(hosts: impl Into<Hosts>) -> (Server, u16, Rc<RefCell<Vec<End>>>) {
+    handing_on(0, hosts).await
+}
+
+async fn handing_on(
+    port: u16,
+    hosts: impl Into<Hosts>,
+) -> (Server, u16, Rc<RefCell<Vec<End>>>) {
     let taken: Rc<RefCell<Vec<End>>> = Rc::default();
     let taking = taken.clone();
     let callback = move |reader, writer| taking.borrow_mut().push((reader, writer));
-    let server = start_server(callback, hosts, 0).await.unwrap();
+    let server = start_server(callback, hosts, port).await.unwrap();
     let port = server.sockets()[0].port().unwrap();
     (server, port, taken)
 }
@@ -241,8 +248,8 @@ async fn ss7_an_empty_list_of_hosts_is_refused(_: &Ground) {
     invalid(start_server(|_, _| {}, none, 0).await, "empty");
 }
 
-async fn ss9_an_address_in_use_fails_the_whole_call_and_leaves_nothing_open(_: &Ground) {
-    let (server, port, _taken) = handing("127.0.0.1").await;
+async fn ss9_an_address_in_use_fails_the_whole_call_and_leaves_nothing_open(ground: &Ground) {
+    let (server, port, _taken) = handing_on(ground.free_port(), "127.0.0.1").await;
     let second = start_server(|_, _| {}, ["::1", "127.0.0.1"], port).await;
     assert_eq!(failed(second), (server.sockets()[0].clone(), ErrorCode::AddressInUse));
     // What had been opened before is closed again.
@@ -265,9 +272,9 @@ async fn ss10_a_port_out_of_range_is_refused_and_digits_are_a_port(_: &Ground) {
 }
 
 async fn ss11_an_address_still_held_by_old_connections_can_be_bound_unless_reuse_is_off(
-    _: &Ground,
+    ground: &Ground,
 ) {
-    let (server, port, taken) = handing("127.0.0.1").await;
+    let (server, port, taken) = handing_on(ground.free_port(), "127.0.0.1").await;
     let (reader, _writer) = client(port, &taken).await;
     // The side that closes first keeps the address for a while.
     taken.borrow_mut().clear();
@@ -350,8 +357,8 @@ async fn sv3_start_serving_twice_is_fine_and_after_close_an_error(_: &Ground) {
     assert!(!server.is_serving());
 }
 
-async fn sv4_close_ends_the_listening_and_leaves_connections_alone(_: &Ground) {
-    let (server, port, taken) = handing("127.0.0.1").await;
+async fn sv4_close_ends_the_listening_and_leaves_connections_alone(ground: &Ground) {
+    let (server, port, taken) = handing_on(ground.free_port(), "127.0.0.1").await;
     let (reader, writer) = client(port, &taken).await;
     server.close();
     server.close();
@@ -407,8 +414,8 @@ async fn sv6_a_cancelled_serve_forever_ends_the_server_and_its_connections(_: &G
     assert!(!server.is_serving());
 }
 
-async fn sv7_leaving_the_scope_ends_the_server_and_its_connections(_: &Ground) {
-    let (server, port, taken) = handing("127.0.0.1").await;
+async fn sv7_leaving_the_scope_ends_the_server_and_its_connections(ground: &Ground) {
+    let (server, port, taken) = handing_on(ground.free_port(), "127.0.0.1").await;
     let (client, result) = server
         .scope(async |server| {
             assert!(server.is_serving());
@@ -436,8 +443,8 @@ async fn sv7_leaving_the_scope_aborts_what_does_not_end_in_time(_: &Ground) {
     assert!(far.drain().await.is_err());
 }
 
-async fn sv7_a_scope_that_is_dropped_ends_the_server_and_its_connections(_: &Ground) {
-    let (server, port, taken) = handing("127.0.0.1").await;
+async fn sv7_a_scope_that_is_dropped_ends_the_server_and_its_connections(ground: &Ground) {
+    let (server, port, taken) = handing_on(ground.free_port(), "127.0.0.1").await;
     let client = client(port, &taken).await;
     {
         let mut scope = pin!(server.scope(async |_| std::future::pending::<()>().await));
@@ -451,9 +458,10 @@ async fn sv7_a_scope_that_is_dropped_ends_the_server_and_its_connections(_: &Gro
     }
 }
 
-async fn sv9_closing_while_connections_arrive_ends_them_quietly(_: &Ground) {
+async fn sv9_closing_while_connections_arrive_ends_them_quietly(ground: &Ground) {
+    let port = ground.free_port();
     for round in 0..20 {
-        let (server, port, taken) = handing("127.0.0.1").await;
+        let (server, port, taken) = handing_on(port, "127.0.0.1").await;
         let connecting = async {
             let mut clients = Vec::new();
             while let Ok(client) = open_connection("127.0.0.1", port).await {
@@ -501,8 +509,8 @@ async fn close_clients_sends_what_was_written_and_abort_clients_does_not(_: &Gro
     server.wait_closed().await;
 }
 
-async fn dropping_the_server_closes_it(_: &Ground) {
-    let (server, port, taken) = handing("127.0.0.1").await;
+async fn dropping_the_server_closes_it(ground: &Ground) {
+    let (server, port, taken) = handing_on(ground.free_port(), "127.0.0.1").await;
     let (reader, _writer) = client(port, &taken).await;
     drop(server);
     let gone = Rc::new(Cell::new(false));

@@ -6,6 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::noise::Noise;
+use crate::support::ports::ReservedPort;
 use crate::support::{Process, python, run};
 
 const FORMS: [&str; 2] = ["", "-wit"];
@@ -115,11 +116,9 @@ connection.recv(1)";
 
 #[test]
 fn sv5_nobody_listens_any_more_once_a_server_is_closed() {
-    let flags = [
-        "--allow-listen",
-        "tcp://127.0.0.1:0",
-        "--allow-connect",
-        "tcp://127.0.0.1:*",
-    ];
-    assert_eq!(run(&flags, "closes", &[]).success(), "refused 100\n");
+    let free = ReservedPort::new();
+    let port = free.number().to_string();
+    let rule = format!("tcp://127.0.0.1:{port}");
+    let flags = ["--allow-listen", &rule, "--allow-connect", &rule];
+    assert_eq!(run(&flags, "closes", &[&port]).success(), "refused 100\n");
 }

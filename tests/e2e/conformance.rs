@@ -95,7 +95,10 @@ fn functions(guest: &str) {
         "--allow-connect=tcp://nowhere.invalid:*",
         "--allow-listen=tcp://*:*",
     ];
-    let run = run(&flags, guest, &[&refused, &half_silent]);
+    let free: Vec<String> = (ports.free.iter())
+        .map(|port| port.number().to_string())
+        .collect();
+    let run = run(&flags, guest, &[&refused, &half_silent, &free.join(",")]);
     passes(run, &["connecting", "serving"]);
 }
 

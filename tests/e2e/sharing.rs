@@ -1,7 +1,7 @@
 //! Listening sockets that several programs of one process have in common.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -13,6 +13,7 @@ use asyncio_streams_host::{
 use wasmtime_wasi::WasiCtx;
 
 use crate::support::listening::Listening;
+use crate::support::ports::LoopbackAddress;
 use crate::support::{PATIENCE, cache, component};
 
 /// A program on a thread of its own.
@@ -25,8 +26,13 @@ struct Guest {
 
 impl Guest {
     fn start(name: &str, listeners: &SharedListeners, rules: &[&str], port: u16) -> Guest {
-        let args = [name, "127.0.0.1", &port.to_string()];
-        Guest::with_args(&args, listeners, rules)
+        let address = (Ipv4Addr::LOCALHOST, port).into();
+        Guest::on(address, name, listeners, rules)
+    }
+
+    fn on(address: SocketAddr, name: &str, listeners: &SharedListeners, rules: &[&str]) -> Guest {
+        let (ip, port) = (address.ip().to_string(), address.port().to_string());
+        Guest::with_args(&[name, &ip, &port], listeners, rules)
     }
 
     /// The first argument names the program.
@@ -100,9 +106,12 @@ const ANYWHERE: &str = "tcp://127.0.0.1:*";
 fn an_address_is_served_until_the_last_guest_that_shares_it_is_stopped() {
     for name in ["echo-server", "echo-server-wit"] {
         let listeners = SharedListeners::new();
-        let first = Guest::start(name, &listeners, &[ANYWHERE], 0);
+        let own = LoopbackAddress::new();
+        let free = SocketAddr::from((own.ip(), 0));
+        let start = |at| Guest::on(at, name, &listeners, &["tcp://127.0.0.0/8:*"]);
+        let first = start(free);
         let address = first.address();
-        let second = Guest::start(name, &listeners, &[ANYWHERE], 0);
+        let second = start(free);
         second.listens();
         drop(exchange(address));
         assert!(matches!(first.stop().exit, Exit::Success));
@@ -115,9 +124,9 @@ fn an_address_is_served_until_the_last_guest_that_shares_it_is_stopped() {
         drop(client);
         assert!(is_refused(address));
         // Nobody has it any more.
-        let third = Guest::start(name, &listeners, &[ANYWHERE], address.port());
+        let third = start(address);
         assert_eq!(third.address(), address);
-        let fourth = Guest::start(name, &listeners, &[ANYWHERE], address.port());
+        let fourth = start(address);
         fourth.listens();
         drop(exchange(address));
         assert!(matches!(third.stop().exit, Exit::Success));
@@ -156,23 +165,25 @@ fn without_sharing_an_address_in_use_is_in_use() {
 }
 
 /// With the port reused, so that other processes can have it as well.
-fn reusing(name: &str, listeners: &SharedListeners, rules: &[&str], port: u16) -> Guest {
-    let args = ["shares", name, "127.0.0.1", &port.to_string()];
-    Guest::with_args(&args, listeners, rules)
+fn reusing(name: &str, listeners: &SharedListeners, rules: &[&str], at: SocketAddr) -> Guest {
+    let (ip, port) = (at.ip().to_string(), at.port().to_string());
+    Guest::with_args(&["shares", name, &ip, &port], listeners, rules)
 }
 
 #[test]
 fn a_guest_that_reuses_a_port_needs_a_rule_that_names_it_whoever_shares_it() {
     let listeners = SharedListeners::new();
-    let first = reusing("first", &listeners, &[ANYWHERE], 0);
+    let own = LoopbackAddress::new();
+    let anywhere = ["tcp://127.0.0.0/8:*"];
+    let first = reusing("first", &listeners, &anywhere, (own.ip(), 0).into());
     let address = first.address();
-    let denied = reusing("denied", &listeners, &[ANYWHERE], address.port());
+    let denied = reusing("denied", &listeners, &anywhere, address);
     let report = denied.thread.join().unwrap();
     assert!(matches!(report.exit, Exit::Failure), "{report:?}");
     assert_eq!(report.stats.denied_total, 1);
 
     let rule = format!("tcp://{address}");
-    let second = reusing("second", &listeners, &[&rule], address.port());
+    let second = reusing("second", &listeners, &[&rule], address);
     second.listens();
     assert!(matches!(first.stop().exit, Exit::Success));
     let mut answer = String::new();

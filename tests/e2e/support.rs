@@ -1,6 +1,7 @@
 //! Running the command and its peers, and waiting for what they print.
 
 pub(crate) mod listening;
+pub(crate) mod ports;
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read};

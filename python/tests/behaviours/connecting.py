@@ -6,7 +6,7 @@ import socket
 
 import asyncio_streams as asyncio
 
-from .support import Pair, check, connect, departs, fails, ports, serve
+from .support import Pair, check, connect, departs, fails, free_port, ports, serve
 
 
 @check
@@ -37,8 +37,8 @@ async def oc2_oc3_an_address_or_a_socket_and_not_both():
 @check
 async def oc5_no_host_is_this_machine():
     # Its addresses are tried in turn: IPv6 first, where no process listens.
-    server = await serve(lambda reader, writer: writer.close())
-    port = server.sockets[0].getsockname()[1]
+    port = free_port()
+    server = await serve(lambda reader, writer: writer.close(), port=port)
     for options in ({}, {"happy_eyeballs_delay": 0.25}, {"interleave": 1}):
         reader, writer = await asyncio.open_connection(None, port, **options)
         assert writer.get_extra_info("peername") == ("127.0.0.1", port)

@@ -7,7 +7,19 @@ import socket
 
 import asyncio_streams as asyncio
 
-from .support import MEBIBYTE, check, connect, departs, echo, fails, peer, serve, until, waiting
+from .support import (
+    MEBIBYTE,
+    check,
+    connect,
+    departs,
+    echo,
+    fails,
+    free_port,
+    peer,
+    serve,
+    until,
+    waiting,
+)
 
 
 @check
@@ -202,8 +214,8 @@ async def ss8_neither_an_address_nor_a_socket_is_a_value_error():
 
 @check
 async def ss9_a_bind_that_fails_leaves_nothing_open():
-    async with await serve(print, "127.0.0.2") as server:
-        _, port = server.sockets[0].getsockname()
+    port = free_port()
+    async with await serve(print, "127.0.0.2", port):
         error = await fails(OSError, serve, print, ["127.0.0.1", "127.0.0.2"], port)
         assert error.errno == errno.EADDRINUSE and f"('127.0.0.2', {port})" in str(error)
         async with await serve(print, "127.0.0.1", port):
@@ -220,9 +232,9 @@ async def ss10_ports_may_be_text_and_not_out_of_range():
 
 @check
 async def ss11_an_address_may_be_used_again_at_once():
+    port = free_port()
     for options in ({}, {"reuse_address": True}):
-        async with await serve(echo, **options) as server:
-            _, port = server.sockets[0].getsockname()
+        async with await serve(echo, port=port, **options) as server:
             reader, writer = await connect(server)
             writer.write_eof()
             assert await reader.read() == b""
@@ -232,8 +244,8 @@ async def ss11_an_address_may_be_used_again_at_once():
 
 @check
 async def ss11_without_reuse_an_address_that_old_connections_hold_is_taken():
-    async with await serve(lambda reader, writer: writer.close()) as server:
-        _, port = server.sockets[0].getsockname()
+    port = free_port()
+    async with await serve(lambda reader, writer: writer.close(), port=port) as server:
         reader, writer = await connect(server)
         assert await reader.read() == b""
     error = await fails(OSError, serve, print, port=port, reuse_address=False)
@@ -338,7 +350,7 @@ async def sv4_a_server_that_nobody_holds_goes_on_serving():
 
 @check
 async def sv4_close_ends_listening_and_no_connection():
-    server = await serve(echo)
+    server = await serve(echo, port=free_port())
     address = server.sockets[0].getsockname()
     reader, writer = await connect(server)
     writer.write(b"before")

@@ -47,7 +47,13 @@ async def fails(kinds, function, *args, **kwargs):
 
 def ports():
     """Returns the peer's port, and one where a client never connects."""
-    return map(int, sys.argv[1].split())
+    return map(int, sys.argv[1].split()[:2])
+
+
+def free_port():
+    """Returns a port that no other test has and that the kernel gives to no socket by
+    itself, so that a check can close it and bind it again."""
+    return int(sys.argv[1].split()[2])
 
 
 def at(name):

@@ -4,6 +4,7 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use super::{Peer, connect, expect, is_over};
+use crate::support::ports::ReservedPort;
 use crate::support::{Process, run};
 
 /// How long the command lets a program that computes go on after one signal.
@@ -35,8 +36,10 @@ fn a_termination_ends_the_connections_and_exits_with_143() {
 #[test]
 fn an_interrupted_server_ends_its_connections_and_by_itself() {
     for name in ["tcp-echo-server", "tcp-echo-server-wit"] {
-        let flags = ["--allow-listen", "tcp://127.0.0.1:0"];
-        let mut server = run(&flags, name, &["127.0.0.1", "0"]);
+        let free = ReservedPort::new();
+        let port = free.number().to_string();
+        let rule = format!("tcp://127.0.0.1:{port}");
+        let mut server = run(&["--allow-listen", &rule], name, &["127.0.0.1", &port]);
         let address = server.listening();
         let mut clients: Vec<TcpStream> = (0..10).map(|_| connect(address)).collect();
         server.signal("INT");

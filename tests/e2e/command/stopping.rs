@@ -14,14 +14,20 @@ use wasmtime_wasi::WasiCtx;
 
 use super::{connect, exchange, is_over, is_reset};
 use crate::support::listening::Listening;
+use crate::support::ports::ReservedPort;
 use crate::support::{Process, cache, component, run};
 
 const FORMS: [&str; 2] = ["", "-wit"];
 
 /// A server with these options of the command.
 fn server(name: &str, flags: &[&str]) -> (Process, SocketAddr) {
-    let flags = [&["--allow-listen", "tcp://127.0.0.1:0"], flags].concat();
-    let mut server = run(&flags, name, &["127.0.0.1", "0"]);
+    server_on(0, name, flags)
+}
+
+fn server_on(port: u16, name: &str, flags: &[&str]) -> (Process, SocketAddr) {
+    let rule = format!("tcp://127.0.0.1:{port}");
+    let flags = [&["--allow-listen", &rule], flags].concat();
+    let mut server = run(&flags, name, &["127.0.0.1", &port.to_string()]);
     let address = server.listening();
     (server, address)
 }
@@ -41,7 +47,9 @@ fn is_refused(address: SocketAddr) -> bool {
 #[test]
 fn a_server_that_is_stopped_lets_its_clients_finish_and_takes_no_others() {
     for (form, signal) in [("", "TERM"), ("-wit", "TERM"), ("", "INT"), ("-wit", "INT")] {
-        let (mut server, address) = server(&format!("finishes{form}"), &[]);
+        let free = ReservedPort::new();
+        let name = format!("finishes{form}");
+        let (mut server, address) = server_on(free.number(), &name, &[]);
         let mut client = client(address);
         server.signal(signal);
         server.wait_for("no longer serving");
@@ -73,7 +81,8 @@ fn idle_connections_of_a_server_that_is_stopped_end_with_its_scope() {
 
 #[test]
 fn a_server_that_accepts_by_itself_ends_when_it_is_stopped() {
-    let (server, address) = server("tcp-echo-server-wit", &[]);
+    let free = ReservedPort::new();
+    let (server, address) = server_on(free.number(), "tcp-echo-server-wit", &[]);
     let mut client = connect(address);
     server.signal("INT");
     assert!(is_over(&mut client));
@@ -115,10 +124,14 @@ fn a_second_signal_ends_a_server_at_once_and_resets_its_connections() {
     }
 }
 
-/// The program in this process.
+/// The program in this process, on any free port.
 fn runner(name: &str) -> (Runner, UnboundedReceiver) {
+    runner_on(0, name)
+}
+
+fn runner_on(port: u16, name: &str) -> (Runner, UnboundedReceiver) {
     let mut policy = Policy::new();
-    policy.allow_listen("tcp://127.0.0.1:0".parse().unwrap());
+    policy.allow_listen(format!("tcp://127.0.0.1:{port}").parse().unwrap());
     let (listening, addresses) = unbounded_channel();
     let ctx = Ctx::builder()
         .policy(policy)
@@ -126,7 +139,9 @@ fn runner(name: &str) -> (Runner, UnboundedReceiver) {
             listening.send(address).unwrap()
         }))
         .build();
-    let wasi = WasiCtx::builder().args(&[name, "127.0.0.1", "0"]).build();
+    let wasi = WasiCtx::builder()
+        .args(&[name, "127.0.0.1", &port.to_string()])
+        .build();
     (Runner::new(ctx, wasi), addresses)
 }
 
@@ -232,7 +247,8 @@ fn dropping_a_run_resets_its_connections() {
 
 #[test]
 fn a_listener_is_closed_while_nobody_runs_the_guest() {
-    let (runner, addresses) = runner("finishes");
+    let free = ReservedPort::new();
+    let (runner, addresses) = runner_on(free.number(), "finishes");
     let stop: StopHandle = runner.stop_handle();
     let visit = |address| (client(address), address);
     embedded(

@@ -7,18 +7,20 @@ use std::thread;
 use std::time::Instant;
 
 use super::{connect, exchange, is_over, is_reset};
+use crate::support::ports::LoopbackAddress;
 use crate::support::{PATIENCE, Process, run};
 
 const FORMS: [&str; 2] = ["", "-wit"];
 
 fn two_workers(form: &str, flags: &[&str]) -> (Process, SocketAddr) {
-    let grants = ["--workers", "2", "--allow-listen", "tcp://127.0.0.1:0"];
+    two_workers_on("127.0.0.1", form, flags)
+}
+
+fn two_workers_on(ip: &str, form: &str, flags: &[&str]) -> (Process, SocketAddr) {
+    let rule = format!("tcp://{ip}:0");
+    let grants = ["--workers", "2", "--allow-listen", &rule];
     let flags = [&grants, flags].concat();
-    let mut server = run(
-        &flags,
-        &format!("commanded-server{form}"),
-        &["127.0.0.1", "0"],
-    );
+    let mut server = run(&flags, &format!("commanded-server{form}"), &[ip, "0"]);
     let address = server.listening();
     (server, address)
 }
@@ -93,7 +95,9 @@ fn a_worker_that_computes_holds_up_no_other() {
 #[test]
 fn workers_that_are_stopped_end_by_themselves() {
     for form in FORMS {
-        let (server, address) = two_workers(form, &[]);
+        // The port is picked, since workers share that too.
+        let own = LoopbackAddress::new();
+        let (server, address) = two_workers_on(&own.ip().to_string(), form, &[]);
         let mut clients: Vec<TcpStream> = (0..10).map(|_| connect(address)).collect();
         for client in &mut clients {
             exchange(client, "hello\n");

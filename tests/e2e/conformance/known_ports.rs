@@ -6,6 +6,8 @@ use std::thread;
 
 use socket2::{Domain, Socket, Type};
 
+use crate::support::ports::ReservedPort;
+
 /// Ports of known behaviour, as long as it lives.
 pub(crate) struct KnownPorts {
     /// Nobody listens on this port of 127.0.0.1 and ::1.
@@ -13,6 +15,8 @@ pub(crate) struct KnownPorts {
     /// On this port 127.0.0.1 sends back what it receives, and ::1 never
     /// answers.
     pub(crate) half_silent: u16,
+    /// One for each check that closes a port and wants it again, or to find it closed.
+    pub(crate) free: Vec<ReservedPort>,
     _sockets: Vec<Socket>,
 }
 
@@ -30,6 +34,7 @@ impl KnownPorts {
         KnownPorts {
             refused,
             half_silent,
+            free: (0..12).map(|_| ReservedPort::new()).collect(),
             _sockets: sockets,
         }
     }
@@ -37,17 +42,11 @@ impl KnownPorts {
 
 /// A port that `take` can have in both families.
 fn both<T>(take: impl Fn(SocketAddr, SocketAddr) -> io::Result<T>) -> (u16, T) {
-    for _ in 0..100 {
-        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let port = free.local_addr().unwrap().port();
-        drop(free);
-        let v4 = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let v6 = SocketAddr::from((Ipv6Addr::LOCALHOST, port));
-        if let Ok(taken) = take(v4, v6) {
-            return (port, taken);
-        }
-    }
-    panic!("no port is free in both families");
+    let reserved = ReservedPort::new();
+    let port = reserved.number();
+    let v4 = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let v6 = SocketAddr::from((Ipv6Addr::LOCALHOST, port));
+    (port, take(v4, v6).unwrap())
 }
 
 fn bind(address: SocketAddr) -> io::Result<Socket> {

@@ -5,6 +5,7 @@ use std::fs;
 use tempfile::TempDir;
 
 use super::read;
+use crate::support::ports::ReservedPort;
 use crate::support::{Process, python};
 
 /// What peer.py leaves in a file that is no socket.
@@ -14,6 +15,7 @@ const PRECIOUS: &str = "precious";
 pub(super) struct Folder {
     folder: TempDir,
     ports: String,
+    _free: ReservedPort,
     _peer: Process,
 }
 
@@ -24,10 +26,12 @@ impl Folder {
             &read("python/tests/peer.py"),
             &[folder.path().to_str().unwrap()],
         );
-        let ports = peer.wait_for("ports ");
+        let free = ReservedPort::new();
+        let ports = format!("{} {}", peer.wait_for("ports "), free.number());
         Folder {
             folder,
             ports,
+            _free: free,
             _peer: peer,
         }
     }
@@ -36,7 +40,8 @@ impl Folder {
         self.folder.path().to_str().unwrap()
     }
 
-    /// The ports of the peer, and the folder: what the checks are told first.
+    /// The first arguments of the checks: the ports of the peer and a free port in one
+    /// word, then the folder.
     pub(super) fn arguments(&self) -> [&str; 2] {
         [&self.ports, self.path()]
     }

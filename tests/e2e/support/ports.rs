@@ -3,7 +3,8 @@
 //! The kernel gives ports of the ephemeral range to everything that asks for any free
 //! port, also to the clients of other tests. Whoever closes such a port and wants it
 //! back may find it taken, and whoever connects to it may find another listener, or
-//! even itself. [`ReservedPort`] therefore takes ports outside that range.
+//! even itself. [`ReservedPort`] therefore takes ports outside that range. Where the
+//! kernel has to pick the port, [`LoopbackAddress`] has the ports of an address to itself.
 
 use std::fs;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -49,14 +50,40 @@ impl ReservedPort {
         self.port
     }
 
-    /// Abstract names belong to the network namespace, as ports do. So this excludes
-    /// tests of other processes, users and checkouts as well.
     fn lock(port: u16) -> Option<ReservedPort> {
-        let name = format!("asyncio-streams/tests/port/{port}");
-        let address = UnixAddress::from_abstract_name(name).unwrap();
-        let lock = UnixListener::bind_addr(&address).ok()?;
+        let lock = lock(&format!("port/{port}"))?;
         Some(ReservedPort { port, _lock: lock })
     }
+}
+
+/// An address of this machine that no other test uses until this is dropped. Only
+/// sockets on all addresses can be in the way there.
+pub(crate) struct LoopbackAddress {
+    ip: Ipv4Addr,
+    _lock: UnixListener,
+}
+
+impl LoopbackAddress {
+    pub(crate) fn new() -> LoopbackAddress {
+        let own = (1..=254).find_map(|last| {
+            let ip = Ipv4Addr::new(127, 0, 91, last);
+            let lock = lock(&format!("address/{ip}"))?;
+            Some(LoopbackAddress { ip, _lock: lock })
+        });
+        own.expect("a loopback address is free")
+    }
+
+    pub(crate) fn ip(&self) -> Ipv4Addr {
+        self.ip
+    }
+}
+
+/// Abstract names belong to the network namespace, as ports do. So this excludes tests
+/// of other processes, users and checkouts as well.
+fn lock(name: &str) -> Option<UnixListener> {
+    let name = format!("asyncio-streams/tests/{name}");
+    let address = UnixAddress::from_abstract_name(name).unwrap();
+    UnixListener::bind_addr(&address).ok()
 }
 
 /// Ports beside those that the kernel picks from.
@@ -66,7 +93,9 @@ fn range() -> RangeInclusive<u16> {
     let (first, last): (u16, u16) = (ends.next().unwrap(), ends.next().unwrap());
     let start = match first.checked_sub(COUNT) {
         Some(start) if start > 1024 => start,
-        _ => last.checked_add(1).expect("there are ports beside the ephemeral ones"),
+        _ => last
+            .checked_add(1)
+            .expect("there are ports beside the ephemeral ones"),
     };
     let end = start.checked_add(COUNT - 1);
     start..=end.expect("there are enough ports beside the ephemeral ones")

@@ -1,8 +1,8 @@
 //! Checks that sockets are what `wasi:sockets` 0.3 documents, on loopback
 //! addresses, with both ends in this program.
 //!
-//! Arguments: `v4` or `v6`, and the part whose checks are to be run; some parts
-//! have further ones.
+//! Arguments: `v4` or `v6`, the part whose checks are to be run, and a free port. The
+//! part `limits` has others instead of the port.
 
 #[macro_use]
 #[path = "../checks.rs"]

@@ -1,8 +1,8 @@
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use wasi::sockets::types::ErrorCode;
 
-use super::support::{End, Listener, connect, disguised, local, wasi};
+use super::support::{End, Listener, connect, disguised, free_port, local, wasi};
 use super::{Ip, Outcome};
 
 checks! {
@@ -30,21 +30,11 @@ async fn a_free_port_is_picked_where_none_is_asked_for(ip: Ip) -> Outcome {
 }
 
 async fn a_port_that_is_asked_for_is_the_one(ip: Ip) -> Outcome {
+    let port = free_port()?;
     for address in [ip.loopback(), ip.unspecified()] {
-        // Others may take the free port first.
-        let mut taken = 0;
-        let bound = loop {
-            let free = local(&ip.bound()?)?.port();
-            let socket = ip.create()?;
-            match socket.bind(wasi(address, free)) {
-                Err(ErrorCode::AddressInUse) if taken < 20 => taken += 1,
-                bound => {
-                    bound?;
-                    break (local(&socket)?, free);
-                }
-            }
-        };
-        same!(bound.0, (address, bound.1).into());
+        let socket = ip.create()?;
+        socket.bind(wasi(address, port))?;
+        same!(local(&socket)?, (address, port).into());
     }
     Ok(())
 }
@@ -118,20 +108,35 @@ async fn end_a_connection(ip: Ip, mut listener: Listener) -> Outcome {
 }
 
 async fn an_address_that_ended_connections_hold_can_be_bound(ip: Ip) -> Outcome {
-    ends_and_is_bound_again(ip, ip.listener()?).await
+    let listener = ip.listener_to_close()?;
+    let address = listener.address;
+    end_a_connection(ip, listener).await?;
+    listen_again(ip, address)?;
+    Ok(())
 }
 
 async fn so_can_one_that_listening_had_picked(ip: Ip) -> Outcome {
-    ends_and_is_bound_again(ip, Listener::of(ip.create()?)?).await
+    let mut tries = 0;
+    loop {
+        let listener = Listener::of(ip.create()?)?;
+        let address = listener.address;
+        end_a_connection(ip, listener).await?;
+        match listen_again(ip, address) {
+            // The kernel may have given the port to another program meanwhile. The
+            // connection that has ended would be in the way each time.
+            Err(ErrorCode::AddressInUse) if tries < 20 => tries += 1,
+            listening => {
+                listening?;
+                return Ok(());
+            }
+        }
+    }
 }
 
-async fn ends_and_is_bound_again(ip: Ip, listener: Listener) -> Outcome {
-    let address = listener.address;
-    end_a_connection(ip, listener).await?;
+fn listen_again(ip: Ip, address: SocketAddr) -> Result<Listener, ErrorCode> {
     let again = ip.create()?;
     again.bind(wasi(address.ip(), address.port()))?;
-    Listener::of(again)?;
-    Ok(())
+    Listener::of(again)
 }
 
 async fn a_wildcard_of_ipv6_leaves_ipv4_alone(_: Ip) -> Outcome {

@@ -158,7 +158,7 @@ async fn what_was_accepted_goes_on_without_the_listener(ip: Ip) -> Outcome {
 }
 
 async fn nobody_listens_once_socket_and_stream_are_gone(ip: Ip) -> Outcome {
-    let listener = ip.listener()?;
+    let listener = ip.listener_to_close()?;
     let address = listener.address;
     drop(listener);
     fails!(connect(&ip.create()?, address).await, ConnectionRefused);

@@ -75,6 +75,14 @@ impl Ip {
         Ok(socket)
     }
 
+    /// Listens on a loopback address, at a port that nothing else can take once it is
+    /// given back.
+    pub(crate) fn listener_to_close(self) -> Result<Listener, Failure> {
+        let socket = self.create()?;
+        socket.bind(wasi(self.loopback(), free_port()?))?;
+        Ok(Listener::of(socket)?)
+    }
+
     /// Listens on a loopback address.
     pub(crate) fn listener(self) -> Result<Listener, ErrorCode> {
         Listener::of(self.bound()?)
@@ -85,6 +93,13 @@ impl Ip {
         let (accepted, client) = self.listener()?.pair().await?;
         Ok((End::of(accepted), End::of(client)))
     }
+}
+
+/// The port that the test has reserved for this program. The kernel gives it to no
+/// socket by itself, as it does with the port of any socket that is closed.
+pub(crate) fn free_port() -> Result<u16, Failure> {
+    let port = asyncio_streams::args().nth(3);
+    Ok(port.ok_or("the free port is missing")?.parse()?)
 }
 
 /// IPv4 addresses written as IPv6 ones: mapped, and compatible.
