@@ -10,8 +10,8 @@ use std::fs;
 
 use self::known_ports::KnownPorts;
 use self::peer::{Peer, TlsConfigs};
+use crate::support::authority::Authority;
 use crate::support::{Process, run, workspace};
-use crate::tls::authority::Authority;
 
 /// Runs the whole battery of connections. The other end of every connection is
 /// a plain socket of this test.

@@ -5,8 +5,8 @@ use std::fs;
 use tempfile::TempDir;
 
 use crate::python::cpython;
+use crate::support::authority::{Authority, Identity};
 use crate::support::{Process, python, run};
-use crate::tls::authority::{Authority, Identity};
 
 const STATIC: &str = "http-headers";
 const COMPOSED: &str = "http-headers-wit";

@@ -1,5 +1,6 @@
 //! Running the command and its peers, and waiting for what they print.
 
+pub(crate) mod authority;
 pub(crate) mod listening;
 pub(crate) mod ports;
 

@@ -1,7 +1,6 @@
 //! TLS: a program that does as it is told, linked and composed, with peers that
 //! do what they are told not to.
 
-pub(crate) mod authority;
 pub(crate) mod wire;
 
 mod client;
@@ -17,7 +16,7 @@ mod start;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread::{self, JoinHandle};
 
-use self::authority::Authority;
+use crate::support::authority::Authority;
 use crate::support::{Process, run};
 
 const FORMS: [&str; 2] = ["tls", "tls-wit"];

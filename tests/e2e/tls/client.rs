@@ -2,8 +2,8 @@
 
 use std::process::Command;
 
-use super::authority::{Authority, Identity};
 use super::{FORMS, client, client_with, lines};
+use crate::support::authority::{Authority, Identity};
 use crate::support::{Process, python};
 
 /// Sends lines back, and tells of each connection. Arguments: certificate, key,

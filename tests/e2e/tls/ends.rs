@@ -3,9 +3,9 @@
 use std::io::ErrorKind;
 use std::net::TcpStream;
 
-use super::authority::Authority;
 use super::wire::Wire;
 use super::{FORMS, client, lines, peer, server};
+use crate::support::authority::Authority;
 
 /// What the program prints as a client of a server that does so.
 fn with_server<T: Send + 'static>(

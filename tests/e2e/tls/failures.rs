@@ -4,9 +4,9 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 
-use super::authority::{Authority, Identity};
 use super::wire::Wire;
 use super::{FORMS, client, lines, peer, server};
+use crate::support::authority::{Authority, Identity};
 
 /// What the program prints as a client of this server, and what the server is
 /// told.

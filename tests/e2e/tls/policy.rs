@@ -2,10 +2,10 @@
 
 use std::net::TcpStream;
 
-use super::authority::Authority;
 use super::wire::Wire;
 use super::{FORMS, client_with, lines, peer, server, server_that_fails};
 use crate::support::Process;
+use crate::support::authority::Authority;
 
 /// What the program prints, and what the host tells; it is no failure of the
 /// program's.

@@ -16,9 +16,9 @@ use wasmtime::component::types::ComponentItem;
 use wasmtime_wasi::WasiCtx;
 
 use super::FORMS;
-use super::authority::{Authority, Identity as Issued};
 use super::memories::{Memories, Needles};
 use super::wire::Wire;
+use crate::support::authority::{Authority, Identity as Issued};
 use crate::support::component;
 use crate::support::listening::Listening;
 

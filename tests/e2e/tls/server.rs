@@ -2,8 +2,8 @@
 
 use std::process::Command;
 
-use super::authority::{Authority, Identity};
 use super::{FORMS, server};
+use crate::support::authority::{Authority, Identity};
 use crate::support::{Process, python};
 
 /// Sends a line and reads one. Arguments: port, authority, version, the name of

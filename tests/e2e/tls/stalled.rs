@@ -3,9 +3,9 @@
 use std::io::Read;
 use std::net::TcpStream;
 
-use super::authority::Authority;
 use super::wire::Wire;
 use super::{FORMS, server};
+use crate::support::authority::Authority;
 
 const STALLED: usize = 200;
 

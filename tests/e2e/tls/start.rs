@@ -3,9 +3,9 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 
-use super::authority::Authority;
 use super::wire::Wire;
 use super::{FORMS, client, lines, peer, server};
+use crate::support::authority::Authority;
 use crate::support::python;
 
 /// As the server of one session: an answer to STARTTLS, then lines sent back.
