@@ -5,9 +5,9 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::thread;
 
-use crate::noise::Noise;
+use crate::noise::{Noise, pattern};
 use crate::support::{Process, run};
-use crate::tls_raw::peer::Authority;
+use crate::tls_raw::peer::Localhost;
 
 const LISTEN: [&str; 2] = ["--allow-listen", "tcp://127.0.0.1:0"];
 
@@ -55,15 +55,14 @@ fn a_connection_is_sent_back_as_one_stream_of_bytes() {
 
 #[test]
 fn over_tls_a_server_echoes_sends_without_end_or_counts() {
-    let authority = Authority::new();
-    let identity = format!("--tls-identity=bench={}", authority.server_file());
-    let pattern: Vec<u8> = (0..=250).cycle().take(BYTES).collect();
+    let localhost = Localhost::new();
+    let identity = format!("--tls-identity=bench={}", localhost.identity_file());
     for form in ["", "-wit"] {
         let start = |flow| {
             let flags = [LISTEN[0], LISTEN[1], &identity];
             let name = format!("tls-flows{form}");
             let mut server = run(&flags, &name, &[flow, "127.0.0.1", "0"]);
-            let session = authority.connect(server.listening());
+            let session = localhost.connect(server.listening());
             (server, session)
         };
         let mut answer = Vec::new();
@@ -77,7 +76,7 @@ fn over_tls_a_server_echoes_sends_without_end_or_counts() {
         let (_server, mut session) = start("source");
         let mut sent = vec![0; BYTES];
         session.read_exact(&mut sent).unwrap();
-        assert!(sent == pattern, "other bytes{form}");
+        assert!(sent == pattern(BYTES), "other bytes{form}");
 
         let (_server, mut session) = start("sink");
         session.write_all(&vec![b'.'; BYTES]).unwrap();

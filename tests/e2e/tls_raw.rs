@@ -6,34 +6,34 @@ pub(crate) mod peer;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
-use self::peer::{Authority, Served, accept, echo};
+use rustls::ClientConfig;
+
+use self::peer::{Localhost, Served, accept, echo};
+use crate::noise::pattern;
 use crate::support::{Process, run};
 
 const CONNECT: &str = "--allow-connect=tcp://127.0.0.1:*";
 const LISTEN: &str = "--allow-listen=tcp://127.0.0.1:0";
 const MANY: usize = 64 << 20;
 
-/// The guest, as a client that trusts the authority.
-fn client(authority: &Authority, args: &[&str]) -> Process {
-    run(&[CONNECT, &authority.roots()], "tls-raw", args)
+/// The guest, as a client that trusts the localhost.
+fn client(localhost: &Localhost, args: &[&str]) -> Process {
+    run(&[CONNECT, &localhost.roots_flag()], "tls-raw", args)
 }
 
 /// The guest, as the server `localhost`.
-fn server(authority: &Authority, args: &[&str]) -> Process {
-    run(&[LISTEN, &authority.identity()], "tls-raw", args)
-}
-
-fn pattern(bytes: usize) -> Vec<u8> {
-    (0..bytes).map(|n| (n % 251) as u8).collect()
+fn server(localhost: &Localhost, args: &[&str]) -> Process {
+    run(&[LISTEN, &localhost.identity_flag()], "tls-raw", args)
 }
 
 #[test]
 fn a_client_sends_and_receives_at_once_and_ends_its_half_first() {
-    let authority = Authority::new();
+    let localhost = Localhost::new();
     for bytes in [0, 1, MANY] {
-        let (port, peer) = authority.serve(echo);
-        let output = client(&authority, &["talks", &port, &bytes.to_string()]).success();
+        let (port, peer) = localhost.serve(echo);
+        let output = client(&localhost, &["talks", &port, &bytes.to_string()]).success();
         assert_eq!(output, "0 left, Ok(())\nsame true, Ok(())\nOk(())\n");
         peer.join().unwrap();
     }
@@ -41,9 +41,9 @@ fn a_client_sends_and_receives_at_once_and_ends_its_half_first() {
 
 #[test]
 fn a_server_answers_and_ends_its_half_last() {
-    let authority = Authority::new();
-    let mut guest = server(&authority, &["serves"]);
-    let mut session = authority.connect(guest.listening());
+    let localhost = Localhost::new();
+    let mut guest = server(&localhost, &["serves"]);
+    let mut session = localhost.connect(guest.listening());
     let mut back = vec![0; 1 << 16];
     for piece in pattern(MANY).chunks(back.len()) {
         session.write_all(piece).unwrap();
@@ -62,11 +62,11 @@ fn a_server_answers_and_ends_its_half_last() {
 
 #[test]
 fn both_ends_agree_on_a_protocol_and_on_a_version() {
-    let authority = Authority::new();
-    let mut guest = server(&authority, &["serves", "h2"]);
-    let mut config = authority.client_config();
+    let localhost = Localhost::new();
+    let mut guest = server(&localhost, &["serves", "h2"]);
+    let mut config = ClientConfig::clone(&localhost.client_config());
     config.alpn_protocols = vec![b"y".to_vec(), b"h2".to_vec()];
-    let mut session = authority.connect_with(config, guest.listening());
+    let mut session = localhost.connect_with(Arc::new(config), guest.listening());
     session.write_all(b"x").unwrap();
     session.read_exact(&mut [0]).unwrap();
     assert_eq!(session.conn.alpn_protocol(), Some(&b"h2"[..]));
@@ -75,7 +75,7 @@ fn both_ends_agree_on_a_protocol_and_on_a_version() {
     let output = guest.success();
     assert!(output.contains(" 256 bits, Some(\"h2\"), "), "{output}");
 
-    let mut guest = server(&authority, &["serves", "h2"]);
+    let mut guest = server(&localhost, &["serves", "h2"]);
     let address = guest.listening().to_string();
     let old = Command::new("openssl")
         .args(["s_client", "-tls1_2", "-connect", &address])
@@ -89,9 +89,9 @@ fn both_ends_agree_on_a_protocol_and_on_a_version() {
 
 #[test]
 fn openssl_is_served_in_both_versions() {
-    let authority = Authority::new();
+    let localhost = Localhost::new();
     for (flag, version) in [("-tls1_2", "TLSv1.2"), ("-tls1_3", "TLSv1.3")] {
-        let mut guest = server(&authority, &["serves"]);
+        let mut guest = server(&localhost, &["serves"]);
         let address = guest.listening().to_string();
         let mut peer = Command::new("openssl")
             .args([
@@ -103,7 +103,7 @@ fn openssl_is_served_in_both_versions() {
                 "localhost",
             ])
             .args(["-verify_hostname", "localhost", "-verify_return_error"])
-            .args(["-CAfile", &authority.file()])
+            .args(["-CAfile", &localhost.authority_file()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -123,25 +123,25 @@ fn openssl_is_served_in_both_versions() {
 
 #[test]
 fn openssl_serves_in_both_versions() {
-    let authority = Authority::new();
+    let localhost = Localhost::new();
     for flag in ["-tls1_2", "-tls1_3"] {
         let mut peer = Command::new("openssl");
         peer.args(["s_server", flag, "-accept", "127.0.0.1:0", "-rev"])
-            .args(["-naccept", "1", "-cert", &authority.server_file()]);
+            .args(["-naccept", "1", "-cert", &localhost.identity_file()]);
         let mut peer = Process::start(peer);
         let address = peer.wait_for("ACCEPT ");
         let (_, port) = address.rsplit_once(':').unwrap();
-        let output = client(&authority, &["says", port, "abc"]).success();
+        let output = client(&localhost, &["says", port, "abc"]).success();
         assert_eq!(output, "cba\n[Ok(()), Ok(()), Ok(())]\n");
     }
 }
 
 #[test]
 fn what_was_received_before_is_a_part_of_the_handshake() {
-    let authority = Authority::new();
+    let localhost = Localhost::new();
     for bytes in ["1", "5", "100"] {
-        let mut guest = server(&authority, &["upgrades", bytes]);
-        let mut session = authority.connect(guest.listening());
+        let mut guest = server(&localhost, &["upgrades", bytes]);
+        let mut session = localhost.connect(guest.listening());
         session.write_all(b"hello").unwrap();
         let mut back = [0; 5];
         session.read_exact(&mut back).unwrap();
@@ -154,10 +154,10 @@ fn what_was_received_before_is_a_part_of_the_handshake() {
 
 #[test]
 fn the_streams_of_a_socket_end_when_a_session_takes_it() {
-    let authority = Authority::new();
-    let (port, peer) = authority.serve(echo);
+    let localhost = Localhost::new();
+    let (port, peer) = localhost.serve(echo);
     assert_eq!(
-        client(&authority, &["detaches", &port]).success(),
+        client(&localhost, &["detaches", &port]).success(),
         "read [], Ok(())\n5 left, Ok(())\nhidden\n[Ok(()), Ok(()), Ok(())]\n"
     );
     peer.join().unwrap();
@@ -165,20 +165,20 @@ fn the_streams_of_a_socket_end_when_a_session_takes_it() {
 
 #[test]
 fn an_end_of_the_connection_is_told_apart_from_one_of_the_session() {
-    let authority = Authority::new();
-    let (port, peer) = authority.serve(|mut session: Served| {
+    let localhost = Localhost::new();
+    let (port, peer) = localhost.serve(|mut session: Served| {
         session.write_all(b"the whole").unwrap();
         session.conn.send_close_notify();
         session.flush().unwrap();
     });
-    let output = client(&authority, &["receives", &port]).success();
+    let output = client(&localhost, &["receives", &port]).success();
     assert_eq!(output, "the whole\n[Ok(()), Ok(()), Ok(())]\n");
     peer.join().unwrap();
 
-    let (port, peer) = authority.serve(|mut session: Served| {
+    let (port, peer) = localhost.serve(|mut session: Served| {
         session.write_all(b"a part").unwrap();
     });
-    let output = client(&authority, &["receives", &port]).success();
+    let output = client(&localhost, &["receives", &port]).success();
     assert_eq!(
         output,
         "a part\n[Err(ErrorCode::UnexpectedEof), Ok(()), Ok(())]\n"
@@ -188,26 +188,26 @@ fn an_end_of_the_connection_is_told_apart_from_one_of_the_session() {
 
 #[test]
 fn a_peer_that_does_not_end_its_half_is_left_after_a_time() {
-    let authority = Authority::new();
-    let (port, peer) = authority.serve(|mut session: Served| {
+    let localhost = Localhost::new();
+    let (port, peer) = localhost.serve(|mut session: Served| {
         // The end of the session, and then that of the connection.
         assert_eq!(session.read(&mut [0]).unwrap(), 0);
         assert_eq!(session.sock.read(&mut [0]).unwrap(), 0);
     });
-    let output = client(&authority, &["closes", &port, "50"]).success();
+    let output = client(&localhost, &["closes", &port, "50"]).success();
     assert_eq!(output, "Err(ErrorCode::ShutdownTimeout)\n");
     peer.join().unwrap();
 }
 
 #[test]
 fn what_still_comes_while_closing_is_dropped() {
-    let authority = Authority::new();
-    let (port, peer) = authority.serve(|mut session: Served| {
+    let localhost = Localhost::new();
+    let (port, peer) = localhost.serve(|mut session: Served| {
         session.write_all(&pattern(MANY)).unwrap();
         session.conn.send_close_notify();
         session.flush().unwrap();
     });
-    let output = client(&authority, &["closes", &port, "60000"]).success();
+    let output = client(&localhost, &["closes", &port, "60000"]).success();
     assert_eq!(output, "Ok(())\n");
     peer.join().unwrap();
 }
@@ -225,9 +225,9 @@ fn is_cut_short(mut session: Served) {
 
 #[test]
 fn a_session_that_is_dropped_ends_without_the_peer_being_told() {
-    let authority = Authority::new();
-    let (port, peer) = authority.serve(is_cut_short);
-    let mut guest = client(&authority, &["drops", &port]);
+    let localhost = Localhost::new();
+    let (port, peer) = localhost.serve(is_cut_short);
+    let mut guest = client(&localhost, &["drops", &port]);
     guest.wait_for("stays");
     peer.join().unwrap();
     guest.signal("INT");
@@ -241,9 +241,9 @@ fn a_session_that_is_dropped_ends_without_the_peer_being_told() {
 
 #[test]
 fn a_close_that_is_given_up_cuts_the_session_short() {
-    let authority = Authority::new();
-    let (port, peer) = authority.serve(is_cut_short);
-    let mut guest = client(&authority, &["gives-up-closing", &port]);
+    let localhost = Localhost::new();
+    let (port, peer) = localhost.serve(is_cut_short);
+    let mut guest = client(&localhost, &["gives-up-closing", &port]);
     guest.wait_for("stays");
     peer.join().unwrap();
     guest.signal("INT");
@@ -254,23 +254,23 @@ fn a_close_that_is_given_up_cuts_the_session_short() {
 
 #[test]
 fn a_program_that_is_stopped_resets_its_sessions_but_for_those_that_it_has_ended() {
-    let authority = Authority::new();
-    let (port, peer) = authority.serve(|mut session: Served| {
+    let localhost = Localhost::new();
+    let (port, peer) = localhost.serve(|mut session: Served| {
         let mut bytes = [0; 5];
         session.read_exact(&mut bytes).unwrap();
         session.read(&mut bytes).unwrap_err().kind()
     });
-    let mut guest = client(&authority, &["stays", &port]);
+    let mut guest = client(&localhost, &["stays", &port]);
     guest.wait_for("stays");
     guest.signal("INT");
     assert_eq!(peer.join().unwrap(), ErrorKind::ConnectionReset);
 
-    let (port, peer) = authority.serve(|mut session: Served| {
+    let (port, peer) = localhost.serve(|mut session: Served| {
         let mut all = Vec::new();
         session.read_to_end(&mut all).unwrap();
         (all, session.sock.read(&mut [0]).unwrap())
     });
-    let mut guest = client(&authority, &["ends", &port]);
+    let mut guest = client(&localhost, &["ends", &port]);
     guest.wait_for("stays");
     guest.signal("INT");
     assert_eq!(peer.join().unwrap(), (b"all".to_vec(), 0));
@@ -278,10 +278,10 @@ fn a_program_that_is_stopped_resets_its_sessions_but_for_those_that_it_has_ended
 
 #[test]
 fn asking_whether_there_is_something_waits_and_takes_nothing() {
-    let authority = Authority::new();
-    let (port, peer) = authority.serve(echo);
+    let localhost = Localhost::new();
+    let (port, peer) = localhost.serve(echo);
     assert_eq!(
-        client(&authority, &["asks", &port]).success(),
+        client(&localhost, &["asks", &port]).success(),
         "waits true\nComplete(0)\na\nb\nc\n[Ok(()), Ok(()), Ok(())]\n"
     );
     peer.join().unwrap();
@@ -290,8 +290,8 @@ fn asking_whether_there_is_something_waits_and_takes_nothing() {
 #[test]
 fn writes_that_are_given_up_lose_nothing_and_send_nothing_twice() {
     const BYTES: usize = 8 << 20;
-    let authority = Authority::new();
-    let (port, peer) = authority.serve(|mut session: Served| {
+    let localhost = Localhost::new();
+    let (port, peer) = localhost.serve(|mut session: Served| {
         let mut all = Vec::new();
         let mut some = [0; 1000];
         loop {
@@ -303,7 +303,7 @@ fn writes_that_are_given_up_lose_nothing_and_send_nothing_twice() {
         assert!(all == pattern(BYTES), "{} bytes", all.len());
     });
     let args = ["cancels-writes", &port, &BYTES.to_string()];
-    let output = client(&authority, &args).success();
+    let output = client(&localhost, &args).success();
     assert_eq!(output, "[Ok(()), Ok(()), Ok(())]\n");
     peer.join().unwrap();
 }
@@ -311,13 +311,13 @@ fn writes_that_are_given_up_lose_nothing_and_send_nothing_twice() {
 #[test]
 fn a_handshake_fails_by_what_the_peer_is() {
     let again = "again Some(ErrorCode::Socket(ErrorCode::InvalidState))\n";
-    let authority = Authority::new();
+    let localhost = Localhost::new();
     let (port, peer) = accept(|mut connection: TcpStream| {
         connection.read_exact(&mut [0]).unwrap();
         connection.write_all(b"220 mail ready\r\n").unwrap();
         drop(connection.read_to_end(&mut Vec::new()));
     });
-    let output = client(&authority, &["meets", &port, "60000"]).success();
+    let output = client(&localhost, &["meets", &port, "60000"]).success();
     assert_eq!(output, format!("ErrorCode::NotTls\n{again}"));
     peer.join().unwrap();
 
@@ -325,28 +325,28 @@ fn a_handshake_fails_by_what_the_peer_is() {
     let (port, peer) = accept(|mut connection: TcpStream| {
         connection.read_to_end(&mut Vec::new()).unwrap();
     });
-    let output = client(&authority, &["meets", &port, "50"]).success();
+    let output = client(&localhost, &["meets", &port, "50"]).success();
     assert_eq!(output, format!("ErrorCode::HandshakeTimeout\n{again}"));
     peer.join().unwrap();
 
-    let (port, peer) = Authority::new().serve(|mut session: Served| {
+    let (port, peer) = Localhost::new().serve(|mut session: Served| {
         session.read(&mut [0]).unwrap_err();
     });
-    let output = client(&authority, &["meets", &port, "60000"]).success();
+    let output = client(&localhost, &["meets", &port, "60000"]).success();
     assert_eq!(output, format!("ErrorCode::UnknownAuthority\n{again}"));
     peer.join().unwrap();
 }
 
 #[test]
 fn each_state_permits_what_the_wit_says() {
-    let authority = Authority::new();
+    let localhost = Localhost::new();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port().to_string();
-    let guest = client(&authority, &["states", &port]);
+    let guest = client(&localhost, &["states", &port]);
     let ended = listener.accept().unwrap();
     let new = listener.accept().unwrap();
     let (open, _) = listener.accept().unwrap();
-    let mut session = authority.served(open);
+    let mut session = localhost.served(open);
     drop(session.flush());
     let invalid = "ErrorCode::Socket(ErrorCode::InvalidState)";
     assert_eq!(
@@ -386,12 +386,12 @@ fn what_the_policy_does_not_permit_is_denied_and_told() {
         assert_eq!(told.count(), 1, "{flag}: {ended:?}");
     }
 
-    let authority = Authority::new();
+    let localhost = Localhost::new();
     let flags = [
         CONNECT,
         "--allow-tls-guest-roots",
         "--allow-tls-unverified",
-        &authority.identity(),
+        &localhost.identity_flag(),
     ];
     let ended = run(&flags, "tls-raw", &["wishes", &port]).end();
     assert!(
@@ -411,8 +411,13 @@ fn what_the_policy_does_not_permit_is_denied_and_told() {
 
 #[test]
 fn what_cannot_be_a_session_is_refused() {
-    let authority = Authority::new();
-    let flags = [CONNECT, LISTEN, &authority.roots(), &authority.identity()];
+    let localhost = Localhost::new();
+    let flags = [
+        CONNECT,
+        LISTEN,
+        &localhost.roots_flag(),
+        &localhost.identity_flag(),
+    ];
     let output = run(&flags, "tls-raw", &["refuses"]).success();
     let lines: Vec<&str> = output.lines().collect();
     let unexpected = "Some(ErrorCode::UnexpectedData)";

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use crate::sockets::all_passed;
 use crate::support::{Process, run};
-use crate::tls_raw::peer::Authority;
+use crate::tls_raw::peer::Localhost;
 
 /// A folder with what the checks want to be there. Its socket `live.sock` is this
 /// test's, which accepts whoever comes and keeps it.
@@ -116,8 +116,8 @@ fn sending_and_receiving_is_as_documented() {
 #[test]
 fn sessions_are_had_over_unix_sockets() {
     let folder = folder();
-    let authority = Authority::new();
-    let flags = [authority.identity(), authority.roots()];
+    let localhost = Localhost::new();
+    let flags = [localhost.identity_flag(), localhost.roots_flag()];
     let flags = flags.each_ref().map(String::as_str);
     passes("sessions", folder.path(), &flags);
 }

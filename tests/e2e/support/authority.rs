@@ -174,6 +174,14 @@ impl Identity {
         format!("--tls-identity={name}={certificate_file},{key_file}")
     }
 
+    /// Writes a file with the certificate and the key, and returns its path.
+    pub(crate) fn in_one_file(&self) -> String {
+        let path = format!("{}.both", self.certificate_file);
+        let both = self.certificate.pem() + &self.key.serialize_pem();
+        fs::write(&path, both).unwrap();
+        path
+    }
+
     /// Takes the place of another in the other's files.
     pub(crate) fn replace(self, other: &Identity) -> Identity {
         let replaced = Identity {

@@ -1,111 +1,66 @@
-//! Authorities of the tests' own, and peers by rustls.
+//! Peers of the guest, by rustls.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{
-    ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection, StreamOwned,
-};
-use tempfile::TempDir;
+use rustls::{ClientConfig, ClientConnection, ServerConfig, ServerConnection, StreamOwned};
 
 use crate::support::PATIENCE;
+use crate::support::authority::{Authority, Identity};
 
 /// The peer's end of a session with a client.
 pub(crate) type Served = StreamOwned<ServerConnection, TcpStream>;
 /// The peer's end of a session with a server.
 pub(crate) type Client = StreamOwned<ClientConnection, TcpStream>;
 
-/// An authority, and a certificate for `localhost` that it has given.
-pub(crate) struct Authority {
-    folder: TempDir,
-    certificate: String,
-    leaf: String,
-    key: String,
+/// An authority, and the certificate for `localhost` that it has issued.
+pub(crate) struct Localhost {
+    authority: Authority,
+    identity: Identity,
 }
 
-impl Authority {
-    pub(crate) fn new() -> Authority {
-        let folder = tempfile::tempdir().unwrap();
-        let mut params = CertificateParams::new([]).unwrap();
-        let name = folder.path().display().to_string();
-        (params.distinguished_name).push(DnType::CommonName, name);
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let key = KeyPair::generate().unwrap();
-        let certificate = params.self_signed(&key).unwrap().pem();
-        let issuer = Issuer::new(params, key);
-        let key = KeyPair::generate().unwrap();
-        let leaf = CertificateParams::new(["localhost".to_owned()]).unwrap();
-        let leaf = leaf.signed_by(&key, &issuer).unwrap().pem();
-        let authority = Authority {
-            folder,
-            certificate,
-            leaf,
-            key: key.serialize_pem(),
-        };
-        authority.write("authority.pem", &authority.certificate);
-        authority.write("server.pem", &[&*authority.leaf, &authority.key].concat());
-        authority
+impl Localhost {
+    pub(crate) fn new() -> Localhost {
+        let authority = Authority::new();
+        let identity = authority.localhost();
+        Localhost {
+            authority,
+            identity,
+        }
     }
 
-    fn write(&self, name: &str, text: &str) {
-        std::fs::write(self.folder.path().join(name), text).unwrap();
+    /// The file with the authority's own certificate.
+    pub(crate) fn authority_file(&self) -> String {
+        self.authority.roots()
     }
 
-    fn path(&self, name: &str) -> String {
-        self.folder.path().join(name).to_str().unwrap().to_owned()
+    /// One file with the certificate for `localhost` and its key.
+    pub(crate) fn identity_file(&self) -> String {
+        self.identity.in_one_file()
     }
 
-    /// Where its own certificate is.
-    pub(crate) fn file(&self) -> String {
-        self.path("authority.pem")
+    /// Has the command trust the authority alone.
+    pub(crate) fn roots_flag(&self) -> String {
+        self.authority.roots_flag()
     }
 
-    /// Where the certificate for `localhost` is, with its key.
-    pub(crate) fn server_file(&self) -> String {
-        self.path("server.pem")
+    /// Gives the command the identity `server`, which is `localhost`.
+    pub(crate) fn identity_flag(&self) -> String {
+        format!("--tls-identity=server={}", self.identity_file())
     }
 
-    /// Lets a guest trust it.
-    pub(crate) fn roots(&self) -> String {
-        format!("--tls-roots={}", self.file())
+    fn server_config(&self) -> Arc<ServerConfig> {
+        self.authority.server_config(&self.identity)
     }
 
-    /// Lets a guest be `localhost`.
-    pub(crate) fn identity(&self) -> String {
-        format!("--tls-identity=server={}", self.server_file())
+    /// What a client of the test needs to trust the authority.
+    pub(crate) fn client_config(&self) -> Arc<ClientConfig> {
+        self.authority.client_config()
     }
 
-    fn server_config(&self) -> ServerConfig {
-        let chain = vec![CertificateDer::from_pem_slice(self.leaf.as_bytes()).unwrap()];
-        let key = PrivateKeyDer::from_pem_slice(self.key.as_bytes()).unwrap();
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(chain, key)
-            .unwrap()
-    }
-
-    /// Trusts it.
-    pub(crate) fn client_config(&self) -> ClientConfig {
-        let mut roots = RootCertStore::empty();
-        let own = CertificateDer::from_pem_slice(self.certificate.as_bytes()).unwrap();
-        roots.add(own).unwrap();
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth()
-    }
-
-    /// Waits for one client, and does this to it.
+    /// Waits for one client, and calls `act` with the session.
     pub(crate) fn serve<T: Send + 'static>(
         &self,
         act: impl FnOnce(Served) -> T + Send + 'static,
@@ -114,30 +69,31 @@ impl Authority {
         accept(move |connection| act(served(config, connection)))
     }
 
-    /// The same on a connection that was accepted.
+    /// Serves on a connection that was accepted.
     pub(crate) fn served(&self, connection: TcpStream) -> Served {
         served(self.server_config(), patient(connection))
     }
 
-    /// A session with a server.
+    /// Begins a session with a server.
     pub(crate) fn connect(&self, address: SocketAddr) -> Client {
         self.connect_with(self.client_config(), address)
     }
 
-    pub(crate) fn connect_with(&self, config: ClientConfig, address: SocketAddr) -> Client {
+    pub(crate) fn connect_with(&self, config: Arc<ClientConfig>, address: SocketAddr) -> Client {
         let connection = patient(TcpStream::connect(address).unwrap());
         let name = "localhost".try_into().unwrap();
-        let session = ClientConnection::new(Arc::new(config), name).unwrap();
+        let session = ClientConnection::new(config, name).unwrap();
         StreamOwned::new(session, connection)
     }
 }
 
-fn served(config: ServerConfig, connection: TcpStream) -> Served {
-    let session = ServerConnection::new(Arc::new(config)).unwrap();
+fn served(config: Arc<ServerConfig>, connection: TcpStream) -> Served {
+    let session = ServerConnection::new(config).unwrap();
     StreamOwned::new(session, connection)
 }
 
-/// Waits for one connection, and does this to it; with the port to connect to.
+/// Waits for one connection and calls `act` with it. Returns the port to connect to, and
+/// the thread.
 pub(crate) fn accept<T: Send + 'static>(
     act: impl FnOnce(TcpStream) -> T + Send + 'static,
 ) -> (String, JoinHandle<T>) {
@@ -152,7 +108,7 @@ fn patient(connection: TcpStream) -> TcpStream {
     connection
 }
 
-/// Sends back what comes, and the end after it.
+/// Sends back everything that the client sends, and then ends the session as well.
 pub(crate) fn echo(mut session: Served) {
     let mut bytes = vec![0; 1 << 16];
     loop {
@@ -163,6 +119,6 @@ pub(crate) fn echo(mut session: Served) {
     }
     session.conn.send_close_notify();
     session.flush().unwrap();
-    // It has been told, and has nothing more to say.
+    // The client knows that the session has ended, and closes the connection.
     assert_eq!(session.sock.read(&mut bytes).unwrap(), 0);
 }

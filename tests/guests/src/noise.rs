@@ -1,4 +1,9 @@
-//! Reproducible bytes that look random.
+//! Reproducible bytes: some that look random, and a pattern.
+
+/// So many bytes, each of which differs from those around it.
+pub fn pattern(count: usize) -> Vec<u8> {
+    (0..=250).cycle().take(count).collect()
+}
 
 /// An endless sequence of bytes; the same seed gives the same bytes, however
 /// they are cut.

@@ -12,6 +12,7 @@ use std::task::Poll;
 use asyncio_streams::println;
 use asyncio_streams::wasi::wit_stream;
 use futures::future::join;
+use guests::noise::pattern;
 use guests::tls::{
     Connection, Context, ErrorCode, Listener, PATIENCE, Session, Side, Socket, Transport,
     VerifyMode, Version, client, connect, create, next, server, wrap,
@@ -94,10 +95,6 @@ async fn upgrades(bytes: usize) -> Outcome {
     session.echo().await;
     println!("{:?}", session.close().await);
     Ok(())
-}
-
-fn pattern(bytes: usize) -> Vec<u8> {
-    (0..bytes).map(|n| (n % 251) as u8).collect()
 }
 
 /// Sends so many bytes and then the end, while it receives what comes back.

@@ -2,8 +2,9 @@ use std::net::{IpAddr, SocketAddr};
 
 use wasi::sockets::types::ErrorCode;
 
-use super::support::{End, Listener, connect, disguised, free_port, local, wasi};
+use super::support::{Listener, connect, disguised, free_port, local, wasi};
 use super::{Ip, Outcome};
+use crate::checks::End;
 
 checks! {
     a_free_port_is_picked_where_none_is_asked_for

@@ -2,8 +2,9 @@ use std::pin::pin;
 
 use wit_bindgen::StreamResult;
 
-use super::support::{End, at_once, connect, disguised, local, remote, wasi};
+use super::support::{connect, disguised, local, remote, wasi};
 use super::{Ip, Outcome};
+use crate::checks::{End, at_once};
 
 checks! {
     the_wildcard_address_is_invalid

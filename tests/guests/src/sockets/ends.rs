@@ -1,10 +1,13 @@
 //! How halves of connections end, and what their futures say then.
 
-use wasi::sockets::types::ErrorCode;
+use wasi::sockets::types::{ErrorCode, TcpSocket};
 use wit_bindgen::StreamResult;
 
-use super::support::{End, at_once, both, pattern, pause, read, write_until_dropped};
+use guests::noise::pattern;
+
+use super::support::{both, pause, write_until_dropped};
 use super::{Ip, Outcome};
+use crate::checks::{End, at_once, read};
 
 checks! {
     the_end_of_what_is_sent_is_the_end_of_what_is_received
@@ -123,7 +126,7 @@ async fn sending_to_one_that_no_longer_receives_fails(ip: Ip) -> Outcome {
 
 /// One end of a connection that the other end has reset: it was closed while
 /// bytes for it waited, and had sent no end.
-async fn reset(ip: Ip) -> Result<End, super::Failure> {
+async fn reset(ip: Ip) -> Result<End<TcpSocket>, super::Failure> {
     let (accepted, client) = ip.listener()?.pair().await?;
     let mut client = End::of(client);
     client.write(b"unread").await?;

@@ -10,8 +10,9 @@ use wasi::sockets::types::{ErrorCode, TcpSocket};
 use wasi::wit_stream;
 use wit_bindgen::StreamResult;
 
-use super::support::{End, at_once, connect, pause};
+use super::support::{connect, pause};
 use super::{Failure, Ip, Outcome};
+use crate::checks::{End, at_once};
 
 checks! {
     new_sockets_count

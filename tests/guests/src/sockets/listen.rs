@@ -2,8 +2,9 @@ use std::pin::pin;
 
 use wit_bindgen::StreamResult;
 
-use super::support::{End, Listener, at_once, connect, local, remote, wasi};
+use super::support::{Listener, connect, local, remote, wasi};
 use super::{Ip, Outcome};
+use crate::checks::{End, at_once};
 
 checks! {
     without_a_bind_it_is_on_all_interfaces_and_a_picked_port

@@ -1,8 +1,9 @@
 use wasi::sockets::types::{ErrorCode, TcpSocket};
 use wit_bindgen::StreamResult;
 
-use super::support::{End, connect, local, remote, wasi};
+use super::support::{connect, local, remote, wasi};
 use super::{Ip, Outcome};
+use crate::checks::End;
 
 checks! {
     a_new_socket_is_of_its_family_and_nowhere

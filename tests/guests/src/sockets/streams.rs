@@ -7,8 +7,11 @@ use futures::future::try_join;
 use wasi::wit_stream;
 use wit_bindgen::StreamResult;
 
-use super::support::{End, at_once, both, pattern, pause};
+use guests::noise::pattern;
+
+use super::support::{both, pause};
 use super::{Ip, Outcome};
+use crate::checks::{End, at_once};
 
 checks! {
     bytes_go_there_and_back

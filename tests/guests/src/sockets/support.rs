@@ -1,17 +1,14 @@
 //! Addresses, sockets and connections for the checks.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
 
 use futures::future::try_join;
 use wasi::sockets::types::{
     ErrorCode, IpAddressFamily, IpSocketAddress, Ipv4SocketAddress, Ipv6SocketAddress, TcpSocket,
 };
-use wasi::wit_stream;
 use wit_bindgen::{FutureReader, StreamReader, StreamResult, StreamWriter};
 
-use super::{Failure, Outcome};
+use crate::checks::{ByteSocket, End, Failure, Outcome};
 
 /// The family of the addresses that a check uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,7 +86,7 @@ impl Ip {
     }
 
     /// Both ends of a connection; the first one is accepted.
-    pub(crate) async fn pair(self) -> Result<(End, End), Failure> {
+    pub(crate) async fn pair(self) -> Result<(End<TcpSocket>, End<TcpSocket>), Failure> {
         let (accepted, client) = self.listener()?.pair().await?;
         Ok((End::of(accepted), End::of(client)))
     }
@@ -181,54 +178,14 @@ impl Listener {
     }
 }
 
-/// One end of a connection, with both halves in use.
-pub(crate) struct End {
-    pub(crate) socket: TcpSocket,
-    pub(crate) received: StreamReader<u8>,
-    pub(crate) receive: FutureReader<Result<(), ErrorCode>>,
-    pub(crate) to_send: StreamWriter<u8>,
-    pub(crate) send: FutureReader<Result<(), ErrorCode>>,
-}
-
-impl End {
-    pub(crate) fn of(socket: TcpSocket) -> End {
-        let (to_send, data) = wit_stream::new();
-        let send = socket.send(data);
-        let (received, receive) = socket.receive();
-        End {
-            socket,
-            received,
-            receive,
-            to_send,
-            send,
-        }
+impl ByteSocket for TcpSocket {
+    fn send(&self, data: StreamReader<u8>) -> FutureReader<Result<(), ErrorCode>> {
+        self.send(data)
     }
 
-    pub(crate) async fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        let rest = self.to_send.write_all(bytes.to_vec()).await;
-        match rest.len() {
-            0 => Ok(()),
-            left => Err(format!("{left} bytes were not taken").into()),
-        }
+    fn receive(&self) -> (StreamReader<u8>, FutureReader<Result<(), ErrorCode>>) {
+        self.receive()
     }
-
-    pub(crate) async fn read(&mut self, count: usize) -> Result<Vec<u8>, Failure> {
-        read(&mut self.received, count).await
-    }
-}
-
-/// So many bytes.
-pub(crate) async fn read(from: &mut StreamReader<u8>, count: usize) -> Result<Vec<u8>, Failure> {
-    let mut bytes = Vec::new();
-    while bytes.len() < count {
-        let room = Vec::with_capacity(count - bytes.len());
-        let (result, part) = from.read(room).await;
-        if !matches!(result, StreamResult::Complete(1..)) {
-            return Err(format!("{result:?} after {} bytes", bytes.len()).into());
-        }
-        bytes.extend(part);
-    }
-    Ok(bytes)
 }
 
 /// Runs both to their ends.
@@ -247,17 +204,7 @@ pub(crate) async fn write_until_dropped(to_send: &mut StreamWriter<u8>) {
     }
 }
 
-/// What it gives without waiting.
-pub(crate) fn at_once<T>(operation: Pin<&mut impl Future<Output = T>>) -> Poll<T> {
-    operation.poll(&mut Context::from_waker(Waker::noop()))
-}
-
 /// Lets the host do what is due.
 pub(crate) async fn pause() {
     asyncio_streams::sleep(std::time::Duration::from_millis(1)).await;
-}
-
-/// Bytes that differ from those around them.
-pub(crate) fn pattern(count: usize) -> Vec<u8> {
-    (0..count).map(|n| (n % 251) as u8).collect()
 }

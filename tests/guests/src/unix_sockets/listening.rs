@@ -5,7 +5,7 @@ use std::pin::pin;
 use futures::future::try_join_all;
 
 use super::Folder;
-use super::support::{ErrorCode, SocketError, UnixSocket, at_once, connect, text};
+use super::support::{ErrorCode, SocketError, UnixSocket, connect, text};
 use crate::checks::{Failure, Outcome};
 
 checks! {

@@ -4,7 +4,7 @@ use wasi::wit_stream;
 use wit_bindgen::StreamResult;
 
 use super::Folder;
-use super::support::{End, ErrorCode, SocketError, UnixSocket, connect};
+use super::support::{ErrorCode, SocketError, UnixSocket, connect};
 use crate::checks::Outcome;
 
 checks! {

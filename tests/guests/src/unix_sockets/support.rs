@@ -1,13 +1,9 @@
 //! Paths, sockets and connections for the checks.
 
-use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
-
 use futures::future::try_join;
-use wasi::wit_stream;
-use wit_bindgen::{FutureReader, StreamReader, StreamResult, StreamWriter};
+use wit_bindgen::{FutureReader, StreamReader};
 
-use crate::checks::Failure;
+use crate::checks::{ByteSocket, End, Failure};
 
 mod bindings {
     wit_bindgen::generate!({
@@ -81,53 +77,18 @@ impl Listener {
     }
 }
 
-/// One end of a connection, with both halves in use.
-pub(super) struct End {
-    pub(super) socket: UnixSocket,
-    pub(super) received: StreamReader<u8>,
-    pub(super) receive: FutureReader<Result<(), SocketError>>,
-    pub(super) to_send: StreamWriter<u8>,
-    pub(super) send: FutureReader<Result<(), SocketError>>,
-}
-
-impl End {
-    pub(super) fn of(socket: UnixSocket) -> End {
-        let (to_send, data) = wit_stream::new();
-        let send = socket.send(data);
-        let (received, receive) = socket.receive();
-        End {
-            socket,
-            received,
-            receive,
-            to_send,
-            send,
-        }
+impl ByteSocket for UnixSocket {
+    fn send(&self, data: StreamReader<u8>) -> FutureReader<Result<(), SocketError>> {
+        self.send(data)
     }
 
-    pub(super) async fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        let rest = self.to_send.write_all(bytes.to_vec()).await;
-        match rest.len() {
-            0 => Ok(()),
-            left => Err(format!("{left} bytes were not taken").into()),
-        }
-    }
-
-    /// So many bytes, or all that come before the end.
-    pub(super) async fn read(&mut self, count: usize) -> Vec<u8> {
-        let mut all = Vec::new();
-        while all.len() < count {
-            let room = Vec::with_capacity(count - all.len());
-            match self.received.read(room).await {
-                (StreamResult::Complete(_), bytes) => all.extend(bytes),
-                _ => break,
-            }
-        }
-        all
+    fn receive(&self) -> (StreamReader<u8>, FutureReader<Result<(), SocketError>>) {
+        self.receive()
     }
 }
 
 /// Both ends of a connection.
-pub(super) fn pair() -> Result<(End, End), Failure> {
+pub(super) fn pair() -> Result<(End<UnixSocket>, End<UnixSocket>), Failure> {
     let (one, other) = UnixSocket::pair()?;
     Ok((End::of(one), End::of(other)))
 }
@@ -149,14 +110,4 @@ pub(super) fn text(address: Address) -> String {
         Address::Path(path) => String::from_utf8_lossy(&path).into_owned(),
         Address::Abstract(name) => format!("@{}", String::from_utf8_lossy(&name)),
     }
-}
-
-/// What it gives without waiting.
-pub(super) fn at_once<T>(operation: Pin<&mut impl Future<Output = T>>) -> Poll<T> {
-    operation.poll(&mut Context::from_waker(Waker::noop()))
-}
-
-/// Bytes that differ from those around them.
-pub(super) fn pattern(count: usize) -> Vec<u8> {
-    (0..count).map(|n| (n % 251) as u8).collect()
 }
