@@ -6,7 +6,7 @@ use futures::future::try_join_all;
 
 use super::Folder;
 use super::support::{ErrorCode, SocketError, UnixSocket, connect, text};
-use crate::checks::{Failure, Outcome};
+use crate::checks::{Failure, Outcome, at_once};
 
 checks! {
     what_is_accepted_has_the_address_and_the_credentials_of_the_peer

@@ -5,7 +5,7 @@ use wit_bindgen::StreamResult;
 
 use super::Folder;
 use super::support::{ErrorCode, SocketError, UnixSocket, connect};
-use crate::checks::Outcome;
+use crate::checks::{End, Outcome};
 
 checks! {
     a_new_socket_is_to_be_bound_or_connected
