@@ -10,10 +10,15 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
+use crate::guests::{self, Programs};
 use crate::process::{Supervised, as_typed, cargo};
 use crate::progress::Step;
 use crate::setup;
 use crate::workspace::{NATIVE, Workspace};
+
+/// The examples that are run.
+const SERVER: &str = "tcp-echo-server";
+const CLIENT: &str = "tcp-echo-client";
 
 /// The reference's programs send and read one message of at most this many bytes.
 const LONGEST: usize = 100;
@@ -47,10 +52,11 @@ impl Form {
         }
     }
 
-    fn component(self, example: &str) -> String {
+    /// The name of the example `program` in this form.
+    fn example(self, program: &str) -> String {
         match self {
-            Self::Wit => format!("{example}-wit.wasm"),
-            Self::Static => format!("{example}.wasm"),
+            Self::Wit => format!("{program}-wit"),
+            Self::Static => program.to_owned(),
         }
     }
 }
@@ -62,20 +68,22 @@ pub(crate) fn run(workspace: &Workspace, message: &str, form: Form) -> Result<()
         "the message has {} bytes, and the echo programs read 1 to {LONGEST}",
         message.len()
     );
-    setup::run(workspace, None)?;
+    let toolchain = setup::choose(workspace, None)?;
+    let examples = [SERVER, CLIENT].map(|program| form.example(program));
+    guests::build(workspace, &toolchain, Programs::Examples(&examples))?;
     demonstrate(workspace, message, form)
 }
 
 /// Builds the command and runs both; the components are built.
 pub(crate) fn demonstrate(workspace: &Workspace, message: &str, form: Form) -> Result<()> {
     let host = host_command(workspace)?;
-    let programs = Programs {
+    let commands = Commands {
         root: workspace.root(),
         host,
-        server: component(workspace, form, "tcp-echo-server")?,
-        client: component(workspace, form, "tcp-echo-client")?,
+        server: component(workspace, form, SERVER)?,
+        client: component(workspace, form, CLIENT)?,
     };
-    converse(&programs, message)?;
+    converse(&commands, message)?;
     println!("\nThe message came back. Server and client ran as WebAssembly components,");
     println!("each with no more than the one permission in its command above.");
     Ok(())
@@ -105,9 +113,10 @@ fn executable(messages: &str) -> Option<PathBuf> {
         .next_back()
 }
 
-/// The path of an example's component, as typed at the repository's root.
-fn component(workspace: &Workspace, form: Form, example: &str) -> Result<String> {
-    let path = workspace.components().join(form.component(example));
+/// The path of a program's component, as typed at the repository's root.
+fn component(workspace: &Workspace, form: Form, program: &str) -> Result<String> {
+    let name = format!("{}.wasm", form.example(program));
+    let path = workspace.components().join(name);
     ensure!(
         path.is_file(),
         "there is no {}: is the example still in Cargo.toml?",
@@ -117,14 +126,14 @@ fn component(workspace: &Workspace, form: Form, example: &str) -> Result<String>
 }
 
 /// What to run; components have paths as one types them at `root`.
-struct Programs<'a> {
+struct Commands<'a> {
     root: &'a Path,
     host: PathBuf,
     server: String,
     client: String,
 }
 
-impl Programs<'_> {
+impl Commands<'_> {
     fn server(&self) -> Vec<String> {
         let listen = ["run", "--allow-listen", "tcp://127.0.0.1:0"].map(str::to_owned);
         let own = ["127.0.0.1", "0"].map(str::to_owned);
@@ -165,14 +174,14 @@ impl Programs<'_> {
     }
 }
 
-fn converse(programs: &Programs<'_>, message: &str) -> Result<()> {
+fn converse(commands: &Commands<'_>, message: &str) -> Result<()> {
     let (events, mut transcript) = Transcript::new();
-    let mut server = programs.start("server", &programs.server(), &events)?;
+    let mut server = commands.start("server", &commands.server(), &events)?;
     let address = transcript
         .wait_for("server", LISTEN_LIMIT, Line::listening)
         .context("the server did not say where it listens")?;
 
-    let mut client = programs.start("client", &programs.client(address, message), &events)?;
+    let mut client = commands.start("client", &commands.client(address, message), &events)?;
     drop(events);
     let printed = transcript.wait_for("client", CLIENT_LIMIT, |_| None::<()>);
     let status = client.wait_until(Instant::now() + CLOSE_LIMIT)?;

@@ -14,11 +14,20 @@ use crate::progress::Step;
 use crate::toolchain::Toolchain;
 use crate::workspace::Workspace;
 
-/// The streams component's variants: the name under target/components, and the
-/// feature that makes it.
+/// The streams component's variants: the name of the cargo target and of the
+/// component, and the feature that makes it.
 const STREAMS: [(&str, &str); 2] = [("streams-tcp", "component"), ("streams-full", "full")];
 
 const MESSAGES: [&str; 2] = ["--message-format", "json-render-diagnostics"];
+
+/// The programs to build besides the streams component.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Programs<'a> {
+    /// All examples and all of the tests' guests.
+    All,
+    /// The examples with these names.
+    Examples(&'a [String]),
+}
 
 /// A core module that cargo made.
 #[derive(Debug, PartialEq, Eq)]
@@ -28,51 +37,46 @@ struct Module {
     path: PathBuf,
 }
 
-/// Builds every component of this repository into target/components.
-pub(crate) fn build_all(workspace: &Workspace, toolchain: &Toolchain) -> Result<()> {
+/// Builds the streams component and `programs` into target/components.
+pub(crate) fn build(
+    workspace: &Workspace,
+    toolchain: &Toolchain,
+    programs: Programs<'_>,
+) -> Result<()> {
     let folder = workspace.components();
-    let mut changed = 0_usize;
-    let mut encode = |name: &str, path: &Path| -> Result<()> {
-        changed += usize::from(encode::component(path, &folder, name)?.changed);
-        Ok(())
-    };
-    // Both variants have the same file name: the first is encoded before there
-    // is a second.
+    let mut modules = Vec::new();
     for (name, feature) in STREAMS {
-        encode(name, &streams(workspace, toolchain, name, feature)?)?;
+        modules.push(build_streams(workspace, toolchain, name, feature)?);
     }
-    let programs = programs(workspace, toolchain)?;
-    let own = programs.iter().map(|module| module.name.as_str());
-    let mut names: Vec<_> = own.chain(STREAMS.map(|(name, _)| name)).collect();
+    modules.extend(build_programs(workspace, toolchain, programs)?);
+    let mut names: Vec<_> = modules.iter().map(|module| module.name.as_str()).collect();
     names.sort_unstable();
     if let Some([name, _]) = names.array_windows().find(|[one, next]| one == next) {
         bail!("two guests are called `{name}`: rename one");
     }
-    for module in &programs {
-        encode(&module.name, &module.path)?;
+    let mut changed = 0_usize;
+    for module in &modules {
+        let encoded = encode::component(&module.path, &folder, &module.name)?;
+        changed += usize::from(encoded.changed);
     }
-    encode::prune(&folder, &names)?;
+    if let Programs::All = programs {
+        encode::prune(&folder, &names)?;
+    }
     let place = workspace.relative(&folder).display();
     eprintln!("    {} components in {place}, {changed} new", names.len());
     Ok(())
 }
 
-/// The library with its WIT exports, as one module: where that lies.
-fn streams(
+/// Builds one variant of the streams component, as a core module.
+fn build_streams(
     workspace: &Workspace,
     toolchain: &Toolchain,
     name: &str,
     feature: &str,
-) -> Result<PathBuf> {
-    let mut command = toolchain.cargo("rustc")?;
+) -> Result<Module> {
+    let mut command = toolchain.cargo("build")?;
     command
-        .args([
-            "--package",
-            "asyncio-streams",
-            "--lib",
-            "--crate-type",
-            "cdylib",
-        ])
+        .args(["--package", "asyncio-streams", "--example", name])
         .args(["--features", feature, "--profile", "guest"])
         .args(MESSAGES)
         .arg("--target-dir")
@@ -80,23 +84,41 @@ fn streams(
         .current_dir(workspace.root());
     let messages = Step::new(format!("building {name}")).capture(&mut command)?;
     match <[Module; 1]>::try_from(modules(&messages, workspace.root())) {
-        Ok([module]) => Ok(module.path),
+        Ok([module]) => Ok(module),
         Err(built) => bail!("cargo made {} modules of {name}, not one", built.len()),
     }
 }
 
-/// The examples and the tests' guests.
-fn programs(workspace: &Workspace, toolchain: &Toolchain) -> Result<Vec<Module>> {
+/// Builds examples and tests' guests, as core modules.
+///
+/// Both packages are selected whatever is built: cargo unites the features of the
+/// packages selected, and another selection would build the dependencies again.
+fn build_programs(
+    workspace: &Workspace,
+    toolchain: &Toolchain,
+    programs: Programs<'_>,
+) -> Result<Vec<Module>> {
     let mut command = toolchain.cargo("build")?;
     command
         .args(["--package", "asyncio-streams", "--package", "guests"])
-        .args(["--bins", "--examples", "--profile", "guest"])
+        .args(["--profile", "guest"])
         .args(MESSAGES)
         .arg("--target-dir")
         .arg(workspace.guests())
         .current_dir(workspace.root());
-    let messages =
-        Step::new("building the examples and the tests' guests").capture(&mut command)?;
+    let heading = match programs {
+        Programs::All => {
+            command.args(["--bins", "--examples"]);
+            "building the examples and the tests' guests".to_owned()
+        }
+        Programs::Examples(names) => {
+            for name in names {
+                command.args(["--example", name]);
+            }
+            format!("building {}", names.join(" and "))
+        }
+    };
+    let messages = Step::new(heading).capture(&mut command)?;
     Ok(modules(&messages, workspace.root()))
 }
 

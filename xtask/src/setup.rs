@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 
-use crate::guests;
+use crate::guests::{self, Programs};
 use crate::toolchain::{TARGET, Toolchain, Way};
 use crate::workspace::Workspace;
 
@@ -12,10 +12,10 @@ const VARIABLE: &str = "ASYNCIO_STREAMS_TOOLCHAIN";
 /// What the file of the earlier choice holds when that was Debian's packages.
 const DEBIAN: &str = "debian";
 
-/// Finds a toolchain, then builds the repository's components, as far as they changed.
+/// Finds a toolchain, then builds all of the repository's components that changed.
 pub(crate) fn run(workspace: &Workspace, way: Option<Way>) -> Result<Toolchain> {
     let toolchain = choose(workspace, way)?;
-    guests::build_all(workspace, &toolchain)?;
+    guests::build(workspace, &toolchain, Programs::All)?;
     Ok(toolchain)
 }
 
