@@ -1,9 +1,11 @@
 //! Long steps say what they are doing.
 //!
-//! On a terminal cargo draws its own progress bar. Elsewhere (a log, CI) its
-//! status lines are swallowed, and a heartbeat every 15 seconds shows the last.
+//! On a terminal cargo draws its own progress bar. Elsewhere (a log, CI) cargo
+//! draws the bar into a pipe. A heartbeat every 15 seconds shows from there how many
+//! crates are built, how many there are, and which ones are being built. Cargo's
+//! status lines are not shown.
 
-use std::io::{BufRead as _, BufReader, IsTerminal as _, Read, Write as _};
+use std::io::{BufRead, BufReader, IsTerminal as _, Read, Write as _};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
@@ -14,7 +16,10 @@ use crate::process::as_typed;
 
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
-/// What becomes of a command's standard output.
+/// The width of cargo's bar in a pipe, in columns: room for about ten names.
+const BAR_WIDTH: &str = "200";
+
+/// The use of a command's standard output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stdout {
     /// Returned to the caller.
@@ -79,6 +84,10 @@ impl Step {
         let stderr = if terminal {
             Stdio::inherit()
         } else {
+            // Without a terminal, cargo draws its bar only when it is told to.
+            command
+                .env("CARGO_TERM_PROGRESS_WHEN", "always")
+                .env("CARGO_TERM_PROGRESS_WIDTH", BAR_WIDTH);
             Stdio::piped()
         };
         let mut child = command
@@ -134,8 +143,15 @@ impl Step {
                     Stdout::Shown => print!("{line}"),
                     Stdout::Status => activity.note(&line),
                 },
-                Ok((false, line)) if is_status(&line) => activity.note(&line),
-                Ok((false, line)) => eprint!("{line}"),
+                Ok((false, line)) => {
+                    if let Some(bar) = Bar::parse(&line) {
+                        activity.bar = Some(bar);
+                    } else if is_status(&line) {
+                        activity.note(&line);
+                    } else {
+                        eprint!("{line}");
+                    }
+                }
                 Err(RecvTimeoutError::Disconnected) => {
                     std::io::stdout().flush()?;
                     return Ok(text);
@@ -156,42 +172,79 @@ impl Step {
     }
 }
 
-/// What a command has been doing lately.
+/// The latest news of a command.
 #[derive(Debug, Default)]
 struct Activity {
-    crates: usize,
+    /// Cargo's progress bar.
+    bar: Option<Bar>,
+    /// The last status line.
     last: String,
 }
 
 impl Activity {
     fn note(&mut self, line: &str) {
         let line = line.trim();
-        if line.is_empty() {
-            return;
+        if !line.is_empty() {
+            line.clone_into(&mut self.last);
         }
-        if line.starts_with("Compiling ") || line.starts_with("Checking ") {
-            self.crates += 1;
-        }
-        line.clone_into(&mut self.last);
     }
 }
 
 impl std::fmt::Display for Activity {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match (self.last.as_str(), self.crates) {
-            ("", _) => write!(f, "working"),
-            (last, 0) => write!(f, "{last}"),
-            (last, crates) => write!(f, "{last} (crate {crates})"),
+        match (&self.bar, self.last.as_str()) {
+            (Some(bar), _) => write!(f, "{bar}"),
+            (None, "") => write!(f, "working"),
+            (None, last) => write!(f, "{last}"),
         }
     }
 }
 
-/// Sends each line, its end included; what is no UTF-8 is replaced.
+/// The text of cargo's progress bar.
+#[derive(Debug, PartialEq, Eq)]
+struct Bar {
+    /// How many units of work are done, such as crates and build scripts.
+    done: usize,
+    /// How many there are.
+    total: usize,
+    /// The names of those being built now.
+    current: String,
+}
+
+impl Bar {
+    /// Reads `Building [==>  ] 12/345: serde, wasmtime(build)`.
+    fn parse(line: &str) -> Option<Self> {
+        let (_, bar) = line
+            .trim_start()
+            .strip_prefix("Building [")?
+            .split_once("] ")?;
+        let (numbers, current) = bar.split_once(':').unwrap_or((bar, ""));
+        let (done, total) = numbers.trim().split_once('/')?;
+        Some(Self {
+            done: done.parse().ok()?,
+            total: total.parse().ok()?,
+            current: current.trim().to_owned(),
+        })
+    }
+}
+
+impl std::fmt::Display for Bar {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} of {} built", self.done, self.total)?;
+        match self.current.as_str() {
+            "" => Ok(()),
+            current => write!(f, ", now {current}"),
+        }
+    }
+}
+
+/// Sends each line with its end, which is a line feed, or a carriage return after
+/// cargo's bar. Replaces bytes that are not UTF-8.
 fn forward(pipe: impl Read + Send + 'static, stdout: bool, lines: Sender<(bool, String)>) {
     std::thread::spawn(move || {
         let mut pipe = BufReader::new(pipe);
         let mut line = Vec::new();
-        while matches!(pipe.read_until(b'\n', &mut line), Ok(read) if read > 0) {
+        while matches!(read_line(&mut pipe, &mut line), Ok(read) if read > 0) {
             let text = String::from_utf8_lossy(&line).into_owned();
             if lines.send((stdout, text)).is_err() {
                 return;
@@ -199,6 +252,20 @@ fn forward(pipe: impl Read + Send + 'static, stdout: bool, lines: Sender<(bool, 
             line.clear();
         }
     });
+}
+
+/// Reads up to and with the next line feed or carriage return; returns how much.
+fn read_line(pipe: &mut impl BufRead, line: &mut Vec<u8>) -> std::io::Result<usize> {
+    loop {
+        let buffer = pipe.fill_buf()?;
+        let end = buffer.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
+        let taken = end.map_or(buffer.len(), |end| end + 1);
+        line.extend(buffer.iter().take(taken));
+        pipe.consume(taken);
+        if taken == 0 || end.is_some() {
+            return Ok(line.len());
+        }
+    }
 }
 
 /// Whether this is one of cargo's (or rustup's) status lines, not a diagnostic.
@@ -254,14 +321,38 @@ mod tests {
     }
 
     #[test]
-    fn a_heartbeat_shows_the_last_line_and_counts_crates() {
+    fn a_heartbeat_shows_the_bar_or_else_the_last_line() {
         let mut activity = Activity::default();
         assert_eq!(activity.to_string(), "working");
         activity.note("    Updating index\n");
+        activity.note("\n");
         assert_eq!(activity.to_string(), "Updating index");
-        activity.note("   Compiling a v1.0.0\n");
-        activity.note("   Compiling b v1.0.0\n");
-        assert_eq!(activity.to_string(), "Compiling b v1.0.0 (crate 2)");
+        activity.bar = Bar::parse("    Building [==> ] 12/345: a(build.rs), b-c    \r");
+        assert_eq!(
+            activity.to_string(),
+            "12 of 345 built, now a(build.rs), b-c"
+        );
+    }
+
+    #[test]
+    fn only_cargos_bar_is_read_as_one() {
+        let bar = Bar::parse("    Building [=>] 7/7: \r");
+        assert_eq!(
+            bar.map(|bar| bar.to_string()).as_deref(),
+            Some("7 of 7 built")
+        );
+        assert_eq!(Bar::parse("   Compiling wasmtime v48.0.8\n"), None);
+        assert_eq!(Bar::parse("note: Building [=>] 1/2: a\n"), None);
+        assert_eq!(Bar::parse("    Building [=>] a/2: b\r"), None);
+    }
+
+    #[test]
+    fn a_bar_is_a_line_of_its_own() -> Result<()> {
+        let (sender, lines) = mpsc::channel();
+        forward(&b"bar 1\rbar 2\r  status\nlast"[..], false, sender);
+        let lines: Vec<_> = lines.iter().map(|(_, line)| line).collect();
+        assert_eq!(lines, ["bar 1\r", "bar 2\r", "  status\n", "last"]);
+        Ok(())
     }
 
     #[test]
