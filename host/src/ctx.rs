@@ -8,14 +8,12 @@ use wasmtime::{ResourceLimiter, Store};
 use wasmtime_wasi::WasiCtx;
 use wasmtime_wasi::sockets::WasiSocketsCtx;
 
-use crate::gate::Gate;
-use crate::handed::{HandedListener, HandedListeners};
-use crate::limits::Limiter;
-use crate::observer::{Observer, TracingObserver};
+use crate::access::{
+    Gate, HandedListener, HandedListeners, Limiter, Limits, Observer, Stats, TracingObserver,
+};
 use crate::policy::Policy;
-use crate::sockets::{SharedListeners, Sharing};
+use crate::sockets::{SharedListeners, Sharing, StopHandle};
 use crate::tls::Tls;
-use crate::{Limits, Stats, StopHandle};
 
 /// Names looked up at the same time; further look-ups of the guest wait.
 const LOOKUPS: usize = 16;

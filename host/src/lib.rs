@@ -88,40 +88,25 @@
 //! ```
 #![deny(unsafe_code)]
 
-mod cache;
-pub mod capabilities;
+mod access;
 mod compile;
 pub mod compose;
 mod ctx;
-mod engine;
-mod exit;
-mod gate;
-mod handed;
-mod limits;
+pub mod imports;
 mod linker;
-mod listen_address;
-mod observer;
-mod place;
 pub mod policy;
-pub mod precompiled;
 mod run;
-pub mod sockets;
-mod stats;
-mod stop;
-mod throttle;
+mod sockets;
 pub mod tls;
 
-pub use cache::{Cache, CacheError};
-pub use compile::{CompileError, compile};
+pub use access::{
+    Denial, HandedListener, Limiter, Limits, ListenAddress, NotAListener, Observer, Stats,
+    StatsSnapshot, TracingObserver, Wish,
+};
+pub use compile::{Cache, CacheError, CompileError, compile, config, engine, precompiled};
 pub use ctx::{Ctx, CtxBuilder, CtxView, View, limit};
-pub use engine::{config, engine};
-pub use exit::{Exit, Frame, Trap};
-pub use handed::{HandedListener, NotAListener};
-pub use limits::{Limiter, Limits};
 pub use linker::add_to_linker;
-pub use listen_address::ListenAddress;
-pub use observer::{Denial, Observer, TracingObserver, Wish};
-pub use run::{DEFAULT_GRACE, DEFAULT_LINGER, Linger, RunError, RunReport, Runner, Running};
-pub use sockets::SharedListeners;
-pub use stats::{Stats, StatsSnapshot};
-pub use stop::StopHandle;
+pub use run::{
+    DEFAULT_GRACE, DEFAULT_LINGER, Exit, Frame, Linger, RunError, RunReport, Runner, Running, Trap,
+};
+pub use sockets::{SharedListeners, StopHandle};

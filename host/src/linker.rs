@@ -1,7 +1,8 @@
 use wasmtime::component::Linker;
 use wasmtime_wasi::{WasiView, p2, p3};
 
-use crate::{View, capabilities, sockets};
+use crate::View;
+use crate::imports::{asyncio_host, wasi_sockets};
 
 /// Adds everything a guest may import: `wasi:sockets` 0.3 and `asyncio:host` under
 /// the policy of the [`Ctx`](crate::Ctx), the rest of WASI 0.3 and 0.2 from
@@ -21,6 +22,6 @@ pub fn add_to_linker<T: View + WasiView>(linker: &mut Linker<T>) -> wasmtime::Re
     p3::clocks::add_to_linker(linker)?;
     p3::filesystem::add_to_linker(linker)?;
     p3::random::add_to_linker(linker)?;
-    sockets::add_to_linker(linker)?;
-    capabilities::add_to_linker(linker)
+    wasi_sockets::add_to_linker(linker)?;
+    asyncio_host::add_to_linker(linker)
 }

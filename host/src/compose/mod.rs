@@ -15,7 +15,7 @@ use wac_graph::{CompositionGraph, EncodeOptions, PackageId, plug};
 pub use check::{Difference, Mismatch};
 pub use error::ComposeError;
 
-use crate::capabilities;
+use crate::imports::asyncio_host;
 
 /// What the streams component provides.
 const STREAMS: &str = "asyncio:streams/";
@@ -24,7 +24,7 @@ const STREAMS: &str = "asyncio:streams/";
 const OURS: &str = "asyncio:";
 
 /// The streams component that was built in, if one was: the variant `full`, which
-/// imports WASI and [`asyncio:host`](crate::capabilities).
+/// imports WASI and [`asyncio:host`](crate::imports::asyncio_host).
 #[must_use]
 pub fn builtin_streams() -> Option<&'static [u8]> {
     let component: Option<&[u8]> = include!(concat!(env!("OUT_DIR"), "/streams-full.rs"));
@@ -42,7 +42,7 @@ pub fn builtin_streams_tcp() -> Option<&'static [u8]> {
 /// Makes a program that needs nothing from other components: encodes it if it
 /// is a core module, and composes it with the streams component if it imports
 /// `asyncio:streams`. A program that needs neither comes back as it is. What is
-/// left to the host is WASI and [`asyncio:host`](crate::capabilities).
+/// left to the host is WASI and [`asyncio:host`](crate::imports::asyncio_host).
 ///
 /// # Errors
 ///
@@ -117,7 +117,7 @@ fn imports_that_the_host_lacks(graph: &CompositionGraph, package: PackageId) -> 
     let world = graph[package].ty();
     let imports = &graph.types()[world].imports;
     let has = |name: &str| {
-        let mut interfaces = capabilities::INTERFACES.iter();
+        let mut interfaces = asyncio_host::INTERFACES.iter();
         interfaces.any(|interface| check::same_track(interface, name))
     };
     imports

@@ -9,7 +9,7 @@ use wasmtime_wasi::p3::bindings::sockets::types::{ErrorCode, IpAddressFamily};
 use super::stream::Listens as _;
 use super::tcp::{TcpSocket, Whose};
 use super::{SharedListeners, Sharing};
-use crate::place::Place;
+use crate::access::Place;
 use crate::{Stats, StopHandle};
 
 fn created() -> TcpSocket {

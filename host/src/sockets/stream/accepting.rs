@@ -12,8 +12,7 @@ use super::convert::refusal;
 use super::listener::{Acceptor, Listener};
 use super::streams::pending;
 use crate::View;
-use crate::gate::Gate;
-use crate::place::Place;
+use crate::access::{Gate, Place};
 
 /// Connections that are handed over at a time; one by one where several guests
 /// wait for them, so that each has its part.

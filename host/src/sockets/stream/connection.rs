@@ -12,7 +12,7 @@ use wasmtime_wasi::p3::bindings::sockets::types::ErrorCode;
 use super::Outcome;
 use super::convert::code;
 use super::system::System;
-use crate::place::Place;
+use crate::access::Place;
 
 /// A connection, which its guest ends or somebody cuts, whatever is first; or
 /// which its guest resets, whatever was before.

@@ -185,7 +185,7 @@ mod tests {
 
     use super::*;
     use crate::Stats;
-    use crate::place::Place;
+    use crate::access::Place;
 
     const PATIENCE: Duration = Duration::from_secs(20);
 

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use super::Connection;
-use crate::stats::OpenSend;
+use crate::access::OpenSend;
 
 /// A connection that its socket's streams may use, until it is taken from them.
 pub(crate) struct Lease(Mutex<State>);

@@ -11,9 +11,8 @@ use rustix::net::{Shutdown, shutdown};
 use wasmtime_wasi::p3::bindings::sockets::types::ErrorCode;
 
 use crate::StopHandle;
-use crate::handed::HandedListener;
-use crate::place::Place;
-use crate::sockets::share::{Bound, Share, SharedSocket};
+use crate::access::{HandedListener, Place};
+use crate::sockets::shared_listeners::{Bound, Share, SharedSocket};
 
 /// What the system has for listening.
 pub(crate) trait Acceptor: AsFd + Send + Sync + 'static {

@@ -8,8 +8,7 @@ use wasmtime_wasi::p3::bindings::sockets::types::{ErrorCode, IpAddressFamily, Tc
 
 use super::{Bound, TcpSocket};
 use crate::StopHandle;
-use crate::handed::HandedListener;
-use crate::place::Place;
+use crate::access::{HandedListener, Place};
 use crate::sockets::stream::{Acceptor, refuse, reset_on_close};
 
 /// A listening TCP socket.

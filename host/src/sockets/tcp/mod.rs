@@ -1,7 +1,6 @@
 //! TCP sockets of our own, behind the same WIT as wasmtime-wasi's.
 
 mod acceptor;
-mod host;
 mod options;
 
 use std::io;
@@ -15,12 +14,10 @@ use tokio::net::TcpStream;
 use wasmtime_wasi::p3::bindings::sockets::types::{ErrorCode, IpAddressFamily};
 
 use self::acceptor::TcpAcceptor;
-pub(crate) use self::host::{get, push, take};
-use super::share::{self, Share, Sharing, Sockets};
+use super::shared_listeners::{self, Share, Sharing, Sockets};
 use super::stream::{Connected, Connection, DEFAULT_BACKLOG, Lease, code};
 use crate::StopHandle;
-use crate::handed::{self, HandedListener};
-use crate::place::Place;
+use crate::access::{self, HandedListener, Place};
 
 /// Listens until it is closed or dropped.
 pub(crate) type Listener = super::stream::Listener<TcpAcceptor>;
@@ -41,7 +38,7 @@ pub(crate) struct TcpSocket {
 
 /// Who may have an address that is to be bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Whose {
+pub(crate) enum Whose {
     /// This guest has it.
     Ours,
     /// Nobody has it: the system picks its port, or has picked it for this guest.
@@ -75,7 +72,7 @@ enum State {
 
 impl TcpSocket {
     /// A new socket.
-    pub(super) fn create(family: IpAddressFamily, place: Place) -> Result<TcpSocket, ErrorCode> {
+    pub(crate) fn create(family: IpAddressFamily, place: Place) -> Result<TcpSocket, ErrorCode> {
         Ok(TcpSocket::new(
             State::Unconnected(open(family)?),
             family,
@@ -84,7 +81,7 @@ impl TcpSocket {
     }
 
     /// A connection that was accepted, or why there is none.
-    pub(super) fn accepted(
+    pub(crate) fn accepted(
         family: IpAddressFamily,
         accepted: Result<(TcpStream, SocketAddr), ErrorCode>,
         place: Place,
@@ -130,7 +127,7 @@ impl TcpSocket {
 
     /// Binds, after the checks of arguments; with `sharing`, to the socket of
     /// another guest that was bound so, if there is one.
-    pub(super) fn bind(
+    pub(crate) fn bind(
         &mut self,
         address: SocketAddr,
         whose: Whose,
@@ -179,13 +176,13 @@ impl TcpSocket {
     }
 
     /// Whether the address is one to bind to.
-    pub(super) fn check_bind(&self, address: SocketAddr) -> Result<(), ErrorCode> {
+    pub(crate) fn check_bind(&self, address: SocketAddr) -> Result<(), ErrorCode> {
         self.unbound()?;
         self.check_unicast(address)
     }
 
     /// Whether the address is one to connect to.
-    pub(super) fn check_connect(&self, address: SocketAddr) -> Result<(), ErrorCode> {
+    pub(crate) fn check_connect(&self, address: SocketAddr) -> Result<(), ErrorCode> {
         self.unconnected()?;
         self.check_unicast(address)?;
         if address.ip().is_unspecified() || address.port() == 0 {
@@ -196,7 +193,7 @@ impl TcpSocket {
 
     /// Gives the socket to a call that connects it; what that comes to goes to
     /// [`finish_connect`](Self::finish_connect).
-    pub(super) fn begin_connect(&mut self) -> Result<tokio::net::TcpSocket, ErrorCode> {
+    pub(crate) fn begin_connect(&mut self) -> Result<tokio::net::TcpSocket, ErrorCode> {
         if let Some(share) = self.share.take() {
             return self.leave(share).map_err(|code| self.fail(code));
         }
@@ -217,7 +214,7 @@ impl TcpSocket {
     }
 
     /// The connection is made, or has failed.
-    pub(super) fn finish_connect(
+    pub(crate) fn finish_connect(
         &mut self,
         connected: io::Result<TcpStream>,
         stop: &StopHandle,
@@ -235,13 +232,13 @@ impl TcpSocket {
     }
 
     /// Closes it: only to be dropped is left to it.
-    pub(super) fn fail(&mut self, code: ErrorCode) -> ErrorCode {
+    pub(crate) fn fail(&mut self, code: ErrorCode) -> ErrorCode {
         self.state = State::Failed(code.clone());
         code
     }
 
     /// Listens. One that is not bound is on all interfaces.
-    pub(super) fn listen(&mut self, sharing: Option<&Sharing>) -> Result<Arc<Listener>, ErrorCode> {
+    pub(crate) fn listen(&mut self, sharing: Option<&Sharing>) -> Result<Arc<Listener>, ErrorCode> {
         // The system would bind it too, but not for its address to be used again.
         if let State::Unconnected(socket) = &self.state
             && !is_bound(socket)
@@ -293,7 +290,7 @@ impl TcpSocket {
     }
 
     /// For a stream that keeps the socket.
-    pub(super) fn place(&self) -> Arc<Place> {
+    pub(crate) fn place(&self) -> Arc<Place> {
         self.place.clone()
     }
 
@@ -316,15 +313,15 @@ impl TcpSocket {
         }
     }
 
-    pub(super) fn family(&self) -> IpAddressFamily {
+    pub(crate) fn family(&self) -> IpAddressFamily {
         self.family
     }
 
-    pub(super) fn is_listening(&self) -> bool {
+    pub(crate) fn is_listening(&self) -> bool {
         matches!(self.state, State::Listening(_))
     }
 
-    pub(super) fn local_address(&self) -> Result<SocketAddr, ErrorCode> {
+    pub(crate) fn local_address(&self) -> Result<SocketAddr, ErrorCode> {
         match &self.state {
             State::Unconnected(socket) if is_bound(socket) => socket.local_addr().map_err(code),
             State::Handed(listener, _) => listener.local_addr().map_err(code),
@@ -335,7 +332,7 @@ impl TcpSocket {
         }
     }
 
-    pub(super) fn remote_address(&self) -> Result<SocketAddr, ErrorCode> {
+    pub(crate) fn remote_address(&self) -> Result<SocketAddr, ErrorCode> {
         let (connected, known) = match &self.state {
             State::Connected { connected, peer } => (connected, peer),
             State::Failed(code) => return Err(code.clone()),
@@ -350,7 +347,7 @@ impl TcpSocket {
     }
 
     /// The address of a listen without a bind.
-    pub(super) fn unspecified(&self) -> SocketAddr {
+    pub(crate) fn unspecified(&self) -> SocketAddr {
         match self.family {
             IpAddressFamily::Ipv4 => (Ipv4Addr::UNSPECIFIED, 0).into(),
             IpAddressFamily::Ipv6 => (Ipv6Addr::UNSPECIFIED, 0).into(),
@@ -358,7 +355,7 @@ impl TcpSocket {
     }
 
     /// Whether it can listen: neither connected nor listening already.
-    pub(super) fn check_listen(&self) -> Result<(), ErrorCode> {
+    pub(crate) fn check_listen(&self) -> Result<(), ErrorCode> {
         match &self.state {
             State::Unconnected(_) | State::Handed(..) => Ok(()),
             _ => Err(ErrorCode::InvalidState),
@@ -366,11 +363,11 @@ impl TcpSocket {
     }
 
     /// Whether the host has bound it: no rule has to permit it.
-    pub(super) fn is_handed(&self) -> bool {
+    pub(crate) fn is_handed(&self) -> bool {
         matches!(self.state, State::Handed(..))
     }
 
-    pub(super) fn set_backlog(&mut self, backlog: u64) -> Result<(), ErrorCode> {
+    pub(crate) fn set_backlog(&mut self, backlog: u64) -> Result<(), ErrorCode> {
         if backlog == 0 {
             return Err(ErrorCode::InvalidArgument);
         }
@@ -435,7 +432,7 @@ impl TcpSocket {
     }
 }
 
-impl share::Bound for Bound {
+impl shared_listeners::Bound for Bound {
     type Address = SocketAddr;
 
     const REOPENS: bool = true;
@@ -444,14 +441,14 @@ impl share::Bound for Bound {
         &self.address
     }
 
-    fn among(registry: &share::Registry) -> &Sockets<Self> {
+    fn among(registry: &shared_listeners::Registry) -> &Sockets<Self> {
         &registry.tcp
     }
 }
 
 /// Listens on the host's. How many may wait there is the host's to say, if it has.
 fn resume(listener: net::TcpListener, backlog: u32) -> io::Result<tokio::net::TcpListener> {
-    if !handed::listens(&listener)? {
+    if !access::listens(&listener)? {
         rustix::net::listen(&listener, backlog.cast_signed())?;
     }
     tokio::net::TcpListener::from_std(listener)

@@ -39,7 +39,7 @@ impl TcpSocket {
         Ok(())
     }
 
-    pub(super) fn reuses_port(&self) -> bool {
+    pub(crate) fn reuses_port(&self) -> bool {
         self.reuse_port
     }
 
@@ -54,44 +54,44 @@ impl TcpSocket {
         self.option(|fd| sockopt::set_tcp_nodelay(fd, no_delay))
     }
 
-    pub(super) fn keep_alive(&self) -> Result<bool, ErrorCode> {
+    pub(crate) fn keep_alive(&self) -> Result<bool, ErrorCode> {
         self.option(sockopt::socket_keepalive)
     }
 
-    pub(super) fn set_keep_alive(&self, on: bool) -> Result<(), ErrorCode> {
+    pub(crate) fn set_keep_alive(&self, on: bool) -> Result<(), ErrorCode> {
         self.option(|fd| sockopt::set_socket_keepalive(fd, on))
     }
 
-    pub(super) fn keep_alive_idle_time(&self) -> Result<Duration, ErrorCode> {
+    pub(crate) fn keep_alive_idle_time(&self) -> Result<Duration, ErrorCode> {
         self.option(sockopt::tcp_keepidle)
     }
 
-    pub(super) fn set_keep_alive_idle_time(&self, time: Duration) -> Result<(), ErrorCode> {
+    pub(crate) fn set_keep_alive_idle_time(&self, time: Duration) -> Result<(), ErrorCode> {
         let time = probe(time)?;
         self.option(|fd| sockopt::set_tcp_keepidle(fd, time))
     }
 
-    pub(super) fn keep_alive_interval(&self) -> Result<Duration, ErrorCode> {
+    pub(crate) fn keep_alive_interval(&self) -> Result<Duration, ErrorCode> {
         self.option(sockopt::tcp_keepintvl)
     }
 
-    pub(super) fn set_keep_alive_interval(&self, time: Duration) -> Result<(), ErrorCode> {
+    pub(crate) fn set_keep_alive_interval(&self, time: Duration) -> Result<(), ErrorCode> {
         let time = probe(time)?;
         self.option(|fd| sockopt::set_tcp_keepintvl(fd, time))
     }
 
-    pub(super) fn keep_alive_count(&self) -> Result<u32, ErrorCode> {
+    pub(crate) fn keep_alive_count(&self) -> Result<u32, ErrorCode> {
         self.option(sockopt::tcp_keepcnt)
     }
 
-    pub(super) fn set_keep_alive_count(&self, count: u32) -> Result<(), ErrorCode> {
+    pub(crate) fn set_keep_alive_count(&self, count: u32) -> Result<(), ErrorCode> {
         match count {
             0 => Err(ErrorCode::InvalidArgument),
             _ => self.option(|fd| sockopt::set_tcp_keepcnt(fd, count.min(MOST_PROBES))),
         }
     }
 
-    pub(super) fn hop_limit(&self) -> Result<u8, ErrorCode> {
+    pub(crate) fn hop_limit(&self) -> Result<u8, ErrorCode> {
         let limit = match self.family {
             IpAddressFamily::Ipv4 => self.option(sockopt::ip_ttl)?,
             IpAddressFamily::Ipv6 => return self.option(sockopt::ipv6_unicast_hops),
@@ -99,7 +99,7 @@ impl TcpSocket {
         u8::try_from(limit).map_err(|_| ErrorCode::NotSupported)
     }
 
-    pub(super) fn set_hop_limit(&self, limit: u8) -> Result<(), ErrorCode> {
+    pub(crate) fn set_hop_limit(&self, limit: u8) -> Result<(), ErrorCode> {
         match (limit, self.family) {
             (0, _) => Err(ErrorCode::InvalidArgument),
             (_, IpAddressFamily::Ipv4) => self.option(|fd| sockopt::set_ip_ttl(fd, limit.into())),
@@ -109,20 +109,20 @@ impl TcpSocket {
         }
     }
 
-    pub(super) fn receive_buffer_size(&self) -> Result<u64, ErrorCode> {
+    pub(crate) fn receive_buffer_size(&self) -> Result<u64, ErrorCode> {
         Ok(halved(self.option(sockopt::socket_recv_buffer_size)?))
     }
 
-    pub(super) fn set_receive_buffer_size(&self, size: u64) -> Result<(), ErrorCode> {
+    pub(crate) fn set_receive_buffer_size(&self, size: u64) -> Result<(), ErrorCode> {
         let size = buffer_size(size)?;
         self.option(|fd| sockopt::set_socket_recv_buffer_size(fd, size))
     }
 
-    pub(super) fn send_buffer_size(&self) -> Result<u64, ErrorCode> {
+    pub(crate) fn send_buffer_size(&self) -> Result<u64, ErrorCode> {
         Ok(halved(self.option(sockopt::socket_send_buffer_size)?))
     }
 
-    pub(super) fn set_send_buffer_size(&self, size: u64) -> Result<(), ErrorCode> {
+    pub(crate) fn set_send_buffer_size(&self, size: u64) -> Result<(), ErrorCode> {
         let size = buffer_size(size)?;
         self.option(|fd| sockopt::set_socket_send_buffer_size(fd, size))
     }

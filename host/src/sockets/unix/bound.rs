@@ -7,7 +7,7 @@ use rustix::net::bind;
 use super::address::abstract_address;
 use super::{Obstacle, SocketFile};
 use crate::policy::UnixName;
-use crate::sockets::share::{self, Sockets};
+use crate::sockets::shared_listeners::{self, Sockets};
 
 /// A socket of the system that is bound.
 pub(crate) struct Bound {
@@ -42,7 +42,7 @@ impl Bound {
     }
 }
 
-impl share::Bound for Bound {
+impl shared_listeners::Bound for Bound {
     type Address = UnixName;
 
     const REOPENS: bool = false;
@@ -51,7 +51,7 @@ impl share::Bound for Bound {
         &self.name
     }
 
-    fn among(registry: &share::Registry) -> &Sockets<Self> {
+    fn among(registry: &shared_listeners::Registry) -> &Sockets<Self> {
         &registry.unix
     }
 }

@@ -5,8 +5,8 @@ mod address;
 mod bound;
 mod connect;
 mod entry;
+mod error;
 mod file;
-mod obstacle;
 #[cfg(test)]
 mod tests;
 
@@ -26,11 +26,10 @@ pub(crate) use self::address::Address;
 pub(crate) use self::bound::Bound;
 pub(crate) use self::connect::connect;
 use self::file::SocketFile;
-pub(crate) use self::obstacle::Obstacle;
-use super::share::{Share, Sharing};
+pub(crate) use self::error::Obstacle;
+use super::shared_listeners::{Share, Sharing};
 use super::stream::{Connected, Connection, DEFAULT_BACKLOG, Lease, code};
-use crate::handed::{self, HandedListener};
-use crate::place::Place;
+use crate::access::{self, HandedListener, Place};
 use crate::policy::UnixName;
 use crate::{CtxView, StopHandle};
 
@@ -238,7 +237,7 @@ impl UnixSocket {
         };
         let listen = || {
             // How many may wait at the host's is the host's to say.
-            if handed.is_none() || !handed::listens(&fd)? {
+            if handed.is_none() || !access::listens(&fd)? {
                 rustix::net::listen(&fd, self.backlog)?;
             }
             Ok(UnixAcceptor {

@@ -14,8 +14,7 @@ use wasmtime_wasi::p3::bindings::sockets::types::ErrorCode;
 
 use super::file::SocketFile;
 use super::{Address, Obstacle, UnixSocket, connect, open};
-use crate::handed::{self, HandedListener};
-use crate::place::Place;
+use crate::access::{self, HandedListener, Place};
 use crate::policy::UnixName;
 use crate::sockets::SharedListeners;
 use crate::sockets::stream::Listens as _;
@@ -294,7 +293,7 @@ async fn what_the_host_has_handed_over_stays_the_hosts() {
     let path = folder.path().join("a.sock");
     let hosts = net::UnixListener::bind(&path).unwrap();
     let whole = HandedListener::from(hosts.try_clone().unwrap());
-    let handed::Socket::Unix(theirs) = whole.socket().unwrap() else {
+    let access::Socket::Unix(theirs) = whole.socket().unwrap() else {
         panic!("another kind");
     };
     let mut socket = UnixSocket::handed(theirs, whole, place());

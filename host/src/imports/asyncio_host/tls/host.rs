@@ -14,12 +14,14 @@ use super::connection::handshake;
 use super::shared::Outcome;
 use super::streams::{Receiving, Sending};
 use super::{Connection, Context};
-use crate::capabilities::bindings::tls::{
+use crate::imports::asyncio_host::bindings::tls::{
     Details, ErrorCode, Host, HostConnection, HostConnectionWithStore, HostContext,
     Side as WitSide, Transport, VerifyMode, Version,
 };
 use crate::sockets::stream::Connected;
-use crate::sockets::{Sockets, tcp, unix};
+use crate::imports::Sockets;
+use crate::imports::wasi_sockets::tcp;
+use crate::sockets::unix;
 use crate::tls::{Side, Tls, Verify};
 use crate::{Ctx, CtxView, View, Wish};
 

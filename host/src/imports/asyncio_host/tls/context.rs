@@ -1,4 +1,4 @@
-use crate::capabilities::bindings::tls::ErrorCode;
+use crate::imports::asyncio_host::bindings::tls::ErrorCode;
 use crate::tls::{Identity, Settings, Side, Tls, Verify, Version, check_protocols, check_roots};
 
 /// What sessions are to be like, in the guest's table. What the policy has to

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 
-use crate::ListenAddress;
+use super::ListenAddress;
 use crate::policy::{DenyReason, HostName, UnixName};
 
 /// Is told what happens to a guest's sockets. Everything has a default that

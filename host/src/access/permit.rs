@@ -1,6 +1,6 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::Stats;
+use super::Stats;
 
 /// The place of one socket among those that a guest may have.
 ///

@@ -11,10 +11,10 @@ use wasmtime_wasi::p3::bindings::sockets::types::{
 };
 use wasmtime_wasi::p3::sockets::{SocketError, SocketResult};
 
-use super::{TcpSocket, Whose};
 use crate::policy::Use;
 use crate::sockets::stream::{self, Accepting, Outcome};
-use crate::sockets::{Sockets, place};
+use crate::imports::{Sockets, place};
+use crate::sockets::tcp::{TcpSocket, Whose};
 use crate::{Ctx, CtxView, View};
 
 /// A socket as the bindings name it. What lies in the table is ours.

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use wasmtime::ResourceLimiter;
 
-use crate::gate::Gate;
+use super::Gate;
 
 /// Bounds on what a guest may take from its host. Each has a default that is
 /// meant for a server and keeps a hostile guest from exhausting the host.

@@ -12,9 +12,9 @@ use super::convert::code;
 use super::wakers::Wakers;
 use super::wire::Wire;
 use crate::Stats;
-use crate::capabilities::bindings::tls::ErrorCode;
+use crate::imports::asyncio_host::bindings::tls::ErrorCode;
 use crate::sockets::stream;
-use crate::stats::OpenSend;
+use crate::access::OpenSend;
 use crate::tls::{Endpoint, Handshake, Session};
 
 /// How a half of a session ended, or all of it.

@@ -3,7 +3,7 @@ use wasmtime_wasi::p3::bindings::sockets::types::{ErrorCode, TcpSocket};
 
 use super::bindings::tcp_options::Host;
 use crate::CtxView;
-use crate::sockets::tcp;
+use crate::imports::wasi_sockets::tcp;
 
 type Outcome = wasmtime::Result<Result<(), ErrorCode>>;
 

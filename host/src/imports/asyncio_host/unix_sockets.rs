@@ -9,11 +9,11 @@ use wasmtime_wasi::p3::bindings::sockets::types::ErrorCode as SocketError;
 use super::bindings::unix_sockets::{
     Address, Credentials, ErrorCode, Host, HostUnixSocket, HostUnixSocketWithStore,
 };
-use crate::gate::Gate;
+use crate::access::Gate;
 use crate::policy::{DenyReason, UnixName, UnixUse};
 use crate::sockets::stream::{self, Accepting, Outcome};
 use crate::sockets::unix::{self, Obstacle, UnixSocket};
-use crate::sockets::{Sockets, place};
+use crate::imports::{Sockets, place};
 use crate::{CtxView, View};
 
 type Handle = Resource<UnixSocket>;

@@ -7,7 +7,7 @@ use wasmtime_wasi::p3::bindings::sockets::types::{
 use wasmtime_wasi::p3::sockets::SocketResult;
 use wasmtime_wasi::sockets::{WasiSockets, WasiSocketsCtxView};
 
-use super::Sockets;
+use crate::imports::Sockets;
 use crate::{Ctx, CtxView, View};
 
 type Socket = Resource<UdpSocket>;

@@ -21,7 +21,7 @@ use thiserror::Error;
 use wasmtime::component::Component;
 use wasmtime::{Engine, Precompiled};
 
-use crate::CompileError;
+use super::CompileError;
 use crate::compose::prepare;
 
 /// A file was not loaded.

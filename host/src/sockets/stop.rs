@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::sockets::stream::{Connection, Listens};
+use super::stream::{Connection, Listens};
 
 /// Asks a guest to stop, from any thread; clones ask the same guest.
 ///

@@ -4,11 +4,11 @@ use wasmtime_wasi::p3::bindings::sockets::types::ErrorCode;
 
 use super::bindings::listeners::{Host, Listener};
 use crate::CtxView;
-use crate::handed::{NotThere, Socket};
-use crate::observer::Wish;
-use crate::sockets::place;
+use crate::access::{NotThere, Socket, Wish};
+use crate::imports::wasi_sockets::tcp;
+use crate::imports::place;
 use crate::sockets::stream::code;
-use crate::sockets::tcp::{self, TcpSocket};
+use crate::sockets::tcp::TcpSocket;
 use crate::sockets::unix::UnixSocket;
 
 /// What the guest gets, before it is in its table.

@@ -1,5 +1,5 @@
-//! `asyncio:host` 0.1: what WASI's own sockets lack, on the sockets of
-//! [`sockets`](crate::sockets) and under the same policy.
+//! `asyncio:host` 0.1: what WASI's own sockets lack, on the
+//! same sockets and under the same policy.
 
 mod bindings;
 mod listeners;
@@ -10,7 +10,7 @@ mod unix_sockets;
 use wasmtime::component::Linker;
 
 use crate::View;
-use crate::sockets::Sockets;
+use crate::imports::Sockets;
 
 /// The interfaces that [`add_to_linker`] adds, with their version.
 pub(crate) const INTERFACES: [&str; 4] = [
@@ -21,7 +21,7 @@ pub(crate) const INTERFACES: [&str; 4] = [
 ];
 
 /// Adds `asyncio:host` 0.1 to a linker, and nothing else. Its TCP sockets are those
-/// that come from [`sockets::add_to_linker`](crate::sockets::add_to_linker).
+/// that come from [`sockets::add_to_linker`](crate::imports::wasi_sockets::add_to_linker).
 ///
 /// # Errors
 ///

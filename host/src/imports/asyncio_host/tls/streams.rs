@@ -9,7 +9,7 @@ use wasmtime::component::{Destination, Source, StreamConsumer, StreamProducer, S
 use wasmtime::{AsContextMut as _, StoreContextMut};
 
 use super::shared::{Outcome, Shared};
-use crate::capabilities::bindings::tls::ErrorCode;
+use crate::imports::asyncio_host::bindings::tls::ErrorCode;
 
 /// What the guest has no room for stays in the session.
 const CHUNK: usize = 64 * 1024;

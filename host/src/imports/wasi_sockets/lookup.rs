@@ -6,7 +6,7 @@ use wasmtime::component::Accessor;
 use wasmtime_wasi::p3::bindings::sockets::ip_name_lookup::{ErrorCode, Host, HostWithStore};
 use wasmtime_wasi::p3::bindings::sockets::types::IpAddress;
 
-use super::Sockets;
+use crate::imports::Sockets;
 use crate::policy::{HostName, Target};
 use crate::{CtxView, View};
 

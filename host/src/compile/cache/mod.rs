@@ -16,7 +16,7 @@ use wasmtime::component::Component;
 
 pub use error::CacheError;
 
-use crate::{CompileError, compile, precompiled};
+use super::{CompileError, compile, precompiled};
 use folder::Folder;
 use key::Key;
 

@@ -4,7 +4,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use super::shared::{ABORTED, Outcome, Shared};
-use crate::capabilities::bindings::tls::ErrorCode;
+use crate::imports::asyncio_host::bindings::tls::ErrorCode;
 use crate::sockets::stream;
 use crate::tls::{Details, Endpoint};
 

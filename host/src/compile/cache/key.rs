@@ -8,8 +8,8 @@ use wasmtime::Engine;
 /// versions of it, while somebody works on it, the code itself.
 const COMPOSER: &[&[u8]] = &[
     env!("CARGO_PKG_VERSION").as_bytes(),
-    include_bytes!("../compose/mod.rs"),
-    include_bytes!("../compose/module.rs"),
+    include_bytes!("../../compose/mod.rs"),
+    include_bytes!("../../compose/module.rs"),
 ];
 
 /// The name of a compiled program: a strong hash of everything it was made

@@ -9,7 +9,8 @@ use wasmtime::{AsContextMut as _, Engine, Store};
 use wasmtime_wasi::p3::bindings::Command;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
-use crate::{Ctx, CtxView, Exit, Stats, StatsSnapshot, StopHandle, View, add_to_linker, limit};
+use super::Exit;
+use crate::{Ctx, CtxView, Stats, StatsSnapshot, StopHandle, View, add_to_linker, limit};
 
 /// How long a program's connections may take to finish after `run` returned.
 pub const DEFAULT_LINGER: Duration = Duration::from_secs(5);

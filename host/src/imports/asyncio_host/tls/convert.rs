@@ -1,6 +1,6 @@
 use std::io;
 
-use crate::capabilities::bindings::tls::{self as wit, ErrorCode};
+use crate::imports::asyncio_host::bindings::tls::{self as wit, ErrorCode};
 use crate::sockets::stream;
 use crate::tls::{Details, Side, TlsError, Verify, Version};
 

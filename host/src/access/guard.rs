@@ -3,11 +3,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use crate::observer::{Denial, Observer, Wish};
-use crate::place::Place;
+use super::log_limiter::{Throttle, Verdict};
+use super::{Denial, Limits, ListenAddress, Observer, Place, Stats, Wish};
 use crate::policy::{Decision, DenyReason, Grants, HostName, Policy, UnixName, UnixUse, Use};
-use crate::throttle::{Throttle, Verdict};
-use crate::{Limits, ListenAddress, Stats};
 
 /// Where every wish of a guest passes: decides by the policy, counts, reports.
 pub(crate) struct Gate {

@@ -1,8 +1,16 @@
+//! From what a compiler gives to code that runs: composed, compiled, and kept.
+
+mod cache;
+mod engine;
+pub mod precompiled;
+
 use thiserror::Error;
 use tracing::debug;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
+pub use self::cache::{Cache, CacheError};
+pub use self::engine::{config, engine};
 use crate::compose::{ComposeError, prepare};
 
 /// A program could not be made ready to run.

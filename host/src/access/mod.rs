@@ -1,0 +1,21 @@
+//! What a guest may do and take: the guard that checks every request, the permits
+//! and counters of its sockets, its limits, and the observer that is told.
+
+mod guard;
+mod inherited;
+mod limits;
+mod listen_address;
+mod log_limiter;
+mod observer;
+mod permit;
+mod statistics;
+
+pub(crate) use self::guard::Gate;
+pub use self::inherited::{HandedListener, NotAListener};
+pub(crate) use self::inherited::{HandedListeners, NotThere, Socket, listens};
+pub use self::limits::{Limiter, Limits};
+pub use self::listen_address::ListenAddress;
+pub use self::observer::{Denial, Observer, TracingObserver, Wish};
+pub(crate) use self::permit::Place;
+pub(crate) use self::statistics::OpenSend;
+pub use self::statistics::{Stats, StatsSnapshot};

@@ -1,0 +1,9 @@
+//! Whole programs: from the start of `wasi:cli/run` to the end of the last socket.
+
+mod exit;
+mod runner;
+
+pub use self::exit::{Exit, Frame, Trap};
+pub use self::runner::{
+    DEFAULT_GRACE, DEFAULT_LINGER, Linger, RunError, RunReport, Runner, Running,
+};
