@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use asyncio_streams_host::policy::Policy;
 use asyncio_streams_host::tls::{Identity, Roots, Tls};
-use asyncio_streams_host::{Ctx, Limits, Runner, Stats, compose, engine};
+use asyncio_streams_host::{StreamsCtx, Limits, Runner, Stats, compose, engine};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::mpsc;
@@ -236,7 +236,7 @@ async fn nothing_is_left_behind_by(guest: &str, handles: Option<usize>) {
 
     let engine = engine().unwrap();
     let component = load(&engine, guest);
-    let ctx = Ctx::builder().policy(policy).limits(limits).build();
+    let ctx = StreamsCtx::builder().policy(policy).limits(limits).build();
     let wasi = WasiCtx::builder()
         .args(&[guest, "127.0.0.1", &control_port.to_string()])
         .inherit_stderr()
@@ -300,7 +300,7 @@ async fn sessions_leave_nothing_behind() {
         .unwrap();
     let engine = engine().unwrap();
     let component = load(&engine, "tls-churn");
-    let ctx = Ctx::builder().policy(policy).tls(tls).build();
+    let ctx = StreamsCtx::builder().policy(policy).tls(tls).build();
     let wasi = WasiCtx::builder()
         .args(&["tls-churn", &control_port.to_string()])
         .inherit_stderr()
@@ -367,7 +367,7 @@ async fn idle_connections_hold_little_of(guest: &str, most: usize) {
     let mut policy = Policy::new();
     policy.allow_listen("tcp://127.0.0.1:0".parse().unwrap());
     let observer = Listening::new(move |address| listening.send(address).unwrap());
-    let ctx = Ctx::builder()
+    let ctx = StreamsCtx::builder()
         .policy(policy)
         .observer(observer.ignoring_denials())
         .build();

@@ -9,7 +9,8 @@ use wasmtime_wasi::WasiCtx;
 use wasmtime_wasi::sockets::WasiSocketsCtx;
 
 use crate::access::{
-    Gate, HandedListener, HandedListeners, Limiter, Limits, Observer, Stats, TracingObserver,
+    AccessGuard, InheritedListener, InheritedListeners, Limiter, Limits, Observer, Stats,
+    TracingObserver,
 };
 use crate::policy::Policy;
 use crate::sockets::{SharedListeners, Sharing, StopHandle};
@@ -21,9 +22,9 @@ const LOOKUPS: usize = 16;
 /// The sockets of one guest: what it may do, and what it does.
 ///
 /// Lives in the store's data beside a [`WasiCtx`] and a [`ResourceTable`];
-/// [`View`] says where.
-pub struct Ctx {
-    pub(crate) gate: Arc<Gate>,
+/// [`StreamsView`] says where.
+pub struct StreamsCtx {
+    pub(crate) guard: Arc<AccessGuard>,
     /// The stock sockets, which deny.
     pub(crate) udp: WasiSocketsCtx,
     pub(crate) stats: Stats,
@@ -31,52 +32,52 @@ pub struct Ctx {
     pub(crate) sharing: Option<Sharing>,
     pub(crate) lookups: Arc<Semaphore>,
     pub(crate) tls: Tls,
-    pub(crate) handed: HandedListeners,
+    pub(crate) inherited: InheritedListeners,
     limits: Limits,
     limiter: Limiter,
     /// By their index in the table.
-    bound: HashMap<u32, Bound>,
+    bound: HashMap<u32, BoundAddress>,
 }
 
 /// A socket that was bound.
 #[derive(Debug, Clone, Copy)]
-struct Bound {
+struct BoundAddress {
     /// The address asked for, as the policy sees it.
     requested: SocketAddr,
     /// The port that the system picked, where port 0 was asked for.
     picked: Option<u16>,
 }
 
-/// Makes a [`Ctx`].
-pub struct CtxBuilder {
+/// Makes a [`StreamsCtx`].
+pub struct StreamsCtxBuilder {
     policy: Policy,
     limits: Limits,
     observer: Box<dyn Observer>,
     sharing: Option<Sharing>,
     tls: Tls,
-    handed: HandedListeners,
+    inherited: InheritedListeners,
 }
 
-/// Gives access to a [`Ctx`] and to the resource table it shares with the rest
+/// Gives access to a [`StreamsCtx`] and to the resource table it shares with the rest
 /// of WASI. Implemented by the data of a store.
-pub trait View: Send + 'static {
+pub trait StreamsView: Send + 'static {
     /// The context, and the table.
-    fn asyncio_streams(&mut self) -> CtxView<'_>;
+    fn streams(&mut self) -> StreamsCtxView<'_>;
 }
 
-/// What [`View`] gives access to.
-pub struct CtxView<'a> {
+/// What [`StreamsView`] gives access to.
+pub struct StreamsCtxView<'a> {
     /// The sockets of the guest.
-    pub ctx: &'a mut Ctx,
+    pub ctx: &'a mut StreamsCtx,
     /// Where their resources lie.
     pub table: &'a mut ResourceTable,
 }
 
-impl Ctx {
+impl StreamsCtx {
     /// A builder, which without further calls allows nothing.
     #[must_use]
-    pub fn builder() -> CtxBuilder {
-        CtxBuilder::new()
+    pub fn builder() -> StreamsCtxBuilder {
+        StreamsCtxBuilder::new()
     }
 
     /// What the guest uses, to be read while it runs.
@@ -97,7 +98,7 @@ impl Ctx {
         self.limits
     }
 
-    /// To be handed to [`Store::limiter`]; [`limit`] does.
+    /// To be given to [`Store::limiter`]; [`apply_limits`] does.
     pub fn limiter(&mut self) -> &mut dyn ResourceLimiter {
         &mut self.limiter
     }
@@ -105,22 +106,22 @@ impl Ctx {
     /// The address that a bind asks for, as the policy sees it: a port that the
     /// system has picked for a living socket of this guest counts as port 0, so
     /// that a server can have the same free port on several addresses.
-    pub(crate) fn wished(&self, mut address: SocketAddr) -> SocketAddr {
-        let picked = |bound: &Bound| bound.picked == Some(address.port());
+    pub(crate) fn policy_address(&self, mut address: SocketAddr) -> SocketAddr {
+        let picked = |bound: &BoundAddress| bound.picked == Some(address.port());
         if self.bound.values().any(picked) {
             address.set_port(0);
         }
         address
     }
 
-    /// The sockets that were bound, by their places in the table.
+    /// The sockets that were bound, by their permits in the table.
     pub(crate) fn bound(&self) -> impl Iterator<Item = u32> {
         self.bound.keys().copied()
     }
 
     /// A socket was bound as `requested`, and got `port`.
     pub(crate) fn socket_bound(&mut self, rep: u32, requested: SocketAddr, port: Option<u16>) {
-        let bound = Bound {
+        let bound = BoundAddress {
             requested,
             picked: port.filter(|_| requested.port() == 0),
         };
@@ -137,7 +138,7 @@ impl Ctx {
     }
 }
 
-impl CtxBuilder {
+impl StreamsCtxBuilder {
     /// Nothing allowed, default limits, denials and listeners reported to
     /// `tracing`.
     #[must_use]
@@ -148,7 +149,7 @@ impl CtxBuilder {
             observer: Box::new(TracingObserver),
             sharing: None,
             tls: Tls::default(),
-            handed: HandedListeners::default(),
+            inherited: InheritedListeners::default(),
         }
     }
 
@@ -184,10 +185,10 @@ impl CtxBuilder {
     /// to permit it. Several may have one name: they are taken in turn.
     ///
     /// ```
-    /// # use asyncio_streams_host::Ctx;
+    /// # use asyncio_streams_host::StreamsCtx;
     /// # fn main() -> std::io::Result<()> {
     /// let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
-    /// let ctx = Ctx::builder().listener("web", listener).build();
+    /// let ctx = StreamsCtx::builder().listener("web", listener).build();
     /// # Ok(())
     /// # }
     /// ```
@@ -195,9 +196,9 @@ impl CtxBuilder {
     pub fn listener(
         mut self,
         name: impl Into<String>,
-        listener: impl Into<HandedListener>,
+        listener: impl Into<InheritedListener>,
     ) -> Self {
-        self.handed.add(name.into(), listener.into());
+        self.inherited.add(name.into(), listener.into());
         self
     }
 
@@ -211,44 +212,44 @@ impl CtxBuilder {
 
     /// The context, for one store.
     #[must_use]
-    pub fn build(self) -> Ctx {
+    pub fn build(self) -> StreamsCtx {
         let stats = Stats::new();
         let served = self.sharing.as_ref().map(Sharing::served);
         let served = served.unwrap_or_default();
-        let gate = Arc::new(Gate::new(
+        let guard = Arc::new(AccessGuard::new(
             self.policy,
             self.limits,
             stats.clone(),
             self.observer,
         ));
-        Ctx {
+        StreamsCtx {
             udp: WasiCtx::builder().build().sockets().clone(),
-            limiter: Limiter::new(self.limits, Arc::clone(&gate)),
-            gate,
+            limiter: Limiter::new(self.limits, Arc::clone(&guard)),
+            guard,
             stats,
             stop: StopHandle::new(served),
             sharing: self.sharing,
             limits: self.limits,
             lookups: Arc::new(Semaphore::new(LOOKUPS)),
             tls: self.tls.for_guest(),
-            handed: self.handed,
+            inherited: self.inherited,
             bound: HashMap::new(),
         }
     }
 }
 
-impl Default for CtxBuilder {
+impl Default for StreamsCtxBuilder {
     fn default() -> Self {
         Self::new()
     }
 }
 
-/// Applies the limits of the [`Ctx`] to the store and to its tables.
-pub fn limit<T: View>(store: &mut Store<T>) {
-    let CtxView { ctx, table } = store.data_mut().asyncio_streams();
+/// Applies the limits of the [`StreamsCtx`] to the store and to its tables.
+pub fn apply_limits<T: StreamsView>(store: &mut Store<T>) {
+    let StreamsCtxView { ctx, table } = store.data_mut().streams();
     let limits = ctx.limits;
     table.set_max_capacity(limits.resources);
-    store.limiter(|data| data.asyncio_streams().ctx.limiter());
+    store.limiter(|data| data.streams().ctx.limiter());
     store.set_max_component_handles(limits.handles);
     if let Some(table) = store.concurrent_resource_table() {
         table.set_max_capacity(limits.concurrent);

@@ -1,15 +1,15 @@
 //! Runs WebAssembly components that use asyncio Streams, with sockets granted
 //! by policy.
 //!
-//! In the shape that wasmtime's embedders know: a [`Ctx`] made by a
-//! [`CtxBuilder`], a [`View`] to be implemented by the store's data, and
+//! In the shape that wasmtime's embedders know: a [`StreamsCtx`] made by a
+//! [`StreamsCtxBuilder`], a [`StreamsView`] to be implemented by the store's data, and
 //! [`add_to_linker`]. A guest without rules gets no socket and no name.
 //!
 //! For whole programs there is [`Runner`]; [`compose::prepare`] makes them from
 //! what a compiler gives:
 //!
 //! ```no_run
-//! use asyncio_streams_host::{Ctx, Runner, compose, engine, policy::Policy};
+//! use asyncio_streams_host::{StreamsCtx, Runner, compose, engine, policy::Policy};
 //! use wasmtime::component::Component;
 //! use wasmtime_wasi::WasiCtx;
 //!
@@ -20,7 +20,7 @@
 //! let engine = engine()?;
 //! let program = compose::prepare(application, compose::builtin_streams())?;
 //! let component = Component::from_binary(&engine, &program)?;
-//! let ctx = Ctx::builder().policy(policy).build();
+//! let ctx = StreamsCtx::builder().policy(policy).build();
 //! let wasi = WasiCtx::builder().inherit_stdio().build();
 //! let report = Runner::new(ctx, wasi).run(&engine, &component).await?;
 //! std::process::exit(report.exit.code().into());
@@ -29,7 +29,7 @@
 //!
 //! [`Runner::stop_handle`] asks a program to stop: a server comes to its own end.
 //! [`SharedListeners`] lets several programs serve one port, each on a thread of its
-//! own. A [`HandedListener`] is a socket that the host has opened, for which a guest
+//! own. A [`InheritedListener`] is a socket that the host has opened, for which a guest
 //! needs no rule.
 //!
 //! Compiling takes most of the time until a program runs. A [`Cache`] keeps what
@@ -47,16 +47,16 @@
 //! # }
 //! ```
 //!
-//! A host of its own kind puts a [`Ctx`] into its store:
+//! A host of its own kind puts a [`StreamsCtx`] into its store:
 //!
 //! ```
-//! use asyncio_streams_host::{Ctx, CtxView, View, add_to_linker, engine, limit};
+//! use asyncio_streams_host::{StreamsCtx, StreamsCtxView, StreamsView, add_to_linker, apply_limits, engine};
 //! use wasmtime::Store;
 //! use wasmtime::component::{Linker, ResourceTable};
 //! use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 //!
 //! struct State {
-//!     streams: Ctx,
+//!     streams: StreamsCtx,
 //!     wasi: WasiCtx,
 //!     table: ResourceTable,
 //! }
@@ -67,9 +67,9 @@
 //!     }
 //! }
 //!
-//! impl View for State {
-//!     fn asyncio_streams(&mut self) -> CtxView<'_> {
-//!         CtxView { ctx: &mut self.streams, table: &mut self.table }
+//! impl StreamsView for State {
+//!     fn streams(&mut self) -> StreamsCtxView<'_> {
+//!         StreamsCtxView { ctx: &mut self.streams, table: &mut self.table }
 //!     }
 //! }
 //!
@@ -78,11 +78,11 @@
 //! let mut linker = Linker::<State>::new(&engine);
 //! add_to_linker(&mut linker)?;
 //! let mut store = Store::new(&engine, State {
-//!     streams: Ctx::builder().build(),
+//!     streams: StreamsCtx::builder().build(),
 //!     wasi: WasiCtx::builder().build(),
 //!     table: ResourceTable::new(),
 //! });
-//! limit(&mut store);
+//! apply_limits(&mut store);
 //! # Ok(())
 //! # }
 //! ```
@@ -100,11 +100,11 @@ mod sockets;
 pub mod tls;
 
 pub use access::{
-    Denial, HandedListener, Limiter, Limits, ListenAddress, NotAListener, Observer, Stats,
-    StatsSnapshot, TracingObserver, Wish,
+    Denial, InheritedListener, InheritedListenerError, Limiter, Limits, ListenAddress, Observer,
+    Request, Stats, StatsSnapshot, TracingObserver,
 };
 pub use compile::{Cache, CacheError, CompileError, compile, config, engine, precompiled};
-pub use ctx::{Ctx, CtxBuilder, CtxView, View, limit};
+pub use ctx::{StreamsCtx, StreamsCtxBuilder, StreamsCtxView, StreamsView, apply_limits};
 pub use linker::add_to_linker;
 pub use run::{
     DEFAULT_GRACE, DEFAULT_LINGER, Exit, Frame, Linger, RunError, RunReport, Runner, Running, Trap,

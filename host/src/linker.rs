@@ -1,11 +1,11 @@
 use wasmtime::component::Linker;
 use wasmtime_wasi::{WasiView, p2, p3};
 
-use crate::View;
+use crate::StreamsView;
 use crate::imports::{asyncio_host, wasi_sockets};
 
 /// Adds everything a guest may import: `wasi:sockets` 0.3 and `asyncio:host` under
-/// the policy of the [`Ctx`](crate::Ctx), the rest of WASI 0.3 and 0.2 from
+/// the policy of the [`StreamsCtx`](crate::StreamsCtx), the rest of WASI 0.3 and 0.2 from
 /// wasmtime-wasi.
 ///
 /// Guests in languages whose toolchains are built on WASI 0.2 import its
@@ -16,7 +16,7 @@ use crate::imports::{asyncio_host, wasi_sockets};
 /// # Errors
 ///
 /// When the linker has one of the interfaces already.
-pub fn add_to_linker<T: View + WasiView>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
+pub fn add_to_linker<T: StreamsView + WasiView>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
     p2::add_to_linker_async(linker)?;
     p3::cli::add_to_linker(linker)?;
     p3::clocks::add_to_linker(linker)?;

@@ -9,7 +9,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 use asyncio_streams_host::policy::Policy;
-use asyncio_streams_host::{Cache, Ctx, Runner, compose, engine};
+use asyncio_streams_host::{Cache, StreamsCtx, Runner, compose, engine};
 use socket2::SockRef;
 use tokio::sync::oneshot;
 use wasmtime_wasi::WasiCtx;
@@ -32,7 +32,7 @@ impl Inside {
         policy.allow_connect(rule.parse().unwrap());
         policy.allow_listen(rule.parse().unwrap());
         let (sender, listening) = channel();
-        let ctx = Ctx::builder()
+        let ctx = StreamsCtx::builder()
             .policy(policy)
             .observer(Listening::new(move |address| sender.send(address).unwrap()));
         let wasi = WasiCtx::builder().arg(name).args(args).build();

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use asyncio_streams_host::compose::builtin_streams;
 use asyncio_streams_host::{
-    Cache, Ctx, Exit, RunReport, Runner, SharedListeners, Stats, StopHandle, engine, policy::Policy,
+    Cache, StreamsCtx, Exit, RunReport, Runner, SharedListeners, Stats, StopHandle, engine, policy::Policy,
 };
 use wasmtime_wasi::WasiCtx;
 
@@ -43,7 +43,7 @@ impl Guest {
         }
         let (told, listening) = channel();
         let observer = Listening::new(move |address| told.send(address).unwrap());
-        let ctx = Ctx::builder()
+        let ctx = StreamsCtx::builder()
             .policy(policy)
             .observer(observer.ignoring_denials())
             .shared_listeners(listeners)

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use asyncio_streams_host::policy::Policy;
-use asyncio_streams_host::{Ctx, Runner, engine};
+use asyncio_streams_host::{Runner, StreamsCtx, engine};
 use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
@@ -90,7 +90,7 @@ async fn nothing_is_left_behind_by(guest: &str) {
 
     let engine = engine().unwrap();
     let component = load(&engine, guest);
-    let ctx = Ctx::builder().policy(policy).build();
+    let ctx = StreamsCtx::builder().policy(policy).build();
     let wasi = WasiCtx::builder()
         .args(&[guest, folder.path().to_str().unwrap()])
         .inherit_stderr()

@@ -6,7 +6,7 @@ use std::os::fd::{BorrowedFd, FromRawFd as _, OwnedFd, RawFd};
 use std::process;
 
 use anyhow::{Context as _, anyhow, bail};
-use asyncio_streams_host::HandedListener;
+use asyncio_streams_host::InheritedListener;
 
 /// The first descriptor; the others follow.
 const FIRST: RawFd = 3;
@@ -19,7 +19,7 @@ const REMEDY: &str = "start it by a systemd socket unit, or with `systemd-socket
 --listen=ADDRESS asyncio-streams run --listen-fds ...`";
 
 /// The sockets, with their names. To be called once, before anything is opened.
-pub(super) fn take() -> anyhow::Result<Vec<(String, HandedListener)>> {
+pub(super) fn take() -> anyhow::Result<Vec<(String, InheritedListener)>> {
     let variable = |name: &str| env::var(name).ok();
     let names = names(
         variable("LISTEN_PID").as_deref(),
@@ -31,9 +31,9 @@ pub(super) fn take() -> anyhow::Result<Vec<(String, HandedListener)>> {
     named.map(take_one).collect()
 }
 
-fn take_one((name, number): (String, RawFd)) -> anyhow::Result<(String, HandedListener)> {
+fn take_one((name, number): (String, RawFd)) -> anyhow::Result<(String, InheritedListener)> {
     let listener = owned(number).and_then(|fd| {
-        HandedListener::try_from(fd).context(
+        InheritedListener::try_from(fd).context(
             "a program is handed sockets that listen: of a socket unit with ListenStream= and \
              without Accept=yes",
         )

@@ -14,7 +14,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
-use asyncio_streams_host::{Ctx, Exit, RunReport, Runner, SharedListeners, StopHandle};
+use asyncio_streams_host::{Exit, RunReport, Runner, SharedListeners, StopHandle, StreamsCtx};
 use clap::Args;
 use wasmtime::{Engine, ProfilingStrategy};
 use wasmtime_wasi::WasiCtx;
@@ -130,7 +130,7 @@ impl RunArgs {
         let (policy, limits) = (self.grants.policy(), self.limits.limits());
         let listeners = SharedListeners::new();
         let runner = |wasi| {
-            let ctx = Ctx::builder()
+            let ctx = StreamsCtx::builder()
                 .policy(policy.clone())
                 .limits(limits)
                 .tls(tls.clone())

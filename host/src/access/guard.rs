@@ -3,22 +3,22 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use super::log_limiter::{Throttle, Verdict};
-use super::{Denial, Limits, ListenAddress, Observer, Place, Stats, Wish};
+use super::log_limiter::{LogLimiter, Verdict};
+use super::{Denial, Limits, ListenAddress, Observer, Request, SocketPermit, Stats};
 use crate::policy::{Decision, DenyReason, Grants, HostName, Policy, UnixName, UnixUse, Use};
 
-/// Where every wish of a guest passes: decides by the policy, counts, reports.
-pub(crate) struct Gate {
+/// Where every request of a guest passes: decides by the policy, counts, reports.
+pub(crate) struct AccessGuard {
     policy: Policy,
     limits: Limits,
     stats: Stats,
     observer: Box<dyn Observer>,
     grants: Mutex<Grants>,
-    throttle: Mutex<Throttle>,
+    log_limiter: Mutex<LogLimiter>,
     unverified: AtomicBool,
 }
 
-impl Gate {
+impl AccessGuard {
     pub(crate) fn new(
         policy: Policy,
         limits: Limits,
@@ -31,26 +31,26 @@ impl Gate {
             stats,
             observer,
             grants: Mutex::default(),
-            throttle: Mutex::new(Throttle::new(Instant::now())),
+            log_limiter: Mutex::new(LogLimiter::new(Instant::now())),
             unverified: AtomicBool::new(false),
         }
     }
 
-    /// The place of one more socket, if the guest may have one.
-    pub(crate) fn place(&self) -> Option<Place> {
+    /// The permit of one more socket, if the guest may have one.
+    pub(crate) fn permit(&self) -> Option<SocketPermit> {
         let limit = self.limits.sockets;
         if self.stats.sockets_open() < limit {
-            return Some(Place::take(self.stats.clone()));
+            return Some(SocketPermit::take(self.stats.clone()));
         }
-        self.deny(Wish::Socket, DenyReason::SocketLimit(limit));
+        self.deny(Request::Socket, DenyReason::SocketLimit(limit));
         None
     }
 
-    /// The guest wished for so many bytes of memory in all, and does not get
+    /// The guest requested_address for so many bytes of memory in all, and does not get
     /// them.
-    pub(crate) fn no_memory(&self, bytes: usize) {
+    pub(crate) fn memory_denied(&self, bytes: usize) {
         self.deny(
-            Wish::Memory(bytes),
+            Request::Memory(bytes),
             DenyReason::MemoryLimit(self.limits.memory),
         );
     }
@@ -64,7 +64,7 @@ impl Gate {
         match self.policy.decide_lookup(name) {
             Decision::Allow => true,
             Decision::Deny(reason) => {
-                self.deny(Wish::Lookup(name.clone()), reason);
+                self.deny(Request::Lookup(name.clone()), reason);
                 false
             }
         }
@@ -92,13 +92,13 @@ impl Gate {
         let Decision::Deny(reason) = decision else {
             return true;
         };
-        let wish = match usage {
-            Use::Connect => Wish::Connect(address),
-            Use::Bind => Wish::Bind(address),
-            Use::Listen => Wish::Listen(address),
-            Use::Share => Wish::Share(address),
+        let request = match usage {
+            Use::Connect => Request::Connect(address),
+            Use::Bind => Request::Bind(address),
+            Use::Listen => Request::Listen(address),
+            Use::Share => Request::Share(address),
         };
-        self.deny(wish, reason);
+        self.deny(request, reason);
         false
     }
 
@@ -126,16 +126,16 @@ impl Gate {
     /// found where the socket is.
     pub(crate) fn unix_denied(&self, usage: UnixUse, name: &UnixName, reason: DenyReason) {
         let name = name.clone();
-        let wish = match usage {
-            UnixUse::Connect => Wish::ConnectUnix(name),
-            UnixUse::Listen => Wish::ListenUnix(name),
+        let request = match usage {
+            UnixUse::Connect => Request::ConnectUnix(name),
+            UnixUse::Listen => Request::ListenUnix(name),
         };
-        self.deny(wish, reason);
+        self.deny(request, reason);
     }
 
     /// The guest does not get this, because nobody has granted it.
-    pub(crate) fn not_granted(&self, wish: Wish) {
-        self.deny(wish, DenyReason::NotGranted);
+    pub(crate) fn not_granted(&self, request: Request) {
+        self.deny(request, DenyReason::NotGranted);
     }
 
     /// A client of the guest does not check with whom it has a session. The observer
@@ -146,10 +146,10 @@ impl Gate {
         }
     }
 
-    fn deny(&self, wish: Wish, reason: DenyReason) {
+    fn deny(&self, request: Request, reason: DenyReason) {
         self.stats.denied();
-        let denial = Denial { wish, reason };
-        let verdict = lock(&self.throttle).judge(&denial, Instant::now());
+        let denial = Denial { request, reason };
+        let verdict = lock(&self.log_limiter).judge(&denial, Instant::now());
         if let Verdict::Show { suppressed } = verdict {
             if suppressed > 0 {
                 self.observer.suppressed(suppressed);
@@ -183,7 +183,7 @@ mod tests {
         }
     }
 
-    fn gate(connect: &[&str], listen: &[&str], sockets: usize) -> (Gate, Lines) {
+    fn guard(connect: &[&str], listen: &[&str], sockets: usize) -> (AccessGuard, Lines) {
         let mut policy = Policy::new();
         for rule in connect {
             policy.allow_connect(rule.parse().unwrap());
@@ -196,8 +196,8 @@ mod tests {
             ..Limits::default()
         };
         let lines = Lines::default();
-        let gate = Gate::new(policy, limits, Stats::new(), Box::new(lines.clone()));
-        (gate, lines)
+        let guard = AccessGuard::new(policy, limits, Stats::new(), Box::new(lines.clone()));
+        (guard, lines)
     }
 
     fn address(text: &str) -> SocketAddr {
@@ -206,52 +206,52 @@ mod tests {
 
     #[test]
     fn a_connect_without_a_rule_is_denied_and_reported() {
-        let (gate, lines) = gate(&["tcp://127.0.0.1:80"], &[], 1);
-        assert!(gate.allows(Use::Connect, address("127.0.0.1:80")));
-        assert!(!gate.allows(Use::Connect, address("127.0.0.1:81")));
+        let (guard, lines) = guard(&["tcp://127.0.0.1:80"], &[], 1);
+        assert!(guard.allows(Use::Connect, address("127.0.0.1:80")));
+        assert!(!guard.allows(Use::Connect, address("127.0.0.1:81")));
         assert_eq!(lock(&lines.0).len(), 1);
     }
 
     #[test]
     fn an_explicit_bind_needs_a_listen_rule() {
-        let (gate, lines) = gate(&["tcp://127.0.0.1:80"], &[], 1);
-        assert!(!gate.allows(Use::Bind, address("127.0.0.1:80")));
+        let (guard, lines) = guard(&["tcp://127.0.0.1:80"], &[], 1);
+        assert!(!guard.allows(Use::Bind, address("127.0.0.1:80")));
         let line = lock(&lines.0).first().cloned().unwrap_or_default();
         assert!(line.contains("--allow-listen tcp://127.0.0.1:80"), "{line}");
     }
 
     #[test]
     fn accepting_follows_from_listening_up_to_the_limit_of_sockets() {
-        let (gate, lines) = gate(&[], &["tcp://127.0.0.1:0"], 2);
-        let listener = gate.place();
-        let connection = gate.place();
+        let (guard, lines) = guard(&[], &["tcp://127.0.0.1:0"], 2);
+        let listener = guard.permit();
+        let connection = guard.permit();
         assert!(listener.is_some() && connection.is_some());
-        assert!(gate.place().is_none());
+        assert!(guard.permit().is_none());
         drop(connection);
-        assert!(gate.place().is_some());
+        assert!(guard.permit().is_some());
         let line = lock(&lines.0).first().cloned().unwrap_or_default();
         assert!(line.contains("--max-sockets 4"), "{line}");
     }
 
     #[test]
     fn the_same_denial_is_reported_once_and_counted_always() {
-        let (gate, lines) = gate(&[], &[], 1);
+        let (guard, lines) = guard(&[], &[], 1);
         for _ in 0..1000 {
-            gate.allows(Use::Connect, address("127.0.0.1:80"));
+            guard.allows(Use::Connect, address("127.0.0.1:80"));
         }
         assert_eq!(lock(&lines.0).len(), 1);
-        assert_eq!(gate.stats.snapshot().denied_total, 1000);
+        assert_eq!(guard.stats.snapshot().denied_total, 1000);
     }
 
     #[test]
     fn a_unix_socket_is_had_by_a_rule_and_denied_with_a_report() {
-        let (gate, lines) = gate(&["unix:///run/a"], &["unix:///run/b?mode=0660"], 1);
+        let (guard, lines) = guard(&["unix:///run/a"], &["unix:///run/b?mode=0660"], 1);
         let [a, b] = [b"/run/a", b"/run/b"].map(|path| UnixName::path(path).unwrap());
-        assert!(gate.unix_connect(&a));
-        assert_eq!(gate.unix_listen(&b), Some(0o660));
-        assert!(!gate.unix_connect(&b));
-        assert_eq!(gate.unix_listen(&a), None);
-        gate.unix_denied(UnixUse::Connect, &a, DenyReason::Permission);
+        assert!(guard.unix_connect(&a));
+        assert_eq!(guard.unix_listen(&b), Some(0o660));
+        assert!(!guard.unix_connect(&b));
+        assert_eq!(guard.unix_listen(&a), None);
+        guard.unix_denied(UnixUse::Connect, &a, DenyReason::Permission);
         let lines = lock(&lines.0).clone();
         let remedies = [
             "--allow-connect unix:///run/b",
@@ -262,35 +262,35 @@ mod tests {
         for (line, remedy) in lines.iter().zip(remedies) {
             assert!(line.contains(remedy), "{line}");
         }
-        assert_eq!(gate.stats.snapshot().denied_total, 3);
+        assert_eq!(guard.stats.snapshot().denied_total, 3);
     }
 
     #[test]
     fn what_is_not_granted_is_reported_and_counted() {
-        let (gate, lines) = gate(&[], &[], 1);
-        gate.not_granted(Wish::TlsRoots);
-        gate.not_granted(Wish::TlsRoots);
+        let (guard, lines) = guard(&[], &[], 1);
+        guard.not_granted(Request::TlsRoots);
+        guard.not_granted(Request::TlsRoots);
         let line = lock(&lines.0).concat();
         assert!(line.ends_with("--allow-tls-guest-roots"), "{line}");
-        assert_eq!(gate.stats.snapshot().denied_total, 2);
+        assert_eq!(guard.stats.snapshot().denied_total, 2);
     }
 
     #[test]
     fn of_the_sessions_with_an_unchecked_server_the_first_is_reported() {
-        let (gate, lines) = gate(&[], &[], 1);
-        gate.unverified();
-        gate.unverified();
+        let (guard, lines) = guard(&[], &[], 1);
+        guard.unverified();
+        guard.unverified();
         assert_eq!(*lock(&lines.0), ["unverified"]);
-        assert_eq!(gate.stats.snapshot().denied_total, 0);
+        assert_eq!(guard.stats.snapshot().denied_total, 0);
     }
 
     #[test]
     fn a_look_up_grants_connecting_to_what_it_gave() {
-        let (gate, _) = gate(&["tcp://a.example:80"], &[], 1);
+        let (guard, _) = guard(&["tcp://a.example:80"], &[], 1);
         let name = "a.example".parse().unwrap();
-        assert!(gate.lookup(&name));
-        assert!(!gate.allows(Use::Connect, address("1.1.1.1:80")));
-        gate.resolved(&name, &["1.1.1.1".parse().unwrap()]);
-        assert!(gate.allows(Use::Connect, address("1.1.1.1:80")));
+        assert!(guard.lookup(&name));
+        assert!(!guard.allows(Use::Connect, address("1.1.1.1:80")));
+        guard.resolved(&name, &["1.1.1.1".parse().unwrap()]);
+        assert!(guard.allows(Use::Connect, address("1.1.1.1:80")));
     }
 }

@@ -11,7 +11,7 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketType, getsockname, sockopt};
 use thiserror::Error;
 
-/// A listening socket that is [handed](crate::CtxBuilder::listener) to guests, who
+/// A listening socket that is [inherited](crate::StreamsCtxBuilder::listener) to guests, who
 /// need no rule for it: TCP or Unix.
 ///
 /// Clones are the same socket: where several guests take it, each connection goes
@@ -21,17 +21,17 @@ use thiserror::Error;
 /// wait for whoever listens next; they are refused once the last descriptor of the
 /// socket is gone, be it this one or that of whoever has opened it.
 #[derive(Debug, Clone)]
-pub struct HandedListener(Arc<Handed>);
+pub struct InheritedListener(Arc<Inherited>);
 
 #[derive(Debug)]
-struct Handed {
-    socket: Socket,
+struct Inherited {
+    socket: ListeningSocket,
     listening: AtomicBool,
 }
 
 /// A listening socket of the system.
 #[derive(Debug)]
-pub(crate) enum Socket {
+pub(crate) enum ListeningSocket {
     Tcp(TcpListener),
     Unix(UnixListener),
 }
@@ -39,7 +39,7 @@ pub(crate) enum Socket {
 /// The descriptor is not that of a listening socket.
 #[derive(Debug, Error)]
 #[non_exhaustive]
-pub enum NotAListener {
+pub enum InheritedListenerError {
     /// It is of something else.
     #[error("it is not a socket")]
     NotASocket,
@@ -57,22 +57,22 @@ pub enum NotAListener {
     Io(#[from] io::Error),
 }
 
-impl HandedListener {
-    fn new(socket: Socket) -> Self {
+impl InheritedListener {
+    fn new(socket: ListeningSocket) -> Self {
         let listening = AtomicBool::new(false);
-        Self(Arc::new(Handed { socket, listening }))
+        Self(Arc::new(Inherited { socket, listening }))
     }
 
     /// A descriptor of it for one guest.
-    pub(crate) fn socket(&self) -> io::Result<Socket> {
+    pub(crate) fn socket(&self) -> io::Result<ListeningSocket> {
         Ok(match &self.0.socket {
-            Socket::Tcp(listener) => {
+            ListeningSocket::Tcp(listener) => {
                 listener.set_nonblocking(true)?;
-                Socket::Tcp(listener.try_clone()?)
+                ListeningSocket::Tcp(listener.try_clone()?)
             }
-            Socket::Unix(listener) => {
+            ListeningSocket::Unix(listener) => {
                 listener.set_nonblocking(true)?;
-                Socket::Unix(listener.try_clone()?)
+                ListeningSocket::Unix(listener.try_clone()?)
             }
         })
     }
@@ -83,38 +83,40 @@ impl HandedListener {
     }
 }
 
-impl From<TcpListener> for HandedListener {
+impl From<TcpListener> for InheritedListener {
     fn from(listener: TcpListener) -> Self {
-        Self::new(Socket::Tcp(listener))
+        Self::new(ListeningSocket::Tcp(listener))
     }
 }
 
-impl From<UnixListener> for HandedListener {
+impl From<UnixListener> for InheritedListener {
     fn from(listener: UnixListener) -> Self {
-        Self::new(Socket::Unix(listener))
+        Self::new(ListeningSocket::Unix(listener))
     }
 }
 
-impl TryFrom<OwnedFd> for HandedListener {
-    type Error = NotAListener;
+impl TryFrom<OwnedFd> for InheritedListener {
+    type Error = InheritedListenerError;
 
-    fn try_from(fd: OwnedFd) -> Result<Self, NotAListener> {
+    fn try_from(fd: OwnedFd) -> Result<Self, InheritedListenerError> {
         let kind = sockopt::socket_type(&fd).map_err(|errno| match errno {
-            Errno::NOTSOCK => NotAListener::NotASocket,
-            errno => NotAListener::Io(errno.into()),
+            Errno::NOTSOCK => InheritedListenerError::NotASocket,
+            errno => InheritedListenerError::Io(errno.into()),
         })?;
         if kind != SocketType::STREAM {
-            return Err(NotAListener::NotAStream);
+            return Err(InheritedListenerError::NotAStream);
         }
         let address = getsockname(&fd).map_err(io::Error::from)?;
         let socket = match address.address_family() {
-            AddressFamily::INET | AddressFamily::INET6 => Socket::Tcp(TcpListener::from(fd)),
-            AddressFamily::UNIX => Socket::Unix(UnixListener::from(fd)),
-            _ => return Err(NotAListener::OtherFamily),
+            AddressFamily::INET | AddressFamily::INET6 => {
+                ListeningSocket::Tcp(TcpListener::from(fd))
+            }
+            AddressFamily::UNIX => ListeningSocket::Unix(UnixListener::from(fd)),
+            _ => return Err(InheritedListenerError::OtherFamily),
         };
         match listens(&socket)? {
             true => Ok(Self::new(socket)),
-            false => Err(NotAListener::NotListening),
+            false => Err(InheritedListenerError::NotListening),
         }
     }
 }
@@ -131,7 +133,7 @@ pub(crate) fn listens(_: impl AsFd) -> io::Result<bool> {
     Ok(true)
 }
 
-impl AsFd for Socket {
+impl AsFd for ListeningSocket {
     fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
         match self {
             Self::Tcp(listener) => listener.as_fd(),
@@ -142,19 +144,19 @@ impl AsFd for Socket {
 
 /// Those of one guest, which takes each of them once.
 #[derive(Debug, Default)]
-pub(crate) struct HandedListeners(Vec<(String, Option<HandedListener>)>);
+pub(crate) struct InheritedListeners(Vec<(String, Option<InheritedListener>)>);
 
 /// Why a guest cannot have a listener of this name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum NotThere {
+pub(crate) enum TakeError {
     /// There never was one.
     Unknown,
     /// It has all of them.
     Taken,
 }
 
-impl HandedListeners {
-    pub(crate) fn add(&mut self, name: String, listener: HandedListener) {
+impl InheritedListeners {
+    pub(crate) fn add(&mut self, name: String, listener: InheritedListener) {
         self.0.push((name, Some(listener)));
     }
 
@@ -165,12 +167,12 @@ impl HandedListeners {
     }
 
     /// The next of this name.
-    pub(crate) fn next(&self, name: &str) -> Result<&HandedListener, NotThere> {
-        let mut outcome = Err(NotThere::Unknown);
+    pub(crate) fn next(&self, name: &str) -> Result<&InheritedListener, TakeError> {
+        let mut outcome = Err(TakeError::Unknown);
         for (_, listener) in self.0.iter().filter(|(own, _)| own == name) {
             match listener {
                 Some(listener) => return Ok(listener),
-                None => outcome = Err(NotThere::Taken),
+                None => outcome = Err(TakeError::Taken),
             }
         }
         outcome
@@ -196,8 +198,8 @@ mod tests {
         TcpListener::bind("127.0.0.1:0").unwrap()
     }
 
-    fn refusal(fd: impl Into<OwnedFd>) -> NotAListener {
-        HandedListener::try_from(fd.into()).unwrap_err()
+    fn refusal(fd: impl Into<OwnedFd>) -> InheritedListenerError {
+        InheritedListener::try_from(fd.into()).unwrap_err()
     }
 
     #[test]
@@ -205,28 +207,34 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let unix = UnixListener::bind(folder.path().join("a")).unwrap();
         for fd in [OwnedFd::from(listener()), unix.into()] {
-            HandedListener::try_from(fd).unwrap();
+            InheritedListener::try_from(fd).unwrap();
         }
     }
 
     #[test]
     fn another_descriptor_says_what_it_is_not() {
         let file = tempfile::tempfile().unwrap();
-        assert!(matches!(refusal(file), NotAListener::NotASocket));
+        assert!(matches!(refusal(file), InheritedListenerError::NotASocket));
         let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
-        assert!(matches!(refusal(udp), NotAListener::NotAStream));
+        assert!(matches!(refusal(udp), InheritedListenerError::NotAStream));
         let datagrams = UnixDatagram::unbound().unwrap();
-        assert!(matches!(refusal(datagrams), NotAListener::NotAStream));
+        assert!(matches!(
+            refusal(datagrams),
+            InheritedListenerError::NotAStream
+        ));
         let (end, _) = UnixStream::pair().unwrap();
-        assert!(matches!(refusal(end), NotAListener::NotListening));
+        assert!(matches!(refusal(end), InheritedListenerError::NotListening));
         let listener = listener();
         let connection = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        assert!(matches!(refusal(connection), NotAListener::NotListening));
+        assert!(matches!(
+            refusal(connection),
+            InheritedListenerError::NotListening
+        ));
     }
 
     #[test]
     fn each_is_taken_once_in_order_and_several_may_have_one_name() {
-        let mut all = HandedListeners::default();
+        let mut all = InheritedListeners::default();
         for name in ["web", "admin", "web"] {
             all.add(name.to_owned(), listener().into());
         }
@@ -236,14 +244,14 @@ mod tests {
         assert_eq!(all.names(), ["admin", "web"]);
         assert!(all.next("web").is_ok());
         all.taken("web");
-        assert_eq!(all.next("web").unwrap_err(), NotThere::Taken);
-        assert_eq!(all.next("other").unwrap_err(), NotThere::Unknown);
+        assert_eq!(all.next("web").unwrap_err(), TakeError::Taken);
+        assert_eq!(all.next("other").unwrap_err(), TakeError::Unknown);
         assert_eq!(all.names(), ["admin"]);
     }
 
     #[test]
     fn of_those_who_listen_on_one_socket_the_first_is_told() {
-        let listener = HandedListener::from(listener());
+        let listener = InheritedListener::from(listener());
         assert!(listener.clone().begin());
         assert!(!listener.begin());
     }

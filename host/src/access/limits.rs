@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use wasmtime::ResourceLimiter;
 
-use super::Gate;
+use super::AccessGuard;
 
 /// Bounds on what a guest may take from its host. Each has a default that is
 /// meant for a server and keeps a hostile guest from exhausting the host.
@@ -49,17 +49,17 @@ pub struct Limiter {
     table_elements: usize,
     /// What the growth that was permitted last would add, should it fail.
     growing: usize,
-    gate: Arc<Gate>,
+    guard: Arc<AccessGuard>,
 }
 
 impl Limiter {
-    pub(crate) fn new(limits: Limits, gate: Arc<Gate>) -> Self {
+    pub(crate) fn new(limits: Limits, guard: Arc<AccessGuard>) -> Self {
         Self {
             limits,
             memory: 0,
             table_elements: 0,
             growing: 0,
-            gate,
+            guard,
         }
     }
 }
@@ -75,7 +75,7 @@ impl ResourceLimiter for Limiter {
         let more = desired.saturating_sub(current);
         let total = self.memory.saturating_add(more);
         if total > self.limits.memory {
-            self.gate.no_memory(total);
+            self.guard.memory_denied(total);
             return Ok(false);
         }
         if maximum.is_some_and(|maximum| desired > maximum) {
@@ -83,14 +83,14 @@ impl ResourceLimiter for Limiter {
         }
         self.growing = more;
         self.memory = total;
-        self.gate.stats().memory(total);
+        self.guard.stats().memory(total);
         Ok(true)
     }
 
     fn memory_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
         self.memory = self.memory.saturating_sub(self.growing);
         self.growing = 0;
-        self.gate.stats().memory(self.memory);
+        self.guard.stats().memory(self.memory);
         Ok(())
     }
 
@@ -124,8 +124,8 @@ mod tests {
             ..Limits::default()
         };
         let observer = Box::new(crate::TracingObserver);
-        let gate = Gate::new(Policy::new(), limits, Stats::new(), observer);
-        Limiter::new(limits, Arc::new(gate))
+        let guard = AccessGuard::new(Policy::new(), limits, Stats::new(), observer);
+        Limiter::new(limits, Arc::new(guard))
     }
 
     #[test]
@@ -134,7 +134,7 @@ mod tests {
         assert!(limiter.memory_growing(0, 60, None).unwrap());
         assert!(!limiter.memory_growing(0, 60, None).unwrap());
         assert!(limiter.memory_growing(60, 100, None).unwrap());
-        assert_eq!(limiter.gate.stats().snapshot().memory_bytes, 100);
+        assert_eq!(limiter.guard.stats().snapshot().memory_bytes, 100);
     }
 
     #[test]
@@ -144,7 +144,7 @@ mod tests {
         limiter
             .memory_grow_failed(wasmtime::format_err!("no memory"))
             .unwrap();
-        assert_eq!(limiter.gate.stats().snapshot().memory_bytes, 0);
+        assert_eq!(limiter.guard.stats().snapshot().memory_bytes, 0);
         assert!(limiter.memory_growing(0, 100, None).unwrap());
     }
 

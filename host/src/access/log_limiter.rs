@@ -13,7 +13,7 @@ const MAX_SEEN: usize = 1024;
 
 /// Lets each distinct item through once, and distinct items at a limited rate.
 #[derive(Debug)]
-pub(crate) struct Throttle {
+pub(crate) struct LogLimiter {
     seen: HashSet<u64>,
     tokens: u32,
     refilled: Instant,
@@ -32,7 +32,7 @@ pub(crate) enum Verdict {
     Skip,
 }
 
-impl Throttle {
+impl LogLimiter {
     pub(crate) fn new(now: Instant) -> Self {
         Self {
             seen: HashSet::new(),
@@ -80,26 +80,26 @@ mod tests {
     #[test]
     fn the_same_item_is_shown_once() {
         let now = Instant::now();
-        let mut throttle = Throttle::new(now);
-        assert_eq!(throttle.judge(&"a", now), SHOW);
-        assert_eq!(throttle.judge(&"a", now), Verdict::Skip);
-        assert_eq!(throttle.judge(&"a", now + REFILL * 100), Verdict::Skip);
-        assert_eq!(throttle.judge(&"b", now), SHOW);
+        let mut log_limiter = LogLimiter::new(now);
+        assert_eq!(log_limiter.judge(&"a", now), SHOW);
+        assert_eq!(log_limiter.judge(&"a", now), Verdict::Skip);
+        assert_eq!(log_limiter.judge(&"a", now + REFILL * 100), Verdict::Skip);
+        assert_eq!(log_limiter.judge(&"b", now), SHOW);
     }
 
     #[test]
     fn a_flood_of_distinct_items_is_cut_and_the_rest_counted() {
         let now = Instant::now();
-        let mut throttle = Throttle::new(now);
+        let mut log_limiter = LogLimiter::new(now);
         let shown = (0..1000_u32)
-            .filter(|i| throttle.judge(i, now) == SHOW)
+            .filter(|i| log_limiter.judge(i, now) == SHOW)
             .count();
         assert_eq!(shown, BURST as usize);
         let suppressed = 1000 - u64::from(BURST);
         assert_eq!(
-            throttle.judge(&1001_u32, now + REFILL),
+            log_limiter.judge(&1001_u32, now + REFILL),
             Verdict::Show { suppressed }
         );
-        assert_eq!(throttle.judge(&1002_u32, now + REFILL), Verdict::Skip);
+        assert_eq!(log_limiter.judge(&1002_u32, now + REFILL), Verdict::Skip);
     }
 }

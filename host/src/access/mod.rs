@@ -10,12 +10,12 @@ mod observer;
 mod permit;
 mod statistics;
 
-pub(crate) use self::guard::Gate;
-pub use self::inherited::{HandedListener, NotAListener};
-pub(crate) use self::inherited::{HandedListeners, NotThere, Socket, listens};
+pub(crate) use self::guard::AccessGuard;
+pub use self::inherited::{InheritedListener, InheritedListenerError};
+pub(crate) use self::inherited::{InheritedListeners, ListeningSocket, TakeError, listens};
 pub use self::limits::{Limiter, Limits};
 pub use self::listen_address::ListenAddress;
-pub use self::observer::{Denial, Observer, TracingObserver, Wish};
-pub(crate) use self::permit::Place;
+pub use self::observer::{Denial, Observer, Request, TracingObserver};
+pub(crate) use self::permit::SocketPermit;
 pub(crate) use self::statistics::OpenSend;
 pub use self::statistics::{Stats, StatsSnapshot};

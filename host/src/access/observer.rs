@@ -40,11 +40,11 @@ pub struct TracingObserver;
 
 impl Observer for TracingObserver {}
 
-/// Something that a guest wished for and did not get.
+/// Something that a guest requested_address for and did not get.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Denial {
     /// What the guest asked for.
-    pub wish: Wish,
+    pub request: Request,
     /// Why it did not get it.
     pub reason: DenyReason,
 }
@@ -52,7 +52,7 @@ pub struct Denial {
 /// What a guest asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Wish {
+pub enum Request {
     /// To connect to an address.
     Connect(SocketAddr),
     /// To bind to an address.
@@ -88,53 +88,53 @@ impl Denial {
     /// The flag, with its rule, that would allow it.
     #[must_use]
     pub fn remedy(&self) -> String {
-        match (&self.reason, &self.wish) {
+        match (&self.reason, &self.request) {
             (DenyReason::DenyRule(rule), _) => format!("remove {rule}"),
             (DenyReason::SocketLimit(limit), _) => {
                 format!("--max-sockets {}", limit.saturating_mul(2).max(1))
             }
-            (DenyReason::SymbolicLink(target), Wish::ConnectUnix(_)) => {
+            (DenyReason::SymbolicLink(target), Request::ConnectUnix(_)) => {
                 links_remedy(target.as_ref(), "--allow-connect")
             }
-            (DenyReason::SymbolicLink(target), Wish::ListenUnix(_)) => {
+            (DenyReason::SymbolicLink(target), Request::ListenUnix(_)) => {
                 links_remedy(target.as_ref(), "--allow-listen")
             }
             (DenyReason::ParentFolder, _) => "use the path without `..`".to_owned(),
-            (DenyReason::Permission, Wish::ConnectUnix(name)) => format!(
+            (DenyReason::Permission, Request::ConnectUnix(name)) => format!(
                 "write permission for {name}, and search permission for its folder, of the user \
                  that runs this"
             ),
-            (DenyReason::Permission, Wish::ListenUnix(name)) => {
+            (DenyReason::Permission, Request::ListenUnix(name)) => {
                 format!("write permission for the folder of {name}, of the user that runs this")
             }
-            (DenyReason::OtherPort(Some(name)), Wish::Connect(address)) => {
+            (DenyReason::OtherPort(Some(name)), Request::Connect(address)) => {
                 format!("--allow-connect tcp://{name}:{}", address.port())
             }
-            (DenyReason::Expired(_), Wish::Connect(_)) => {
+            (DenyReason::Expired(_), Request::Connect(_)) => {
                 "look the name up again before connecting".to_owned()
             }
-            (_, Wish::Connect(address)) => format!("--allow-connect {}", rule(*address)),
-            (_, Wish::Bind(address) | Wish::Listen(address) | Wish::Share(address)) => {
+            (_, Request::Connect(address)) => format!("--allow-connect {}", rule(*address)),
+            (_, Request::Bind(address) | Request::Listen(address) | Request::Share(address)) => {
                 format!("--allow-listen {}", rule(*address))
             }
-            (_, Wish::Lookup(name)) => {
+            (_, Request::Lookup(name)) => {
                 format!("--allow-connect tcp://{name}:PORT, or --allow-resolve {name}")
             }
-            (_, Wish::Socket) => "--max-sockets N".to_owned(),
-            (_, Wish::Memory(bytes)) => {
+            (_, Request::Socket) => "--max-sockets N".to_owned(),
+            (_, Request::Memory(bytes)) => {
                 format!(
                     "--max-memory {}MiB",
                     bytes.div_ceil(1 << 20).next_power_of_two()
                 )
             }
-            (_, Wish::TlsIdentity(name)) => {
+            (_, Request::TlsIdentity(name)) => {
                 format!("--tls-identity {}=CERT.pem,KEY.pem", shown(name))
             }
-            (_, Wish::TlsRoots) => "--allow-tls-guest-roots".to_owned(),
-            (_, Wish::TlsUnverified) => "--allow-tls-unverified".to_owned(),
-            (_, Wish::ConnectUnix(name)) => format!("--allow-connect {name}"),
-            (_, Wish::ListenUnix(name)) => format!("--allow-listen {name}"),
-            (_, Wish::Listener(name)) => {
+            (_, Request::TlsRoots) => "--allow-tls-guest-roots".to_owned(),
+            (_, Request::TlsUnverified) => "--allow-tls-unverified".to_owned(),
+            (_, Request::ConnectUnix(name)) => format!("--allow-connect {name}"),
+            (_, Request::ListenUnix(name)) => format!("--allow-listen {name}"),
+            (_, Request::Listener(name)) => {
                 format!("--listen-fds, with a socket named {}", shown(name))
             }
         }
@@ -167,14 +167,14 @@ impl fmt::Display for Denial {
         write!(
             f,
             "denied {} ({}); to allow it: {}",
-            self.wish,
+            self.request,
             self.reason,
             self.remedy()
         )
     }
 }
 
-impl fmt::Display for Wish {
+impl fmt::Display for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Connect(address) => write!(f, "connect to {address}"),
@@ -203,14 +203,14 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn line(wish: Wish, reason: DenyReason) -> String {
-        Denial { wish, reason }.to_string()
+    fn line(request: Request, reason: DenyReason) -> String {
+        Denial { request, reason }.to_string()
     }
 
     #[test]
     fn a_denied_connect_names_the_flag_that_would_allow_it() {
         assert_eq!(
-            line(Wish::Connect(address("10.0.0.1:80")), DenyReason::NoRule),
+            line(Request::Connect(address("10.0.0.1:80")), DenyReason::NoRule),
             "denied connect to 10.0.0.1:80 (no rule); to allow it: \
              --allow-connect tcp://10.0.0.1:80"
         );
@@ -219,7 +219,7 @@ mod tests {
     #[test]
     fn a_denied_connect_after_a_look_up_names_the_name() {
         let reason = DenyReason::OtherPort(Some("a.example".parse().unwrap()));
-        let line = line(Wish::Connect(address("1.1.1.1:80")), reason);
+        let line = line(Request::Connect(address("1.1.1.1:80")), reason);
         assert!(
             line.ends_with("--allow-connect tcp://a.example:80"),
             "{line}"
@@ -228,14 +228,14 @@ mod tests {
 
     #[test]
     fn a_denied_listen_names_the_flag_that_would_allow_it() {
-        let line = line(Wish::Bind(address("[::1]:0")), DenyReason::NoRule);
+        let line = line(Request::Bind(address("[::1]:0")), DenyReason::NoRule);
         assert!(line.ends_with("--allow-listen tcp://[::1]:0"), "{line}");
     }
 
     #[test]
     fn a_denied_look_up_names_the_flags_that_would_allow_it() {
         let line = line(
-            Wish::Lookup("a.example".parse().unwrap()),
+            Request::Lookup("a.example".parse().unwrap()),
             DenyReason::NoRule,
         );
         assert!(
@@ -248,19 +248,19 @@ mod tests {
     #[test]
     fn what_a_deny_rule_denied_names_that_rule() {
         let reason = DenyReason::DenyRule("--deny-connect tcp://*:25".into());
-        let line = line(Wish::Connect(address("1.1.1.1:25")), reason);
+        let line = line(Request::Connect(address("1.1.1.1:25")), reason);
         assert!(line.ends_with("remove --deny-connect tcp://*:25"), "{line}");
     }
 
     #[test]
     fn a_denied_tls_identity_names_the_flag_and_cannot_forge_a_line() {
         assert_eq!(
-            line(Wish::TlsIdentity("web".into()), DenyReason::NotGranted),
+            line(Request::TlsIdentity("web".into()), DenyReason::NotGranted),
             "denied use of the TLS identity web (not granted); to allow it: \
              --tls-identity web=CERT.pem,KEY.pem"
         );
         let forged = format!("a\nasyncio-streams: \x1b[31m{}", "b".repeat(1000));
-        let line = line(Wish::TlsIdentity(forged), DenyReason::NotGranted);
+        let line = line(Request::TlsIdentity(forged), DenyReason::NotGranted);
         assert!(!line.contains(char::is_control), "{line}");
         assert!(line.len() < 300, "{line}");
     }
@@ -268,11 +268,11 @@ mod tests {
     #[test]
     fn a_denied_listener_names_the_flag_and_cannot_forge_a_line() {
         assert_eq!(
-            line(Wish::Listener("web".into()), DenyReason::NotGranted),
+            line(Request::Listener("web".into()), DenyReason::NotGranted),
             "denied use of the listener web (not granted); to allow it: \
              --listen-fds, with a socket named web"
         );
-        let line = line(Wish::Listener("a\nb".into()), DenyReason::NotGranted);
+        let line = line(Request::Listener("a\nb".into()), DenyReason::NotGranted);
         assert!(!line.contains('\n'), "{line}");
     }
 
@@ -280,36 +280,36 @@ mod tests {
     fn a_denied_unix_socket_names_what_would_allow_it() {
         let name = UnixName::path(b"/run/a b").unwrap();
         let target = UnixName::path(b"/srv/c").ok();
-        for (wish, reason, end) in [
+        for (request, reason, end) in [
             (
-                Wish::ConnectUnix(name.clone()),
+                Request::ConnectUnix(name.clone()),
                 DenyReason::NoRule,
                 "(no rule); to allow it: --allow-connect unix:///run/a%20b",
             ),
             (
-                Wish::ListenUnix(name.clone()),
+                Request::ListenUnix(name.clone()),
                 DenyReason::NoRule,
                 "(no rule); to allow it: --allow-listen unix:///run/a%20b",
             ),
             (
-                Wish::ConnectUnix(name.clone()),
+                Request::ConnectUnix(name.clone()),
                 DenyReason::SymbolicLink(target),
                 "(it is a symbolic link); to allow it: use what it leads to, unix:///srv/c, and \
                  --allow-connect unix:///srv/c",
             ),
             (
-                Wish::ListenUnix(name.clone()),
+                Request::ListenUnix(name.clone()),
                 DenyReason::SymbolicLink(None),
                 "to allow it: use the path that it leads to, and grant that with --allow-listen",
             ),
             (
-                Wish::ListenUnix(name),
+                Request::ListenUnix(name),
                 DenyReason::Permission,
                 "(the system does not permit it); to allow it: write permission for the folder \
                  of unix:///run/a%20b, of the user that runs this",
             ),
         ] {
-            let line = line(wish, reason);
+            let line = line(request, reason);
             assert!(line.ends_with(end), "{line}");
         }
     }
@@ -325,14 +325,14 @@ mod tests {
             let target = address(text);
             let class = DenyReason::Special(Special::Loopback);
             let connect = Denial {
-                wish: Wish::Connect(target),
+                request: Request::Connect(target),
                 reason: class.clone(),
             }
             .remedy();
             let rule = connect.strip_prefix("--allow-connect ").unwrap();
             assert!(rule.parse::<Rule>().is_ok(), "{rule}");
             let listen = Denial {
-                wish: Wish::Bind(target),
+                request: Request::Bind(target),
                 reason: class,
             }
             .remedy();
@@ -341,10 +341,10 @@ mod tests {
         }
         for name in [UnixName::path(b"/a *%"), UnixName::abstract_name(b"\0")] {
             let name = name.unwrap();
-            let connect = line(Wish::ConnectUnix(name.clone()), DenyReason::NoRule);
+            let connect = line(Request::ConnectUnix(name.clone()), DenyReason::NoRule);
             let (_, rule) = connect.rsplit_once(' ').unwrap();
             assert!(rule.parse::<Rule>().is_ok(), "{rule}");
-            let listen = line(Wish::ListenUnix(name), DenyReason::NoRule);
+            let listen = line(Request::ListenUnix(name), DenyReason::NoRule);
             let (_, rule) = listen.rsplit_once(' ').unwrap();
             assert!(rule.parse::<ListenRule>().is_ok(), "{rule}");
         }

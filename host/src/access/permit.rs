@@ -2,21 +2,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::Stats;
 
-/// The place of one socket among those that a guest may have.
+/// The permit of one socket among those that a guest may have.
 ///
-/// Whoever keeps the socket of the system keeps the place as well: the guest's
+/// Whoever keeps the socket of the system keeps the permit as well: the guest's
 /// handle, and the streams that outlive it. It is free again when the last of
 /// them is gone, whatever became of the socket meanwhile.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct SocketPermit {
     stats: Stats,
     listens: AtomicBool,
 }
 
-impl Place {
-    pub(crate) fn take(stats: Stats) -> Place {
+impl SocketPermit {
+    pub(crate) fn take(stats: Stats) -> SocketPermit {
         stats.socket_opened();
-        Place {
+        SocketPermit {
             stats,
             listens: AtomicBool::new(false),
         }
@@ -34,7 +34,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for SocketPermit {
     fn drop(&mut self) {
         if *self.listens.get_mut() {
             self.stats.listener_closed();
@@ -52,7 +52,7 @@ mod tests {
     #[test]
     fn a_place_is_free_once_nobody_keeps_it() {
         let stats = Stats::new();
-        let handle = Arc::new(Place::take(stats.clone()));
+        let handle = Arc::new(SocketPermit::take(stats.clone()));
         let stream = Arc::clone(&handle);
         drop(handle);
         assert_eq!(stats.snapshot().sockets_open, 1);
@@ -64,12 +64,12 @@ mod tests {
     #[test]
     fn a_listener_is_counted_once_and_as_long_as_its_socket() {
         let stats = Stats::new();
-        let place = Place::take(stats.clone());
-        place.listens();
-        place.listens();
+        let permit = SocketPermit::take(stats.clone());
+        permit.listens();
+        permit.listens();
         let now = stats.snapshot();
         assert_eq!((now.sockets_open, now.listeners_open), (1, 1));
-        drop(place);
+        drop(permit);
         let now = stats.snapshot();
         assert_eq!((now.sockets_open, now.listeners_open), (0, 0));
     }

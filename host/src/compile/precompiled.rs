@@ -27,7 +27,7 @@ use crate::compose::prepare;
 /// A file was not loaded.
 #[derive(Debug, Error)]
 #[non_exhaustive]
-pub enum LoadError {
+pub enum PrecompiledError {
     /// It is something else.
     #[error("this is not a precompiled program")]
     NotPrecompiled,
@@ -82,12 +82,12 @@ pub fn is_precompiled(bytes: &[u8]) -> bool {
     unsafe_code,
     reason = "native code is loaded, as the caller vouches for"
 )]
-pub unsafe fn load(engine: &Engine, native: &[u8]) -> Result<Component, LoadError> {
+pub unsafe fn load(engine: &Engine, native: &[u8]) -> Result<Component, PrecompiledError> {
     match Engine::detect_precompiled(native) {
         Some(Precompiled::Component) => {}
-        Some(Precompiled::Module) => return Err(LoadError::Module),
-        None => return Err(LoadError::NotPrecompiled),
+        Some(Precompiled::Module) => return Err(PrecompiledError::Module),
+        None => return Err(PrecompiledError::NotPrecompiled),
     }
     // SAFETY: what the caller guarantees is what this asks for.
-    unsafe { Component::deserialize(engine, native) }.map_err(LoadError::Incompatible)
+    unsafe { Component::deserialize(engine, native) }.map_err(PrecompiledError::Incompatible)
 }

@@ -117,8 +117,8 @@ impl Mismatch {
 
 /// Finds the first thing that does not fit, knowing that something does not.
 pub(super) fn explain(application: &[u8], streams: &[u8], wanted: &str, checker: &str) -> Mismatch {
-    let application = Side::decode(application);
-    let streams = Side::decode(streams);
+    let application = Decoded::decode(application);
+    let streams = Decoded::decode(streams);
     let exports = streams
         .as_ref()
         .map(|side| side.interfaces(Direction::Export));
@@ -175,7 +175,7 @@ fn version(name: &str) -> Option<Version> {
 }
 
 /// A decoded component.
-struct Side {
+struct Decoded {
     resolve: Resolve,
     world: WorldId,
 }
@@ -186,7 +186,7 @@ enum Direction {
     Export,
 }
 
-impl Side {
+impl Decoded {
     fn decode(component: &[u8]) -> Option<Self> {
         match wit_component::decode(component).ok()? {
             wit_component::DecodedWasm::Component(resolve, world) => Some(Self { resolve, world }),

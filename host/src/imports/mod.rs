@@ -7,18 +7,18 @@ pub mod wasi_sockets;
 use wasmtime::component::HasData;
 use wasmtime_wasi::p3::bindings::sockets::types::ErrorCode;
 
-use crate::CtxView;
-use crate::access::{Gate, Place};
+use crate::StreamsCtxView;
+use crate::access::{AccessGuard, SocketPermit};
 
 /// What the bindings are implemented on.
-pub(crate) struct Sockets;
+pub(crate) struct StreamsImports;
 
-impl HasData for Sockets {
-    type Data<'a> = CtxView<'a>;
+impl HasData for StreamsImports {
+    type Data<'a> = StreamsCtxView<'a>;
 }
 
-/// The place of one more socket that the guest makes.
-pub(crate) fn place(gate: &Gate) -> Result<Place, ErrorCode> {
+/// The permit of one more socket that the guest makes.
+pub(crate) fn permit(guard: &AccessGuard) -> Result<SocketPermit, ErrorCode> {
     let reached = || ErrorCode::Other(Some("limit of sockets reached".to_owned()));
-    gate.place().ok_or_else(reached)
+    guard.permit().ok_or_else(reached)
 }

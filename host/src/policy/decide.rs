@@ -20,7 +20,7 @@ pub enum Use {
     Share,
 }
 
-/// The answer to a guest's wish.
+/// The answer to a guest's request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
     /// Go ahead.

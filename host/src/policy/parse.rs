@@ -23,14 +23,14 @@ pub const NAME_GRAMMAR: &str = "a host name, *.suffix or *";
 #[error("`{text}`: {problem}; a rule is {grammar}")]
 pub struct ParseRuleError {
     text: String,
-    problem: Problem,
+    problem: RuleProblem,
     grammar: &'static str,
 }
 
 impl ParseRuleError {
     /// What is wrong with the text.
     #[must_use]
-    pub fn problem(&self) -> &Problem {
+    pub fn problem(&self) -> &RuleProblem {
         &self.problem
     }
 }
@@ -38,7 +38,7 @@ impl ParseRuleError {
 /// What is wrong with the text of a rule.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
-pub enum Problem {
+pub enum RuleProblem {
     /// Neither `tcp://` nor `unix://` stands in front.
     #[error("it starts neither with tcp:// nor with unix://")]
     Scheme,
@@ -144,14 +144,14 @@ impl FromStr for NamePattern {
         };
         pattern.map_err(|_| ParseRuleError {
             text: text.to_owned(),
-            problem: Problem::Name(text.to_owned()),
+            problem: RuleProblem::Name(text.to_owned()),
             grammar: NAME_GRAMMAR,
         })
     }
 }
 
 /// With the grammar of what the text was meant to be.
-fn explained(text: &str, problem: Problem) -> ParseRuleError {
+fn explained(text: &str, problem: RuleProblem) -> ParseRuleError {
     ParseRuleError {
         text: text.to_owned(),
         problem,
@@ -162,32 +162,32 @@ fn explained(text: &str, problem: Problem) -> ParseRuleError {
     }
 }
 
-fn parse_tcp_listen(text: &str) -> Result<TcpListenRule, Problem> {
+fn parse_tcp_listen(text: &str) -> Result<TcpListenRule, RuleProblem> {
     let rule = parse_tcp(text)?;
     let is_name = match &rule.host {
         HostPattern::Any | HostPattern::Address(_) | HostPattern::Network(_) => false,
         HostPattern::Name(name) | HostPattern::Suffix(name) => !name.is_localhost(),
     };
     if is_name {
-        return Err(Problem::NameInListen);
+        return Err(RuleProblem::NameInListen);
     }
     Ok(TcpListenRule(rule))
 }
 
-fn parse_tcp(text: &str) -> Result<TcpRule, Problem> {
-    let rest = text.strip_prefix("tcp://").ok_or(Problem::Scheme)?;
+fn parse_tcp(text: &str) -> Result<TcpRule, RuleProblem> {
+    let rest = text.strip_prefix("tcp://").ok_or(RuleProblem::Scheme)?;
     let (host, port) = match rest.strip_prefix('[') {
         Some(bracketed) => {
             let (inside, after) = bracketed
                 .split_once(']')
-                .ok_or_else(|| Problem::Ipv6(bracketed.to_owned()))?;
-            let (length, port) = after.rsplit_once(':').ok_or(Problem::MissingPort)?;
+                .ok_or_else(|| RuleProblem::Ipv6(bracketed.to_owned()))?;
+            let (length, port) = after.rsplit_once(':').ok_or(RuleProblem::MissingPort)?;
             (parse_bracketed(&format!("{inside}{length}"))?, port)
         }
         None => {
-            let (host, port) = rest.rsplit_once(':').ok_or(Problem::MissingPort)?;
+            let (host, port) = rest.rsplit_once(':').ok_or(RuleProblem::MissingPort)?;
             if host.contains(':') || rest.parse::<Ipv6Addr>().is_ok() {
-                return Err(Problem::MissingBrackets);
+                return Err(RuleProblem::MissingBrackets);
             }
             (parse_host(host)?, port)
         }
@@ -196,7 +196,7 @@ fn parse_tcp(text: &str) -> Result<TcpRule, Problem> {
     Ok(TcpRule { host, port })
 }
 
-fn parse_port(text: &str) -> Result<PortPattern, Problem> {
+fn parse_port(text: &str) -> Result<PortPattern, RuleProblem> {
     if text == "*" {
         return Ok(PortPattern::Any);
     }
@@ -205,38 +205,40 @@ fn parse_port(text: &str) -> Result<PortPattern, Problem> {
         false => None,
     };
     match text.split_once('-') {
-        None if text.is_empty() => Err(Problem::MissingPort),
+        None if text.is_empty() => Err(RuleProblem::MissingPort),
         None => number(text)
             .map(PortPattern::One)
-            .ok_or_else(|| Problem::Port(text.to_owned())),
+            .ok_or_else(|| RuleProblem::Port(text.to_owned())),
         Some((first, last)) => match (number(first), number(last)) {
             (Some(first), Some(last)) if (1..=last).contains(&first) => {
                 Ok(PortPattern::Range(first, last))
             }
-            _ => Err(Problem::PortRange(text.to_owned())),
+            _ => Err(RuleProblem::PortRange(text.to_owned())),
         },
     }
 }
 
-fn parse_bracketed(text: &str) -> Result<HostPattern, Problem> {
+fn parse_bracketed(text: &str) -> Result<HostPattern, RuleProblem> {
     if text.contains('/') {
         let network: Ipv6Net = text
             .parse()
-            .map_err(|_| Problem::Network(text.to_owned()))?;
+            .map_err(|_| RuleProblem::Network(text.to_owned()))?;
         return network_pattern(text, IpNet::V6(network));
     }
-    let address: Ipv6Addr = text.parse().map_err(|_| Problem::Ipv6(text.to_owned()))?;
+    let address: Ipv6Addr = text
+        .parse()
+        .map_err(|_| RuleProblem::Ipv6(text.to_owned()))?;
     Ok(HostPattern::Address(IpAddr::V6(address).to_canonical()))
 }
 
-fn parse_host(text: &str) -> Result<HostPattern, Problem> {
+fn parse_host(text: &str) -> Result<HostPattern, RuleProblem> {
     if text == "*" {
         return Ok(HostPattern::Any);
     }
     if text.contains('/') {
         let network: Ipv4Net = text
             .parse()
-            .map_err(|_| Problem::Network(text.to_owned()))?;
+            .map_err(|_| RuleProblem::Network(text.to_owned()))?;
         return network_pattern(text, IpNet::V4(network));
     }
     if let Ok(address) = text.parse::<Ipv4Addr>() {
@@ -244,7 +246,7 @@ fn parse_host(text: &str) -> Result<HostPattern, Problem> {
     }
     let name = |text: &str| {
         text.parse::<HostName>()
-            .map_err(|_| Problem::Name(text.to_owned()))
+            .map_err(|_| RuleProblem::Name(text.to_owned()))
     };
     match text.strip_prefix("*.") {
         Some(suffix) => name(suffix).map(HostPattern::Suffix),
@@ -252,10 +254,10 @@ fn parse_host(text: &str) -> Result<HostPattern, Problem> {
     }
 }
 
-fn network_pattern(text: &str, network: IpNet) -> Result<HostPattern, Problem> {
+fn network_pattern(text: &str, network: IpNet) -> Result<HostPattern, RuleProblem> {
     let network = unmapped(network);
     if network != network.trunc() {
-        return Err(Problem::HostBits {
+        return Err(RuleProblem::HostBits {
             given: text.to_owned(),
             meant: network.trunc().to_string(),
         });
@@ -280,7 +282,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn problem(text: &str) -> Problem {
+    fn problem(text: &str) -> RuleProblem {
         text.parse::<Rule>().unwrap_err().problem
     }
 
@@ -307,27 +309,30 @@ mod tests {
 
     #[test]
     fn each_mistake_is_named() {
-        assert_eq!(problem("127.0.0.1:80"), Problem::Scheme);
-        assert_eq!(problem("udp://127.0.0.1:80"), Problem::Scheme);
-        assert_eq!(problem("tcp://127.0.0.1"), Problem::MissingPort);
-        assert_eq!(problem("tcp://127.0.0.1:"), Problem::MissingPort);
-        assert_eq!(problem("tcp://[::1]"), Problem::MissingPort);
-        assert_eq!(problem("tcp://a:http"), Problem::Port("http".into()));
-        assert_eq!(problem("tcp://a:+80"), Problem::Port("+80".into()));
-        assert_eq!(problem("tcp://a:65536"), Problem::Port("65536".into()));
-        assert_eq!(problem("tcp://a:9-8"), Problem::PortRange("9-8".into()));
-        assert_eq!(problem("tcp://a:0-9"), Problem::PortRange("0-9".into()));
-        assert_eq!(problem("tcp://::1:80"), Problem::MissingBrackets);
-        assert_eq!(problem("tcp://[::g]:80"), Problem::Ipv6("::g".into()));
+        assert_eq!(problem("127.0.0.1:80"), RuleProblem::Scheme);
+        assert_eq!(problem("udp://127.0.0.1:80"), RuleProblem::Scheme);
+        assert_eq!(problem("tcp://127.0.0.1"), RuleProblem::MissingPort);
+        assert_eq!(problem("tcp://127.0.0.1:"), RuleProblem::MissingPort);
+        assert_eq!(problem("tcp://[::1]"), RuleProblem::MissingPort);
+        assert_eq!(problem("tcp://a:http"), RuleProblem::Port("http".into()));
+        assert_eq!(problem("tcp://a:+80"), RuleProblem::Port("+80".into()));
+        assert_eq!(problem("tcp://a:65536"), RuleProblem::Port("65536".into()));
+        assert_eq!(problem("tcp://a:9-8"), RuleProblem::PortRange("9-8".into()));
+        assert_eq!(problem("tcp://a:0-9"), RuleProblem::PortRange("0-9".into()));
+        assert_eq!(problem("tcp://::1:80"), RuleProblem::MissingBrackets);
+        assert_eq!(problem("tcp://[::g]:80"), RuleProblem::Ipv6("::g".into()));
         assert_eq!(
             problem("tcp://10.0.0.0/33:80"),
-            Problem::Network("10.0.0.0/33".into())
+            RuleProblem::Network("10.0.0.0/33".into())
         );
-        assert_eq!(problem("tcp://a b:80"), Problem::Name("a b".into()));
-        assert_eq!(problem("tcp://:80"), Problem::Name(String::new()));
-        assert_eq!(problem("tcp://a.*.b:80"), Problem::Name("a.*.b".into()));
+        assert_eq!(problem("tcp://a b:80"), RuleProblem::Name("a b".into()));
+        assert_eq!(problem("tcp://:80"), RuleProblem::Name(String::new()));
+        assert_eq!(problem("tcp://a.*.b:80"), RuleProblem::Name("a.*.b".into()));
         // Forms that inet_aton takes, and that hide which address is meant.
-        assert_eq!(problem("tcp://0x7f.1:80"), Problem::Name("0x7f.1".into()));
+        assert_eq!(
+            problem("tcp://0x7f.1:80"),
+            RuleProblem::Name("0x7f.1".into())
+        );
     }
 
     #[test]
@@ -355,7 +360,7 @@ mod tests {
             assert_eq!(text.parse::<ListenRule>().unwrap().to_string(), text);
         }
         let error = "tcp://example.com:80".parse::<ListenRule>().unwrap_err();
-        assert_eq!(error.problem, Problem::NameInListen);
+        assert_eq!(error.problem, RuleProblem::NameInListen);
     }
 
     #[test]

@@ -10,7 +10,10 @@ use wasmtime_wasi::p3::bindings::Command;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use super::Exit;
-use crate::{Ctx, CtxView, Stats, StatsSnapshot, StopHandle, View, add_to_linker, limit};
+use crate::{
+    Stats, StatsSnapshot, StopHandle, StreamsCtx, StreamsCtxView, StreamsView, add_to_linker,
+    apply_limits,
+};
 
 /// How long a program's connections may take to finish after `run` returned.
 pub const DEFAULT_LINGER: Duration = Duration::from_secs(5);
@@ -22,7 +25,7 @@ pub const DEFAULT_GRACE: Duration = Duration::from_secs(8);
 
 /// Runs a program: a component that exports `wasi:cli/run` 0.3.
 pub struct Runner {
-    ctx: Ctx,
+    ctx: StreamsCtx,
     wasi: WasiCtx,
     linger: Duration,
     grace: Duration,
@@ -84,7 +87,7 @@ pub enum RunError {
 impl Runner {
     /// For one run, with these sockets and this rest of WASI.
     #[must_use]
-    pub fn new(ctx: Ctx, wasi: WasiCtx) -> Self {
+    pub fn new(ctx: StreamsCtx, wasi: WasiCtx) -> Self {
         Self {
             ctx,
             wasi,
@@ -171,18 +174,18 @@ impl Runner {
             .map_err(RunError::Instantiate)?;
 
         let (stats, stop) = (self.ctx.stats(), self.ctx.stop_handle());
-        let _ended = Ended(stats.clone());
+        let _ended = EndStats(stats.clone());
         let mut store = Store::new(
             engine,
-            Program {
+            StoreData {
                 ctx: self.ctx,
                 wasi: self.wasi,
                 table: ResourceTable::new(),
             },
         );
-        limit(&mut store);
+        apply_limits(&mut store);
         // Dropped before the store.
-        let cut = Cut(Some(stop.clone()));
+        let cut = ResetUnfinished(Some(stop.clone()));
 
         let instance = match pre.instantiate_async(&mut store).await {
             Ok(instance) => instance,
@@ -224,7 +227,7 @@ impl Runner {
 /// None when it is overdue first.
 async fn call_run(
     command: &Command,
-    store: &Accessor<Program>,
+    store: &Accessor<StoreData>,
     stats: &Stats,
     mut overdue: Pin<&mut impl Future<Output = ()>>,
 ) -> Option<wasmtime::Result<Result<(), ()>>> {
@@ -242,7 +245,7 @@ async fn call_run(
 /// Polled at every turn of the store's event loop, so it sees the end of the
 /// last connection.
 async fn linger(
-    store: &Accessor<Program>,
+    store: &Accessor<StoreData>,
     stats: &Stats,
     time: Duration,
     mut overdue: Pin<&mut impl Future<Output = ()>>,
@@ -265,7 +268,7 @@ async fn linger(
     .await
 }
 
-fn answer(store: &Accessor<Program>, stats: &Stats, cx: &Context<'_>) {
+fn answer(store: &Accessor<StoreData>, stats: &Stats, cx: &Context<'_>) {
     stats.answer(cx, || {
         store.with(|mut store| {
             let concurrent = store.as_context_mut().concurrent_state_table_size();
@@ -274,7 +277,7 @@ fn answer(store: &Accessor<Program>, stats: &Stats, cx: &Context<'_>) {
     });
 }
 
-fn report(store: &mut Store<Program>, exit: Exit, linger: Linger) -> RunReport {
+fn report(store: &mut Store<StoreData>, exit: Exit, linger: Linger) -> RunReport {
     let concurrent = match &exit {
         // A store that trapped is not looked into any more.
         Exit::Trap(_) | Exit::Code(_) => 0,
@@ -309,24 +312,24 @@ fn check_is_program(engine: &Engine, component: &Component) -> Result<(), RunErr
 }
 
 /// Tells whoever waits for a sample that there will be none.
-struct Ended(Stats);
+struct EndStats(Stats);
 
-impl Drop for Ended {
+impl Drop for EndStats {
     fn drop(&mut self) {
         self.0.ended();
     }
 }
 
 /// Has what is not finished reset when the store is dropped.
-struct Cut(Option<StopHandle>);
+struct ResetUnfinished(Option<StopHandle>);
 
-impl Cut {
+impl ResetUnfinished {
     fn cancel(mut self) {
         self.0 = None;
     }
 }
 
-impl Drop for Cut {
+impl Drop for ResetUnfinished {
     fn drop(&mut self) {
         if let Some(stop) = &self.0 {
             stop.reset_unfinished();
@@ -335,13 +338,13 @@ impl Drop for Cut {
 }
 
 /// The data of the store.
-struct Program {
-    ctx: Ctx,
+struct StoreData {
+    ctx: StreamsCtx,
     wasi: WasiCtx,
     table: ResourceTable,
 }
 
-impl WasiView for Program {
+impl WasiView for StoreData {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         WasiCtxView {
             ctx: &mut self.wasi,
@@ -350,9 +353,9 @@ impl WasiView for Program {
     }
 }
 
-impl View for Program {
-    fn asyncio_streams(&mut self) -> CtxView<'_> {
-        CtxView {
+impl StreamsView for StoreData {
+    fn streams(&mut self) -> StreamsCtxView<'_> {
+        StreamsCtxView {
             ctx: &mut self.ctx,
             table: &mut self.table,
         }

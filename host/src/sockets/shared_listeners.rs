@@ -12,7 +12,7 @@ use super::{tcp, unix};
 use crate::ListenAddress;
 
 /// Lets several guests of one process serve one port, or one Unix socket: each
-/// [`Ctx`](crate::Ctx) that is [built](crate::CtxBuilder::shared_listeners) with a
+/// [`StreamsCtx`](crate::StreamsCtx) that is [built](crate::StreamsCtxBuilder::shared_listeners) with a
 /// clone of this takes part.
 ///
 /// The first guest that binds an address opens the socket, and those that bind the
@@ -36,8 +36,8 @@ pub struct SharedListeners(Arc<Registry>);
 /// What guests have in common.
 #[derive(Default)]
 pub(crate) struct Registry {
-    pub(super) tcp: Sockets<tcp::Bound>,
-    pub(super) unix: Sockets<unix::Bound>,
+    pub(super) tcp: Sockets<tcp::BoundTcp>,
+    pub(super) unix: Sockets<unix::BoundUnix>,
     guests: AtomicU64,
     /// One of them listens, or has done so.
     served: Arc<AtomicBool>,
@@ -47,7 +47,7 @@ pub(crate) struct Registry {
 pub(crate) type Sockets<B> = Mutex<Vec<Weak<SharedSocket<B>>>>;
 
 /// A socket of the system that is bound.
-pub(crate) trait Bound: Send + Sync + 'static {
+pub(crate) trait BoundSocket: Send + Sync + 'static {
     type Address: PartialEq + Send + Sync;
 
     /// Whether it can be listened on again when nobody does any more.
@@ -68,7 +68,7 @@ pub(crate) struct Sharing {
 }
 
 /// A socket that guests share.
-pub(crate) struct SharedSocket<B: Bound> {
+pub(crate) struct SharedSocket<B: BoundSocket> {
     bound: B,
     requested: B::Address,
     /// Those who have it.
@@ -80,7 +80,7 @@ pub(crate) struct SharedSocket<B: Bound> {
 }
 
 /// A guest's hold on a shared socket.
-pub(crate) struct Share<B: Bound> {
+pub(crate) struct Share<B: BoundSocket> {
     socket: Arc<SharedSocket<B>>,
     guest: u64,
 }
@@ -119,7 +119,7 @@ impl Sharing {
 
     /// The share of another guest's socket that was bound so; else `bind` makes
     /// one.
-    pub(super) fn share<B: Bound, E>(
+    pub(super) fn share<B: BoundSocket, E>(
         &self,
         requested: B::Address,
         bind: impl FnOnce() -> Result<B, E>,
@@ -146,19 +146,19 @@ impl Sharing {
     }
 }
 
-impl<B: Bound> Share<B> {
+impl<B: BoundSocket> Share<B> {
     pub(super) fn socket(&self) -> &Arc<SharedSocket<B>> {
         &self.socket
     }
 }
 
-impl<B: Bound> Drop for Share<B> {
+impl<B: BoundSocket> Drop for Share<B> {
     fn drop(&mut self) {
         lock(&self.socket.guests).remove(&self.guest);
     }
 }
 
-impl<B: Bound> SharedSocket<B> {
+impl<B: BoundSocket> SharedSocket<B> {
     /// Whether who wishes for this address can have it.
     fn serves(&self, wanted: &B::Address) -> bool {
         let fits = self.requested == *wanted || self.bound.address() == wanted;
@@ -191,7 +191,7 @@ impl<B: Bound> SharedSocket<B> {
     }
 }
 
-fn living<B: Bound>(sockets: &Sockets<B>) -> impl Iterator<Item = Arc<SharedSocket<B>>> {
+fn living<B: BoundSocket>(sockets: &Sockets<B>) -> impl Iterator<Item = Arc<SharedSocket<B>>> {
     let living: Vec<_> = lock(sockets).iter().filter_map(Weak::upgrade).collect();
     living.into_iter()
 }

@@ -5,19 +5,19 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::stream::{Connection, Listens};
+use super::stream::{Listens, StreamSocket};
 
 /// Asks a guest to stop, from any thread; clones ask the same guest.
 ///
 /// What a server does with it: its listeners are closed at once, so that new
 /// connections are refused, and so is each that it makes afterwards. Their
 /// streams of connections end, which the guest's server takes as being closed:
-/// `serve_forever` returns, and the program comes to its end in its own way. Sockets
-/// that the host has [handed](crate::HandedListener) to it refuse nobody: connections
+/// `serve_forever` returns, and the program comes to its end in its own way. LiveSockets
+/// that the host has [inherited](crate::InheritedListener) to it refuse nobody: connections
 /// wait there for whoever listens next.
 ///
 /// A [`Runner`](crate::Runner) gives it a time for that. A host of its own kind
-/// takes the handle of its [`Ctx`](crate::Ctx) and decides itself when to drop
+/// takes the handle of its [`StreamsCtx`](crate::StreamsCtx) and decides itself when to drop
 /// the store, after [`reset_unfinished`](Self::reset_unfinished).
 #[derive(Clone)]
 pub struct StopHandle(Arc<Inner>);
@@ -25,14 +25,14 @@ pub struct StopHandle(Arc<Inner>);
 struct Inner {
     stopping: watch::Sender<bool>,
     served: Arc<AtomicBool>,
-    sockets: Mutex<Sockets>,
+    sockets: Mutex<LiveSockets>,
 }
 
 /// What there is to be stopped.
 #[derive(Default)]
-struct Sockets {
-    listeners: Living<dyn Listens>,
-    connections: Living<Connection>,
+struct LiveSockets {
+    listeners: LiveList<dyn Listens>,
+    connections: LiveList<StreamSocket>,
     resetting: bool,
 }
 
@@ -83,7 +83,7 @@ impl StopHandle {
     pub fn reset_unfinished(&self) {
         let mut sockets = self.sockets();
         sockets.resetting = true;
-        sockets.connections.each(Connection::cut);
+        sockets.connections.each(StreamSocket::cut);
     }
 
     /// The guest listens; if it was asked to stop, no longer.
@@ -97,7 +97,7 @@ impl StopHandle {
     }
 
     /// The guest has a connection.
-    pub(crate) fn connected(&self, connection: &Arc<Connection>) {
+    pub(crate) fn connected(&self, connection: &Arc<StreamSocket>) {
         let mut sockets = self.sockets();
         if sockets.resetting {
             return connection.cut();
@@ -115,7 +115,7 @@ impl StopHandle {
     }
 
     /// No code panics while it holds this lock.
-    fn sockets(&self) -> MutexGuard<'_, Sockets> {
+    fn sockets(&self) -> MutexGuard<'_, LiveSockets> {
         let sockets = self.0.sockets.lock();
         sockets.unwrap_or_else(PoisonError::into_inner)
     }
@@ -131,13 +131,13 @@ impl fmt::Debug for StopHandle {
 
 /// References to those that are not dropped yet, and to no more dropped ones than
 /// that.
-struct Living<T: ?Sized> {
+struct LiveList<T: ?Sized> {
     all: Vec<Weak<T>>,
     /// The length at which it is swept.
     full: usize,
 }
 
-impl<T: ?Sized> Living<T> {
+impl<T: ?Sized> LiveList<T> {
     fn add(&mut self, one: &Arc<T>) {
         if self.all.len() >= self.full {
             self.all.retain(|one| one.strong_count() > 0);
@@ -153,7 +153,7 @@ impl<T: ?Sized> Living<T> {
     }
 }
 
-impl<T: ?Sized> Default for Living<T> {
+impl<T: ?Sized> Default for LiveList<T> {
     fn default() -> Self {
         Self {
             all: Vec::new(),
@@ -168,7 +168,7 @@ mod tests {
 
     #[test]
     fn the_dropped_are_forgotten_in_time() {
-        let mut living = Living::default();
+        let mut living = LiveList::default();
         let kept: Vec<Arc<u32>> = (0..10).map(Arc::new).collect();
         kept.iter().for_each(|one| living.add(one));
         for n in 0..10_000 {

@@ -7,18 +7,18 @@ use tokio::net::{TcpListener, TcpStream};
 use wasmtime_wasi::p3::bindings::sockets::types::{ErrorCode, IpAddressFamily};
 
 use super::stream::Listens as _;
-use super::tcp::{TcpSocket, Whose};
+use super::tcp::{PortOwner, TcpSocket};
 use super::{SharedListeners, Sharing};
-use crate::access::Place;
+use crate::access::SocketPermit;
 use crate::{Stats, StopHandle};
 
 fn created() -> TcpSocket {
-    TcpSocket::create(IpAddressFamily::Ipv4, Place::take(Stats::new())).unwrap()
+    TcpSocket::create(IpAddressFamily::Ipv4, SocketPermit::take(Stats::new())).unwrap()
 }
 
 fn bound(sharing: &Sharing, address: SocketAddr) -> Result<TcpSocket, ErrorCode> {
     let mut socket = created();
-    socket.bind(address, Whose::Anybodys, Some(sharing))?;
+    socket.bind(address, PortOwner::Anybodys, Some(sharing))?;
     Ok(socket)
 }
 
@@ -27,7 +27,7 @@ fn reusing(sharing: &Sharing) -> TcpSocket {
     let mut socket = created();
     socket.set_reuse_port(true).unwrap();
     socket
-        .bind(any_port(), Whose::Nobodys, Some(sharing))
+        .bind(any_port(), PortOwner::Nobodys, Some(sharing))
         .unwrap();
     socket
 }
@@ -116,10 +116,12 @@ async fn a_shared_socket_whose_port_is_reused_can_be_joined_by_other_processes()
     // As another process would.
     let mut stranger = created();
     stranger.set_reuse_port(true).unwrap();
-    stranger.bind(address, Whose::Anybodys, None).unwrap();
+    stranger.bind(address, PortOwner::Anybodys, None).unwrap();
     stranger.listen(None).unwrap();
     let mut uninvited = created();
-    let refused = uninvited.bind(address, Whose::Anybodys, None).unwrap_err();
+    let refused = uninvited
+        .bind(address, PortOwner::Anybodys, None)
+        .unwrap_err();
     assert!(matches!(refused, ErrorCode::AddressInUse));
 }
 

@@ -5,12 +5,12 @@ use rustls::RootCertStore;
 use rustls::sign::CertifiedKey;
 
 use super::policy::TlsPolicy;
-use super::{Endpoint, Handshake, Identity, Settings, TlsError, Transport, pem};
+use super::{Endpoint, Handshake, Identity, SessionError, Settings, Transport, pem};
 
 /// An endpoint with the roots and identities as they are now: made anew when one
 /// of those that it uses has been read again. So nothing that was negotiated with
 /// the ones before is resumed.
-pub(super) struct Current {
+pub(super) struct ReloadingEndpoint {
     policy: Arc<TlsPolicy>,
     settings: Settings,
     guest_roots: Option<Arc<RootCertStore>>,
@@ -28,7 +28,7 @@ struct Material {
     keys: Vec<Arc<CertifiedKey>>,
 }
 
-impl Current {
+impl ReloadingEndpoint {
     pub(super) fn new(policy: Arc<TlsPolicy>, settings: Settings) -> Result<Self, String> {
         let guest_roots = settings.roots.as_deref().map(|certificates| {
             let mut store = RootCertStore::empty();
@@ -63,18 +63,20 @@ impl Current {
     }
 }
 
-impl Endpoint for Current {
+impl Endpoint for ReloadingEndpoint {
     fn handshake(&self, transport: Box<dyn Transport>, server_name: Option<String>) -> Handshake {
         match self.endpoint() {
             Ok(endpoint) => endpoint.handshake(transport, server_name),
-            Err(error) => Box::pin(std::future::ready(Err(TlsError::Other(error)))),
+            Err(error) => Box::pin(std::future::ready(Err(SessionError::Other(error)))),
         }
     }
 }
 
-impl fmt::Debug for Current {
+impl fmt::Debug for ReloadingEndpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Current").field(&self.settings).finish()
+        f.debug_tuple("ReloadingEndpoint")
+            .field(&self.settings)
+            .finish()
     }
 }
 

@@ -3,7 +3,7 @@ use std::io;
 /// Why a session failed, or could not begin.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum TlsError {
+pub enum SessionError {
     /// The transport failed.
     #[error(transparent)]
     Transport(io::Error),
@@ -44,18 +44,18 @@ pub enum TlsError {
 
 /// What reading or writing a session failed with: the error of TLS within, or else
 /// the transport's.
-impl From<io::Error> for TlsError {
+impl From<io::Error> for SessionError {
     fn from(error: io::Error) -> Self {
         error.downcast().unwrap_or_else(Self::Transport)
     }
 }
 
 /// As a session has to report it.
-impl From<TlsError> for io::Error {
-    fn from(error: TlsError) -> Self {
+impl From<SessionError> for io::Error {
+    fn from(error: SessionError) -> Self {
         match error {
-            TlsError::Transport(error) => error,
-            TlsError::UnexpectedEof => Self::new(io::ErrorKind::UnexpectedEof, error),
+            SessionError::Transport(error) => error,
+            SessionError::UnexpectedEof => Self::new(io::ErrorKind::UnexpectedEof, error),
             error => Self::new(io::ErrorKind::InvalidData, error),
         }
     }

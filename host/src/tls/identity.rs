@@ -7,7 +7,7 @@ use rustls::crypto::ring;
 use rustls::pki_types::CertificateDer;
 use rustls::sign::CertifiedKey;
 
-use super::load_error::{LoadError, Problem, at, read};
+use super::load_error::{LoadError, LoadProblem, at, read};
 use super::pem;
 
 /// A certificate with its private key, by the name that a policy gives it.
@@ -113,7 +113,7 @@ impl Files {
         let chain = chain.map_err(|problem| at(&self.certificate, problem))?;
         certified(chain, &read(&self.key)?).map_err(|problem| {
             let file = match problem {
-                Problem::Certificate { .. } => &self.certificate,
+                LoadProblem::Certificate { .. } => &self.certificate,
                 _ => &self.key,
             };
             at(file, problem)
@@ -121,15 +121,15 @@ impl Files {
     }
 }
 
-fn certified(chain: Vec<CertificateDer<'static>>, key: &[u8]) -> Result<CertifiedKey, Problem> {
+fn certified(chain: Vec<CertificateDer<'static>>, key: &[u8]) -> Result<CertifiedKey, LoadProblem> {
     let key = pem::private_key(key)?;
     CertifiedKey::from_der(chain, key, &ring::default_provider()).map_err(|error| match error {
-        rustls::Error::InconsistentKeys(_) => Problem::KeyMismatch,
-        rustls::Error::InvalidCertificate(error) => Problem::Certificate {
+        rustls::Error::InconsistentKeys(_) => LoadProblem::KeyMismatch,
+        rustls::Error::InvalidCertificate(error) => LoadProblem::Certificate {
             number: 1,
             reason: error.to_string(),
         },
-        _ => Problem::Key,
+        _ => LoadProblem::Key,
     })
 }
 

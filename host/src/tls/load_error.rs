@@ -7,13 +7,13 @@ use std::path::Path;
 #[error("{place}: {problem}")]
 pub struct LoadError {
     place: String,
-    problem: Problem,
+    problem: LoadProblem,
 }
 
 /// What is wrong.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum Problem {
+pub enum LoadProblem {
     /// The file cannot be read.
     #[error("cannot read it: {0}")]
     Read(io::Error),
@@ -49,7 +49,7 @@ pub enum Problem {
 }
 
 impl LoadError {
-    pub(super) fn new(place: impl Into<String>, problem: Problem) -> Self {
+    pub(super) fn new(place: impl Into<String>, problem: LoadProblem) -> Self {
         Self {
             place: place.into(),
             problem,
@@ -64,16 +64,16 @@ impl LoadError {
 
     /// What is wrong.
     #[must_use]
-    pub fn problem(&self) -> &Problem {
+    pub fn problem(&self) -> &LoadProblem {
         &self.problem
     }
 }
 
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
-    std::fs::read(path).map_err(|error| at(path, Problem::Read(error)))
+    std::fs::read(path).map_err(|error| at(path, LoadProblem::Read(error)))
 }
 
 /// A problem with this file.
-pub(super) fn at(path: &Path, problem: Problem) -> LoadError {
+pub(super) fn at(path: &Path, problem: LoadProblem) -> LoadError {
     LoadError::new(path.display().to_string(), problem)
 }

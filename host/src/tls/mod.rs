@@ -28,9 +28,9 @@ use rustls::RootCertStore;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 pub use self::builder::TlsBuilder;
-pub use self::error::TlsError;
+pub use self::error::SessionError;
 pub use self::identity::Identity;
-pub use self::load_error::{LoadError, Problem};
+pub use self::load_error::{LoadError, LoadProblem};
 pub use self::policy::Tls;
 pub use self::provider::RustlsProvider;
 pub use self::roots::Roots;
@@ -46,10 +46,10 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Transport for T {}
 /// A session whose handshake is done.
 ///
 /// A read of nothing is the peer's end of the session (close_notify); an end of
-/// the connection alone is [`TlsError::UnexpectedEof`]. What was written is on its way
+/// the connection alone is [`SessionError::UnexpectedEof`]. What was written is on its way
 /// once the session was flushed. Shutting it down flushes it and sends the
 /// end of this side's half; reading goes on. Errors of TLS are [`io::Error`]s around
-/// a [`TlsError`], all others are the transport's.
+/// a [`SessionError`], all others are the transport's.
 ///
 /// [`io::Error`]: std::io::Error
 pub trait Session: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
@@ -58,7 +58,7 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Session for T {}
 
 /// A handshake under way. Dropping it drops the transport.
 pub type Handshake =
-    Pin<Box<dyn Future<Output = Result<(Box<dyn Session>, Details), TlsError>> + Send>>;
+    Pin<Box<dyn Future<Output = Result<(Box<dyn Session>, Details), SessionError>> + Send>>;
 
 /// Begins sessions of one kind, one for each transport.
 pub trait Endpoint: fmt::Debug + Send + Sync + 'static {

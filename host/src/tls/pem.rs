@@ -4,21 +4,21 @@ use rustls::RootCertStore;
 use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use super::load_error::Problem;
+use super::load_error::LoadProblem;
 
 /// All certificates, at least one.
-pub(super) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, Problem> {
+pub(super) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, LoadProblem> {
     let certificates = CertificateDer::pem_slice_iter(pem)
         .collect::<Result<Vec<_>, _>>()
         .map_err(problem)?;
     if certificates.is_empty() {
-        return Err(Problem::NoCertificate);
+        return Err(LoadProblem::NoCertificate);
     }
     Ok(certificates)
 }
 
 /// All certificates, each of which can be a root.
-pub(super) fn roots(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, Problem> {
+pub(super) fn roots(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, LoadProblem> {
     let certificates = certificates(pem)?;
     add(&mut RootCertStore::empty(), &certificates)?;
     Ok(certificates)
@@ -28,11 +28,11 @@ pub(super) fn roots(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, Problem>
 pub(super) fn add(
     store: &mut RootCertStore,
     certificates: &[CertificateDer<'static>],
-) -> Result<(), Problem> {
+) -> Result<(), LoadProblem> {
     for (index, certificate) in certificates.iter().enumerate() {
         store
             .add(certificate.clone())
-            .map_err(|error| Problem::Certificate {
+            .map_err(|error| LoadProblem::Certificate {
                 number: index + 1,
                 reason: error.to_string(),
             })?;
@@ -41,17 +41,17 @@ pub(super) fn add(
 }
 
 /// The first private key: PKCS#8, PKCS#1 or SEC1.
-pub(super) fn private_key(pem: &[u8]) -> Result<PrivateKeyDer<'static>, Problem> {
+pub(super) fn private_key(pem: &[u8]) -> Result<PrivateKeyDer<'static>, LoadProblem> {
     let encrypted = String::from_utf8_lossy(pem)
         .lines()
         .any(|line| line.starts_with("-----BEGIN ENCRYPTED") || line.ends_with("4,ENCRYPTED"));
     match PrivateKeyDer::from_pem_slice(pem) {
-        Err(_) if encrypted => Err(Problem::EncryptedKey),
-        Err(pem::Error::NoItemsFound) => Err(Problem::NoKey),
+        Err(_) if encrypted => Err(LoadProblem::EncryptedKey),
+        Err(pem::Error::NoItemsFound) => Err(LoadProblem::NoKey),
         key => key.map_err(problem),
     }
 }
 
-fn problem(error: pem::Error) -> Problem {
-    Problem::Pem(error.to_string())
+fn problem(error: pem::Error) -> LoadProblem {
+    LoadProblem::Pem(error.to_string())
 }

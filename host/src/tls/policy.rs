@@ -3,8 +3,8 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 
-use super::current::Current;
-use super::memo::Memo;
+use super::current::ReloadingEndpoint;
+use super::memo::EndpointCache;
 use super::{Endpoint, Identity, LoadError, Provider, Roots, Settings, TlsBuilder, pem};
 
 /// What guests may have of TLS: the roots, the identities, what may be switched
@@ -14,7 +14,7 @@ use super::{Endpoint, Identity, LoadError, Provider, Roots, Settings, TlsBuilder
 /// [`for_guest`](Self::for_guest) keeps those apart.
 ///
 /// ```no_run
-/// use asyncio_streams_host::Ctx;
+/// use asyncio_streams_host::StreamsCtx;
 /// use asyncio_streams_host::tls::{Identity, Roots, Tls};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -22,7 +22,7 @@ use super::{Endpoint, Identity, LoadError, Provider, Roots, Settings, TlsBuilder
 ///     .identity(Identity::from_files("web", "web.pem", "web.key")?)
 ///     .roots(Roots::platform())
 ///     .build()?;
-/// let ctx = Ctx::builder().tls(tls.clone()).build();
+/// let ctx = StreamsCtx::builder().tls(tls.clone()).build();
 ///
 /// // Later, when the files have changed:
 /// if let Err(errors) = tls.reload() {
@@ -36,7 +36,7 @@ use super::{Endpoint, Identity, LoadError, Provider, Roots, Settings, TlsBuilder
 #[derive(Debug, Clone)]
 pub struct Tls {
     policy: Arc<TlsPolicy>,
-    endpoints: Arc<Mutex<Memo>>,
+    endpoints: Arc<Mutex<EndpointCache>>,
 }
 
 /// What does not depend on the guest.
@@ -67,7 +67,7 @@ impl Tls {
     }
 
     /// The same for another guest: sessions of one are not resumed by the other.
-    /// [`CtxBuilder::tls`](crate::CtxBuilder::tls) does this.
+    /// [`StreamsCtxBuilder::tls`](crate::StreamsCtxBuilder::tls) does this.
     #[must_use]
     pub fn for_guest(&self) -> Self {
         Self {
@@ -111,7 +111,10 @@ impl Tls {
             return Ok(endpoint);
         }
         settings.check()?;
-        let endpoint = Arc::new(Current::new(Arc::clone(&self.policy), settings.clone())?);
+        let endpoint = Arc::new(ReloadingEndpoint::new(
+            Arc::clone(&self.policy),
+            settings.clone(),
+        )?);
         endpoints.keep(Arc::clone(&endpoint));
         Ok(endpoint)
     }

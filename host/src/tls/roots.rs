@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 
-use super::load_error::{LoadError, Problem, at, read};
+use super::load_error::{LoadError, LoadProblem, at, read};
 use super::pem;
 
 /// Which authorities a peer's certificate may come from.
@@ -98,7 +98,7 @@ impl Source {
 }
 
 /// The system's, without those that cannot be parsed: such collections have old ones.
-fn platform(store: &mut RootCertStore) -> Result<(), Problem> {
+fn platform(store: &mut RootCertStore) -> Result<(), LoadProblem> {
     let found = rustls_native_certs::load_native_certs();
     let (added, _) = store.add_parsable_certificates(found.certs);
     if added > 0 {
@@ -106,5 +106,5 @@ fn platform(store: &mut RootCertStore) -> Result<(), Problem> {
     }
     let why = found.errors.first();
     let why = why.map(|error| format!(" ({error})")).unwrap_or_default();
-    Err(Problem::NoPlatformRoots(why))
+    Err(LoadProblem::NoPlatformRoots(why))
 }

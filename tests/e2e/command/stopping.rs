@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use asyncio_streams_host::compose::builtin_streams;
 use asyncio_streams_host::{
-    Cache, Ctx, Exit, Linger, RunReport, Runner, StopHandle, engine, policy::Policy,
+    Cache, StreamsCtx, Exit, Linger, RunReport, Runner, StopHandle, engine, policy::Policy,
 };
 use tokio::sync::mpsc::unbounded_channel;
 use wasmtime_wasi::WasiCtx;
@@ -133,7 +133,7 @@ fn runner_on(port: u16, name: &str) -> (Runner, UnboundedReceiver) {
     let mut policy = Policy::new();
     policy.allow_listen(format!("tcp://127.0.0.1:{port}").parse().unwrap());
     let (listening, addresses) = unbounded_channel();
-    let ctx = Ctx::builder()
+    let ctx = StreamsCtx::builder()
         .policy(policy)
         .observer(Listening::new(move |address| {
             listening.send(address).unwrap()

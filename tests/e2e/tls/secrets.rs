@@ -9,7 +9,7 @@ use std::thread;
 
 use asyncio_streams_host::compose::{self, builtin_streams};
 use asyncio_streams_host::tls::{Identity, Tls};
-use asyncio_streams_host::{Ctx, Runner, config, policy::Policy};
+use asyncio_streams_host::{StreamsCtx, Runner, config, policy::Policy};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 use wasmtime::component::types::ComponentItem;
@@ -76,7 +76,7 @@ fn serve(
     let (sender, listening) = channel();
     let pem = (server.certificate.pem(), server.key.serialize_pem());
     let identity = Identity::from_pem("main", pem.0.as_bytes(), pem.1.as_bytes()).unwrap();
-    let ctx = Ctx::builder()
+    let ctx = StreamsCtx::builder()
         .policy(policy)
         .observer(Listening::new(move |address| sender.send(address).unwrap()))
         .tls(Tls::builder().identity(identity).build().unwrap());

@@ -23,7 +23,7 @@ pub enum CacheError {
     NotYours {
         /// The folder.
         folder: PathBuf,
-        /// Whose it is.
+        /// PortOwner it is.
         owner: u32,
     },
     /// Others could put native code there.

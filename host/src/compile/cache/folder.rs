@@ -134,7 +134,7 @@ impl Folder {
         let mut total = 0_u64;
         for entry in Dir::read_from(self.descriptor.as_fd())? {
             let entry = entry?;
-            let Some(kind) = Kind::of(entry.file_name()) else {
+            let Some(kind) = FileKind::of(entry.file_name()) else {
                 continue;
             };
             let Ok(stat) = statat(
@@ -150,7 +150,7 @@ impl Folder {
             }
             let seconds = u64::try_from(stat.st_mtime).unwrap_or_default();
             let used = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
-            if kind == Kind::UnderWay {
+            if kind == FileKind::UnderWay {
                 if now.duration_since(used).is_ok_and(|past| past > ABANDONED) {
                     let _ = unlinkat(&self.descriptor, entry.file_name(), AtFlags::empty());
                 }
@@ -175,12 +175,12 @@ impl Folder {
 }
 
 #[derive(PartialEq, Eq)]
-enum Kind {
+enum FileKind {
     Kept,
     UnderWay,
 }
 
-impl Kind {
+impl FileKind {
     /// None for a file that the cache did not make.
     fn of(name: &CStr) -> Option<Self> {
         let name = name.to_str().ok()?;

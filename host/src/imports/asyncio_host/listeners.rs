@@ -3,10 +3,10 @@
 use wasmtime_wasi::p3::bindings::sockets::types::ErrorCode;
 
 use super::bindings::listeners::{Host, Listener};
-use crate::CtxView;
-use crate::access::{NotThere, Socket, Wish};
+use crate::StreamsCtxView;
+use crate::access::{ListeningSocket, Request, TakeError};
+use crate::imports::permit;
 use crate::imports::wasi_sockets::tcp;
-use crate::imports::place;
 use crate::sockets::stream::code;
 use crate::sockets::tcp::TcpSocket;
 use crate::sockets::unix::UnixSocket;
@@ -17,9 +17,9 @@ enum Taken {
     Unix(UnixSocket),
 }
 
-impl Host for CtxView<'_> {
+impl Host for StreamsCtxView<'_> {
     fn names(&mut self) -> wasmtime::Result<Vec<String>> {
-        Ok(self.ctx.handed.names())
+        Ok(self.ctx.inherited.names())
     }
 
     fn take(&mut self, name: String) -> wasmtime::Result<Result<Listener, ErrorCode>> {
@@ -31,22 +31,26 @@ impl Host for CtxView<'_> {
     }
 }
 
-fn take(view: &mut CtxView<'_>, name: &str) -> Result<Taken, ErrorCode> {
-    let listener = match view.ctx.handed.next(name) {
+fn take(view: &mut StreamsCtxView<'_>, name: &str) -> Result<Taken, ErrorCode> {
+    let listener = match view.ctx.inherited.next(name) {
         Ok(listener) => listener.clone(),
-        Err(NotThere::Taken) => return Err(ErrorCode::InvalidState),
-        Err(NotThere::Unknown) => {
-            view.ctx.gate.not_granted(Wish::Listener(name.to_owned()));
+        Err(TakeError::Taken) => return Err(ErrorCode::InvalidState),
+        Err(TakeError::Unknown) => {
+            view.ctx
+                .guard
+                .not_granted(Request::Listener(name.to_owned()));
             return Err(ErrorCode::AccessDenied);
         }
     };
-    let place = place(&view.ctx.gate)?;
+    let permit = permit(&view.ctx.guard)?;
     let taken = match listener.socket().map_err(code)? {
-        Socket::Tcp(socket) => {
-            Taken::Tcp(TcpSocket::handed(socket, listener, place).map_err(code)?)
+        ListeningSocket::Tcp(socket) => {
+            Taken::Tcp(TcpSocket::inherited(socket, listener, permit).map_err(code)?)
         }
-        Socket::Unix(socket) => Taken::Unix(UnixSocket::handed(socket, listener, place)),
+        ListeningSocket::Unix(socket) => {
+            Taken::Unix(UnixSocket::inherited(socket, listener, permit))
+        }
     };
-    view.ctx.handed.taken(name);
+    view.ctx.inherited.taken(name);
     Ok(taken)
 }

@@ -9,8 +9,8 @@ mod unix_sockets;
 
 use wasmtime::component::Linker;
 
-use crate::View;
-use crate::imports::Sockets;
+use crate::StreamsView;
+use crate::imports::StreamsImports;
 
 /// The interfaces that [`add_to_linker`] adds, with their version.
 pub(crate) const INTERFACES: [&str; 4] = [
@@ -26,9 +26,9 @@ pub(crate) const INTERFACES: [&str; 4] = [
 /// # Errors
 ///
 /// When the linker has one of the interfaces already.
-pub fn add_to_linker<T: View>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
-    bindings::listeners::add_to_linker::<T, Sockets>(linker, T::asyncio_streams)?;
-    bindings::tcp_options::add_to_linker::<T, Sockets>(linker, T::asyncio_streams)?;
-    bindings::tls::add_to_linker::<T, Sockets>(linker, T::asyncio_streams)?;
-    bindings::unix_sockets::add_to_linker::<T, Sockets>(linker, T::asyncio_streams)
+pub fn add_to_linker<T: StreamsView>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
+    bindings::listeners::add_to_linker::<T, StreamsImports>(linker, T::streams)?;
+    bindings::tcp_options::add_to_linker::<T, StreamsImports>(linker, T::streams)?;
+    bindings::tls::add_to_linker::<T, StreamsImports>(linker, T::streams)?;
+    bindings::unix_sockets::add_to_linker::<T, StreamsImports>(linker, T::streams)
 }

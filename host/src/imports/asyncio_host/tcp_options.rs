@@ -2,12 +2,12 @@ use wasmtime::component::Resource;
 use wasmtime_wasi::p3::bindings::sockets::types::{ErrorCode, TcpSocket};
 
 use super::bindings::tcp_options::Host;
-use crate::CtxView;
+use crate::StreamsCtxView;
 use crate::imports::wasi_sockets::tcp;
 
 type Outcome = wasmtime::Result<Result<(), ErrorCode>>;
 
-impl Host for CtxView<'_> {
+impl Host for StreamsCtxView<'_> {
     fn reset(&mut self, socket: Resource<TcpSocket>) -> Outcome {
         Ok(tcp::get(self.table, &socket)?.reset())
     }

@@ -9,12 +9,12 @@ use wasmtime_wasi::p3::bindings::sockets::types::ErrorCode as SocketError;
 use super::bindings::unix_sockets::{
     Address, Credentials, ErrorCode, Host, HostUnixSocket, HostUnixSocketWithStore,
 };
-use crate::access::Gate;
+use crate::access::AccessGuard;
+use crate::imports::{StreamsImports, permit};
 use crate::policy::{DenyReason, UnixName, UnixUse};
 use crate::sockets::stream::{self, Accepting, Outcome};
-use crate::sockets::unix::{self, Obstacle, UnixSocket};
-use crate::imports::{Sockets, place};
-use crate::{CtxView, View};
+use crate::sockets::unix::{self, UnixSocket, UnixSocketError};
+use crate::{StreamsCtxView, StreamsView};
 
 type Handle = Resource<UnixSocket>;
 type Answer<T> = wasmtime::Result<Result<T, SocketError>>;
@@ -23,11 +23,11 @@ type Answer<T> = wasmtime::Result<Result<T, SocketError>>;
 const NOT_FOUND: &str = "nothing is there";
 const NOT_A_SOCKET: &str = "what is there is no socket";
 
-impl Host for CtxView<'_> {}
+impl Host for StreamsCtxView<'_> {}
 
-impl HostUnixSocket for CtxView<'_> {
+impl HostUnixSocket for StreamsCtxView<'_> {
     fn create(&mut self) -> Answer<Handle> {
-        let created = place(&self.ctx.gate).and_then(UnixSocket::create);
+        let created = permit(&self.ctx.guard).and_then(UnixSocket::create);
         match created {
             Ok(socket) => Ok(Ok(self.table.push(socket)?)),
             Err(code) => Ok(Err(code)),
@@ -35,9 +35,9 @@ impl HostUnixSocket for CtxView<'_> {
     }
 
     fn pair(&mut self) -> Answer<(Handle, Handle)> {
-        let gate = &self.ctx.gate;
-        let places = place(gate).and_then(|first| Ok([first, place(gate)?]));
-        match places.and_then(|places| UnixSocket::pair(places, &self.ctx.stop)) {
+        let guard = &self.ctx.guard;
+        let permits = permit(guard).and_then(|first| Ok([first, permit(guard)?]));
+        match permits.and_then(|permits| UnixSocket::pair(permits, &self.ctx.stop)) {
             Ok((one, other)) => Ok(Ok((self.table.push(one)?, self.table.push(other)?))),
             Err(code) => Ok(Err(code)),
         }
@@ -56,11 +56,11 @@ impl HostUnixSocket for CtxView<'_> {
             Ok(name) => name,
             Err(why) => return Ok(Err(why)),
         };
-        let Some(mode) = self.ctx.gate.unix_listen(&name) else {
+        let Some(mode) = self.ctx.guard.unix_listen(&name) else {
             return Ok(Err(SocketError::AccessDenied.into()));
         };
         let bound = socket.bind(&name, mode, self.ctx.sharing.as_ref());
-        let told = |why| told(&self.ctx.gate, UnixUse::Listen, &name, why);
+        let told = |why| told(&self.ctx.guard, UnixUse::Listen, &name, why);
         Ok(bound.map_err(told))
     }
 
@@ -110,7 +110,7 @@ impl HostUnixSocket for CtxView<'_> {
     }
 }
 
-impl<T: View> HostUnixSocketWithStore<T> for Sockets {
+impl<T: StreamsView> HostUnixSocketWithStore<T> for StreamsImports {
     async fn connect(
         store: &Accessor<T, Self>,
         handle: Handle,
@@ -119,9 +119,9 @@ impl<T: View> HostUnixSocketWithStore<T> for Sockets {
         let begun = store.with(|mut store| {
             let view = store.get();
             let socket = view.table.get_mut(&handle)?;
-            wasmtime::error::Ok(begin_connect(&view.ctx.gate, socket, address))
+            wasmtime::error::Ok(begin_connect(&view.ctx.guard, socket, address))
         })?;
-        let (connecting, name, gate) = match begun {
+        let (connecting, name, guard) = match begun {
             Ok(begun) => begun,
             Err(why) => return Ok(Err(why)),
         };
@@ -134,7 +134,7 @@ impl<T: View> HostUnixSocketWithStore<T> for Sockets {
                     (socket.finish_connect(connecting, &view.ctx.stop)).map_err(ErrorCode::Socket)
                 }
                 Err(why) => {
-                    let why = told(&gate, UnixUse::Connect, &name, why);
+                    let why = told(&guard, UnixUse::Connect, &name, why);
                     socket.fail(reduced(&why));
                     Err(why)
                 }
@@ -155,12 +155,12 @@ impl<T: View> HostUnixSocketWithStore<T> for Sockets {
             Ok(listening) => listening,
             Err(code) => return Ok(Err(code)),
         };
-        let place = socket.place();
+        let permit = socket.permit();
         view.ctx.stop.listens(Arc::clone(&listener) as _);
         if let Some(name) = name.filter(|_| listener.is_first()) {
-            view.ctx.gate.listening(name);
+            view.ctx.guard.listening(name);
         }
-        let accepting = Accepting::new(listener, place, Arc::clone(&view.ctx.gate));
+        let accepting = Accepting::new(listener, permit, Arc::clone(&view.ctx.guard));
         Ok(Ok(StreamReader::new(&mut store, accepting)?))
     }
 
@@ -182,20 +182,20 @@ impl<T: View> HostUnixSocketWithStore<T> for Sockets {
     }
 }
 
-type Begun = (std::os::fd::OwnedFd, UnixName, Arc<Gate>);
+type Begun = (std::os::fd::OwnedFd, UnixName, Arc<AccessGuard>);
 
 /// What a connect needs, if the guest may.
 fn begin_connect(
-    gate: &Arc<Gate>,
+    guard: &Arc<AccessGuard>,
     socket: &mut UnixSocket,
     address: Address,
 ) -> Result<Begun, ErrorCode> {
     socket.check_new()?;
     let name = name(address)?;
-    if !gate.unix_connect(&name) {
+    if !guard.unix_connect(&name) {
         return Err(socket.fail(SocketError::AccessDenied).into());
     }
-    Ok((socket.begin_connect()?, name, Arc::clone(gate)))
+    Ok((socket.begin_connect()?, name, Arc::clone(guard)))
 }
 
 /// The name that the guest means.
@@ -209,15 +209,15 @@ fn name(address: Address) -> Result<UnixName, ErrorCode> {
 }
 
 /// What the guest is told, and the observer where it was for somebody to permit.
-fn told(gate: &Gate, usage: UnixUse, name: &UnixName, why: Obstacle) -> ErrorCode {
+fn told(guard: &AccessGuard, usage: UnixUse, name: &UnixName, why: UnixSocketError) -> ErrorCode {
     let denied = match why {
-        Obstacle::NotFound => return ErrorCode::NotFound,
-        Obstacle::NotASocket => return ErrorCode::NotASocket,
-        Obstacle::System(error) => return stream::code(error).into(),
-        Obstacle::Link(target) => DenyReason::SymbolicLink(name.target_of_link(&target)),
-        Obstacle::Permission => DenyReason::Permission,
+        UnixSocketError::NotFound => return ErrorCode::NotFound,
+        UnixSocketError::NotASocket => return ErrorCode::NotASocket,
+        UnixSocketError::KernelSocket(error) => return stream::code(error).into(),
+        UnixSocketError::Link(target) => DenyReason::SymbolicLink(name.target_of_link(&target)),
+        UnixSocketError::Permission => DenyReason::Permission,
     };
-    gate.unix_denied(usage, name, denied);
+    guard.unix_denied(usage, name, denied);
     SocketError::AccessDenied.into()
 }
 
@@ -237,12 +237,12 @@ impl From<SocketError> for ErrorCode {
     }
 }
 
-impl From<unix::Address> for Address {
-    fn from(address: unix::Address) -> Self {
+impl From<unix::UnixAddress> for Address {
+    fn from(address: unix::UnixAddress) -> Self {
         match address {
-            unix::Address::Unnamed => Self::Unnamed,
-            unix::Address::Path(path) => Self::Path(path),
-            unix::Address::Abstract(name) => Self::Abstract(name),
+            unix::UnixAddress::Unnamed => Self::Unnamed,
+            unix::UnixAddress::Path(path) => Self::Path(path),
+            unix::UnixAddress::Abstract(name) => Self::Abstract(name),
         }
     }
 }

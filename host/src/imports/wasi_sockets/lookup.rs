@@ -6,11 +6,11 @@ use wasmtime::component::Accessor;
 use wasmtime_wasi::p3::bindings::sockets::ip_name_lookup::{ErrorCode, Host, HostWithStore};
 use wasmtime_wasi::p3::bindings::sockets::types::IpAddress;
 
-use crate::imports::Sockets;
+use crate::imports::StreamsImports;
 use crate::policy::{HostName, Target};
-use crate::{CtxView, View};
+use crate::{StreamsCtxView, StreamsView};
 
-impl<T: View> HostWithStore<T> for Sockets {
+impl<T: StreamsView> HostWithStore<T> for StreamsImports {
     async fn resolve_addresses(
         store: &Accessor<T, Self>,
         name: String,
@@ -20,11 +20,11 @@ impl<T: View> HostWithStore<T> for Sockets {
             Ok(Target::Address(address)) => return Ok(Ok(vec![address.into()])),
             Err(_) => return Ok(Err(ErrorCode::InvalidArgument)),
         };
-        let (gate, lookups) = store.with(|mut store| {
+        let (guard, lookups) = store.with(|mut store| {
             let ctx = store.get().ctx;
-            (Arc::clone(&ctx.gate), Arc::clone(&ctx.lookups))
+            (Arc::clone(&ctx.guard), Arc::clone(&ctx.lookups))
         });
-        if !gate.lookup(&name) {
+        if !guard.lookup(&name) {
             return Ok(Err(ErrorCode::AccessDenied));
         }
         let resolved = {
@@ -33,13 +33,13 @@ impl<T: View> HostWithStore<T> for Sockets {
             resolve(&name).await
         };
         Ok(resolved.map(|addresses| {
-            gate.resolved(&name, &addresses);
+            guard.resolved(&name, &addresses);
             addresses.into_iter().map(IpAddress::from).collect()
         }))
     }
 }
 
-impl Host for CtxView<'_> {}
+impl Host for StreamsCtxView<'_> {}
 
 /// Asks the system's resolver, in the order it answers, each address once.
 async fn resolve(name: &HostName) -> Result<Vec<IpAddr>, ErrorCode> {

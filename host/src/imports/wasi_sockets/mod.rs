@@ -9,20 +9,20 @@ use wasmtime::component::Linker;
 use wasmtime_wasi::p3::bindings::sockets::{ip_name_lookup, types};
 use wasmtime_wasi::p3::sockets::SocketError;
 
-use super::Sockets;
-use crate::{CtxView, View};
+use super::StreamsImports;
+use crate::{StreamsCtxView, StreamsView};
 
 /// Adds `wasi:sockets` 0.3 to a linker, and nothing else.
 ///
 /// # Errors
 ///
 /// When the linker has one of the interfaces already.
-pub fn add_to_linker<T: View>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
-    types::add_to_linker::<T, Sockets>(linker, T::asyncio_streams)?;
-    ip_name_lookup::add_to_linker::<T, Sockets>(linker, T::asyncio_streams)
+pub fn add_to_linker<T: StreamsView>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
+    types::add_to_linker::<T, StreamsImports>(linker, T::streams)?;
+    ip_name_lookup::add_to_linker::<T, StreamsImports>(linker, T::streams)
 }
 
-impl types::Host for CtxView<'_> {
+impl types::Host for StreamsCtxView<'_> {
     fn convert_error_code(&mut self, error: SocketError) -> wasmtime::Result<types::ErrorCode> {
         error.downcast()
     }

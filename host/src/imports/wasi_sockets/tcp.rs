@@ -11,11 +11,11 @@ use wasmtime_wasi::p3::bindings::sockets::types::{
 };
 use wasmtime_wasi::p3::sockets::{SocketError, SocketResult};
 
+use crate::imports::{StreamsImports, permit};
 use crate::policy::Use;
 use crate::sockets::stream::{self, Accepting, Outcome};
-use crate::imports::{Sockets, place};
-use crate::sockets::tcp::{TcpSocket, Whose};
-use crate::{Ctx, CtxView, View};
+use crate::sockets::tcp::{PortOwner, TcpSocket};
+use crate::{StreamsCtx, StreamsCtxView, StreamsView};
 
 /// A socket as the bindings name it. What lies in the table is ours.
 type Handle = Resource<Name>;
@@ -35,7 +35,7 @@ pub(crate) fn push(table: &mut ResourceTable, socket: TcpSocket) -> wasmtime::Re
 }
 
 /// Takes the socket out of the table: the guest has given its handle away.
-pub(crate) fn take(view: &mut CtxView<'_>, handle: &Handle) -> wasmtime::Result<TcpSocket> {
+pub(crate) fn take(view: &mut StreamsCtxView<'_>, handle: &Handle) -> wasmtime::Result<TcpSocket> {
     let socket = (view.table).delete(Resource::<TcpSocket>::new_own(handle.rep()))?;
     view.ctx.socket_dropped(handle.rep());
     Ok(socket)
@@ -47,7 +47,7 @@ fn socket<'a>(table: &'a mut ResourceTable, handle: &Handle) -> SocketResult<&'a
 
 /// Whether a socket of this guest has this very address. One that has failed was
 /// bound to it, and somebody else may have it by now.
-fn holds(view: &CtxView<'_>, address: SocketAddr) -> bool {
+fn holds(view: &StreamsCtxView<'_>, address: SocketAddr) -> bool {
     view.ctx.bound().any(|rep| {
         let socket = view.table.get(&Resource::<TcpSocket>::new_borrow(rep));
         let local = socket.map(TcpSocket::local_address);
@@ -56,21 +56,21 @@ fn holds(view: &CtxView<'_>, address: SocketAddr) -> bool {
 }
 
 /// Whether the guest may listen where the socket is bound, or would be.
-fn may_listen(ctx: &Ctx, handle: &Handle, socket: &TcpSocket) -> bool {
+fn may_listen(ctx: &StreamsCtx, handle: &Handle, socket: &TcpSocket) -> bool {
     let wanted = match ctx.requested_address(handle.rep()) {
         Some(requested) => requested,
         None => {
             let wanted = socket.unspecified();
-            if !ctx.gate.allows(Use::Bind, wanted) {
+            if !ctx.guard.allows(Use::Bind, wanted) {
                 return false;
             }
             wanted
         }
     };
-    ctx.gate.allows(Use::Listen, wanted)
+    ctx.guard.allows(Use::Listen, wanted)
 }
 
-impl<T: View> HostTcpSocketWithStore<T> for Sockets {
+impl<T: StreamsView> HostTcpSocketWithStore<T> for StreamsImports {
     async fn connect(
         store: &Accessor<T, Self>,
         handle: Handle,
@@ -81,7 +81,7 @@ impl<T: View> HostTcpSocketWithStore<T> for Sockets {
             let view = store.get();
             let socket = socket(view.table, &handle)?;
             socket.check_connect(remote)?;
-            if !view.ctx.gate.allows(Use::Connect, remote) {
+            if !view.ctx.guard.allows(Use::Connect, remote) {
                 return Err(socket.fail(ErrorCode::AccessDenied).into());
             }
             SocketResult::Ok(socket.begin_connect()?)
@@ -101,7 +101,7 @@ impl<T: View> HostTcpSocketWithStore<T> for Sockets {
         let view = store.get();
         let listener = socket(view.table, &handle)?;
         listener.check_listen()?;
-        if !listener.is_handed() && !may_listen(view.ctx, &handle, listener) {
+        if !listener.is_inherited() && !may_listen(view.ctx, &handle, listener) {
             return Err(ErrorCode::AccessDenied.into());
         }
         if view.ctx.stop.is_stopping() {
@@ -110,11 +110,11 @@ impl<T: View> HostTcpSocketWithStore<T> for Sockets {
         let bound = listener.listen(view.ctx.sharing.as_ref())?;
         view.ctx.stop.listens(Arc::clone(&bound) as _);
         let local = listener.local_address()?;
-        let place = listener.place();
+        let permit = listener.permit();
         if bound.is_first() {
-            view.ctx.gate.listening(local);
+            view.ctx.guard.listening(local);
         }
-        let accepting = Accepting::new(bound, place, Arc::clone(&view.ctx.gate));
+        let accepting = Accepting::new(bound, permit, Arc::clone(&view.ctx.guard));
         StreamReader::new(&mut store, accepting).map_err(SocketError::trap)
     }
 
@@ -147,23 +147,23 @@ macro_rules! options {
     };
 }
 
-impl HostTcpSocket for CtxView<'_> {
+impl HostTcpSocket for StreamsCtxView<'_> {
     async fn bind(&mut self, handle: Handle, local_address: IpSocketAddress) -> SocketResult<()> {
         let local = SocketAddr::from(local_address);
-        let requested = self.ctx.wished(local);
+        let requested = self.ctx.policy_address(local);
         let bound = socket(self.table, &handle)?;
         bound.check_bind(local)?;
         let shares = bound.reuses_port();
-        if !self.ctx.gate.allows(Use::Bind, requested) {
+        if !self.ctx.guard.allows(Use::Bind, requested) {
             return Err(ErrorCode::AccessDenied.into());
         }
         let whose = match requested.port() {
-            _ if shares && holds(self, local) => Whose::Ours,
-            0 => Whose::Nobodys,
-            _ => Whose::Anybodys,
+            _ if shares && holds(self, local) => PortOwner::Ours,
+            0 => PortOwner::Nobodys,
+            _ => PortOwner::Anybodys,
         };
-        let joins = shares && whose == Whose::Anybodys;
-        if joins && !self.ctx.gate.allows(Use::Share, requested) {
+        let joins = shares && whose == PortOwner::Anybodys;
+        if joins && !self.ctx.guard.allows(Use::Share, requested) {
             return Err(ErrorCode::AccessDenied.into());
         }
         let bound = socket(self.table, &handle)?;
@@ -174,8 +174,8 @@ impl HostTcpSocket for CtxView<'_> {
     }
 
     fn create(&mut self, family: IpAddressFamily) -> SocketResult<Handle> {
-        let place = place(&self.ctx.gate)?;
-        let created = TcpSocket::create(family, place)?;
+        let permit = permit(&self.ctx.guard)?;
+        let created = TcpSocket::create(family, permit)?;
         push(self.table, created).map_err(SocketError::trap)
     }
 

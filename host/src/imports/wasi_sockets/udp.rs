@@ -7,13 +7,13 @@ use wasmtime_wasi::p3::bindings::sockets::types::{
 use wasmtime_wasi::p3::sockets::SocketResult;
 use wasmtime_wasi::sockets::{WasiSockets, WasiSocketsCtxView};
 
-use crate::imports::Sockets;
-use crate::{Ctx, CtxView, View};
+use crate::imports::StreamsImports;
+use crate::{StreamsCtx, StreamsCtxView, StreamsView};
 
 type Socket = Resource<UdpSocket>;
 
 /// The stock implementation, on the same table.
-fn stock<'a>(ctx: &'a mut Ctx, table: &'a mut ResourceTable) -> WasiSocketsCtxView<'a> {
+fn stock<'a>(ctx: &'a mut StreamsCtx, table: &'a mut ResourceTable) -> WasiSocketsCtxView<'a> {
     WasiSocketsCtxView {
         ctx: &mut ctx.udp,
         table,
@@ -21,8 +21,8 @@ fn stock<'a>(ctx: &'a mut Ctx, table: &'a mut ResourceTable) -> WasiSocketsCtxVi
 }
 
 /// From a store's data to the stock implementation.
-fn stock_of<T: View>(data: &mut T) -> WasiSocketsCtxView<'_> {
-    let CtxView { ctx, table } = data.asyncio_streams();
+fn stock_of<T: StreamsView>(data: &mut T) -> WasiSocketsCtxView<'_> {
+    let StreamsCtxView { ctx, table } = data.streams();
     stock(ctx, table)
 }
 
@@ -48,7 +48,7 @@ macro_rules! pass_on_async {
     };
 }
 
-impl<T: View> HostUdpSocketWithStore<T> for Sockets {
+impl<T: StreamsView> HostUdpSocketWithStore<T> for StreamsImports {
     async fn send(
         store: &Accessor<T, Self>,
         socket: Socket,
@@ -68,7 +68,7 @@ impl<T: View> HostUdpSocketWithStore<T> for Sockets {
     }
 }
 
-impl HostUdpSocket for CtxView<'_> {
+impl HostUdpSocket for StreamsCtxView<'_> {
     pass_on_async! { HostUdpSocket:
         async fn bind(socket: Socket, address: IpSocketAddress) -> SocketResult<()>;
         async fn connect(socket: Socket, address: IpSocketAddress) -> SocketResult<()>;

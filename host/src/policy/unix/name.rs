@@ -18,10 +18,10 @@ pub const MAX_UNIX_NAME: usize = if cfg!(any(target_os = "linux", target_os = "a
 /// [`Display`](fmt::Display) writes it as a rule would, `unix:///run/app.sock` or
 /// `unix://@app`, with `%XX` for every byte that could be taken for something else.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct UnixName(Kind);
+pub struct UnixName(NameKind);
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Kind {
+enum NameKind {
     Path(Vec<u8>),
     Abstract(Vec<u8>),
 }
@@ -73,7 +73,7 @@ impl UnixName {
             path.extend_from_slice(part);
         }
         fits(&path)?;
-        Ok(Self(Kind::Path(path)))
+        Ok(Self(NameKind::Path(path)))
     }
 
     /// The socket with an abstract name, given without its leading zero byte.
@@ -86,15 +86,15 @@ impl UnixName {
             return Err(InvalidUnixName::Empty);
         }
         fits(bytes)?;
-        Ok(Self(Kind::Abstract(bytes.to_vec())))
+        Ok(Self(NameKind::Abstract(bytes.to_vec())))
     }
 
     /// The path, if it is one.
     #[must_use]
     pub fn as_path(&self) -> Option<&Path> {
         match &self.0 {
-            Kind::Path(path) => Some(Path::new(OsStr::from_bytes(path))),
-            Kind::Abstract(_) => None,
+            NameKind::Path(path) => Some(Path::new(OsStr::from_bytes(path))),
+            NameKind::Abstract(_) => None,
         }
     }
 
@@ -102,8 +102,8 @@ impl UnixName {
     #[must_use]
     pub fn as_abstract(&self) -> Option<&[u8]> {
         match &self.0 {
-            Kind::Path(_) => None,
-            Kind::Abstract(name) => Some(name),
+            NameKind::Path(_) => None,
+            NameKind::Abstract(name) => Some(name),
         }
     }
 
@@ -119,14 +119,14 @@ impl UnixName {
     /// Whether `..` is a part of the path.
     pub(super) fn has_parent_folder(&self) -> bool {
         match &self.0 {
-            Kind::Path(path) => parts(path).any(|part| part == b".."),
-            Kind::Abstract(_) => false,
+            NameKind::Path(path) => parts(path).any(|part| part == b".."),
+            NameKind::Abstract(_) => false,
         }
     }
 
     /// The folder, without `/` at its end, and the last part of the path.
     pub(super) fn split(&self) -> Option<(&[u8], &[u8])> {
-        let Kind::Path(path) = &self.0 else {
+        let NameKind::Path(path) = &self.0 else {
             return None;
         };
         let slash = path.iter().rposition(|byte| *byte == b'/')?;
@@ -137,8 +137,8 @@ impl UnixName {
     /// The name as it stands behind `unix://` in a rule: `/run/app.sock`, `@app`.
     pub(crate) fn fmt_short(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Kind::Path(path) => escaped(path, f),
-            Kind::Abstract(name) => {
+            NameKind::Path(path) => escaped(path, f),
+            NameKind::Abstract(name) => {
                 f.write_char('@')?;
                 escaped(name, f)
             }

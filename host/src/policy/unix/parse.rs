@@ -1,7 +1,7 @@
-use super::super::Problem;
+use super::super::RuleProblem;
 use super::glob::Token;
 use super::name::parts;
-use super::rule::Place;
+use super::rule::UnixPattern;
 use super::{DEFAULT_MODE, Glob, UnixListenRule, UnixRule};
 
 /// The grammar of a rule for Unix sockets, as shown in messages and `--help`.
@@ -13,16 +13,16 @@ path, ?mode=OCTAL behind it is the mode of the file";
 const MAX_MODE: u32 = 0o777;
 
 /// What stands behind `unix:` in a rule for connecting.
-pub(in super::super) fn parse_connect(text: &str) -> Result<UnixRule, Problem> {
+pub(in super::super) fn parse_connect(text: &str) -> Result<UnixRule, RuleProblem> {
     match text.split_once('?') {
         None => parse_rule(text),
-        Some((_, query)) if query.starts_with("mode=") => Err(Problem::ModeInConnect),
-        Some((_, query)) => Err(Problem::Setting(query.to_owned())),
+        Some((_, query)) if query.starts_with("mode=") => Err(RuleProblem::ModeInConnect),
+        Some((_, query)) => Err(RuleProblem::Setting(query.to_owned())),
     }
 }
 
 /// What stands behind `unix:` in a rule for listening.
-pub(in super::super) fn parse_listen(text: &str) -> Result<UnixListenRule, Problem> {
+pub(in super::super) fn parse_listen(text: &str) -> Result<UnixListenRule, RuleProblem> {
     let Some((name, query)) = text.split_once('?') else {
         let rule = parse_rule(text)?;
         let mode = DEFAULT_MODE;
@@ -31,22 +31,22 @@ pub(in super::super) fn parse_listen(text: &str) -> Result<UnixListenRule, Probl
     let rule = parse_rule(name)?;
     let mode = query
         .strip_prefix("mode=")
-        .ok_or_else(|| Problem::Setting(query.to_owned()))?;
-    if let Place::Abstract(_) = rule.0 {
-        return Err(Problem::ModeWithoutFile);
+        .ok_or_else(|| RuleProblem::Setting(query.to_owned()))?;
+    if let UnixPattern::Abstract(_) = rule.0 {
+        return Err(RuleProblem::ModeWithoutFile);
     }
     let mode = parse_mode(mode)?;
     Ok(UnixListenRule { rule, mode })
 }
 
-fn parse_mode(text: &str) -> Result<u32, Problem> {
+fn parse_mode(text: &str) -> Result<u32, RuleProblem> {
     let digits = text.bytes().all(|byte| matches!(byte, b'0'..=b'7'));
     let mode = u32::from_str_radix(text, 8).ok();
     mode.filter(|mode| digits && *mode <= MAX_MODE)
-        .ok_or_else(|| Problem::Mode(text.to_owned()))
+        .ok_or_else(|| RuleProblem::Mode(text.to_owned()))
 }
 
-fn parse_rule(text: &str) -> Result<UnixRule, Problem> {
+fn parse_rule(text: &str) -> Result<UnixRule, RuleProblem> {
     let text = text.strip_prefix("//").unwrap_or_default();
     let place = match text.strip_prefix('@') {
         Some(name) => parse_abstract(name),
@@ -55,21 +55,21 @@ fn parse_rule(text: &str) -> Result<UnixRule, Problem> {
     place.map(UnixRule)
 }
 
-fn parse_abstract(text: &str) -> Result<Place, Problem> {
+fn parse_abstract(text: &str) -> Result<UnixPattern, RuleProblem> {
     let pattern = Glob::new(&tokens(text)?);
     if pattern.is_empty() {
-        return Err(Problem::EmptyName);
+        return Err(RuleProblem::EmptyName);
     }
-    Ok(Place::Abstract(pattern))
+    Ok(UnixPattern::Abstract(pattern))
 }
 
-fn parse_path(text: &str) -> Result<Place, Problem> {
+fn parse_path(text: &str) -> Result<UnixPattern, RuleProblem> {
     if !text.starts_with('/') {
-        return Err(Problem::RelativePath);
+        return Err(RuleProblem::RelativePath);
     }
     let tokens = tokens(text)?;
     if tokens.contains(&Token::Byte(0)) {
-        return Err(Problem::ZeroByte);
+        return Err(RuleProblem::ZeroByte);
     }
     let slash = tokens.iter().rposition(|token| *token == Token::Byte(b'/'));
     let (before, last) = tokens
@@ -79,7 +79,7 @@ fn parse_path(text: &str) -> Result<Place, Problem> {
     for token in before {
         match token {
             Token::Byte(byte) => path.push(*byte),
-            Token::Star => return Err(Problem::StarInFolder),
+            Token::Star => return Err(RuleProblem::StarInFolder),
         }
     }
     let is = |bytes: &[u8]| {
@@ -88,10 +88,10 @@ fn parse_path(text: &str) -> Result<Place, Problem> {
             .eq(bytes.iter().copied().map(Token::Byte))
     };
     if is(b"..") || parts(&path).any(|part| part == b"..") {
-        return Err(Problem::ParentFolder);
+        return Err(RuleProblem::ParentFolder);
     }
     if is(b"") || is(b".") {
-        return Err(Problem::NoFile);
+        return Err(RuleProblem::NoFile);
     }
     let mut folder = Vec::with_capacity(path.len());
     for part in parts(&path) {
@@ -99,11 +99,11 @@ fn parse_path(text: &str) -> Result<Place, Problem> {
         folder.extend_from_slice(part);
     }
     let last = Glob::new(last);
-    Ok(Place::Path { folder, last })
+    Ok(UnixPattern::Path { folder, last })
 }
 
 /// The bytes that the text stands for.
-fn tokens(text: &str) -> Result<Vec<Token>, Problem> {
+fn tokens(text: &str) -> Result<Vec<Token>, RuleProblem> {
     let mut tokens = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((byte, after)) = rest.split_first() {
@@ -111,9 +111,9 @@ fn tokens(text: &str) -> Result<Vec<Token>, Problem> {
         tokens.push(match byte {
             b'*' => Token::Star,
             b'%' => {
-                let (digits, after) = rest.split_at_checked(2).ok_or(Problem::Escape)?;
+                let (digits, after) = rest.split_at_checked(2).ok_or(RuleProblem::Escape)?;
                 rest = after;
-                Token::Byte(hexadecimal(digits).ok_or(Problem::Escape)?)
+                Token::Byte(hexadecimal(digits).ok_or(RuleProblem::Escape)?)
             }
             byte => Token::Byte(*byte),
         });

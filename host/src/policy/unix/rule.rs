@@ -11,10 +11,10 @@ pub const DEFAULT_MODE: u32 = 0o600;
 /// Made by parsing; [`Display`](fmt::Display) gives the canonical form, which
 /// parses to the same rule again.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct UnixRule(pub(super) Place);
+pub struct UnixRule(pub(super) UnixPattern);
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) enum Place {
+pub(super) enum UnixPattern {
     /// Files of one folder, which is written without `/` at its end.
     Path { folder: Vec<u8>, last: Glob },
     /// Names of the abstract namespace.
@@ -34,10 +34,12 @@ impl UnixRule {
     #[must_use]
     pub fn covers(&self, name: &UnixName) -> bool {
         match &self.0 {
-            Place::Path { folder, last } => name
+            UnixPattern::Path { folder, last } => name
                 .split()
                 .is_some_and(|(own, name)| own == folder && last.covers(name)),
-            Place::Abstract(pattern) => name.as_abstract().is_some_and(|name| pattern.covers(name)),
+            UnixPattern::Abstract(pattern) => {
+                name.as_abstract().is_some_and(|name| pattern.covers(name))
+            }
         }
     }
 }
@@ -60,11 +62,11 @@ impl fmt::Display for UnixRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("unix://")?;
         match &self.0 {
-            Place::Path { folder, last } => {
+            UnixPattern::Path { folder, last } => {
                 escaped(folder, f)?;
                 write!(f, "/{last}")
             }
-            Place::Abstract(pattern) => write!(f, "@{pattern}"),
+            UnixPattern::Abstract(pattern) => write!(f, "@{pattern}"),
         }
     }
 }

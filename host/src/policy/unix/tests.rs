@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::super::{ADDRESS_GRAMMAR, Decision, DenyReason, ListenRule, Policy, Problem, Rule};
+use super::super::{ADDRESS_GRAMMAR, Decision, DenyReason, ListenRule, Policy, Rule, RuleProblem};
 use super::*;
 
 fn path(text: &str) -> UnixName {
@@ -11,11 +11,11 @@ fn name(text: &str) -> UnixName {
     UnixName::abstract_name(text.as_bytes()).unwrap()
 }
 
-fn problem(text: &str) -> Problem {
+fn problem(text: &str) -> RuleProblem {
     text.parse::<Rule>().unwrap_err().problem().clone()
 }
 
-fn listen_problem(text: &str) -> Problem {
+fn listen_problem(text: &str) -> RuleProblem {
     text.parse::<ListenRule>().unwrap_err().problem().clone()
 }
 
@@ -97,16 +97,16 @@ fn each_mistake_is_named() {
         "unix://run/a",
         "unix:/run/a",
     ] {
-        assert_eq!(problem(text), Problem::RelativePath, "{text}");
+        assert_eq!(problem(text), RuleProblem::RelativePath, "{text}");
     }
     for text in ["unix:///a/../b", "unix:///..", "unix:///%2e%2E/a"] {
-        assert_eq!(problem(text), Problem::ParentFolder, "{text}");
+        assert_eq!(problem(text), RuleProblem::ParentFolder, "{text}");
     }
     for text in ["unix:///*/a", "unix:///run/a*/b*"] {
-        assert_eq!(problem(text), Problem::StarInFolder, "{text}");
+        assert_eq!(problem(text), RuleProblem::StarInFolder, "{text}");
     }
     for text in ["unix:///", "unix:///run/", "unix:///run/."] {
-        assert_eq!(problem(text), Problem::NoFile, "{text}");
+        assert_eq!(problem(text), RuleProblem::NoFile, "{text}");
     }
     for text in [
         "unix:///a%",
@@ -114,17 +114,23 @@ fn each_mistake_is_named() {
         "unix:///a%+1",
         "unix://@%\u{fc}",
     ] {
-        assert_eq!(problem(text), Problem::Escape, "{text}");
+        assert_eq!(problem(text), RuleProblem::Escape, "{text}");
     }
-    assert_eq!(problem("unix:///a%00"), Problem::ZeroByte);
-    assert_eq!(problem("unix://@"), Problem::EmptyName);
-    assert_eq!(problem("unix:///a?b"), Problem::Setting("b".into()));
-    assert_eq!(problem("unix:///a?mode=0660"), Problem::ModeInConnect);
-    assert_eq!(listen_problem("unix:///a?b"), Problem::Setting("b".into()));
-    assert_eq!(listen_problem("unix://@a?mode=1"), Problem::ModeWithoutFile);
+    assert_eq!(problem("unix:///a%00"), RuleProblem::ZeroByte);
+    assert_eq!(problem("unix://@"), RuleProblem::EmptyName);
+    assert_eq!(problem("unix:///a?b"), RuleProblem::Setting("b".into()));
+    assert_eq!(problem("unix:///a?mode=0660"), RuleProblem::ModeInConnect);
+    assert_eq!(
+        listen_problem("unix:///a?b"),
+        RuleProblem::Setting("b".into())
+    );
+    assert_eq!(
+        listen_problem("unix://@a?mode=1"),
+        RuleProblem::ModeWithoutFile
+    );
     for mode in ["", "8", "+7", "01000", "rw", "0o660"] {
         let text = format!("unix:///a?mode={mode}");
-        assert_eq!(listen_problem(&text), Problem::Mode(mode.into()));
+        assert_eq!(listen_problem(&text), RuleProblem::Mode(mode.into()));
     }
 }
 
@@ -242,7 +248,7 @@ proptest! {
         let shown = name.to_string();
         prop_assert!(shown.bytes().all(|byte| byte.is_ascii_graphic()));
         if name.has_parent_folder() {
-            prop_assert_eq!(problem(&shown), Problem::ParentFolder);
+            prop_assert_eq!(problem(&shown), RuleProblem::ParentFolder);
         } else {
             allows(&shown, &name);
         }

@@ -11,10 +11,10 @@ use wasmtime_wasi::p3::bindings::sockets::types::ErrorCode;
 use super::convert::refusal;
 use super::listener::{Acceptor, Listener};
 use super::streams::pending;
-use crate::View;
-use crate::access::{Gate, Place};
+use crate::StreamsView;
+use crate::access::{AccessGuard, SocketPermit};
 
-/// Connections that are handed over at a time; one by one where several guests
+/// Connections that are inherited over at a time; one by one where several guests
 /// wait for them, so that each has its part.
 const BATCH: usize = 64;
 
@@ -22,23 +22,27 @@ const BATCH: usize = 64;
 /// asked for.
 pub(crate) struct Accepting<A: Acceptor> {
     listener: Arc<Listener<A>>,
-    gate: Arc<Gate>,
+    guard: Arc<AccessGuard>,
     /// The listener's.
-    _place: Arc<Place>,
+    _permit: Arc<SocketPermit>,
     /// Taken to see whether there is one, and not asked for yet.
-    next: Option<Accepted<A>>,
+    next: Option<Admitted<A>>,
 }
 
-/// A connection, or why there is none; and its place.
-type Accepted<A> = (Result<<A as Acceptor>::Connection, ErrorCode>, Place);
+/// A connection, or why there is none; and its permit.
+type Admitted<A> = (Result<<A as Acceptor>::Accepted, ErrorCode>, SocketPermit);
 
 impl<A: Acceptor> Accepting<A> {
-    /// From the listener with this place.
-    pub(crate) fn new(listener: Arc<Listener<A>>, place: Arc<Place>, gate: Arc<Gate>) -> Self {
+    /// From the listener with this permit.
+    pub(crate) fn new(
+        listener: Arc<Listener<A>>,
+        permit: Arc<SocketPermit>,
+        guard: Arc<AccessGuard>,
+    ) -> Self {
         Self {
             listener,
-            gate,
-            _place: place,
+            guard,
+            _permit: permit,
             next: None,
         }
     }
@@ -52,8 +56,8 @@ impl<A: Acceptor> Accepting<A> {
                 Some(Ok(accepted)) => self.admit(accepted),
                 // It has to be told, and takes no socket of the system.
                 Some(Err(error)) => {
-                    let place = Place::take(self.gate.stats().clone());
-                    Some((Err(refusal(error)), place))
+                    let permit = SocketPermit::take(self.guard.stats().clone());
+                    Some((Err(refusal(error)), permit))
                 }
             };
         }
@@ -61,12 +65,12 @@ impl<A: Acceptor> Accepting<A> {
     }
 
     /// A connection beyond the limit is turned away.
-    fn admit(&self, accepted: A::Connection) -> Option<Accepted<A>> {
-        let place = self.gate.place();
-        if place.is_none() {
+    fn admit(&self, accepted: A::Accepted) -> Option<Admitted<A>> {
+        let permit = self.guard.permit();
+        if permit.is_none() {
             A::turn_away(&accepted);
         }
-        Some((Ok(accepted), place?))
+        Some((Ok(accepted), permit?))
     }
 }
 
@@ -82,7 +86,7 @@ impl<A: Acceptor> Drop for Accepting<A> {
 // Nothing in it is pinned.
 impl<A: Acceptor> Unpin for Accepting<A> {}
 
-impl<A: Acceptor, D: View> StreamProducer<D> for Accepting<A> {
+impl<A: Acceptor, D: StreamsView> StreamProducer<D> for Accepting<A> {
     type Item = Resource<A::Name>;
     type Buffer = VecBuffer<Resource<A::Name>>;
 
@@ -104,13 +108,13 @@ impl<A: Acceptor, D: View> StreamProducer<D> for Accepting<A> {
                 Poll::Ready(true) if batch.len() == room => break true,
                 Poll::Ready(true) => {}
             }
-            let Some((accepted, place)) = self.next.take() else {
+            let Some((accepted, permit)) = self.next.take() else {
                 break true;
             };
             let failed = accepted.is_err();
-            let view = store.data_mut().asyncio_streams();
+            let view = store.data_mut().streams();
             let acceptor = self.listener.acceptor();
-            let socket = acceptor.socket(accepted, place, &view.ctx.stop);
+            let socket = acceptor.socket(accepted, permit, &view.ctx.stop);
             let socket = view.table.push(socket)?;
             batch.push(Resource::new_own(socket.rep()));
             // Whoever asks again would be told the same.

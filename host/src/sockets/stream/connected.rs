@@ -2,12 +2,12 @@ use std::sync::Arc;
 
 use wasmtime_wasi::p3::bindings::sockets::types::ErrorCode;
 
-use super::{Connection, Lease, code};
+use super::{Lease, StreamSocket, code};
 use crate::StopHandle;
 
 /// The connection of a socket, and what has become of its halves.
-pub(crate) struct Connected {
-    connection: Arc<Connection>,
+pub(crate) struct ConnectedSocket {
+    connection: Arc<StreamSocket>,
     lease: Arc<Lease>,
     /// `receive` was called.
     receiving: bool,
@@ -15,11 +15,11 @@ pub(crate) struct Connected {
     sending: bool,
 }
 
-impl Connected {
-    pub(crate) fn new(connection: Connection, stop: &StopHandle) -> Connected {
+impl ConnectedSocket {
+    pub(crate) fn new(connection: StreamSocket, stop: &StopHandle) -> ConnectedSocket {
         let connection = Arc::new(connection);
         stop.connected(&connection);
-        Connected {
+        ConnectedSocket {
             lease: Arc::new(Lease::new(Arc::clone(&connection))),
             connection,
             receiving: false,
@@ -27,7 +27,7 @@ impl Connected {
         }
     }
 
-    pub(crate) fn connection(&self) -> &Connection {
+    pub(crate) fn connection(&self) -> &StreamSocket {
         &self.connection
     }
 
@@ -53,7 +53,7 @@ impl Connected {
             return Err(ErrorCode::InvalidState);
         }
         let sent = self.connection.send_now(bytes).map_err(code)?;
-        self.connection.place().stats().sent(sent);
+        self.connection.permit().stats().sent(sent);
         Ok(sent)
     }
 
@@ -65,7 +65,7 @@ impl Connected {
         }
         let received = self.connection.receive_now(length).map_err(code)?;
         let count = received.as_ref().map_or(0, Vec::len);
-        self.connection.place().stats().received(count);
+        self.connection.permit().stats().received(count);
         Ok(received)
     }
 
@@ -78,7 +78,7 @@ impl Connected {
     }
 
     /// Takes the connection from the socket's streams, which end.
-    pub(crate) fn detach(self) -> Arc<Connection> {
+    pub(crate) fn detach(self) -> Arc<StreamSocket> {
         self.lease.end();
         self.connection
     }

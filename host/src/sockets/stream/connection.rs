@@ -11,15 +11,15 @@ use wasmtime_wasi::p3::bindings::sockets::types::ErrorCode;
 
 use super::Outcome;
 use super::convert::code;
-use super::system::System;
-use crate::access::Place;
+use super::system::KernelSocket;
+use crate::access::SocketPermit;
 
 /// A connection, which its guest ends or somebody cuts, whatever is first; or
 /// which its guest resets, whatever was before.
-pub(crate) struct Connection {
-    system: System,
+pub(crate) struct StreamSocket {
+    system: KernelSocket,
     end: AtomicU8,
-    place: Arc<Place>,
+    permit: Arc<SocketPermit>,
 }
 
 /// How it has ended, if it has.
@@ -31,18 +31,18 @@ const CUT: u8 = 2;
 /// The guest has disconnected it.
 const RESET: u8 = 3;
 
-impl Connection {
-    pub(crate) fn new(system: impl Into<System>, place: Arc<Place>) -> Connection {
-        Connection {
+impl StreamSocket {
+    pub(crate) fn new(system: impl Into<KernelSocket>, permit: Arc<SocketPermit>) -> StreamSocket {
+        StreamSocket {
             system: system.into(),
             end: AtomicU8::new(OPEN),
-            place,
+            permit,
         }
     }
 
     /// Among those that the guest may have.
-    pub(crate) fn place(&self) -> &Place {
-        &self.place
+    pub(crate) fn permit(&self) -> &SocketPermit {
+        &self.permit
     }
 
     /// Whether the guest has left both halves open.
@@ -104,15 +104,15 @@ impl Connection {
     }
 }
 
-impl Deref for Connection {
-    type Target = System;
+impl Deref for StreamSocket {
+    type Target = KernelSocket;
 
-    fn deref(&self) -> &System {
+    fn deref(&self) -> &KernelSocket {
         &self.system
     }
 }
 
-impl AsFd for Connection {
+impl AsFd for StreamSocket {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.system.as_fd()
     }
@@ -129,14 +129,14 @@ pub(crate) mod tests {
     use crate::Stats;
 
     /// One end, and the peer.
-    pub(crate) fn pair() -> (Connection, std::net::TcpStream) {
+    pub(crate) fn pair() -> (StreamSocket, std::net::TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let peer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (stream, _) = listener.accept().unwrap();
         stream.set_nonblocking(true).unwrap();
         let stream = TcpStream::from_std(stream).unwrap();
-        let place = Arc::new(Place::take(Stats::new()));
-        (Connection::new(stream, place), peer)
+        let permit = Arc::new(SocketPermit::take(Stats::new()));
+        (StreamSocket::new(stream, permit), peer)
     }
 
     fn is_reset(mut peer: std::net::TcpStream) -> bool {
@@ -187,7 +187,7 @@ pub(crate) mod tests {
 
     #[tokio::test]
     async fn what_is_cut_or_ended_can_still_be_reset_at_once() {
-        for before in [Connection::cut, Connection::end] {
+        for before in [StreamSocket::cut, StreamSocket::end] {
             let (connection, mut peer) = pair();
             before(&connection);
             connection.reset().unwrap();

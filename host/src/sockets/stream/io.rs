@@ -15,12 +15,12 @@ use rustix::net::{
 use tokio::io::Interest;
 use tokio::net::UnixStream;
 
-use super::Connection;
+use super::StreamSocket;
 
 /// How many bytes, and whether they were all that the system has, or has room for.
 type Part = (usize, bool);
 
-impl Connection {
+impl StreamSocket {
     /// One call of the system for each message: a read that does not fill the
     /// buffer leaves nothing, and the system says when there is more.
     pub(crate) fn poll_receive(
@@ -185,16 +185,16 @@ mod tests {
 
     use super::*;
     use crate::Stats;
-    use crate::access::Place;
+    use crate::access::SocketPermit;
 
     const PATIENCE: Duration = Duration::from_secs(20);
 
     /// One end, and the peer.
-    fn pair() -> (Connection, std::os::unix::net::UnixStream) {
+    fn pair() -> (StreamSocket, std::os::unix::net::UnixStream) {
         let (ours, peer) = UnixStream::pair().unwrap();
-        let place = Arc::new(Place::take(Stats::new()));
+        let permit = Arc::new(SocketPermit::take(Stats::new()));
         let peer = peer.into_std().unwrap();
-        (Connection::new(ours, place), peer)
+        (StreamSocket::new(ours, permit), peer)
     }
 
     /// Sends a descriptor with the bytes.

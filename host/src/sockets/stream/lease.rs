@@ -3,21 +3,21 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use super::Connection;
+use super::StreamSocket;
 use crate::access::OpenSend;
 
 /// A connection that its socket's streams may use, until it is taken from them.
 pub(crate) struct Lease(Mutex<State>);
 
 struct State {
-    connection: Option<Arc<Connection>>,
+    connection: Option<Arc<StreamSocket>>,
     receiving: Option<Waker>,
     sending: Option<Waker>,
     send: Option<OpenSend>,
 }
 
 impl Lease {
-    pub(super) fn new(connection: Arc<Connection>) -> Lease {
+    pub(super) fn new(connection: Arc<StreamSocket>) -> Lease {
         Lease(Mutex::new(State {
             connection: Some(connection),
             receiving: None,
@@ -37,7 +37,7 @@ impl Lease {
     }
 
     /// Does something with the connection; none when it was taken.
-    pub(super) fn with<T>(&self, act: impl FnOnce(&Connection) -> T) -> Option<T> {
+    pub(super) fn with<T>(&self, act: impl FnOnce(&StreamSocket) -> T) -> Option<T> {
         self.state().connection.as_deref().map(act)
     }
 
@@ -45,7 +45,7 @@ impl Lease {
     pub(super) fn receiving<T>(
         &self,
         cx: &mut Context<'_>,
-        work: impl FnOnce(&Connection, &mut Context<'_>) -> Poll<T>,
+        work: impl FnOnce(&StreamSocket, &mut Context<'_>) -> Poll<T>,
     ) -> Poll<Option<T>> {
         self.state().poll(|state| &mut state.receiving, cx, work)
     }
@@ -54,7 +54,7 @@ impl Lease {
     pub(super) fn sending<T>(
         &self,
         cx: &mut Context<'_>,
-        work: impl FnOnce(&Connection, &mut Context<'_>) -> Poll<T>,
+        work: impl FnOnce(&StreamSocket, &mut Context<'_>) -> Poll<T>,
     ) -> Poll<Option<T>> {
         self.state().poll(|state| &mut state.sending, cx, work)
     }
@@ -63,7 +63,7 @@ impl Lease {
     pub(super) fn begin_send(&self) {
         let mut state = self.state();
         state.send = (state.connection.as_ref())
-            .map(|connection| OpenSend::new(connection.place().stats().clone()));
+            .map(|connection| OpenSend::new(connection.permit().stats().clone()));
     }
 
     /// The sending half is finished.
@@ -83,7 +83,7 @@ impl State {
         &mut self,
         half: impl FnOnce(&mut State) -> &mut Option<Waker>,
         cx: &mut Context<'_>,
-        work: impl FnOnce(&Connection, &mut Context<'_>) -> Poll<T>,
+        work: impl FnOnce(&StreamSocket, &mut Context<'_>) -> Poll<T>,
     ) -> Poll<Option<T>> {
         let Some(connection) = &self.connection else {
             return Poll::Ready(None);

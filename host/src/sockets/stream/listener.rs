@@ -11,32 +11,32 @@ use rustix::net::{Shutdown, shutdown};
 use wasmtime_wasi::p3::bindings::sockets::types::ErrorCode;
 
 use crate::StopHandle;
-use crate::access::{HandedListener, Place};
-use crate::sockets::shared_listeners::{Bound, Share, SharedSocket};
+use crate::access::{InheritedListener, SocketPermit};
+use crate::sockets::shared_listeners::{BoundSocket, Share, SharedSocket};
 
 /// What the system has for listening.
 pub(crate) trait Acceptor: AsFd + Send + Sync + 'static {
     /// What it was before it listened.
-    type Bound: Bound;
+    type Bound: BoundSocket;
     /// A connection, as the system hands it over.
-    type Connection: Send + 'static;
+    type Accepted: Send + 'static;
     /// What becomes of it in the guest's table.
     type Socket: Send + 'static;
     /// What the bindings call that.
     type Name: 'static;
 
-    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Self::Connection>>;
+    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Self::Accepted>>;
 
     /// The guest's socket for a connection, or for the reason why there is none.
     fn socket(
         &self,
-        accepted: Result<Self::Connection, ErrorCode>,
-        place: Place,
+        accepted: Result<Self::Accepted, ErrorCode>,
+        permit: SocketPermit,
         stop: &StopHandle,
     ) -> Self::Socket;
 
     /// The guest does not get this connection: closing it is to tell the peer so.
-    fn turn_away(connection: &Self::Connection);
+    fn turn_away(connection: &Self::Accepted);
 
     /// Refuses connections from now on. The descriptor belongs to the guest's
     /// socket, which ends with the stream of connections.
@@ -44,7 +44,7 @@ pub(crate) trait Acceptor: AsFd + Send + Sync + 'static {
 
     /// What it is a descriptor of, where the host, or whoever gave it to the host, has
     /// it as well.
-    fn handed(&self) -> Option<&HandedListener>;
+    fn inherited(&self) -> Option<&InheritedListener>;
 }
 
 /// Has the system refuse connections. Linux does so until the descriptor is closed;
@@ -80,7 +80,7 @@ impl<A: Acceptor> Listener<A> {
             Some(shared) => shared.begin(listen)?,
             None => {
                 let socket = listen()?;
-                let first = socket.handed().is_none_or(HandedListener::begin);
+                let first = socket.inherited().is_none_or(InheritedListener::begin);
                 (socket, first)
             }
         };
@@ -100,7 +100,7 @@ impl<A: Acceptor> Listener<A> {
 
     /// Whether others may listen on it.
     pub(super) fn is_shared(&self) -> bool {
-        self.shared.is_some() || self.socket.handed().is_some()
+        self.shared.is_some() || self.socket.inherited().is_some()
     }
 
     fn end(&self) {
@@ -114,7 +114,7 @@ impl<A: Acceptor> Listener<A> {
     pub(crate) fn poll_accept(
         &self,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<io::Result<A::Connection>>> {
+    ) -> Poll<Option<io::Result<A::Accepted>>> {
         self.accepting.register(cx.waker());
         if self.is_closed() {
             return Poll::Ready(None);

@@ -13,8 +13,8 @@ mod streams;
 mod system;
 
 pub(crate) use self::accepting::Accepting;
-pub(crate) use self::connected::Connected;
-pub(crate) use self::connection::Connection;
+pub(crate) use self::connected::ConnectedSocket;
+pub(crate) use self::connection::StreamSocket;
 #[cfg(test)]
 pub(crate) use self::connection::tests::pair;
 pub(crate) use self::convert::code;

@@ -9,7 +9,7 @@ use wasmtime::component::{Destination, Source, StreamConsumer, StreamProducer, S
 use wasmtime::{AsContextMut as _, StoreContextMut};
 
 use super::lease::Lease;
-use super::{Connection, Outcome};
+use super::{Outcome, StreamSocket};
 
 /// What the guest has no room for stays in the system.
 const CHUNK: usize = 64 * 1024;
@@ -49,7 +49,7 @@ impl Drop for Receiving {
     fn drop(&mut self) {
         // Where nobody else has the socket, it is closed now anyway.
         if !self.end.is_told() && Arc::strong_count(&self.lease) > 1 {
-            self.lease.with(Connection::end_receiving);
+            self.lease.with(StreamSocket::end_receiving);
         }
         self.end.tell(Ok(()));
     }
@@ -82,7 +82,7 @@ impl<D: 'static> StreamProducer<D> for Receiving {
                 .map(|received| match received {
                     Ok(0) => Err(connection.outcome()),
                     Ok(count) => {
-                        connection.place().stats().received(count);
+                        connection.permit().stats().received(count);
                         Ok(count)
                     }
                     Err(error) => Err(connection.failure(error)),
@@ -156,7 +156,7 @@ impl<D: 'static> StreamConsumer<D> for Sending {
                 .poll_send(cx, source.remaining())
                 .map(|sent| match sent {
                     Ok(count) => {
-                        connection.place().stats().sent(count);
+                        connection.permit().stats().sent(count);
                         Ok(count)
                     }
                     Err(error) => Err(connection.failure(error)),

@@ -10,12 +10,12 @@ use tokio::io::Interest;
 use tokio::net::{TcpStream, UnixStream};
 
 /// A connected socket of the system.
-pub(crate) enum System {
+pub(crate) enum KernelSocket {
     Tcp(TcpStream),
     Unix(UnixStream),
 }
 
-impl System {
+impl KernelSocket {
     /// The Unix socket, if it is one.
     pub(crate) fn unix(&self) -> Option<&UnixStream> {
         match self {
@@ -77,7 +77,7 @@ pub(crate) fn reset_on_close(stream: &TcpStream) {
     let _ = sockopt::set_socket_linger(stream, Some(Duration::ZERO));
 }
 
-impl AsFd for System {
+impl AsFd for KernelSocket {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self {
             Self::Tcp(stream) => stream.as_fd(),
@@ -86,13 +86,13 @@ impl AsFd for System {
     }
 }
 
-impl From<UnixStream> for System {
+impl From<UnixStream> for KernelSocket {
     fn from(stream: UnixStream) -> Self {
         Self::Unix(stream)
     }
 }
 
-impl From<TcpStream> for System {
+impl From<TcpStream> for KernelSocket {
     fn from(stream: TcpStream) -> Self {
         Self::Tcp(stream)
     }

@@ -15,9 +15,9 @@ use wasmtime_wasi::p3::bindings::sockets::types::{ErrorCode, IpAddressFamily};
 
 use self::acceptor::TcpAcceptor;
 use super::shared_listeners::{self, Share, Sharing, Sockets};
-use super::stream::{Connected, Connection, DEFAULT_BACKLOG, Lease, code};
+use super::stream::{ConnectedSocket, DEFAULT_BACKLOG, Lease, StreamSocket, code};
 use crate::StopHandle;
-use crate::access::{self, HandedListener, Place};
+use crate::access::{self, InheritedListener, SocketPermit};
 
 /// Listens until it is closed or dropped.
 pub(crate) type Listener = super::stream::Listener<TcpAcceptor>;
@@ -28,8 +28,8 @@ pub(crate) struct TcpSocket {
     family: IpAddressFamily,
     backlog: u32,
     /// Bound to an address that others may have as well.
-    share: Option<Share<Bound>>,
-    place: Arc<Place>,
+    share: Option<Share<BoundTcp>>,
+    permit: Arc<SocketPermit>,
     /// Addresses that ended connections hold may be bound.
     reuse_address: bool,
     /// Other sockets may be bound to the same port.
@@ -38,7 +38,7 @@ pub(crate) struct TcpSocket {
 
 /// Who may have an address that is to be bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Whose {
+pub(crate) enum PortOwner {
     /// This guest has it.
     Ours,
     /// Nobody has it: the system picks its port, or has picked it for this guest.
@@ -48,7 +48,7 @@ pub(crate) enum Whose {
 }
 
 /// A socket of the system that is bound.
-pub(crate) struct Bound {
+pub(crate) struct BoundTcp {
     fd: OwnedFd,
     address: SocketAddr,
 }
@@ -57,11 +57,11 @@ enum State {
     /// Bound, perhaps.
     Unconnected(tokio::net::TcpSocket),
     /// Bound by the host, who keeps it.
-    Handed(net::TcpListener, HandedListener),
+    Inherited(net::TcpListener, InheritedListener),
     /// The call that connects has the socket.
     Connecting,
     Connected {
-        connected: Connected,
+        connected: ConnectedSocket,
         /// Which the system is asked for once at most.
         peer: OnceLock<SocketAddr>,
     },
@@ -72,11 +72,14 @@ enum State {
 
 impl TcpSocket {
     /// A new socket.
-    pub(crate) fn create(family: IpAddressFamily, place: Place) -> Result<TcpSocket, ErrorCode> {
+    pub(crate) fn create(
+        family: IpAddressFamily,
+        permit: SocketPermit,
+    ) -> Result<TcpSocket, ErrorCode> {
         Ok(TcpSocket::new(
             State::Unconnected(open(family)?),
             family,
-            Arc::new(place),
+            Arc::new(permit),
         ))
     }
 
@@ -84,42 +87,45 @@ impl TcpSocket {
     pub(crate) fn accepted(
         family: IpAddressFamily,
         accepted: Result<(TcpStream, SocketAddr), ErrorCode>,
-        place: Place,
+        permit: SocketPermit,
         stop: &StopHandle,
     ) -> TcpSocket {
-        let place = Arc::new(place);
+        let permit = Arc::new(permit);
         let state = match accepted {
             Ok((stream, peer)) => State::Connected {
-                connected: Connected::new(Connection::new(stream, Arc::clone(&place)), stop),
+                connected: ConnectedSocket::new(
+                    StreamSocket::new(stream, Arc::clone(&permit)),
+                    stop,
+                ),
                 peer: OnceLock::from(peer),
             },
             Err(code) => State::Failed(code),
         };
-        TcpSocket::new(state, family, place)
+        TcpSocket::new(state, family, permit)
     }
 
     /// One that the host has bound, and keeps: it is never shut down, and what the
     /// guest has not accepted waits for whoever listens next.
-    pub(crate) fn handed(
+    pub(crate) fn inherited(
         listener: net::TcpListener,
-        whole: HandedListener,
-        place: Place,
+        whole: InheritedListener,
+        permit: SocketPermit,
     ) -> io::Result<TcpSocket> {
         let family = match listener.local_addr()? {
             SocketAddr::V4(_) => IpAddressFamily::Ipv4,
             SocketAddr::V6(_) => IpAddressFamily::Ipv6,
         };
-        let state = State::Handed(listener, whole);
-        Ok(TcpSocket::new(state, family, Arc::new(place)))
+        let state = State::Inherited(listener, whole);
+        Ok(TcpSocket::new(state, family, Arc::new(permit)))
     }
 
-    fn new(state: State, family: IpAddressFamily, place: Arc<Place>) -> TcpSocket {
+    fn new(state: State, family: IpAddressFamily, permit: Arc<SocketPermit>) -> TcpSocket {
         TcpSocket {
             state,
             family,
             backlog: DEFAULT_BACKLOG,
             share: None,
-            place,
+            permit,
             reuse_address: true,
             reuse_port: false,
         }
@@ -130,7 +136,7 @@ impl TcpSocket {
     pub(crate) fn bind(
         &mut self,
         address: SocketAddr,
-        whose: Whose,
+        whose: PortOwner,
         sharing: Option<&Sharing>,
     ) -> Result<(), ErrorCode> {
         let Some(sharing) = sharing else {
@@ -141,7 +147,7 @@ impl TcpSocket {
             let socket = self.unconnected()?;
             self.bind_own(socket, address, whose)?;
             ours = true;
-            Ok(Bound {
+            Ok(BoundTcp {
                 fd: socket.as_fd().try_clone_to_owned().map_err(code)?,
                 address: socket.local_addr().map_err(code)?,
             })
@@ -161,9 +167,9 @@ impl TcpSocket {
         &self,
         socket: &tokio::net::TcpSocket,
         address: SocketAddr,
-        whose: Whose,
+        whose: PortOwner,
     ) -> Result<(), ErrorCode> {
-        let alone = whose == Whose::Nobodys;
+        let alone = whose == PortOwner::Nobodys;
         if self.reuse_port {
             coded(sockopt::set_socket_reuseport(socket, !alone))?;
         }
@@ -202,13 +208,13 @@ impl TcpSocket {
 
     /// A socket of its own at the same address, to connect with, and not with the
     /// one that others listen on.
-    fn leave(&mut self, share: Share<Bound>) -> Result<tokio::net::TcpSocket, ErrorCode> {
+    fn leave(&mut self, share: Share<BoundTcp>) -> Result<tokio::net::TcpSocket, ErrorCode> {
         let address = share.socket().bound().address;
         let own = open(self.family)?;
         self.state = State::Connecting;
         // What is joined has to be this guest's meanwhile, anything else to be free.
         let joined = self.reuse_port.then_some(share);
-        self.bind_own(&own, address, Whose::Ours)?;
+        self.bind_own(&own, address, PortOwner::Ours)?;
         drop(joined);
         Ok(own)
     }
@@ -222,7 +228,7 @@ impl TcpSocket {
         match connected.map_err(code) {
             Ok(stream) => {
                 self.state = State::Connected {
-                    connected: Connected::new(Connection::new(stream, self.place()), stop),
+                    connected: ConnectedSocket::new(StreamSocket::new(stream, self.permit()), stop),
                     peer: OnceLock::new(),
                 };
                 Ok(())
@@ -243,28 +249,28 @@ impl TcpSocket {
         if let State::Unconnected(socket) = &self.state
             && !is_bound(socket)
         {
-            let bound = self.bind(self.unspecified(), Whose::Nobodys, sharing);
+            let bound = self.bind(self.unspecified(), PortOwner::Nobodys, sharing);
             bound.map_err(|code| self.fail(code))?;
         }
         self.check_listen()?;
         let state = std::mem::replace(&mut self.state, State::Failed(ErrorCode::InvalidState));
         let listen = || {
-            let (listener, handed) = match state {
+            let (listener, inherited) = match state {
                 State::Unconnected(socket) => (socket.listen(self.backlog)?, None),
-                State::Handed(listener, whole) => (resume(listener, self.backlog)?, Some(whole)),
+                State::Inherited(listener, whole) => (resume(listener, self.backlog)?, Some(whole)),
                 _ => return Err(Errno::INVAL.into()),
             };
             Ok(TcpAcceptor {
                 listener,
                 family: self.family,
-                handed,
+                inherited,
             })
         };
         match Listener::open(self.share.as_ref(), listen) {
             Ok(listener) => {
                 let listener = Arc::new(listener);
                 self.state = State::Listening(listener.clone());
-                self.place.listens();
+                self.permit.listens();
                 Ok(listener)
             }
             Err(error) => Err(self.fail(code(error))),
@@ -272,16 +278,16 @@ impl TcpSocket {
     }
 
     /// What its receiving half works on, once.
-    fn receive(&mut self) -> Result<Arc<Lease>, ErrorCode> {
+    pub(crate) fn receive(&mut self) -> Result<Arc<Lease>, ErrorCode> {
         self.connected()?.receive()
     }
 
     /// What its sending half works on, once.
-    fn send(&mut self) -> Result<Arc<Lease>, ErrorCode> {
+    pub(crate) fn send(&mut self) -> Result<Arc<Lease>, ErrorCode> {
         self.connected()?.send()
     }
 
-    fn connected(&mut self) -> Result<&mut Connected, ErrorCode> {
+    fn connected(&mut self) -> Result<&mut ConnectedSocket, ErrorCode> {
         match &mut self.state {
             State::Connected { connected, .. } => Ok(connected),
             State::Failed(code) => Err(code.clone()),
@@ -290,8 +296,8 @@ impl TcpSocket {
     }
 
     /// For a stream that keeps the socket.
-    pub(crate) fn place(&self) -> Arc<Place> {
-        self.place.clone()
+    pub(crate) fn permit(&self) -> Arc<SocketPermit> {
+        self.permit.clone()
     }
 
     /// Ends the connection at once.
@@ -305,7 +311,7 @@ impl TcpSocket {
     }
 
     /// Its connection, without the socket.
-    pub(crate) fn into_connected(self) -> Result<Connected, ErrorCode> {
+    pub(crate) fn into_connected(self) -> Result<ConnectedSocket, ErrorCode> {
         match self.state {
             State::Connected { connected, .. } => Ok(connected),
             State::Failed(code) => Err(code),
@@ -324,7 +330,7 @@ impl TcpSocket {
     pub(crate) fn local_address(&self) -> Result<SocketAddr, ErrorCode> {
         match &self.state {
             State::Unconnected(socket) if is_bound(socket) => socket.local_addr().map_err(code),
-            State::Handed(listener, _) => listener.local_addr().map_err(code),
+            State::Inherited(listener, _) => listener.local_addr().map_err(code),
             State::Connected { connected, .. } => address(getsockname(connected.connection())),
             State::Listening(listener) => address(getsockname(listener)),
             State::Failed(code) => Err(code.clone()),
@@ -357,14 +363,14 @@ impl TcpSocket {
     /// Whether it can listen: neither connected nor listening already.
     pub(crate) fn check_listen(&self) -> Result<(), ErrorCode> {
         match &self.state {
-            State::Unconnected(_) | State::Handed(..) => Ok(()),
+            State::Unconnected(_) | State::Inherited(..) => Ok(()),
             _ => Err(ErrorCode::InvalidState),
         }
     }
 
     /// Whether the host has bound it: no rule has to permit it.
-    pub(crate) fn is_handed(&self) -> bool {
-        matches!(self.state, State::Handed(..))
+    pub(crate) fn is_inherited(&self) -> bool {
+        matches!(self.state, State::Inherited(..))
     }
 
     pub(crate) fn set_backlog(&mut self, backlog: u64) -> Result<(), ErrorCode> {
@@ -373,9 +379,9 @@ impl TcpSocket {
         }
         let backlog = i32::try_from(backlog).unwrap_or(i32::MAX);
         match &self.state {
-            State::Unconnected(_) | State::Handed(..) => {}
+            State::Unconnected(_) | State::Inherited(..) => {}
             // The host's to say.
-            State::Listening(listener) if listener.acceptor().handed.is_some() => {}
+            State::Listening(listener) if listener.acceptor().inherited.is_some() => {}
             State::Listening(listener) => {
                 let again = rustix::net::listen(listener, backlog);
                 again.map_err(|_| ErrorCode::NotSupported)?;
@@ -432,7 +438,7 @@ impl TcpSocket {
     }
 }
 
-impl shared_listeners::Bound for Bound {
+impl shared_listeners::BoundSocket for BoundTcp {
     type Address = SocketAddr;
 
     const REOPENS: bool = true;

@@ -18,7 +18,7 @@ impl TcpSocket {
     fn fd(&self) -> Result<BorrowedFd<'_>, ErrorCode> {
         match &self.state {
             State::Unconnected(socket) => Ok(socket.as_fd()),
-            State::Handed(listener, _) => Ok(listener.as_fd()),
+            State::Inherited(listener, _) => Ok(listener.as_fd()),
             State::Connected { connected, .. } => Ok(connected.connection().as_fd()),
             State::Listening(listener) => Ok(listener.as_fd()),
             State::Connecting => Err(ErrorCode::InvalidState),

@@ -6,9 +6,9 @@ use std::task::{Context, Poll};
 use tokio::net::{UnixListener, UnixStream};
 use wasmtime_wasi::p3::bindings::sockets::types::ErrorCode;
 
-use super::{Bound, SocketFile, UnixSocket};
+use super::{BoundUnix, SocketFile, UnixSocket};
 use crate::StopHandle;
-use crate::access::{HandedListener, Place};
+use crate::access::{InheritedListener, SocketPermit};
 use crate::sockets::stream::{Acceptor, refuse};
 
 /// A listening Unix socket.
@@ -17,12 +17,12 @@ pub(crate) struct UnixAcceptor {
     pub(super) file: Option<Arc<SocketFile>>,
     pub(super) listener: UnixListener,
     /// The host's, who goes on to have it.
-    pub(super) handed: Option<HandedListener>,
+    pub(super) inherited: Option<InheritedListener>,
 }
 
 impl Acceptor for UnixAcceptor {
-    type Bound = Bound;
-    type Connection = UnixStream;
+    type Bound = BoundUnix;
+    type Accepted = UnixStream;
     type Socket = UnixSocket;
     type Name = UnixSocket;
 
@@ -34,17 +34,17 @@ impl Acceptor for UnixAcceptor {
     fn socket(
         &self,
         accepted: Result<UnixStream, ErrorCode>,
-        place: Place,
+        permit: SocketPermit,
         stop: &StopHandle,
     ) -> UnixSocket {
-        UnixSocket::accepted(accepted, place, stop)
+        UnixSocket::accepted(accepted, permit, stop)
     }
 
     /// There is no reset: being closed is all that the peer can see.
     fn turn_away(_: &UnixStream) {}
 
     fn close(&self) {
-        if self.handed.is_none() {
+        if self.inherited.is_none() {
             if let Some(file) = &self.file {
                 file.remove();
             }
@@ -52,8 +52,8 @@ impl Acceptor for UnixAcceptor {
         }
     }
 
-    fn handed(&self) -> Option<&HandedListener> {
-        self.handed.as_ref()
+    fn inherited(&self) -> Option<&InheritedListener> {
+        self.inherited.as_ref()
     }
 }
 

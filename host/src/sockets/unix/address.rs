@@ -1,18 +1,18 @@
 use rustix::io::Errno;
 use rustix::net::{SocketAddrAny, SocketAddrUnix};
 
-use super::Obstacle;
+use super::UnixSocketError;
 use crate::policy::{InvalidUnixName, UnixName};
 
 /// Where a socket is, as the system says it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Address {
+pub(crate) enum UnixAddress {
     Unnamed,
     Path(Vec<u8>),
     Abstract(Vec<u8>),
 }
 
-impl Address {
+impl UnixAddress {
     /// The name, if one can be had there.
     pub(crate) fn name(&self) -> Result<UnixName, InvalidUnixName> {
         match self {
@@ -23,7 +23,7 @@ impl Address {
     }
 }
 
-impl TryFrom<SocketAddrAny> for Address {
+impl TryFrom<SocketAddrAny> for UnixAddress {
     type Error = Errno;
 
     fn try_from(address: SocketAddrAny) -> Result<Self, Errno> {
@@ -42,12 +42,12 @@ impl TryFrom<SocketAddrAny> for Address {
 
 /// An abstract name, as the system takes it.
 #[cfg(target_os = "linux")]
-pub(super) fn abstract_address(name: &[u8]) -> Result<SocketAddrUnix, Obstacle> {
+pub(super) fn abstract_address(name: &[u8]) -> Result<SocketAddrUnix, UnixSocketError> {
     Ok(SocketAddrUnix::new_abstract_name(name)?)
 }
 
 /// Only Linux has them.
 #[cfg(not(target_os = "linux"))]
-pub(super) fn abstract_address(_: &[u8]) -> Result<SocketAddrUnix, Obstacle> {
+pub(super) fn abstract_address(_: &[u8]) -> Result<SocketAddrUnix, UnixSocketError> {
     Err(Errno::OPNOTSUPP.into())
 }

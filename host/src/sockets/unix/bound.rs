@@ -5,20 +5,24 @@ use std::sync::Arc;
 use rustix::net::bind;
 
 use super::address::abstract_address;
-use super::{Obstacle, SocketFile};
+use super::{SocketFile, UnixSocketError};
 use crate::policy::UnixName;
 use crate::sockets::shared_listeners::{self, Sockets};
 
 /// A socket of the system that is bound.
-pub(crate) struct Bound {
+pub(crate) struct BoundUnix {
     /// Before the socket, so that what is removed refuses nobody.
     pub(super) file: Option<Arc<SocketFile>>,
     pub(super) fd: OwnedFd,
     pub(super) name: UnixName,
 }
 
-impl Bound {
-    pub(super) fn new(socket: &OwnedFd, name: &UnixName, mode: u32) -> Result<Bound, Obstacle> {
+impl BoundUnix {
+    pub(super) fn new(
+        socket: &OwnedFd,
+        name: &UnixName,
+        mode: u32,
+    ) -> Result<BoundUnix, UnixSocketError> {
         let fd = socket.try_clone()?;
         let file = match name.as_path() {
             Some(path) => Some(Arc::new(SocketFile::bind(socket.as_fd(), path, mode)?)),
@@ -29,12 +33,12 @@ impl Bound {
             }
         };
         let name = name.clone();
-        Ok(Bound { file, fd, name })
+        Ok(BoundUnix { file, fd, name })
     }
 
     /// Another descriptor of it.
-    pub(super) fn duplicate(&self) -> io::Result<Bound> {
-        Ok(Bound {
+    pub(super) fn duplicate(&self) -> io::Result<BoundUnix> {
+        Ok(BoundUnix {
             file: self.file.clone(),
             fd: self.fd.try_clone()?,
             name: self.name.clone(),
@@ -42,7 +46,7 @@ impl Bound {
     }
 }
 
-impl shared_listeners::Bound for Bound {
+impl shared_listeners::BoundSocket for BoundUnix {
     type Address = UnixName;
 
     const REOPENS: bool = false;

@@ -4,7 +4,7 @@ use std::time::Duration;
 use rustix::io::Errno;
 use rustix::net::{SocketAddrUnix, connect as system_connect};
 
-use super::Obstacle;
+use super::UnixSocketError;
 use super::address::abstract_address;
 use super::entry::Entry;
 use crate::policy::UnixName;
@@ -15,7 +15,7 @@ const FIRST_DELAY: Duration = Duration::from_millis(1);
 const LONGEST_DELAY: Duration = Duration::from_millis(100);
 
 /// Connects the socket. Giving it up leaves the socket as it was.
-pub(crate) async fn connect(socket: &OwnedFd, name: &UnixName) -> Result<(), Obstacle> {
+pub(crate) async fn connect(socket: &OwnedFd, name: &UnixName) -> Result<(), UnixSocketError> {
     let (_entry, address) = target(name)?;
     let mut delay = FIRST_DELAY;
     loop {
@@ -32,7 +32,7 @@ pub(crate) async fn connect(socket: &OwnedFd, name: &UnixName) -> Result<(), Obs
 }
 
 /// What to connect to, and the file to be kept meanwhile.
-fn target(name: &UnixName) -> Result<(Option<Entry>, SocketAddrUnix), Obstacle> {
+fn target(name: &UnixName) -> Result<(Option<Entry>, SocketAddrUnix), UnixSocketError> {
     match name.as_path() {
         Some(path) => {
             let entry = Entry::open(path)?;

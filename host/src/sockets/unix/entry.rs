@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::net::SocketAddrUnix;
 
-use super::Obstacle;
+use super::UnixSocketError;
 
 /// The file of a socket. On Linux it is kept open, without any right to it: what
 /// is done with it is done with this very file, whatever is at its path by then,
@@ -26,21 +26,23 @@ pub(super) type Id = (u64, u64);
 
 impl Entry {
     /// The socket at the path itself. Links in its folder are followed.
-    pub(super) fn open(path: &Path) -> Result<Entry, Obstacle> {
+    pub(super) fn open(path: &Path) -> Result<Entry, UnixSocketError> {
         let entry = Entry::whatever(path)?;
         let kind = entry.metadata.file_type();
         if kind.is_symlink() {
             // What it says is only to be told.
-            return Err(Obstacle::Link(fs::read_link(path).unwrap_or_default()));
+            return Err(UnixSocketError::Link(
+                fs::read_link(path).unwrap_or_default(),
+            ));
         }
         match kind.is_socket() {
             true => Ok(entry),
-            false => Err(Obstacle::NotASocket),
+            false => Err(UnixSocketError::NotASocket),
         }
     }
 
     #[cfg(target_os = "linux")]
-    fn whatever(path: &Path) -> Result<Entry, Obstacle> {
+    fn whatever(path: &Path) -> Result<Entry, UnixSocketError> {
         use rustix::fs::{Mode, OFlags};
 
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -50,7 +52,7 @@ impl Entry {
     }
 
     #[cfg(not(target_os = "linux"))]
-    fn whatever(path: &Path) -> Result<Entry, Obstacle> {
+    fn whatever(path: &Path) -> Result<Entry, UnixSocketError> {
         Ok(Entry {
             metadata: fs::symlink_metadata(path)?,
             path: path.to_owned(),
@@ -62,16 +64,18 @@ impl Entry {
     }
 
     /// Where to connect to it.
-    pub(super) fn address(&self) -> Result<SocketAddrUnix, Obstacle> {
+    pub(super) fn address(&self) -> Result<SocketAddrUnix, UnixSocketError> {
         let path = self.path();
         if cfg!(target_os = "linux") && !fs::exists(&path)? {
-            return Err(Obstacle::System(io::Error::other("/proc is not mounted")));
+            return Err(UnixSocketError::KernelSocket(io::Error::other(
+                "/proc is not mounted",
+            )));
         }
         Ok(SocketAddrUnix::new(path)?)
     }
 
     /// Has the file have this mode.
-    pub(super) fn set_mode(&self, mode: u32) -> Result<(), Obstacle> {
+    pub(super) fn set_mode(&self, mode: u32) -> Result<(), UnixSocketError> {
         if self.metadata.mode() & 0o7777 != mode {
             fs::set_permissions(self.path(), Permissions::from_mode(mode))?;
         }

@@ -5,7 +5,7 @@ use rustix::io::Errno;
 
 /// Why a socket cannot be had where it was asked for.
 #[derive(Debug)]
-pub(crate) enum Obstacle {
+pub(crate) enum UnixSocketError {
     /// Nothing is there, or its folder does not exist.
     NotFound,
     /// Something that is no socket is there.
@@ -15,24 +15,24 @@ pub(crate) enum Obstacle {
     /// The system does not permit it.
     Permission,
     /// As for sockets of other kinds.
-    System(io::Error),
+    KernelSocket(io::Error),
 }
 
-impl From<Errno> for Obstacle {
+impl From<Errno> for UnixSocketError {
     fn from(errno: Errno) -> Self {
         match errno {
             Errno::NOENT | Errno::NOTDIR => Self::NotFound,
             Errno::ACCESS | Errno::PERM | Errno::ROFS => Self::Permission,
-            other => Self::System(other.into()),
+            other => Self::KernelSocket(other.into()),
         }
     }
 }
 
-impl From<io::Error> for Obstacle {
+impl From<io::Error> for UnixSocketError {
     fn from(error: io::Error) -> Self {
         match Errno::from_io_error(&error) {
             Some(errno) => errno.into(),
-            None => Self::System(error),
+            None => Self::KernelSocket(error),
         }
     }
 }

@@ -13,7 +13,7 @@ use rustix::io::Errno;
 use rustix::net::{SocketAddrUnix, bind, connect};
 
 use super::entry::{Entry, Id};
-use super::{Obstacle, open};
+use super::{UnixSocketError, open};
 
 /// Those that this process has made and still has. One of them may be bound and not
 /// listening yet, so that it seems to be left by somebody.
@@ -38,7 +38,7 @@ impl SocketFile {
         socket: BorrowedFd<'_>,
         path: &Path,
         mode: u32,
-    ) -> Result<SocketFile, Obstacle> {
+    ) -> Result<SocketFile, UnixSocketError> {
         // Linux takes the mode of the file from here, so that it never has more
         // than this. Elsewhere it fails, and the file has it a moment later.
         let _ = fchmod(socket, Mode::from_raw_mode(mode));
@@ -48,7 +48,7 @@ impl SocketFile {
         Ok(file)
     }
 
-    fn make(socket: BorrowedFd<'_>, path: &Path) -> Result<SocketFile, Obstacle> {
+    fn make(socket: BorrowedFd<'_>, path: &Path) -> Result<SocketFile, UnixSocketError> {
         let address = SocketAddrUnix::new(path)?;
         // Locked all the time, so that each one that is bound is among them.
         let mut files = files();
@@ -100,10 +100,10 @@ impl Drop for SocketFile {
 }
 
 /// Removes the file of a socket at which nobody listens.
-fn make_way(files: &BTreeSet<Id>, path: &Path) -> Result<(), Obstacle> {
+fn make_way(files: &BTreeSet<Id>, path: &Path) -> Result<(), UnixSocketError> {
     let entry = match Entry::open(path) {
         // It is gone by now.
-        Err(Obstacle::NotFound) => return Ok(()),
+        Err(UnixSocketError::NotFound) => return Ok(()),
         entry => entry?,
     };
     if files.contains(&entry.id()) || !is_left(&entry)? {
@@ -113,7 +113,7 @@ fn make_way(files: &BTreeSet<Id>, path: &Path) -> Result<(), Obstacle> {
 }
 
 /// Whether nobody has the socket any more.
-fn is_left(entry: &Entry) -> Result<bool, Obstacle> {
+fn is_left(entry: &Entry) -> Result<bool, UnixSocketError> {
     let probe = open()?;
     let address = entry.address()?;
     match rustix::io::retry_on_intr(|| connect(&probe, &address)) {

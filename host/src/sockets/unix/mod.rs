@@ -22,16 +22,16 @@ use wasmtime::component::Resource;
 use wasmtime_wasi::p3::bindings::sockets::types::ErrorCode;
 
 use self::acceptor::UnixAcceptor;
-pub(crate) use self::address::Address;
-pub(crate) use self::bound::Bound;
+pub(crate) use self::address::UnixAddress;
+pub(crate) use self::bound::BoundUnix;
 pub(crate) use self::connect::connect;
+pub(crate) use self::error::UnixSocketError;
 use self::file::SocketFile;
-pub(crate) use self::error::Obstacle;
 use super::shared_listeners::{Share, Sharing};
-use super::stream::{Connected, Connection, DEFAULT_BACKLOG, Lease, code};
-use crate::access::{self, HandedListener, Place};
+use super::stream::{ConnectedSocket, DEFAULT_BACKLOG, Lease, StreamSocket, code};
+use crate::access::{self, InheritedListener, SocketPermit};
 use crate::policy::UnixName;
-use crate::{CtxView, StopHandle};
+use crate::{StopHandle, StreamsCtxView};
 
 /// Listens until it is closed or dropped.
 pub(crate) type Listener = super::stream::Listener<UnixAcceptor>;
@@ -41,21 +41,21 @@ pub(crate) type Listener = super::stream::Listener<UnixAcceptor>;
 pub struct UnixSocket {
     state: State,
     /// Bound to a name that others may have as well.
-    share: Option<Share<Bound>>,
+    share: Option<Share<BoundUnix>>,
     /// Whether its file is to be removed.
     unlink: bool,
     backlog: i32,
-    place: Arc<Place>,
+    permit: Arc<SocketPermit>,
 }
 
 enum State {
     New(OwnedFd),
-    Bound(Bound),
+    Bound(BoundUnix),
     /// Bound by the host, who keeps it.
-    Handed(OwnedFd, HandedListener),
+    Inherited(OwnedFd, InheritedListener),
     /// The call that connects has the socket.
     Connecting,
-    Connected(Connected),
+    Connected(ConnectedSocket),
     Listening(Arc<Listener>),
     /// Connecting or accepting came to this.
     Failed(ErrorCode),
@@ -63,7 +63,7 @@ enum State {
 
 /// Takes the socket out of the table: the guest has given its handle away.
 pub(crate) fn take(
-    view: &mut CtxView<'_>,
+    view: &mut StreamsCtxView<'_>,
     handle: Resource<UnixSocket>,
 ) -> wasmtime::Result<UnixSocket> {
     Ok(view.table.delete(handle)?)
@@ -71,22 +71,22 @@ pub(crate) fn take(
 
 impl UnixSocket {
     /// A new socket.
-    pub(crate) fn create(place: Place) -> Result<UnixSocket, ErrorCode> {
+    pub(crate) fn create(permit: SocketPermit) -> Result<UnixSocket, ErrorCode> {
         let socket = open().map_err(|errno| match errno {
             // No argument of the guest's is to blame: the machine lacks them.
             Errno::AFNOSUPPORT => ErrorCode::NotSupported,
             errno => code(errno.into()),
         })?;
-        Ok(UnixSocket::new(State::New(socket), place))
+        Ok(UnixSocket::new(State::New(socket), permit))
     }
 
     /// Two that are connected to each other.
     pub(crate) fn pair(
-        places: [Place; 2],
+        permits: [SocketPermit; 2],
         stop: &StopHandle,
     ) -> Result<(UnixSocket, UnixSocket), ErrorCode> {
         let (one, other) = UnixStream::pair().map_err(code)?;
-        let [first, second] = places;
+        let [first, second] = permits;
         Ok((
             UnixSocket::accepted(Ok(one), first, stop),
             UnixSocket::accepted(Ok(other), second, stop),
@@ -96,10 +96,10 @@ impl UnixSocket {
     /// A connection that is made already, or why there is none.
     fn accepted(
         accepted: Result<UnixStream, ErrorCode>,
-        place: Place,
+        permit: SocketPermit,
         stop: &StopHandle,
     ) -> UnixSocket {
-        let mut socket = UnixSocket::new(State::Connecting, place);
+        let mut socket = UnixSocket::new(State::Connecting, permit);
         socket.state = match accepted {
             Ok(stream) => socket.connected_by(stream, stop),
             Err(code) => State::Failed(code),
@@ -109,21 +109,21 @@ impl UnixSocket {
 
     /// One that the host has bound, and keeps: it is never shut down, and what the
     /// guest has not accepted waits for whoever listens next. Its file stays.
-    pub(crate) fn handed(
+    pub(crate) fn inherited(
         listener: net::UnixListener,
-        whole: HandedListener,
-        place: Place,
+        whole: InheritedListener,
+        permit: SocketPermit,
     ) -> UnixSocket {
-        UnixSocket::new(State::Handed(listener.into(), whole), place)
+        UnixSocket::new(State::Inherited(listener.into(), whole), permit)
     }
 
-    fn new(state: State, place: Place) -> UnixSocket {
+    fn new(state: State, permit: SocketPermit) -> UnixSocket {
         UnixSocket {
             state,
             share: None,
             unlink: true,
             backlog: DEFAULT_BACKLOG.cast_signed(),
-            place: Arc::new(place),
+            permit: Arc::new(permit),
         }
     }
 
@@ -142,14 +142,14 @@ impl UnixSocket {
         name: &UnixName,
         mode: u32,
         sharing: Option<&Sharing>,
-    ) -> Result<(), Obstacle> {
+    ) -> Result<(), UnixSocketError> {
         let State::New(fd) = &self.state else {
             return Err(Errno::INVAL.into());
         };
         let bound = match sharing {
-            None => Bound::new(fd, name, mode)?,
+            None => BoundUnix::new(fd, name, mode)?,
             Some(sharing) => {
-                let share = sharing.share(name.clone(), || Bound::new(fd, name, mode))?;
+                let share = sharing.share(name.clone(), || BoundUnix::new(fd, name, mode))?;
                 let bound = share.socket().bound().duplicate()?;
                 self.share = Some(share);
                 bound
@@ -203,8 +203,8 @@ impl UnixSocket {
     }
 
     fn connected_by(&self, stream: UnixStream, stop: &StopHandle) -> State {
-        let connection = Connection::new(stream, Arc::clone(&self.place));
-        State::Connected(Connected::new(connection, stop))
+        let connection = StreamSocket::new(stream, Arc::clone(&self.permit));
+        State::Connected(ConnectedSocket::new(connection, stop))
     }
 
     /// Closes it: only to be dropped is left to it.
@@ -216,7 +216,7 @@ impl UnixSocket {
     /// Whether it can listen: bound, and nothing more.
     pub(crate) fn check_listen(&self) -> Result<(), ErrorCode> {
         match &self.state {
-            State::Bound(_) | State::Handed(..) => Ok(()),
+            State::Bound(_) | State::Inherited(..) => Ok(()),
             State::Failed(code) => Err(code.clone()),
             _ => Err(ErrorCode::InvalidState),
         }
@@ -226,9 +226,9 @@ impl UnixSocket {
     pub(crate) fn listen(&mut self) -> Result<(Arc<Listener>, Option<UnixName>), ErrorCode> {
         self.check_listen()?;
         let state = std::mem::replace(&mut self.state, State::Failed(ErrorCode::InvalidState));
-        let (fd, file, name, handed) = match state {
+        let (fd, file, name, inherited) = match state {
             State::Bound(bound) => (bound.fd, bound.file, Some(bound.name), None),
-            State::Handed(fd, whole) => {
+            State::Inherited(fd, whole) => {
                 let name = address(getsockname(&fd)).ok();
                 let name = name.and_then(|address| address.name().ok());
                 (fd, None, name, Some(whole))
@@ -237,20 +237,20 @@ impl UnixSocket {
         };
         let listen = || {
             // How many may wait at the host's is the host's to say.
-            if handed.is_none() || !access::listens(&fd)? {
+            if inherited.is_none() || !access::listens(&fd)? {
                 rustix::net::listen(&fd, self.backlog)?;
             }
             Ok(UnixAcceptor {
                 file,
                 listener: UnixListener::from_std(fd.into())?,
-                handed,
+                inherited,
             })
         };
         match Listener::open(self.share.as_ref(), listen) {
             Ok(listener) => {
                 let listener = Arc::new(listener);
                 self.state = State::Listening(Arc::clone(&listener));
-                self.place.listens();
+                self.permit.listens();
                 Ok((listener, name))
             }
             Err(error) => Err(self.fail(code(error))),
@@ -278,12 +278,12 @@ impl UnixSocket {
     }
 
     /// For a stream that keeps the socket.
-    pub(crate) fn place(&self) -> Arc<Place> {
-        Arc::clone(&self.place)
+    pub(crate) fn permit(&self) -> Arc<SocketPermit> {
+        Arc::clone(&self.permit)
     }
 
     /// Its connection, without the socket.
-    pub(crate) fn into_connected(self) -> Result<Connected, ErrorCode> {
+    pub(crate) fn into_connected(self) -> Result<ConnectedSocket, ErrorCode> {
         match self.state {
             State::Connected(connected) => Ok(connected),
             State::Failed(code) => Err(code),
@@ -302,10 +302,10 @@ impl UnixSocket {
         matches!(self.state, State::Listening(_))
     }
 
-    pub(crate) fn local_address(&self) -> Result<Address, ErrorCode> {
+    pub(crate) fn local_address(&self) -> Result<UnixAddress, ErrorCode> {
         address(match &self.state {
             State::Bound(bound) => getsockname(&bound.fd),
-            State::Handed(fd, _) => getsockname(fd),
+            State::Inherited(fd, _) => getsockname(fd),
             State::Connected(connected) => getsockname(connected.connection()),
             State::Listening(listener) => getsockname(&**listener),
             State::Failed(code) => return Err(code.clone()),
@@ -313,7 +313,7 @@ impl UnixSocket {
         })
     }
 
-    pub(crate) fn remote_address(&self) -> Result<Address, ErrorCode> {
+    pub(crate) fn remote_address(&self) -> Result<UnixAddress, ErrorCode> {
         let peer = getpeername(self.connected()?.connection());
         address(peer.and_then(|peer| peer.ok_or(Errno::NOTCONN)))
     }
@@ -331,8 +331,8 @@ impl UnixSocket {
         }
         let backlog = i32::try_from(backlog).unwrap_or(i32::MAX);
         match &self.state {
-            State::New(_) | State::Bound(_) | State::Handed(..) => {}
-            State::Listening(listener) if listener.acceptor().handed.is_some() => {}
+            State::New(_) | State::Bound(_) | State::Inherited(..) => {}
+            State::Listening(listener) if listener.acceptor().inherited.is_some() => {}
             State::Listening(listener) => {
                 rustix::net::listen(&**listener, backlog).map_err(|_| ErrorCode::NotSupported)?;
             }
@@ -343,7 +343,7 @@ impl UnixSocket {
         Ok(())
     }
 
-    fn connected(&self) -> Result<&Connected, ErrorCode> {
+    fn connected(&self) -> Result<&ConnectedSocket, ErrorCode> {
         match &self.state {
             State::Connected(connected) => Ok(connected),
             State::Failed(code) => Err(code.clone()),
@@ -351,7 +351,7 @@ impl UnixSocket {
         }
     }
 
-    fn connected_mut(&mut self) -> Result<&mut Connected, ErrorCode> {
+    fn connected_mut(&mut self) -> Result<&mut ConnectedSocket, ErrorCode> {
         match &mut self.state {
             State::Connected(connected) => Ok(connected),
             State::Failed(code) => Err(code.clone()),
@@ -381,7 +381,9 @@ fn open() -> Result<OwnedFd, Errno> {
 }
 
 /// One of those that this kind of socket has.
-fn address(answer: rustix::io::Result<rustix::net::SocketAddrAny>) -> Result<Address, ErrorCode> {
-    let address = answer.and_then(Address::try_from);
+fn address(
+    answer: rustix::io::Result<rustix::net::SocketAddrAny>,
+) -> Result<UnixAddress, ErrorCode> {
+    let address = answer.and_then(UnixAddress::try_from);
     address.map_err(|errno| code(errno.into()))
 }

@@ -13,8 +13,8 @@ use tempfile::TempDir;
 use wasmtime_wasi::p3::bindings::sockets::types::ErrorCode;
 
 use super::file::SocketFile;
-use super::{Address, Obstacle, UnixSocket, connect, open};
-use crate::access::{self, HandedListener, Place};
+use super::{UnixAddress, UnixSocket, UnixSocketError, connect, open};
+use crate::access::{self, InheritedListener, SocketPermit};
 use crate::policy::UnixName;
 use crate::sockets::SharedListeners;
 use crate::sockets::stream::Listens as _;
@@ -24,27 +24,29 @@ fn folder() -> TempDir {
     tempfile::tempdir().unwrap()
 }
 
-fn place() -> Place {
-    Place::take(Stats::new())
+fn permit() -> SocketPermit {
+    SocketPermit::take(Stats::new())
 }
 
 fn created() -> UnixSocket {
-    UnixSocket::create(place()).unwrap()
+    UnixSocket::create(permit()).unwrap()
 }
 
 fn name(path: &Path) -> UnixName {
     UnixName::path(path.as_os_str().as_encoded_bytes()).unwrap()
 }
 
-fn bound(path: &Path) -> Result<UnixSocket, Obstacle> {
+fn bound(path: &Path) -> Result<UnixSocket, UnixSocketError> {
     let mut socket = created();
     socket.bind(&name(path), 0o600, None)?;
     Ok(socket)
 }
 
-fn is_in_use(result: Result<UnixSocket, Obstacle>) -> bool {
+fn is_in_use(result: Result<UnixSocket, UnixSocketError>) -> bool {
     match result {
-        Err(Obstacle::System(error)) => Errno::from_io_error(&error) == Some(Errno::ADDRINUSE),
+        Err(UnixSocketError::KernelSocket(error)) => {
+            Errno::from_io_error(&error) == Some(Errno::ADDRINUSE)
+        }
         _ => false,
     }
 }
@@ -120,15 +122,15 @@ fn whatever_else_is_there_stays() {
     let folder = folder();
     let path = folder.path().join("file");
     fs::write(&path, "precious").unwrap();
-    assert!(matches!(bound(&path), Err(Obstacle::NotASocket)));
+    assert!(matches!(bound(&path), Err(UnixSocketError::NotASocket)));
     assert_eq!(fs::read(&path).unwrap(), b"precious");
     let inner = folder.path().join("folder");
     fs::create_dir(&inner).unwrap();
-    assert!(matches!(bound(&inner), Err(Obstacle::NotASocket)));
+    assert!(matches!(bound(&inner), Err(UnixSocketError::NotASocket)));
     let nowhere = folder.path().join("nowhere/a.sock");
-    assert!(matches!(bound(&nowhere), Err(Obstacle::NotFound)));
+    assert!(matches!(bound(&nowhere), Err(UnixSocketError::NotFound)));
     let within = path.join("a.sock");
-    assert!(matches!(bound(&within), Err(Obstacle::NotFound)));
+    assert!(matches!(bound(&within), Err(UnixSocketError::NotFound)));
 }
 
 #[test]
@@ -140,7 +142,7 @@ fn a_link_is_neither_followed_nor_replaced() {
         if there {
             left(&target);
         }
-        let Err(Obstacle::Link(says)) = bound(&path) else {
+        let Err(UnixSocketError::Link(says)) = bound(&path) else {
             panic!("bound, with a target: {there}");
         };
         assert_eq!(says, Path::new("a.sock"));
@@ -151,7 +153,7 @@ fn a_link_is_neither_followed_nor_replaced() {
     let socket = open().unwrap();
     let connected = connect(&socket, &name(&path)).now_or_never();
     assert!(
-        matches!(connected, Some(Err(Obstacle::Link(_)))),
+        matches!(connected, Some(Err(UnixSocketError::Link(_)))),
         "{connected:?}"
     );
     drop(live);
@@ -224,7 +226,7 @@ fn a_bind_that_fails_leaves_the_socket_as_it_was() {
     let address = socket.local_address().unwrap();
     assert_eq!(
         address,
-        Address::Path(path.as_os_str().as_encoded_bytes().to_vec())
+        UnixAddress::Path(path.as_os_str().as_encoded_bytes().to_vec())
     );
 }
 
@@ -292,14 +294,14 @@ async fn what_the_host_has_handed_over_stays_the_hosts() {
     let folder = folder();
     let path = folder.path().join("a.sock");
     let hosts = net::UnixListener::bind(&path).unwrap();
-    let whole = HandedListener::from(hosts.try_clone().unwrap());
-    let access::Socket::Unix(theirs) = whole.socket().unwrap() else {
+    let whole = InheritedListener::from(hosts.try_clone().unwrap());
+    let access::ListeningSocket::Unix(theirs) = whole.socket().unwrap() else {
         panic!("another kind");
     };
-    let mut socket = UnixSocket::handed(theirs, whole, place());
+    let mut socket = UnixSocket::inherited(theirs, whole, permit());
     assert!(matches!(
         socket.bind(&name(&path), 0o600, None),
-        Err(Obstacle::System(_))
+        Err(UnixSocketError::KernelSocket(_))
     ));
     let (listener, told) = socket.listen().unwrap();
     assert_eq!(told, Some(name(&path)));
@@ -342,17 +344,17 @@ async fn a_connect_waits_while_the_queue_is_full() {
 #[tokio::test]
 async fn an_end_without_a_name_is_unnamed() {
     let stop = StopHandle::new(Arc::default());
-    let (one, other) = UnixSocket::pair([place(), place()], &stop).unwrap();
+    let (one, other) = UnixSocket::pair([permit(), permit()], &stop).unwrap();
     for socket in [one, other] {
-        assert_eq!(socket.local_address().unwrap(), Address::Unnamed);
-        assert_eq!(socket.remote_address().unwrap(), Address::Unnamed);
+        assert_eq!(socket.local_address().unwrap(), UnixAddress::Unnamed);
+        assert_eq!(socket.remote_address().unwrap(), UnixAddress::Unnamed);
     }
 }
 
 #[tokio::test]
 async fn one_of_a_pair_receives_what_the_other_sends_without_a_stream() {
     let stop = StopHandle::new(Arc::default());
-    let (one, other) = UnixSocket::pair([place(), place()], &stop).unwrap();
+    let (one, other) = UnixSocket::pair([permit(), permit()], &stop).unwrap();
     assert_eq!(other.receive_now(10).unwrap(), None);
     assert_eq!(one.send_now(b"abc").unwrap(), 3);
     assert_eq!(other.receive_now(0).unwrap(), Some(Vec::new()));

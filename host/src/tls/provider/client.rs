@@ -9,12 +9,12 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio_rustls::TlsConnector;
 
 use super::failure;
-use super::present::Present;
+use super::present::PresentedIdentities;
 use super::session::Session;
-use super::sniffed::Sniffed;
+use super::sniffed::SniffedTransport;
 use super::verify::{Check, ServerVerifier};
 use super::{details, server_name, versions};
-use crate::tls::{Endpoint, Handshake, Settings, TlsError, Transport, Verify};
+use crate::tls::{Endpoint, Handshake, SessionError, Settings, Transport, Verify};
 
 /// Servers whose sessions are remembered; each may have several tickets, of a size
 /// that the server decides.
@@ -47,7 +47,9 @@ impl Client {
                 .with_custom_certificate_verifier(Arc::new(verifier));
             let mut config = match &settings.identities[..] {
                 [] => config.with_no_client_auth(),
-                identities => config.with_client_cert_resolver(Arc::new(Present::new(identities))),
+                identities => {
+                    config.with_client_cert_resolver(Arc::new(PresentedIdentities::new(identities)))
+                }
             };
             config.alpn_protocols.clone_from(&settings.alpn_protocols);
             Ok::<_, String>(config)
@@ -69,12 +71,12 @@ impl Endpoint for Client {
         let (named, unnamed) = (Arc::clone(&self.named), Arc::clone(&self.unnamed));
         Box::pin(async move {
             let (config, server) = match &name {
-                Some(name) => (named, server_name(name).map_err(TlsError::Other)?),
+                Some(name) => (named, server_name(name).map_err(SessionError::Other)?),
                 // An address is not sent, and here not looked at either.
                 None => (unnamed, ServerName::IpAddress(Ipv4Addr::UNSPECIFIED.into())),
             };
             let stream = TlsConnector::from(config)
-                .connect(server, Sniffed::new(transport))
+                .connect(server, SniffedTransport::new(transport))
                 .into_fallible()
                 .await
                 .map_err(failure::of_handshake)?;

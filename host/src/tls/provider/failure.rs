@@ -5,33 +5,35 @@ use std::io;
 use rustls::pki_types::ServerName;
 use rustls::{CertificateError, Error};
 
-use super::sniffed::Sniffed;
+use super::sniffed::SniffedTransport;
 use super::verify::is_authority;
-use crate::tls::TlsError;
+use crate::tls::SessionError;
 
 /// Names of a certificate that are shown.
 const SHOWN: usize = 8;
 
 /// The failure of a handshake, with the transport that it ran on.
-pub(super) fn of_handshake<T>((error, transport): (io::Error, Sniffed<T>)) -> TlsError {
+pub(super) fn of_handshake<T>(
+    (error, transport): (io::Error, SniffedTransport<T>),
+) -> SessionError {
     if transport.is_no_tls() {
-        return TlsError::NotTls;
+        return SessionError::NotTls;
     }
     of_session(error)
 }
 
 /// The failure of a handshake or of a session.
-pub(super) fn of_session(error: io::Error) -> TlsError {
+pub(super) fn of_session(error: io::Error) -> SessionError {
     match error.downcast::<Error>() {
         Ok(error) => of_tls(error),
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => TlsError::UnexpectedEof,
-        Err(error) => TlsError::Transport(error),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => SessionError::UnexpectedEof,
+        Err(error) => SessionError::Transport(error),
     }
 }
 
-fn of_tls(error: Error) -> TlsError {
+fn of_tls(error: Error) -> SessionError {
     if is_authority(&error) {
-        return TlsError::BadCertificate(
+        return SessionError::BadCertificate(
             "it is an authority's (CA:TRUE) and not a server's own; `openssl req -x509 \
              -addext basicConstraints=CA:FALSE` makes one that can be trusted by itself"
                 .to_owned(),
@@ -39,31 +41,33 @@ fn of_tls(error: Error) -> TlsError {
     }
     match error {
         Error::InvalidCertificate(error) => of_certificate(error),
-        Error::NoCertificatesPresented => TlsError::NoCertificate,
-        Error::AlertReceived(alert) => TlsError::Alert(alert.into()),
-        error => TlsError::Other(error.to_string()),
+        Error::NoCertificatesPresented => SessionError::NoCertificate,
+        Error::AlertReceived(alert) => SessionError::Alert(alert.into()),
+        error => SessionError::Other(error.to_string()),
     }
 }
 
-fn of_certificate(error: CertificateError) -> TlsError {
+fn of_certificate(error: CertificateError) -> SessionError {
     use CertificateError as E;
-    let bad = |text: &str| TlsError::BadCertificate(text.to_owned());
+    let bad = |text: &str| SessionError::BadCertificate(text.to_owned());
     match error {
-        E::Expired | E::ExpiredContext { .. } => TlsError::Expired,
-        E::NotValidYet | E::NotValidYetContext { .. } => TlsError::NotYetValid,
-        E::Revoked => TlsError::Revoked,
-        E::UnknownIssuer => TlsError::UnknownAuthority,
+        E::Expired | E::ExpiredContext { .. } => SessionError::Expired,
+        E::NotValidYet | E::NotValidYetContext { .. } => SessionError::NotYetValid,
+        E::Revoked => SessionError::Revoked,
+        E::UnknownIssuer => SessionError::UnknownAuthority,
         E::NotValidForNameContext {
             expected,
             presented,
-        } => TlsError::WrongName(wrong_name(&expected, &presented)),
-        E::NotValidForName => TlsError::WrongName("the certificate is for other names".to_owned()),
+        } => SessionError::WrongName(wrong_name(&expected, &presented)),
+        E::NotValidForName => {
+            SessionError::WrongName("the certificate is for other names".to_owned())
+        }
         E::BadEncoding => bad("it cannot be parsed"),
         E::BadSignature => bad("it is not signed by the authority that it names"),
         E::InvalidPurpose | E::InvalidPurposeContext { .. } => {
             bad("it is not meant for this end of a connection (extended key usage)")
         }
-        error => TlsError::BadCertificate(error.to_string()),
+        error => SessionError::BadCertificate(error.to_string()),
     }
 }
 

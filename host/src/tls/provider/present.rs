@@ -10,9 +10,9 @@ use rustls::sign::CertifiedKey;
 use crate::tls::Identity;
 
 /// Chooses the certificate to present.
-pub(super) struct Present(Vec<Arc<CertifiedKey>>);
+pub(super) struct PresentedIdentities(Vec<Arc<CertifiedKey>>);
 
-impl Present {
+impl PresentedIdentities {
     /// With the keys that the identities have now.
     pub(super) fn new(identities: &[Identity]) -> Self {
         Self(identities.iter().map(Identity::key).collect())
@@ -25,7 +25,7 @@ impl Present {
     }
 }
 
-impl ResolvesServerCert for Present {
+impl ResolvesServerCert for PresentedIdentities {
     /// The first one for this name, the first one of all where none is; those whose
     /// signatures the client does not know are left out.
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
@@ -39,7 +39,7 @@ impl ResolvesServerCert for Present {
     }
 }
 
-impl ResolvesClientCert for Present {
+impl ResolvesClientCert for PresentedIdentities {
     fn resolve(&self, _: &[&[u8]], schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
         self.signing(schemes).next().cloned()
     }
@@ -55,8 +55,9 @@ fn is_for(key: &CertifiedKey, name: &ServerName<'_>) -> bool {
     certificate.is_some_and(|certificate| verify_server_name(&certificate, name).is_ok())
 }
 
-impl fmt::Debug for Present {
+impl fmt::Debug for PresentedIdentities {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Present").finish_non_exhaustive()
+        f.debug_struct("PresentedIdentities")
+            .finish_non_exhaustive()
     }
 }

@@ -7,9 +7,9 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 use tokio_rustls::TlsAcceptor;
 
-use super::present::Present;
+use super::present::PresentedIdentities;
 use super::session::Session;
-use super::sniffed::Sniffed;
+use super::sniffed::SniffedTransport;
 use super::{details, failure, versions};
 use crate::tls::{Endpoint, Handshake, Settings, Transport, Verify};
 
@@ -41,7 +41,7 @@ impl Server {
             .with_protocol_versions(versions(settings.minimum_version))
             .map_err(|error| error.to_string())?
             .with_client_cert_verifier(clients)
-            .with_cert_resolver(Arc::new(Present::new(&settings.identities)));
+            .with_cert_resolver(Arc::new(PresentedIdentities::new(&settings.identities)));
         config.alpn_protocols.clone_from(&settings.alpn_protocols);
         // Any number of clients can resume without taking memory here; those without
         // tickets have the small cache that rustls brings.
@@ -55,7 +55,7 @@ impl Endpoint for Server {
         let config = Arc::clone(&self.0);
         Box::pin(async move {
             let stream = TlsAcceptor::from(config)
-                .accept(Sniffed::new(transport))
+                .accept(SniffedTransport::new(transport))
                 .into_fallible()
                 .await
                 .map_err(failure::of_handshake)?;

@@ -6,12 +6,12 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// A transport that remembers the first byte it has received: it says whether
 /// the peer speaks TLS at all, which the errors of rustls do not.
-pub(super) struct Sniffed<T> {
+pub(super) struct SniffedTransport<T> {
     transport: T,
     first: Option<u8>,
 }
 
-impl<T> Sniffed<T> {
+impl<T> SniffedTransport<T> {
     pub(super) fn new(transport: T) -> Self {
         Self {
             transport,
@@ -26,7 +26,7 @@ impl<T> Sniffed<T> {
     }
 }
 
-impl<T: AsyncRead + Unpin> AsyncRead for Sniffed<T> {
+impl<T: AsyncRead + Unpin> AsyncRead for SniffedTransport<T> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -42,7 +42,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Sniffed<T> {
     }
 }
 
-impl<T: AsyncWrite + Unpin> AsyncWrite for Sniffed<T> {
+impl<T: AsyncWrite + Unpin> AsyncWrite for SniffedTransport<T> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

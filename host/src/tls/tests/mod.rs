@@ -17,11 +17,11 @@ use rcgen::{
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 
 use super::{
-    Details, Endpoint, Identity, Roots, Session, Settings, Side, Tls, TlsError, Transport,
+    Details, Endpoint, Identity, Roots, Session, SessionError, Settings, Side, Tls, Transport,
 };
 
 /// What becomes of one end.
-type End = Result<(Box<dyn Session>, Details), TlsError>;
+type End = Result<(Box<dyn Session>, Details), SessionError>;
 
 /// An authority, and what it has signed.
 struct Authority(CertifiedIssuer<'static, KeyPair>);
@@ -134,7 +134,7 @@ async fn ask(authority: &Authority, identity: &Identity, name: &str) -> [End; 2]
     shake(&tls.endpoint(&client()).unwrap(), Some(name), &server).await
 }
 
-fn failed(end: End) -> TlsError {
+fn failed(end: End) -> SessionError {
     end.map(|(_, details)| details).unwrap_err()
 }
 
@@ -143,7 +143,7 @@ fn details(end: End) -> Details {
 }
 
 /// What the next read of a session fails with.
-async fn read_error(mut session: Box<dyn Session>) -> TlsError {
+async fn read_error(mut session: Box<dyn Session>) -> SessionError {
     session.read(&mut [0; 16]).await.unwrap_err().into()
 }
 

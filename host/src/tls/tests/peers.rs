@@ -29,7 +29,7 @@ async fn who_speaks_http_does_not_speak_tls() {
         })
         .await;
         let error = failed(end);
-        assert!(matches!(error, TlsError::NotTls), "{said}: {error:?}");
+        assert!(matches!(error, SessionError::NotTls), "{said}: {error:?}");
     }
 }
 
@@ -47,7 +47,10 @@ async fn what_only_begins_as_tls_does_is_an_error_and_no_panic() {
             })
             .await;
             let error = failed(end);
-            assert!(!matches!(error, TlsError::NotTls), "{said:?}: {error:?}");
+            assert!(
+                !matches!(error, SessionError::NotTls),
+                "{said:?}: {error:?}"
+            );
         }
     }
 }
@@ -62,7 +65,7 @@ async fn the_end_of_the_connection_within_the_handshake_is_unexpected() {
             })
             .await;
             let error = failed(end);
-            assert!(matches!(error, TlsError::UnexpectedEof), "{error:?}");
+            assert!(matches!(error, SessionError::UnexpectedEof), "{error:?}");
         }
     }
 }
@@ -78,7 +81,7 @@ async fn a_peers_alert_keeps_its_number() {
         },
     )
     .await;
-    assert!(matches!(failed(end), TlsError::Alert(40)));
+    assert!(matches!(failed(end), SessionError::Alert(40)));
 }
 
 /// A connection that is reset.
@@ -117,7 +120,7 @@ async fn what_the_transport_fails_with_stays_what_it_is() {
     for side in [Side::Client, Side::Server] {
         let name = Some("a.example".to_owned());
         let error = failed(an_endpoint(side).handshake(Box::new(Reset), name).await);
-        let TlsError::Transport(error) = error else {
+        let SessionError::Transport(error) = error else {
             panic!("{error:?}");
         };
         assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);

@@ -68,8 +68,8 @@ async fn the_servers_first_protocol_that_the_client_has_is_taken() {
     let server = with(server, &["http/1.1"]);
     let [client, server] = shake(&with(client(), &["h2"]), Some("a.example"), &server).await;
     // no_application_protocol
-    assert!(matches!(failed(client), TlsError::Alert(120)));
-    assert!(matches!(failed(server), TlsError::Other(_)));
+    assert!(matches!(failed(client), SessionError::Alert(120)));
+    assert!(matches!(failed(server), SessionError::Other(_)));
 }
 
 /// What both ends come to when the server asks for certificates.
@@ -109,10 +109,10 @@ async fn a_client_without_a_certificate_is_refused_where_one_is_required() {
     assert!(details(server).peer_certificates.is_empty());
 
     let [client, server] = asked(Verify::Required, &authority, None).await;
-    assert!(matches!(failed(server), TlsError::NoCertificate));
+    assert!(matches!(failed(server), SessionError::NoCertificate));
     // In TLS 1.3 the client has finished by then. certificate_required
     let error = read_error(client.unwrap().0).await;
-    assert!(matches!(error, TlsError::Alert(116)), "{error:?}");
+    assert!(matches!(error, SessionError::Alert(116)), "{error:?}");
 }
 
 #[tokio::test]
@@ -129,9 +129,9 @@ async fn a_clients_certificate_is_checked_also_where_it_is_optional() {
             key: key.serialize_pem(),
         };
         let [client, server] = asked(verify, &authority, Some(stranger.identity("client"))).await;
-        assert!(matches!(failed(server), TlsError::UnknownAuthority));
+        assert!(matches!(failed(server), SessionError::UnknownAuthority));
         let error = read_error(client.unwrap().0).await;
-        assert!(matches!(error, TlsError::Alert(48)), "{error:?}");
+        assert!(matches!(error, SessionError::Alert(48)), "{error:?}");
     }
 }
 
@@ -178,5 +178,5 @@ async fn tls_1_2_is_spoken_unless_the_minimum_is_higher() {
     })
     .await;
     let error = failed(end);
-    assert!(matches!(error, TlsError::Other(_)), "{error:?}");
+    assert!(matches!(error, SessionError::Other(_)), "{error:?}");
 }

@@ -73,7 +73,7 @@ async fn the_end_of_the_connection_is_not_that_of_the_session() {
     assert_eq!(&part, b"part");
     let error = client.read(&mut part).await.unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::UnexpectedEof);
-    assert!(matches!(error.into(), TlsError::UnexpectedEof));
+    assert!(matches!(error.into(), SessionError::UnexpectedEof));
 }
 
 #[tokio::test]
@@ -104,5 +104,5 @@ async fn bytes_that_were_changed_on_the_way_are_refused() {
     record[length - 1] ^= 1;
     other_wire.write_all(&record[..length]).await.unwrap();
     let error = read_error(server).await;
-    assert!(matches!(error, TlsError::Other(_)), "{error:?}");
+    assert!(matches!(error, SessionError::Other(_)), "{error:?}");
 }

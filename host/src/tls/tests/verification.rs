@@ -30,7 +30,7 @@ async fn a_wrong_name_is_told_with_the_right_ones() {
     let authority = Authority::new();
     let identity = authority.server(&["a.example", "*.b.example", "127.0.0.1"]);
     let [client, server] = ask(&authority, &identity, "c.example").await.map(failed);
-    let TlsError::WrongName(text) = client else {
+    let SessionError::WrongName(text) = client else {
         panic!("{client:?}");
     };
     assert_eq!(
@@ -38,7 +38,7 @@ async fn a_wrong_name_is_told_with_the_right_ones() {
         "the certificate is for a.example, *.b.example, 127.0.0.1, not for c.example"
     );
     // bad_certificate
-    assert!(matches!(server, TlsError::Alert(42)), "{server:?}");
+    assert!(matches!(server, SessionError::Alert(42)), "{server:?}");
 }
 
 #[tokio::test]
@@ -73,7 +73,7 @@ async fn addresses_and_names_in_unicode_are_names_too() {
         assert_eq!(server.server_hostname.as_deref(), sent);
     }
     let [client, _] = ask(&authority, &identity, "127.0.0.2").await;
-    assert!(matches!(failed(client), TlsError::WrongName(_)));
+    assert!(matches!(failed(client), SessionError::WrongName(_)));
 }
 
 #[tokio::test]
@@ -99,9 +99,9 @@ async fn expired_and_not_yet_valid_are_told_apart() {
         params.not_before = date_time_ymd(4000, 1, 1);
     });
     let [client, _] = ask(&authority, &expired.identity("server"), "a.example").await;
-    assert!(matches!(failed(client), TlsError::Expired));
+    assert!(matches!(failed(client), SessionError::Expired));
     let [client, _] = ask(&authority, &early.identity("server"), "a.example").await;
-    assert!(matches!(failed(client), TlsError::NotYetValid));
+    assert!(matches!(failed(client), SessionError::NotYetValid));
 }
 
 #[tokio::test]
@@ -109,9 +109,12 @@ async fn an_authority_that_nobody_trusts_is_unknown() {
     let identity = Authority::new().server(&["a.example"]);
     let other = Authority::named("Another authority");
     let [client, server] = ask(&other, &identity, "a.example").await.map(failed);
-    assert!(matches!(client, TlsError::UnknownAuthority), "{client:?}");
+    assert!(
+        matches!(client, SessionError::UnknownAuthority),
+        "{client:?}"
+    );
     // unknown_ca
-    assert!(matches!(server, TlsError::Alert(48)), "{server:?}");
+    assert!(matches!(server, SessionError::Alert(48)), "{server:?}");
 }
 
 #[tokio::test]
@@ -119,7 +122,10 @@ async fn who_only_has_the_name_of_a_trusted_authority_is_found_out() {
     let identity = Authority::new().server(&["a.example"]);
     let [client, _] = ask(&Authority::new(), &identity, "a.example").await;
     let error = failed(client);
-    assert!(matches!(error, TlsError::BadCertificate(_)), "{error:?}");
+    assert!(
+        matches!(error, SessionError::BadCertificate(_)),
+        "{error:?}"
+    );
 }
 
 #[tokio::test]
@@ -132,7 +138,7 @@ async fn a_self_signed_stranger_is_unknown_and_one_that_is_trusted_is_told_what_
     };
     let identity = issued.identity("server");
     let [client, _] = ask(&Authority::new(), &identity, "self.example").await;
-    assert!(matches!(failed(client), TlsError::UnknownAuthority));
+    assert!(matches!(failed(client), SessionError::UnknownAuthority));
 
     let tls = Tls::builder().roots(Roots::from_pem(issued.certificate.as_bytes()).unwrap());
     let tls = tls.build().unwrap();
@@ -188,7 +194,7 @@ async fn without_a_name_the_chain_is_checked_and_no_name_is_sent() {
     }
     let strangers = Tls::default().endpoint(&client()).unwrap();
     let [client, _] = shake(&strangers, None, &server).await;
-    assert!(matches!(failed(client), TlsError::UnknownAuthority));
+    assert!(matches!(failed(client), SessionError::UnknownAuthority));
 }
 
 #[tokio::test]

@@ -3,34 +3,34 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use super::shared::{ABORTED, Outcome, Shared};
+use super::shared::{ABORTED, Outcome, SharedSession};
 use crate::imports::asyncio_host::bindings::tls::ErrorCode;
 use crate::sockets::stream;
 use crate::tls::{Details, Endpoint};
 
 /// A session in the guest's table. Dropped, it is cut short.
 #[expect(unreachable_pub, reason = "the bindings export it again")]
-pub struct Connection(Arc<Shared>);
+pub struct TlsSession(Arc<SharedSession>);
 
-impl Connection {
+impl TlsSession {
     pub(super) fn new(
-        connection: Arc<stream::Connection>,
+        connection: Arc<stream::StreamSocket>,
         endpoint: Arc<dyn Endpoint>,
         received: Vec<u8>,
         server_name: Option<String>,
-    ) -> Connection {
-        let shared = Shared::new(connection, endpoint, received, server_name);
-        Connection(Arc::new(shared))
+    ) -> TlsSession {
+        let shared = SharedSession::new(connection, endpoint, received, server_name);
+        TlsSession(Arc::new(shared))
     }
 
-    pub(super) fn shared(&self) -> &Arc<Shared> {
+    pub(super) fn shared(&self) -> &Arc<SharedSession> {
         &self.0
     }
 
     /// Ends this side's half once it is all sent, then gives the peer some time to
     /// end its own. However that goes, the connection is closed after it.
     pub(super) async fn close(self, time: Duration) -> Outcome {
-        let Connection(session) = &self;
+        let TlsSession(session) = &self;
         session.begin_close()?;
         let mut discarded = None;
         let sent = poll_fn(|cx| {
@@ -59,14 +59,17 @@ impl Connection {
     }
 }
 
-impl Drop for Connection {
+impl Drop for TlsSession {
     fn drop(&mut self) {
         self.0.end(ABORTED);
     }
 }
 
 /// Begins a session. One that is given up here has no connection any more.
-pub(super) async fn handshake(session: &Shared, time: Duration) -> Result<Details, ErrorCode> {
+pub(super) async fn handshake(
+    session: &SharedSession,
+    time: Duration,
+) -> Result<Details, ErrorCode> {
     let why = match tokio::time::timeout(time, session.begin()?).await {
         Ok(Ok((open, details))) => {
             session.open(open);

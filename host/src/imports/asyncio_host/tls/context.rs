@@ -4,11 +4,11 @@ use crate::tls::{Identity, Settings, Side, Tls, Verify, Version, check_protocols
 /// What sessions are to be like, in the guest's table. What the policy has to
 /// permit was asked before.
 #[expect(unreachable_pub, reason = "the bindings export it again")]
-pub struct Context(Settings);
+pub struct TlsContext(Settings);
 
-impl Context {
-    pub(super) fn new(side: Side) -> Context {
-        Context(Settings::new(side))
+impl TlsContext {
+    pub(super) fn new(side: Side) -> TlsContext {
+        TlsContext(Settings::new(side))
     }
 
     pub(super) fn settings(&self) -> &Settings {
@@ -76,7 +76,7 @@ mod tests {
 
     #[test]
     fn an_application_protocol_is_neither_empty_nor_longer_than_255_bytes() {
-        let mut context = Context::new(Side::Client);
+        let mut context = TlsContext::new(Side::Client);
         for wrong in [String::new(), "x".repeat(256)] {
             refused(context.set_alpn_protocols(vec!["h2".to_owned(), wrong]));
         }
@@ -88,15 +88,15 @@ mod tests {
 
     #[test]
     fn only_a_server_checks_what_may_be_missing() {
-        refused(Context::new(Side::Client).set_verify(Verify::Optional));
-        let mut server = Context::new(Side::Server);
+        refused(TlsContext::new(Side::Client).set_verify(Verify::Optional));
+        let mut server = TlsContext::new(Side::Server);
         assert!(server.set_verify(Verify::Optional).is_ok());
         assert_eq!(server.settings().verify, Verify::Optional);
     }
 
     #[test]
     fn roots_that_cannot_be_read_change_nothing() {
-        let mut context = Context::new(Side::Client);
+        let mut context = TlsContext::new(Side::Client);
         refused(context.add_roots(b"no certificate"));
         assert_eq!(context.settings().roots, None);
     }

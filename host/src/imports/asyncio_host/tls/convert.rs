@@ -2,28 +2,28 @@ use std::io;
 
 use crate::imports::asyncio_host::bindings::tls::{self as wit, ErrorCode};
 use crate::sockets::stream;
-use crate::tls::{Details, Side, TlsError, Verify, Version};
+use crate::tls::{Details, SessionError, Side, Verify, Version};
 
 /// What the WIT calls an error of a session: one of TLS, or the connection's.
 pub(super) fn code(error: io::Error) -> ErrorCode {
-    TlsError::from(error).into()
+    SessionError::from(error).into()
 }
 
-impl From<TlsError> for ErrorCode {
-    fn from(error: TlsError) -> Self {
+impl From<SessionError> for ErrorCode {
+    fn from(error: SessionError) -> Self {
         match error {
-            TlsError::Transport(error) => Self::Socket(stream::code(error)),
-            TlsError::NotTls => Self::NotTls,
-            TlsError::WrongName(names) => Self::WrongName(names),
-            TlsError::Expired => Self::Expired,
-            TlsError::NotYetValid => Self::NotYetValid,
-            TlsError::UnknownAuthority => Self::UnknownAuthority,
-            TlsError::Revoked => Self::Revoked,
-            TlsError::BadCertificate(why) => Self::BadCertificate(why),
-            TlsError::NoCertificate => Self::NoCertificate,
-            TlsError::UnexpectedEof => Self::UnexpectedEof,
-            TlsError::Alert(number) => Self::Alert(number),
-            TlsError::Other(words) => Self::Other(words),
+            SessionError::Transport(error) => Self::Socket(stream::code(error)),
+            SessionError::NotTls => Self::NotTls,
+            SessionError::WrongName(names) => Self::WrongName(names),
+            SessionError::Expired => Self::Expired,
+            SessionError::NotYetValid => Self::NotYetValid,
+            SessionError::UnknownAuthority => Self::UnknownAuthority,
+            SessionError::Revoked => Self::Revoked,
+            SessionError::BadCertificate(why) => Self::BadCertificate(why),
+            SessionError::NoCertificate => Self::NoCertificate,
+            SessionError::UnexpectedEof => Self::UnexpectedEof,
+            SessionError::Alert(number) => Self::Alert(number),
+            SessionError::Other(words) => Self::Other(words),
         }
     }
 }

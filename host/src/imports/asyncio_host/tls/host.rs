@@ -13,67 +13,67 @@ use wasmtime_wasi::p3::bindings::sockets::types::ErrorCode as SocketError;
 use super::connection::handshake;
 use super::shared::Outcome;
 use super::streams::{Receiving, Sending};
-use super::{Connection, Context};
+use super::{TlsContext, TlsSession};
+use crate::imports::StreamsImports;
 use crate::imports::asyncio_host::bindings::tls::{
     Details, ErrorCode, Host, HostConnection, HostConnectionWithStore, HostContext,
     Side as WitSide, Transport, VerifyMode, Version,
 };
-use crate::sockets::stream::Connected;
-use crate::imports::Sockets;
 use crate::imports::wasi_sockets::tcp;
+use crate::sockets::stream::ConnectedSocket;
 use crate::sockets::unix;
 use crate::tls::{Side, Tls, Verify};
-use crate::{Ctx, CtxView, View, Wish};
+use crate::{Request, StreamsCtx, StreamsCtxView, StreamsView};
 
 type Answer<T> = wasmtime::Result<Result<T, ErrorCode>>;
 
 /// The first byte of a handshake's record.
 const HANDSHAKE: u8 = 22;
 
-impl Host for CtxView<'_> {}
+impl Host for StreamsCtxView<'_> {}
 
-impl HostContext for CtxView<'_> {
-    fn new(&mut self, side: WitSide) -> wasmtime::Result<Resource<Context>> {
-        Ok(self.table.push(Context::new(side.into()))?)
+impl HostContext for StreamsCtxView<'_> {
+    fn new(&mut self, side: WitSide) -> wasmtime::Result<Resource<TlsContext>> {
+        Ok(self.table.push(TlsContext::new(side.into()))?)
     }
 
     fn set_alpn_protocols(
         &mut self,
-        context: Resource<Context>,
+        context: Resource<TlsContext>,
         protocols: Vec<String>,
     ) -> Answer<()> {
         Ok(self.table.get_mut(&context)?.set_alpn_protocols(protocols))
     }
 
-    fn load_verify_locations(&mut self, context: Resource<Context>, pem: Vec<u8>) -> Answer<()> {
+    fn load_verify_locations(&mut self, context: Resource<TlsContext>, pem: Vec<u8>) -> Answer<()> {
         let context = self.table.get_mut(&context)?;
         if context.is_client() && !self.ctx.tls.permits_guest_roots() {
-            return Ok(Err(denied(self.ctx, Wish::TlsRoots)));
+            return Ok(Err(denied(self.ctx, Request::TlsRoots)));
         }
         Ok(context.add_roots(&pem))
     }
 
-    fn use_identity(&mut self, context: Resource<Context>, name: String) -> Answer<()> {
+    fn use_identity(&mut self, context: Resource<TlsContext>, name: String) -> Answer<()> {
         let context = self.table.get_mut(&context)?;
         let Some(identity) = self.ctx.tls.identity(&name) else {
-            return Ok(Err(denied(self.ctx, Wish::TlsIdentity(name))));
+            return Ok(Err(denied(self.ctx, Request::TlsIdentity(name))));
         };
         context.add_identity(identity);
         Ok(Ok(()))
     }
 
-    fn set_verify_mode(&mut self, context: Resource<Context>, mode: VerifyMode) -> Answer<()> {
+    fn set_verify_mode(&mut self, context: Resource<TlsContext>, mode: VerifyMode) -> Answer<()> {
         let context = self.table.get_mut(&context)?;
         let mode = Verify::from(mode);
         if context.leaves_unverified(mode) && !self.ctx.tls.permits_unverified() {
-            return Ok(Err(denied(self.ctx, Wish::TlsUnverified)));
+            return Ok(Err(denied(self.ctx, Request::TlsUnverified)));
         }
         Ok(context.set_verify(mode))
     }
 
     fn set_minimum_version(
         &mut self,
-        context: Resource<Context>,
+        context: Resource<TlsContext>,
         version: Version,
     ) -> wasmtime::Result<()> {
         self.table
@@ -84,11 +84,11 @@ impl HostContext for CtxView<'_> {
 
     fn wrap_socket(
         &mut self,
-        context: Resource<Context>,
+        context: Resource<TlsContext>,
         socket: Transport,
         received: Vec<u8>,
         server_hostname: Option<String>,
-    ) -> Answer<Resource<Connection>> {
+    ) -> Answer<Resource<TlsSession>> {
         let connected = match socket {
             Transport::Tcp(socket) => tcp::take(self, &socket)?.into_connected(),
             Transport::Unix(socket) => unix::take(self, socket)?.into_connected(),
@@ -100,7 +100,7 @@ impl HostContext for CtxView<'_> {
         }
     }
 
-    fn drop(&mut self, context: Resource<Context>) -> wasmtime::Result<()> {
+    fn drop(&mut self, context: Resource<TlsContext>) -> wasmtime::Result<()> {
         self.table.delete(context)?;
         Ok(())
     }
@@ -108,12 +108,12 @@ impl HostContext for CtxView<'_> {
 
 /// Gives the connection of a socket to a session, if all is as it has to be.
 fn wrap(
-    ctx: &Ctx,
-    context: &Context,
-    connected: Result<Connected, SocketError>,
+    ctx: &StreamsCtx,
+    context: &TlsContext,
+    connected: Result<ConnectedSocket, SocketError>,
     received: Vec<u8>,
     server_hostname: Option<String>,
-) -> Result<Connection, ErrorCode> {
+) -> Result<TlsSession, ErrorCode> {
     let connected = connected.map_err(ErrorCode::Socket)?;
     connected.check_session().map_err(ErrorCode::Socket)?;
     let settings = context.settings();
@@ -131,30 +131,30 @@ fn wrap(
     let endpoint = (ctx.tls.endpoint(settings)).map_err(ErrorCode::InvalidArgument)?;
     if context.is_client() && (server_name.is_none() || settings.verify == Verify::None) {
         if !ctx.tls.permits_unverified() {
-            return Err(denied(ctx, Wish::TlsUnverified));
+            return Err(denied(ctx, Request::TlsUnverified));
         }
-        ctx.gate.unverified();
+        ctx.guard.unverified();
     }
     let connection = connected.detach();
-    Ok(Connection::new(connection, endpoint, received, server_name))
+    Ok(TlsSession::new(connection, endpoint, received, server_name))
 }
 
-fn denied(ctx: &Ctx, wish: Wish) -> ErrorCode {
-    ctx.gate.not_granted(wish);
+fn denied(ctx: &StreamsCtx, request: Request) -> ErrorCode {
+    ctx.guard.not_granted(request);
     ErrorCode::AccessDenied
 }
 
-impl HostConnection for CtxView<'_> {
-    fn drop(&mut self, connection: Resource<Connection>) -> wasmtime::Result<()> {
+impl HostConnection for StreamsCtxView<'_> {
+    fn drop(&mut self, connection: Resource<TlsSession>) -> wasmtime::Result<()> {
         self.table.delete(connection)?;
         Ok(())
     }
 }
 
-impl<T: View> HostConnectionWithStore<T> for Sockets {
+impl<T: StreamsView> HostConnectionWithStore<T> for StreamsImports {
     async fn handshake(
         store: &Accessor<T, Self>,
-        connection: Resource<Connection>,
+        connection: Resource<TlsSession>,
         timeout: u64,
     ) -> Answer<Details> {
         let session = store.with(|mut store| {
@@ -167,7 +167,7 @@ impl<T: View> HostConnectionWithStore<T> for Sockets {
 
     fn send(
         mut store: Access<'_, T, Self>,
-        connection: Resource<Connection>,
+        connection: Resource<TlsSession>,
         mut data: StreamReader<u8>,
     ) -> wasmtime::Result<FutureReader<Outcome>> {
         let session = store.get().table.get(&connection)?.shared().clone();
@@ -186,7 +186,7 @@ impl<T: View> HostConnectionWithStore<T> for Sockets {
 
     fn receive(
         mut store: Access<'_, T, Self>,
-        connection: Resource<Connection>,
+        connection: Resource<TlsSession>,
     ) -> wasmtime::Result<(StreamReader<u8>, FutureReader<Outcome>)> {
         let session = store.get().table.get(&connection)?.shared().clone();
         match session.begin_receive() {
@@ -210,7 +210,7 @@ impl<T: View> HostConnectionWithStore<T> for Sockets {
 
     async fn close(
         store: &Accessor<T, Self>,
-        connection: Resource<Connection>,
+        connection: Resource<TlsSession>,
         timeout: u64,
     ) -> Answer<()> {
         let connection = store.with(|mut store| store.get().table.delete(connection))?;

@@ -14,6 +14,6 @@ mod wakers;
 mod wire;
 
 #[expect(unreachable_pub, reason = "the bindings export it again")]
-pub use self::connection::Connection;
+pub use self::connection::TlsSession;
 #[expect(unreachable_pub, reason = "the bindings export it again")]
-pub use self::context::Context;
+pub use self::context::TlsContext;

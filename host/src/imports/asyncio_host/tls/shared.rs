@@ -10,11 +10,11 @@ use wasmtime_wasi::p3::bindings::sockets::types::ErrorCode as SocketError;
 
 use super::convert::code;
 use super::wakers::Wakers;
-use super::wire::Wire;
+use super::wire::SessionTransport;
 use crate::Stats;
+use crate::access::OpenSend;
 use crate::imports::asyncio_host::bindings::tls::ErrorCode;
 use crate::sockets::stream;
-use crate::access::OpenSend;
 use crate::tls::{Endpoint, Handshake, Session};
 
 /// How a half of a session ended, or all of it.
@@ -31,12 +31,12 @@ const SCRATCH: usize = 4096;
 const TURNS: usize = 16;
 
 /// A session. It keeps the connection until it is over.
-pub(super) struct Shared {
+pub(super) struct SharedSession {
     state: Mutex<State>,
     wakers: Arc<Wakers>,
     stats: Stats,
-    /// Whose end the session's phase decides about.
-    connection: Weak<stream::Connection>,
+    /// PortOwner end the session's phase decides about.
+    connection: Weak<stream::StreamSocket>,
 }
 
 struct State {
@@ -64,7 +64,7 @@ enum Phase {
 
 struct Beginning {
     endpoint: Arc<dyn Endpoint>,
-    wire: Wire,
+    wire: SessionTransport,
     server_name: Option<String>,
 }
 
@@ -76,21 +76,21 @@ enum Sending {
     Done(Outcome),
 }
 
-impl Shared {
+impl SharedSession {
     pub(super) fn new(
-        connection: Arc<stream::Connection>,
+        connection: Arc<stream::StreamSocket>,
         endpoint: Arc<dyn Endpoint>,
         received: Vec<u8>,
         server_name: Option<String>,
-    ) -> Shared {
-        Shared {
+    ) -> SharedSession {
+        SharedSession {
             wakers: Arc::default(),
-            stats: connection.place().stats().clone(),
+            stats: connection.permit().stats().clone(),
             connection: Arc::downgrade(&connection),
             state: Mutex::new(State {
                 phase: Phase::New(Beginning {
                     endpoint,
-                    wire: Wire::new(connection, received),
+                    wire: SessionTransport::new(connection, received),
                     server_name,
                 }),
                 receives: false,
@@ -261,7 +261,7 @@ impl Shared {
         sent
     }
 
-    /// Waits until the system has all that the session was handed.
+    /// Waits until the system has all that the session was inherited.
     pub(super) fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<Outcome> {
         self.wakers.sending.register(cx.waker());
         self.poll_flush_here(&mut self.state())

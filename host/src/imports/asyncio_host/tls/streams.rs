@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use wasmtime::component::{Destination, Source, StreamConsumer, StreamProducer, StreamResult};
 use wasmtime::{AsContextMut as _, StoreContextMut};
 
-use super::shared::{Outcome, Shared};
+use super::shared::{Outcome, SharedSession};
 use crate::imports::asyncio_host::bindings::tls::ErrorCode;
 
 /// What the guest has no room for stays in the session.
@@ -16,14 +16,14 @@ const CHUNK: usize = 64 * 1024;
 
 /// Receives, until the peer ends its half.
 pub(super) struct Receiving {
-    session: Arc<Shared>,
+    session: Arc<SharedSession>,
     outcome: Option<oneshot::Sender<Outcome>>,
     /// Received to see whether there is something.
     first: Option<u8>,
 }
 
 impl Receiving {
-    pub(super) fn new(session: Arc<Shared>, outcome: oneshot::Sender<Outcome>) -> Receiving {
+    pub(super) fn new(session: Arc<SharedSession>, outcome: oneshot::Sender<Outcome>) -> Receiving {
         Receiving {
             session,
             outcome: Some(outcome),
@@ -119,13 +119,13 @@ impl<D: 'static> StreamProducer<D> for Receiving {
 
 /// Sends. The end of what the guest gives is the end of the data.
 pub(super) struct Sending {
-    session: Arc<Shared>,
+    session: Arc<SharedSession>,
     /// The guest's write is taken, and the system has not got all of it yet.
     taken: bool,
 }
 
 impl Sending {
-    pub(super) fn new(session: Arc<Shared>) -> Sending {
+    pub(super) fn new(session: Arc<SharedSession>) -> Sending {
         Sending {
             session,
             taken: false,

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::sockets::stream::Connection;
+use crate::sockets::stream::StreamSocket;
 
 /// What is received at a time while data flow. Sessions ask for 4 KiB, which is a
 /// quarter of a record.
@@ -15,8 +15,8 @@ const AHEAD: usize = 32 * 1024;
 
 /// Reads a connection, first what was received of it before, and writes it. Its
 /// end is the end of the connection, once nobody else has it.
-pub(super) struct Wire {
-    connection: Arc<Connection>,
+pub(super) struct SessionTransport {
+    connection: Arc<StreamSocket>,
     /// Received and not read yet; without room of its own while nothing flows.
     ahead: Vec<u8>,
     /// So much of `ahead` is read.
@@ -25,9 +25,9 @@ pub(super) struct Wire {
     flows: bool,
 }
 
-impl Wire {
-    pub(super) fn new(connection: Arc<Connection>, received: Vec<u8>) -> Wire {
-        Wire {
+impl SessionTransport {
+    pub(super) fn new(connection: Arc<StreamSocket>, received: Vec<u8>) -> SessionTransport {
+        SessionTransport {
             connection,
             ahead: received,
             read: 0,
@@ -49,7 +49,7 @@ impl Wire {
     }
 }
 
-impl Drop for Wire {
+impl Drop for SessionTransport {
     /// Peers send tickets for later sessions, which a guest that only sends has not
     /// read.
     fn drop(&mut self) {
@@ -57,7 +57,7 @@ impl Drop for Wire {
     }
 }
 
-impl AsyncRead for Wire {
+impl AsyncRead for SessionTransport {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -90,7 +90,7 @@ impl AsyncRead for Wire {
     }
 }
 
-impl AsyncWrite for Wire {
+impl AsyncWrite for SessionTransport {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -138,7 +138,7 @@ mod tests {
     #[tokio::test]
     async fn what_was_received_before_is_read_first() {
         let (connection, mut peer) = pair();
-        let mut wire = Wire::new(Arc::new(connection), b"before".to_vec());
+        let mut wire = SessionTransport::new(Arc::new(connection), b"before".to_vec());
         peer.write_all(b" and after").unwrap();
         let mut bytes = [0; 16];
         wire.read_exact(&mut bytes).await.unwrap();
@@ -150,7 +150,7 @@ mod tests {
     async fn what_flows_is_read_ahead_and_nothing_is_held_while_it_does_not() {
         const ALL: usize = 10 * PIECE;
         let (connection, mut peer) = pair();
-        let mut wire = Wire::new(Arc::new(connection), Vec::new());
+        let mut wire = SessionTransport::new(Arc::new(connection), Vec::new());
         let sent: Vec<u8> = (0..ALL).map(|n| (n % 251) as u8).collect();
         peer.write_all(&sent).unwrap();
         let mut received = Vec::new();
@@ -170,7 +170,7 @@ mod tests {
     #[tokio::test]
     async fn several_pieces_are_one_write_and_the_end_is_left_to_the_connection() {
         let (connection, mut peer) = pair();
-        let mut wire = Wire::new(Arc::new(connection), Vec::new());
+        let mut wire = SessionTransport::new(Arc::new(connection), Vec::new());
         let slices = [IoSlice::new(b"one "), IoSlice::new(b"write")];
         let written = poll_fn(|cx| Pin::new(&mut wire).poll_write_vectored(cx, &slices));
         assert_eq!(written.await.unwrap(), 9);
@@ -189,7 +189,7 @@ mod tests {
     #[tokio::test]
     async fn what_nobody_has_read_does_not_reset_the_connection() {
         let (connection, mut peer) = pair();
-        let wire = Wire::new(Arc::new(connection), Vec::new());
+        let wire = SessionTransport::new(Arc::new(connection), Vec::new());
         peer.write_all(b"a ticket").unwrap();
         poll_fn(|cx| wire.connection.poll_read_ready(cx))
             .await
