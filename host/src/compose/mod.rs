@@ -15,13 +15,19 @@ use wac_graph::{CompositionGraph, EncodeOptions, PackageId, plug};
 pub use check::{Difference, Mismatch};
 pub use error::ComposeError;
 
-use crate::imports::asyncio_host;
-
 /// What the streams component provides.
 const STREAMS: &str = "asyncio:streams/";
 
 /// What this project provides, in components or in the host.
 const OURS: &str = "asyncio:";
+
+/// The interfaces of `asyncio:host` that the host implements, with their version.
+const HOST_INTERFACES: [&str; 4] = [
+    "asyncio:host/listeners@0.1.0",
+    "asyncio:host/tcp-options@0.1.0",
+    "asyncio:host/tls@0.1.0",
+    "asyncio:host/unix-sockets@0.1.0",
+];
 
 /// The streams component that was built in, if one was: the variant `full`, which
 /// imports WASI and [`asyncio:host`](crate::imports::asyncio_host).
@@ -117,7 +123,7 @@ fn imports_that_the_host_lacks(graph: &CompositionGraph, package: PackageId) -> 
     let world = graph[package].ty();
     let imports = &graph.types()[world].imports;
     let has = |name: &str| {
-        let mut interfaces = asyncio_host::INTERFACES.iter();
+        let mut interfaces = HOST_INTERFACES.iter();
         interfaces.any(|interface| check::same_track(interface, name))
     };
     imports

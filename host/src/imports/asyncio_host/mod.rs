@@ -12,14 +12,6 @@ use wasmtime::component::Linker;
 use crate::StreamsView;
 use crate::imports::StreamsImports;
 
-/// The interfaces that [`add_to_linker`] adds, with their version.
-pub(crate) const INTERFACES: [&str; 4] = [
-    "asyncio:host/listeners@0.1.0",
-    "asyncio:host/tcp-options@0.1.0",
-    "asyncio:host/tls@0.1.0",
-    "asyncio:host/unix-sockets@0.1.0",
-];
-
 /// Adds `asyncio:host` 0.1 to a linker, and nothing else. Its TCP sockets are those
 /// that come from [`sockets::add_to_linker`](crate::imports::wasi_sockets::add_to_linker).
 ///
