@@ -52,8 +52,8 @@
 #![deny(unsafe_code)]
 
 mod address;
-mod bridge;
 mod buffer;
+mod byte_stream;
 #[cfg(feature = "component")]
 mod component;
 #[cfg(test)]
@@ -63,14 +63,12 @@ mod connection;
 mod error;
 #[cfg(any(not(feature = "component"), feature = "full"))]
 mod host;
+mod limit;
 mod lookup;
-mod options;
 mod port;
 mod program;
 mod reader;
 mod runtime;
-mod search;
-mod separators;
 mod server;
 mod socket;
 #[cfg_attr(
@@ -83,12 +81,11 @@ mod socket;
 mod ssl;
 pub mod tcp_options;
 mod transport;
-mod unix;
 mod writer;
 
 pub use address::{Address, Credentials, Family, UnixAddress};
-pub use bridge::{from_sink, from_stream};
-pub use connect::{ConnectOptions, open_connection};
+pub use byte_stream::{from_sink, from_stream};
+pub use connect::{ConnectOptions, open_connection, open_unix_connection};
 pub use error::{
     Attempt, ConnectError, ErrorCode, ListenError, LookupErrorCode, LookupFailure, ReadError,
     ServerError, TlsError, WriteError,
@@ -100,11 +97,11 @@ pub use reader::{Limited, Lines, StreamReader};
 pub use runtime::executor::{Cancelled, JoinHandle};
 pub use runtime::time::{TimedOut, sleep, timeout};
 pub use server::{
-    Asynchronous, Called, Hosts, Outcome, Plain, Server, ServerFailure, ServerOptions, start_server,
+    Asynchronous, Called, Hosts, Outcome, Plain, Server, ServerFailure, ServerOptions,
+    start_server, start_unix_server,
 };
 pub use socket::{Socket, listener, listeners, socketpair};
 pub use ssl::{SslContext, SslObject, TlsOptions, TlsVersion, VerifyMode};
-pub use unix::{open_unix_connection, start_unix_server};
 pub use writer::{ExtraInfo, StreamWriter, Transport};
 
 /// The bindings of WASI whose types this crate takes and gives: the sockets of

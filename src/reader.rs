@@ -10,10 +10,10 @@ use futures::Stream;
 use futures::io::{AsyncBufRead, AsyncRead};
 use futures::stream::LocalBoxStream;
 
+use crate::buffer::separators::Separators;
 use crate::buffer::{Buffer, Found, Piece};
 use crate::connection::Handle;
 use crate::error::ReadError;
-use crate::separators::Separators;
 
 /// Reads from a connection or a stream of bytes.
 ///

@@ -7,6 +7,8 @@
 pub(crate) mod model;
 #[cfg(test)]
 mod properties;
+mod search;
+pub(crate) mod separators;
 #[cfg(test)]
 mod tests;
 
@@ -14,9 +16,9 @@ mod tests;
 use bytes::Buf;
 use bytes::{Bytes, BytesMut};
 
+use self::search::find_byte;
+use self::separators::{Separators, find_one};
 use crate::error::ReadError;
-use crate::search::find_byte;
-use crate::separators::{Separators, find_one};
 
 /// How much a buffer may have held and still keep its memory when it is empty.
 /// What `BytesMut` would keep otherwise does not show in its capacity.

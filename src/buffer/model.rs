@@ -3,9 +3,9 @@
 
 use bytes::Bytes;
 
+use super::separators::Separators;
 use super::{Buffer, Found};
 use crate::error::ReadError;
-use crate::separators::Separators;
 
 /// Something that happens to a buffer.
 #[derive(Debug, Clone)]

@@ -16,12 +16,12 @@ use super::wit::streams::{
     Guest, GuestConnectOptions, GuestStreamReader, GuestStreamWriter, ReadRequest,
 };
 use super::wit::types as wit;
+use crate::buffer::separators::Separators;
 use crate::buffer::{Buffer, Found};
 use crate::connect::ConnectOptions;
 use crate::error::ReadError;
 use crate::reader::lines;
 use crate::runtime::executor;
-use crate::separators::Separators;
 use crate::{StreamReader, StreamWriter, TlsOptions};
 
 pub(super) type Pair = (ReaderHandle, WriterHandle);
@@ -79,7 +79,7 @@ impl Guest for Component {
         limit: Option<u64>,
     ) -> Result<ReaderHandle, wit::ReadError> {
         executor::export(async {
-            Ok(ReaderHandle::new(crate::bridge::checked_reader(
+            Ok(ReaderHandle::new(crate::byte_stream::checked_reader(
                 data, limit,
             )?))
         })

@@ -4,6 +4,7 @@
 //! writer -> write buffer -> transport. The task is the only one that touches
 //! the transport; the handles only change state here and wake it.
 
+pub(crate) mod open;
 mod read;
 mod receiving;
 mod resting;

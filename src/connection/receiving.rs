@@ -14,7 +14,7 @@ use super::resting;
 use super::wakers::Wakers;
 use super::{Connection, State};
 use crate::error::ErrorCode;
-use crate::runtime::{budget, turns};
+use crate::runtime::{budget, event_batching};
 use crate::transport::{Received, Source};
 
 /// What an idle connection keeps ready to receive into.
@@ -124,7 +124,7 @@ impl Connection {
 
     #[cfg(not(feature = "component"))]
     fn polled(&self) {
-        turns::event();
+        event_batching::event();
     }
 
     /// In a component a read is a call with turns and notices of its own.
@@ -136,7 +136,7 @@ impl Connection {
         };
         self.receiving.polled_by.set(by.map(|wait| wait.number));
         if by.is_none() {
-            turns::event();
+            event_batching::event();
         }
     }
 

@@ -8,8 +8,9 @@ use futures::channel::oneshot;
 
 use super::{Connection, State};
 use crate::error::ConnectError;
+use crate::socket::host_socket::HostSocket;
 use crate::ssl::{NoSession, Plan, SslObject};
-use crate::transport::{Sink, Socket, Source};
+use crate::transport::{Sink, Source};
 
 /// A call of `start_tls` that waits.
 pub(super) struct Upgrade {
@@ -22,7 +23,7 @@ impl Connection {
     /// from the moment that TLS is asked for, over that.
     pub(crate) async fn run_socket(
         self: Rc<Self>,
-        socket: Box<dyn Socket>,
+        socket: Box<dyn HostSocket>,
         source: impl Source + 'static,
         sink: impl Sink,
     ) {
@@ -88,7 +89,7 @@ impl Connection {
         Ok(())
     }
 
-    async fn upgrade(self: Rc<Self>, socket: Box<dyn Socket>, sink: impl Sized) {
+    async fn upgrade(self: Rc<Self>, socket: Box<dyn HostSocket>, sink: impl Sized) {
         let Some(Upgrade { plan, told }) = self.upgrade.take() else {
             return;
         };

@@ -7,10 +7,10 @@ use std::thread::LocalKey;
 use wit_bindgen::rt::async_support::FutureReader;
 
 use crate::error::ErrorCode;
-use crate::options::DEFAULT_LIMIT;
+use crate::limit::DEFAULT_LIMIT;
 use crate::runtime::executor::{self, JoinHandle};
 use crate::transport::raw::RawSource;
-use crate::{ByteStream, StreamReader, StreamWriter, bridge};
+use crate::{ByteStream, StreamReader, StreamWriter, byte_stream};
 
 /// Prints to standard output, as `std::print!` does. It never waits: the text
 /// is written in the background, and before the program ends.
@@ -91,7 +91,7 @@ pub fn stdin() -> StreamReader {
                 let end = end.await;
                 end.map_err(|code| ErrorCode::Other(Some(format!("standard input: {code:?}"))))
             };
-            bridge::reader(RawSource::with_result(stream, end), DEFAULT_LIMIT)
+            byte_stream::reader(RawSource::with_result(stream, end), DEFAULT_LIMIT)
         });
         reader.clone()
     })

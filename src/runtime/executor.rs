@@ -60,7 +60,9 @@ pub(crate) fn enter() -> Entered {
     if claim() {
         // The handles are dropped: both end by themselves.
         drop(wit_bindgen::spawn_local(Driver::default()));
-        drop(wit_bindgen::spawn_local(super::turns::beside_the_driver()));
+        drop(wit_bindgen::spawn_local(
+            super::event_batching::beside_the_driver(),
+        ));
     }
     Entered(())
 }
@@ -121,7 +123,7 @@ pub(crate) fn abandon() {
             inbox.abandoned = true;
         }
     });
-    super::turns::abandon();
+    super::event_batching::abandon();
 }
 
 /// Runs `future` in the background, also after the caller has returned.
@@ -220,7 +222,7 @@ impl Future for Driver {
                         }
                         if idle.is_ready() && inbox.entered == 0 {
                             inbox.running = false;
-                            super::turns::end();
+                            super::event_batching::end();
                             return Some(Poll::Ready(()));
                         }
                         inbox.empty = idle.is_ready();
@@ -229,7 +231,7 @@ impl Future for Driver {
                     });
                     if let Some(next) = next {
                         if next.is_pending() {
-                            super::turns::end_turn();
+                            super::event_batching::end_turn();
                         }
                         return next;
                     }

@@ -2,7 +2,7 @@
 //! wake-up lists, a cooperative budget, and time.
 
 pub(crate) mod budget;
+pub(crate) mod event_batching;
 pub(crate) mod executor;
 pub(crate) mod time;
-pub(crate) mod turns;
 pub(crate) mod waiters;

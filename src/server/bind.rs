@@ -8,7 +8,7 @@ use wasi::sockets::types::TcpSocket;
 use super::reuse::Reuse;
 use crate::address::{Address, Family, to_wasi};
 use crate::error::{Attempt, ErrorCode, ListenError};
-use crate::transport::Socket;
+use crate::socket::host_socket::HostSocket;
 
 /// How often another port is tried when one is not free on every interface.
 const PORT_TRIES: usize = 16;
@@ -22,7 +22,7 @@ pub(super) struct Wanted {
 }
 
 pub(super) struct Bound {
-    pub(super) socket: Box<dyn Socket>,
+    pub(super) socket: Box<dyn HostSocket>,
     pub(super) address: Address,
     pub(super) listening: bool,
 }
@@ -100,7 +100,7 @@ fn bind(address: SocketAddr, reuse: Reuse) -> Result<Bound, ErrorCode> {
 }
 
 /// A socket that was bound elsewhere.
-pub(super) fn adopt(socket: Box<dyn Socket>) -> Result<Bound, ListenError> {
+pub(super) fn adopt(socket: Box<dyn HostSocket>) -> Result<Bound, ListenError> {
     match socket.local_address() {
         Ok(address) if socket.check_connected().is_err() && !socket.is_listening() => Ok(Bound {
             socket,

@@ -5,7 +5,8 @@ mod callback;
 mod failure;
 mod options;
 mod reuse;
-mod shared;
+mod state;
+mod unix;
 
 use std::fmt;
 use std::rc::Rc;
@@ -13,7 +14,8 @@ use std::rc::Rc;
 pub use self::callback::{Asynchronous, Called, Outcome, Plain};
 pub use self::failure::ServerFailure;
 pub use self::options::{Hosts, ServerOptions};
-use self::shared::Shared;
+use self::state::Shared;
+pub use self::unix::start_unix_server;
 use crate::address::Address;
 use crate::connection::Connection;
 use crate::error::{Attempt, ListenError, ServerError};
@@ -192,7 +194,7 @@ impl Server {
         Kind: 'static,
     {
         let shared = self.shared.clone();
-        drop(executor::spawn(shared::serve(shared, client_connected)));
+        drop(executor::spawn(state::serve(shared, client_connected)));
         self
     }
 
@@ -214,7 +216,7 @@ impl Server {
                     one.listening = true;
                     let listeners = &self.shared.listeners;
                     listeners.set(listeners.get() + 1);
-                    executor::detach(shared::listen(self.shared.clone(), connections));
+                    executor::detach(state::listen(self.shared.clone(), connections));
                 }
                 Err(code) => {
                     let attempt = Attempt {

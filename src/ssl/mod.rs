@@ -21,7 +21,7 @@ pub use self::options::TlsOptions;
 pub(crate) use self::options::{Plan, Tls, Unusable};
 use crate::connection::{Connection, Names};
 use crate::error::{Attempt, ConnectError, ErrorCode, TlsError};
-use crate::transport::Socket;
+use crate::socket::host_socket::HostSocket;
 
 /// A session whose handshake is done, to be a connection's.
 pub(crate) struct Established {
@@ -33,7 +33,7 @@ pub(crate) struct Established {
 /// A handshake.
 pub(crate) type Beginning = LocalBoxFuture<'static, Result<Established, NoSession>>;
 
-type Begin = fn(Box<dyn Socket>, &[u8], &Plan) -> Result<Beginning, NoSession>;
+type Begin = fn(Box<dyn HostSocket>, &[u8], &Plan) -> Result<Beginning, NoSession>;
 
 /// What makes sessions. Where nothing takes the address of it, a program imports
 /// nothing for TLS.

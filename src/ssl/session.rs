@@ -14,8 +14,9 @@ use super::{
 };
 use crate::error::{ErrorCode, TlsError};
 use crate::host::tls;
+use crate::socket::host_socket::HostSocket;
 use crate::transport::raw::{RawSink, RawSource};
-use crate::transport::{Sink, Socket, Source};
+use crate::transport::{Sink, Source};
 
 pub(super) static MAKER: Maker = Maker { check, begin };
 
@@ -49,7 +50,11 @@ fn make(settings: &Settings) -> Result<tls::Context, NoSession> {
     Ok(context)
 }
 
-fn begin(socket: Box<dyn Socket>, received: &[u8], plan: &Plan) -> Result<Beginning, NoSession> {
+fn begin(
+    socket: Box<dyn HostSocket>,
+    received: &[u8],
+    plan: &Plan,
+) -> Result<Beginning, NoSession> {
     let context = host(&plan.context)?;
     let name = plan.server_hostname.as_deref();
     let session = context.wrap_socket(socket.into_transport(), received, name)?;

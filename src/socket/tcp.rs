@@ -6,14 +6,15 @@ use std::rc::Rc;
 use futures::future::LocalBoxFuture;
 use wasi::sockets::types::TcpSocket;
 
-use super::{Incoming, Socket, raw};
+use super::host_socket::{HostSocket, Incoming};
 use crate::address::{Address, Family, from_wasi, to_wasi};
 use crate::connection::{Connection, Names};
 use crate::error::ErrorCode;
 #[cfg(any(not(feature = "component"), feature = "full"))]
 use crate::host::tls::Transport;
+use crate::transport::raw;
 
-impl Socket for TcpSocket {
+impl HostSocket for TcpSocket {
     fn names(&self) -> Names {
         let remote = self.get_remote_address().ok();
         Names {

@@ -1,10 +1,10 @@
 //! Connecting to Unix sockets.
 
-use super::{check, host};
+use super::ConnectOptions;
 use crate::address::UnixAddress;
-use crate::connect::ConnectOptions;
+use crate::connection::open::Link;
 use crate::error::ConnectError;
-use crate::transport::link::Link;
+use crate::socket::{check, unix};
 use crate::{StreamReader, StreamWriter};
 
 /// Connects to a Unix socket: asyncio's `open_unix_connection`.
@@ -50,7 +50,7 @@ impl ConnectOptions {
         let address = path.into();
         let connecting = async {
             let connected = match check(&address) {
-                Ok(()) => host::connect(&address).await,
+                Ok(()) => unix::connect(&address).await,
                 Err(invalid) => Err(invalid),
             };
             let socket = connected.map_err(|error| error.connecting(address))?;

@@ -7,7 +7,7 @@ use wit_bindgen::rt::async_support::StreamResult;
 
 use crate::connection::{Connection, Names};
 use crate::error::{ErrorCode, WriteError};
-use crate::options;
+use crate::limit;
 use crate::runtime::executor;
 use crate::transport::raw::{RawSink, RawSource};
 use crate::transport::{Received, Sink, Source};
@@ -19,14 +19,14 @@ const CHUNK: usize = 64 * 1024;
 /// A reader of any stream of bytes. The limit is 64 KiB; see
 /// [`StreamReader::set_limit`].
 pub fn from_stream(stream: ByteStream) -> StreamReader {
-    reader(RawSource::new(stream), options::DEFAULT_LIMIT)
+    reader(RawSource::new(stream), limit::DEFAULT_LIMIT)
 }
 
 /// A writer into a stream of bytes, and that stream. `close` or `write_eof`
 /// ends the stream.
 pub fn from_sink() -> (StreamWriter, ByteStream) {
     let (sink, stream) = RawSink::new();
-    let connection = Connection::new(options::DEFAULT_LIMIT, Names::default());
+    let connection = Connection::new(limit::DEFAULT_LIMIT, Names::default());
     let (_, writer) = connection.handles();
     run(connection, Nothing, sink);
     (writer, stream)
@@ -124,6 +124,6 @@ pub(crate) fn checked_reader(
     stream: ByteStream,
     limit: Option<u64>,
 ) -> Result<StreamReader, crate::error::ReadError> {
-    let limit = options::limit(limit).map_err(crate::error::ReadError::InvalidArgument)?;
+    let limit = limit::limit(limit).map_err(crate::error::ReadError::InvalidArgument)?;
     Ok(reader(RawSource::new(stream), limit))
 }

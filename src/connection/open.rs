@@ -2,10 +2,10 @@
 
 use std::rc::{Rc, Weak};
 
-use super::Socket;
-use crate::connection::{Connection, Names};
+use super::{Connection, Names};
 use crate::error::ConnectError;
 use crate::runtime::executor;
+use crate::socket::host_socket::HostSocket;
 use crate::ssl::{Established, NoSession, Plan};
 use crate::{StreamReader, StreamWriter};
 
@@ -16,13 +16,13 @@ pub(crate) struct Link {
 }
 
 enum Carrier {
-    Socket(Box<dyn Socket>),
+    Socket(Box<dyn HostSocket>),
     Tls(Established),
 }
 
 impl Link {
     /// Over a socket that is connected.
-    pub(crate) fn plain(socket: Box<dyn Socket>) -> Link {
+    pub(crate) fn plain(socket: Box<dyn HostSocket>) -> Link {
         Link {
             names: socket.names(),
             carrier: Carrier::Socket(socket),
@@ -31,7 +31,7 @@ impl Link {
 
     /// Over a session on such a socket.
     pub(crate) async fn tls(
-        socket: Box<dyn Socket>,
+        socket: Box<dyn HostSocket>,
         names: Names,
         plan: &Plan,
     ) -> Result<Link, NoSession> {
@@ -44,7 +44,7 @@ impl Link {
 
     /// As a client makes it.
     pub(crate) async fn client(
-        socket: Box<dyn Socket>,
+        socket: Box<dyn HostSocket>,
         plan: Option<Plan>,
     ) -> Result<Link, ConnectError> {
         let Some(plan) = plan else {

@@ -1,19 +1,24 @@
 //! Sockets that are there before their streams: asyncio's `sock`.
 
+pub(crate) mod host_socket;
+pub(crate) mod tcp;
+#[cfg_attr(all(feature = "component", not(feature = "full")), path = "absent.rs")]
+pub(crate) mod unix;
+
 use std::fmt;
 
 use wasi::sockets::types::TcpSocket;
 
-use crate::address::Address;
-use crate::error::ErrorCode;
-use crate::{transport, unix};
+use self::host_socket::HostSocket;
+use crate::address::{Address, UnixAddress};
+use crate::error::{Attempt, ConnectError, ErrorCode, ListenError};
 
 /// A socket that has no streams yet: an end of a pair, a listener of the host's, or
 /// one of WASI's TCP sockets. Dropping it closes it.
 ///
 /// [`ConnectOptions::adopt`](crate::ConnectOptions::adopt) and
 /// [`ServerOptions::adopt`](crate::ServerOptions::adopt) take it.
-pub struct Socket(pub(crate) Box<dyn transport::Socket>);
+pub struct Socket(pub(crate) Box<dyn HostSocket>);
 
 /// Two Unix sockets that are connected to each other.
 ///
@@ -94,4 +99,57 @@ impl fmt::Debug for Socket {
             .field("peername", &self.peername())
             .finish()
     }
+}
+
+/// Why there is no socket at an address.
+#[derive(Debug)]
+pub(crate) enum NoSocket {
+    /// The address can be none: why.
+    Invalid(String),
+    /// What the host says.
+    Code(ErrorCode),
+}
+
+const NOT_SUPPORTED: &str = "Unix sockets: they need a host that has them, and the variant \
+                             `full` of the streams component";
+
+impl NoSocket {
+    pub(crate) fn connecting(self, address: UnixAddress) -> ConnectError {
+        match self {
+            NoSocket::Code(ErrorCode::NotSupported) => {
+                ConnectError::NotSupported(NOT_SUPPORTED.into())
+            }
+            NoSocket::Invalid(why) => ConnectError::InvalidArgument(why),
+            NoSocket::Code(code) => ConnectError::Failed(vec![attempt(address, code)]),
+        }
+    }
+
+    pub(crate) fn listening(self, address: UnixAddress) -> ListenError {
+        match self {
+            NoSocket::Code(ErrorCode::NotSupported) => {
+                ListenError::NotSupported(NOT_SUPPORTED.into())
+            }
+            NoSocket::Invalid(why) => ListenError::InvalidArgument(why),
+            NoSocket::Code(code) => ListenError::Failed(attempt(address, code)),
+        }
+    }
+}
+
+fn attempt(address: UnixAddress, code: ErrorCode) -> Attempt {
+    Attempt {
+        address: address.into(),
+        local_address: None,
+        code,
+    }
+}
+
+/// Refuses what cannot be an address of anybody's.
+pub(crate) fn check(address: &UnixAddress) -> Result<(), NoSocket> {
+    let why = match address {
+        UnixAddress::Path(path) if path.is_empty() => "the path is empty",
+        UnixAddress::Abstract(name) if name.is_empty() => "the abstract name is empty",
+        UnixAddress::Unnamed => "a Unix socket needs a path or an abstract name",
+        _ => return Ok(()),
+    };
+    Err(NoSocket::Invalid(why.into()))
 }

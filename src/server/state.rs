@@ -15,13 +15,13 @@ use super::bind::Bound;
 use super::callback::Called;
 use super::failure::{Observer, ServerFailure};
 use crate::connection::Connection;
+use crate::connection::open::Link;
 use crate::error::{ErrorCode, TlsError};
 use crate::runtime::executor;
 use crate::runtime::time::timeout;
 use crate::runtime::waiters::Waiters;
+use crate::socket::host_socket::{HostSocket, Incoming};
 use crate::ssl::Plan;
-use crate::transport::link::Link;
-use crate::transport::{Incoming, Socket};
 use crate::{StreamReader, StreamWriter};
 
 /// Connections that were accepted and that nobody has taken yet. Further ones
@@ -156,14 +156,14 @@ impl Shared {
 
     /// The connection waits for whoever accepts; with TLS once its handshake is
     /// done.
-    fn admit(self: &Rc<Self>, socket: Box<dyn Socket>) {
+    fn admit(self: &Rc<Self>, socket: Box<dyn HostSocket>) {
         match &self.tls {
             None => self.pending.borrow_mut().push_back(Link::plain(socket)),
             Some(plan) => self.shake_hands(socket, plan.clone()),
         }
     }
 
-    fn shake_hands(self: &Rc<Self>, socket: Box<dyn Socket>, plan: Plan) {
+    fn shake_hands(self: &Rc<Self>, socket: Box<dyn HostSocket>, plan: Plan) {
         let id = self.next_handshake.get();
         self.next_handshake.set(id.wrapping_add(1));
         let names = socket.names();
@@ -257,7 +257,7 @@ async fn take_connections(shared: &Rc<Shared>, connections: &mut dyn Incoming) {
 /// had, if it makes no sense to ask for more at once.
 fn admit(
     shared: &Rc<Shared>,
-    batch: Vec<Box<dyn Socket>>,
+    batch: Vec<Box<dyn HostSocket>>,
     reported: &mut bool,
 ) -> Option<ErrorCode> {
     let mut failure = None;
@@ -281,7 +281,7 @@ fn admit(
 
 /// The next connections, as many as have arrived and there is room for; `None`
 /// when the server is closed or the host has no more.
-async fn next(shared: &Shared, connections: &mut dyn Incoming) -> Option<Vec<Box<dyn Socket>>> {
+async fn next(shared: &Shared, connections: &mut dyn Incoming) -> Option<Vec<Box<dyn HostSocket>>> {
     let room = || match shared.closed.get() {
         true => Some(0),
         false => {

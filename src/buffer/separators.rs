@@ -5,8 +5,8 @@ use std::rc::Rc;
 
 use memchr::memmem;
 
+use super::search::find_byte;
 use crate::error::ReadError;
-use crate::search::find_byte;
 
 /// How often the last byte of a separator may stand alone before a search that
 /// costs more to begin, and does not mind, takes over.

@@ -1,5 +1,7 @@
 //! Connecting.
 
+mod unix;
+
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -9,16 +11,17 @@ use futures::future::LocalBoxFuture;
 use futures::stream::FuturesUnordered;
 use wasi::sockets::types::TcpSocket;
 
+pub use self::unix::open_unix_connection;
 use crate::address::Family;
 use crate::connection::Names;
+use crate::connection::open::Link;
 use crate::error::{Attempt, ConnectError};
+use crate::limit::limit;
 use crate::lookup::{self, LookupFlags};
-use crate::options::limit;
 use crate::port::Port;
 use crate::runtime::time::timeout;
+use crate::socket::tcp::{self, Connected};
 use crate::ssl::{Plan, SslContext, Tls};
-use crate::transport::link::Link;
-use crate::transport::tcp::{self, Connected};
 use crate::{Socket, StreamReader, StreamWriter};
 
 /// Everything about a connection that has a default.

@@ -1,17 +1,17 @@
 //! For the streams component's variant `tcp`, which imports nothing but WASI.
 
 use super::NoSocket;
+use super::host_socket::HostSocket;
 use crate::address::UnixAddress;
 use crate::error::ErrorCode;
-use crate::transport::Socket;
 
-type Boxed = Box<dyn Socket>;
+type Boxed = Box<dyn HostSocket>;
 
-pub(super) async fn connect(_: &UnixAddress) -> Result<Boxed, NoSocket> {
+pub(crate) async fn connect(_: &UnixAddress) -> Result<Boxed, NoSocket> {
     Err(NoSocket::Code(ErrorCode::NotSupported))
 }
 
-pub(super) fn bind(_: &UnixAddress, _: bool) -> Result<Boxed, NoSocket> {
+pub(crate) fn bind(_: &UnixAddress, _: bool) -> Result<Boxed, NoSocket> {
     Err(NoSocket::Code(ErrorCode::NotSupported))
 }
 

@@ -1,9 +1,9 @@
 //! Serving on Unix sockets.
 
-use super::{check, host};
+use super::{Called, Server, ServerOptions};
 use crate::address::UnixAddress;
 use crate::error::ListenError;
-use crate::server::{Called, Server, ServerOptions};
+use crate::socket::{check, unix};
 use crate::{Socket, StreamReader, StreamWriter};
 
 /// Starts a server on a Unix socket: asyncio's `start_unix_server`. Everything but the
@@ -66,7 +66,7 @@ impl ServerOptions {
     /// [`Server::accept`].
     pub(crate) fn bind_unix(&self, address: UnixAddress) -> Result<Server, ListenError> {
         let checked = self.check_without_host("to listen on a Unix socket")?;
-        let bound = check(&address).and_then(|()| host::bind(&address, self.cleanup_socket));
+        let bound = check(&address).and_then(|()| unix::bind(&address, self.cleanup_socket));
         let socket = bound.map_err(|error| error.listening(address))?;
         self.serving(checked, Socket(socket))
     }

@@ -5,23 +5,24 @@ use std::rc::Rc;
 use futures::future::LocalBoxFuture;
 
 use super::NoSocket;
+use super::host_socket::{HostSocket, Incoming};
 use crate::address::{Address, Credentials, UnixAddress};
 use crate::connection::{Connection, Names};
 use crate::error::ErrorCode;
 use crate::host::listeners::{self as handed, Listener};
 use crate::host::tls::Transport;
 use crate::host::unix_sockets::{self as wit, UnixSocket};
-use crate::transport::{Incoming, Socket, raw};
+use crate::transport::raw;
 
-type Boxed = Box<dyn Socket>;
+type Boxed = Box<dyn HostSocket>;
 
-pub(super) async fn connect(address: &UnixAddress) -> Result<Boxed, NoSocket> {
+pub(crate) async fn connect(address: &UnixAddress) -> Result<Boxed, NoSocket> {
     let socket = create()?;
     socket.connect(address.clone().into()).await?;
     Ok(Box::new(socket))
 }
 
-pub(super) fn bind(address: &UnixAddress, cleanup: bool) -> Result<Boxed, NoSocket> {
+pub(crate) fn bind(address: &UnixAddress, cleanup: bool) -> Result<Boxed, NoSocket> {
     let socket = create()?;
     socket.set_unlink(cleanup);
     socket.bind(&address.clone().into())?;
@@ -48,7 +49,7 @@ pub(crate) fn listeners() -> Vec<String> {
     handed::names()
 }
 
-impl Socket for UnixSocket {
+impl HostSocket for UnixSocket {
     fn names(&self) -> Names {
         let peer = self.get_remote_address().ok();
         let process = self.get_peer_credentials().ok();
