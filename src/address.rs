@@ -40,6 +40,15 @@ pub struct Credentials {
     pub gid: u32,
 }
 
+/// The addresses of both ends and the peer's process, as it was when the connection was made.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Names {
+    pub(crate) peer: Option<Address>,
+    pub(crate) local: Option<Address>,
+    /// The process at the other end.
+    pub(crate) process: Option<Credentials>,
+}
+
 /// The family of an IP address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Family {

@@ -5,7 +5,8 @@ use std::rc::Rc;
 
 use wit_bindgen::rt::async_support::StreamResult;
 
-use crate::connection::{Connection, Names};
+use crate::address::Names;
+use crate::connection::Connection;
 use crate::error::{ErrorCode, WriteError};
 use crate::limit;
 use crate::runtime::executor;

@@ -10,8 +10,6 @@ use std::io;
 use bytes::Bytes;
 
 use crate::address::Address;
-use crate::lookup::NoAddress;
-use crate::ssl::{NoSession, Unusable};
 
 /// Why an operation on a socket failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -441,53 +439,6 @@ impl WriteError {
             WriteError::BufferFull { .. } => io::ErrorKind::WouldBlock,
             WriteError::Aborted => io::ErrorKind::ConnectionAborted,
             WriteError::Connection(code) => code.kind(),
-        }
-    }
-}
-
-impl From<NoAddress> for ConnectError {
-    fn from(error: NoAddress) -> ConnectError {
-        match error {
-            NoAddress::Invalid(why) => ConnectError::InvalidArgument(why),
-            NoAddress::NotSupported(why) => ConnectError::NotSupported(why),
-            NoAddress::Failed(failure) => ConnectError::Lookup(failure),
-        }
-    }
-}
-
-impl From<NoAddress> for ListenError {
-    fn from(error: NoAddress) -> ListenError {
-        match error {
-            NoAddress::Invalid(why) => ListenError::InvalidArgument(why),
-            NoAddress::NotSupported(why) => ListenError::NotSupported(why),
-            NoAddress::Failed(failure) => ListenError::Lookup(failure),
-        }
-    }
-}
-
-impl From<Unusable> for ConnectError {
-    fn from(error: Unusable) -> ConnectError {
-        match error {
-            Unusable::Invalid(why) => ConnectError::InvalidArgument(why),
-            Unusable::NotSupported(why) => ConnectError::NotSupported(why),
-        }
-    }
-}
-
-impl From<NoSession> for ListenError {
-    fn from(error: NoSession) -> ListenError {
-        match error {
-            NoSession::Invalid(why) => ListenError::InvalidArgument(why),
-            other => ListenError::Tls(other.error()),
-        }
-    }
-}
-
-impl From<Unusable> for ListenError {
-    fn from(error: Unusable) -> ListenError {
-        match error {
-            Unusable::Invalid(why) => ListenError::InvalidArgument(why),
-            Unusable::NotSupported(why) => ListenError::NotSupported(why),
         }
     }
 }

@@ -68,6 +68,7 @@ mod lookup;
 mod port;
 mod program;
 mod reader;
+mod refusal;
 mod runtime;
 mod server;
 mod socket;

@@ -6,6 +6,7 @@ use wasi::sockets::ip_name_lookup::resolve_addresses;
 
 use crate::address::{Family, ip_from_wasi};
 use crate::error::{LookupErrorCode, LookupFailure};
+use crate::refusal::Refusal;
 
 /// Restrictions on how a host and a port are looked up (AI_* of getaddrinfo).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -22,21 +23,13 @@ pub struct LookupFlags {
     pub passive: bool,
 }
 
-/// Why there are no addresses.
-#[derive(Debug)]
-pub(crate) enum NoAddress {
-    Invalid(String),
-    NotSupported(String),
-    Failed(LookupFailure),
-}
-
 /// The addresses of `host`, in the resolver's order.
 pub(crate) async fn addresses(
     host: &str,
     port: u16,
     family: Option<Family>,
     numeric: bool,
-) -> Result<Vec<SocketAddr>, NoAddress> {
+) -> Result<Vec<SocketAddr>, Refusal> {
     let found = match literal(host, port)? {
         Some(address) => vec![address],
         None if numeric => return Err(failure(host, LookupErrorCode::NameUnresolvable)),
@@ -71,7 +64,7 @@ pub(crate) fn no_host(port: u16, family: Option<Family>, passive: bool) -> Vec<S
 }
 
 /// The address that `host` spells out, with a zone in numbers if it has one.
-fn literal(host: &str, port: u16) -> Result<Option<SocketAddr>, NoAddress> {
+fn literal(host: &str, port: u16) -> Result<Option<SocketAddr>, Refusal> {
     if let Ok(ip) = host.parse::<IpAddr>() {
         return Ok(Some(SocketAddr::new(ip, port)));
     }
@@ -83,15 +76,15 @@ fn literal(host: &str, port: u16) -> Result<Option<SocketAddr>, NoAddress> {
     };
     match zone.parse() {
         Ok(scope) => Ok(Some(SocketAddrV6::new(ip, port, 0, scope).into())),
-        Err(_) => Err(NoAddress::NotSupported(format!(
+        Err(_) => Err(Refusal::NotSupported(format!(
             "zone {zone:?} of {host:?} is the name of an interface, which WASI cannot look up; \
              give the interface's number"
         ))),
     }
 }
 
-fn failure(host: &str, code: LookupErrorCode) -> NoAddress {
-    NoAddress::Failed(LookupFailure {
+fn failure(host: &str, code: LookupErrorCode) -> Refusal {
+    Refusal::Lookup(LookupFailure {
         name: host.to_owned(),
         code,
     })
@@ -114,7 +107,7 @@ mod tests {
     fn a_zone_by_the_name_of_its_interface_is_not_supported() {
         assert!(matches!(
             literal("fe80::1%eth0", 80),
-            Err(NoAddress::NotSupported(_))
+            Err(Refusal::NotSupported(_))
         ));
     }
 

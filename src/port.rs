@@ -1,7 +1,7 @@
 //! Ports, by number or by the name of a service.
 
 use crate::error::{LookupErrorCode, LookupFailure};
-use crate::lookup::NoAddress;
+use crate::refusal::Refusal;
 
 /// A port, by number or by the name of its service: `8888`, `"http"`, `"8888"`.
 ///
@@ -71,22 +71,22 @@ const SERVICES: &[(&str, u16)] = &[
 
 impl Port {
     /// The number. `numeric` permits no names.
-    pub(crate) fn number(&self, numeric: bool) -> Result<u16, NoAddress> {
+    pub(crate) fn number(&self, numeric: bool) -> Result<u16, Refusal> {
         let name = match self {
             Port::Number(number) => return Ok(*number),
             Port::Service(name) => name.as_str(),
         };
         if name.parse::<i64>().is_ok() {
-            return name
-                .parse()
-                .map_err(|_| NoAddress::Invalid(format!("port {name} is not within 0-65535")));
+            return name.parse().map_err(|_| {
+                Refusal::InvalidArgument(format!("port {name} is not within 0-65535"))
+            });
         }
         SERVICES
             .iter()
             .find(|(known, _)| *known == name && !numeric)
             .map(|(_, number)| *number)
             .ok_or_else(|| {
-                NoAddress::Failed(LookupFailure {
+                Refusal::Lookup(LookupFailure {
                     name: name.to_owned(),
                     code: LookupErrorCode::UnknownService,
                 })
@@ -151,7 +151,7 @@ mod tests {
     fn unknown_services_and_numbers_out_of_range_are_errors_that_name_them() {
         for (name, numeric) in [("htpt", false), ("http", true)] {
             match Port::from(name).number(numeric) {
-                Err(NoAddress::Failed(failure)) => {
+                Err(Refusal::Lookup(failure)) => {
                     assert_eq!(failure.name, name);
                     assert_eq!(failure.code, LookupErrorCode::UnknownService);
                 }
@@ -160,7 +160,7 @@ mod tests {
         }
         for number in [65536, -1] {
             match Port::from(number).number(false) {
-                Err(NoAddress::Invalid(why)) => assert!(why.contains(&number.to_string())),
+                Err(Refusal::InvalidArgument(why)) => assert!(why.contains(&number.to_string())),
                 other => panic!("{other:?}"),
             }
         }

@@ -13,7 +13,6 @@ use wasi::sockets::types::TcpSocket;
 
 pub use self::unix::open_unix_connection;
 use crate::address::Family;
-use crate::connection::Names;
 use crate::connection::open::Link;
 use crate::error::{Attempt, ConnectError};
 use crate::limit::limit;
@@ -272,7 +271,7 @@ impl ConnectOptions {
         let wanted = self.tls.client(host)?;
         if let Some(wanted) = &wanted {
             let checked = (wanted.maker.check)(&wanted.context);
-            checked.map_err(|error| error.connecting(&Names::default()))?;
+            checked?;
         }
         if !matches!(self.proto, 0 | 6) {
             return Err(ConnectError::InvalidArgument(format!(

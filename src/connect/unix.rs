@@ -4,7 +4,7 @@ use super::ConnectOptions;
 use crate::address::UnixAddress;
 use crate::connection::open::Link;
 use crate::error::ConnectError;
-use crate::socket::{check, unix};
+use crate::socket::{check_unix_address, unix};
 use crate::{StreamReader, StreamWriter};
 
 /// Connects to a Unix socket: asyncio's `open_unix_connection`.
@@ -49,11 +49,11 @@ impl ConnectOptions {
         let (limit, wanted) = self.check_without_host("to connect to a Unix socket")?;
         let address = path.into();
         let connecting = async {
-            let connected = match check(&address) {
+            let connected = match check_unix_address(&address) {
                 Ok(()) => unix::connect(&address).await,
                 Err(invalid) => Err(invalid),
             };
-            let socket = connected.map_err(|error| error.connecting(address))?;
+            let socket = connected.map_err(|refusal| refusal.connecting(Some(address.into())))?;
             Link::client(socket, wanted).await
         };
         let link = self.within(connecting).await?;

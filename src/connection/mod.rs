@@ -26,12 +26,11 @@ use self::receiving::Receiving;
 use self::upgrade::Upgrade;
 use self::wakers::Wakers;
 use self::write::DEFAULT_HIGH_WATER;
-use crate::address::{Address, Credentials};
+use crate::address::Names;
 use crate::buffer::Buffer;
 use crate::error::ErrorCode;
 use crate::runtime::waiters::Waiters;
 use crate::ssl::SslObject;
-use crate::{StreamReader, StreamWriter};
 
 thread_local! {
     /// Bytes that transports have taken, to see whether anything still moves.
@@ -39,15 +38,6 @@ thread_local! {
     /// Connections that are being closed and are not closed yet.
     static CLOSING: Cell<usize> = const { Cell::new(0) };
     static ALL_CLOSED: Waiters = Waiters::default();
-}
-
-/// What is known of both ends, as it was when the connection was made.
-#[derive(Debug, Default, Clone)]
-pub(crate) struct Names {
-    pub(crate) peer: Option<Address>,
-    pub(crate) local: Option<Address>,
-    /// The process at the other end.
-    pub(crate) process: Option<Credentials>,
 }
 
 pub(crate) struct Connection {
@@ -193,14 +183,6 @@ impl Connection {
             parked: Cell::new(false),
             object: OnceCell::new(),
         })
-    }
-
-    /// A reader and a writer of this connection.
-    pub(crate) fn handles(self: &Rc<Self>) -> (StreamReader, StreamWriter) {
-        (
-            StreamReader::new(Handle::new(self)),
-            StreamWriter::new(Handle::new(self)),
-        )
     }
 
     pub(crate) fn names(&self) -> &Names {

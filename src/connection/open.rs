@@ -1,12 +1,14 @@
-//! What a connection is made on.
+//! Opening a connection on a transport that is ready.
 
 use std::rc::{Rc, Weak};
 
-use super::{Connection, Names};
+use super::{Connection, Handle};
+use crate::address::Names;
 use crate::error::ConnectError;
+use crate::refusal::Refusal;
 use crate::runtime::executor;
 use crate::socket::host_socket::HostSocket;
-use crate::ssl::{Established, NoSession, Plan};
+use crate::ssl::{Plan, Session};
 use crate::{StreamReader, StreamWriter};
 
 /// A way to the peer, and the names of its ends.
@@ -17,7 +19,7 @@ pub(crate) struct Link {
 
 enum Carrier {
     Socket(Box<dyn HostSocket>),
-    Tls(Established),
+    Tls(Session),
 }
 
 impl Link {
@@ -34,7 +36,7 @@ impl Link {
         socket: Box<dyn HostSocket>,
         names: Names,
         plan: &Plan,
-    ) -> Result<Link, NoSession> {
+    ) -> Result<Link, Refusal> {
         let handshake = (plan.maker.begin)(socket, &[], plan)?;
         Ok(Link {
             names,
@@ -51,8 +53,9 @@ impl Link {
             return Ok(Link::plain(socket));
         };
         let names = socket.names();
-        let link = Link::tls(socket, names.clone(), &plan).await;
-        link.map_err(|error| error.connecting(&names))
+        let peer = names.peer.clone();
+        let link = Link::tls(socket, names, &plan).await;
+        link.map_err(|refusal| refusal.connecting(peer))
     }
 
     /// The two halves of a connection over it.
@@ -70,16 +73,26 @@ impl Link {
         let (reader, writer) = connection.handles();
         match &self.carrier {
             Carrier::Socket(_) => connection.permit_upgrade(),
-            Carrier::Tls(established) => connection.set_ssl_object(established.object.clone()),
+            Carrier::Tls(session) => connection.set_ssl_object(session.object.clone()),
         }
         executor::detach(async move {
             match self.carrier {
-                Carrier::Socket(socket) => socket.run(connection.clone()).await,
-                Carrier::Tls(established) => (established.run)(connection.clone()).await,
+                Carrier::Socket(socket) => connection.clone().run_socket(socket).await,
+                Carrier::Tls(session) => connection.clone().run_session(session).await,
             }
             connection.finished();
             closed();
         });
         (reader, writer, weak)
+    }
+}
+
+impl Connection {
+    /// A reader and a writer of this connection.
+    pub(crate) fn handles(self: &Rc<Self>) -> (StreamReader, StreamWriter) {
+        (
+            StreamReader::new(Handle::new(self)),
+            StreamWriter::new(Handle::new(self)),
+        )
     }
 }

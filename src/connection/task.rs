@@ -8,6 +8,7 @@ use std::task::Poll;
 use super::receiving::SMALL;
 use super::{Connection, SENT, State};
 use crate::error::ErrorCode;
+use crate::ssl::Session;
 use crate::transport::{Sink, Source};
 
 /// What the task sends next.
@@ -28,14 +29,9 @@ impl Connection {
 
     /// The same over TLS. From `close` on, `ending` ends the session, while what was
     /// written is sent.
-    #[cfg(any(not(feature = "component"), feature = "full"))]
-    pub(crate) async fn run_session(
-        self: Rc<Self>,
-        source: impl Source + 'static,
-        sink: impl Sink,
-        ending: impl Future<Output = Result<(), ErrorCode>>,
-    ) {
-        self.work(source, sink, ending).await;
+    pub(crate) async fn run_session(self: Rc<Self>, session: Session) {
+        let halves = (session.open)();
+        self.work(halves.source, halves.sink, halves.ending).await;
     }
 
     /// Gives the sink back where TLS is to begin: both directions have come to rest

@@ -8,9 +8,9 @@ use futures::channel::oneshot;
 
 use super::{Connection, State};
 use crate::error::ConnectError;
+use crate::refusal::Refusal;
 use crate::socket::host_socket::HostSocket;
-use crate::ssl::{NoSession, Plan, SslObject};
-use crate::transport::{Sink, Source};
+use crate::ssl::{Plan, SslObject};
 
 /// A call of `start_tls` that waits.
 pub(super) struct Upgrade {
@@ -21,12 +21,8 @@ pub(super) struct Upgrade {
 impl Connection {
     /// Moves bytes over a socket's streams until the connection is to be closed;
     /// from the moment that TLS is asked for, over that.
-    pub(crate) async fn run_socket(
-        self: Rc<Self>,
-        socket: Box<dyn HostSocket>,
-        source: impl Source + 'static,
-        sink: impl Sink,
-    ) {
+    pub(crate) async fn run_socket(self: Rc<Self>, socket: Box<dyn HostSocket>) {
+        let (source, sink) = socket.halves();
         if let Some(sink) = self.work(source, sink, async { Ok(()) }).await {
             self.upgrade(socket, sink).await;
         }
@@ -52,7 +48,7 @@ impl Connection {
         std::mem::forget(given_up);
         result.unwrap_or_else(|_| {
             Err(match &*self.failure.borrow() {
-                Some(code) => NoSession::Connection(code.clone()).connecting(&self.names),
+                Some(code) => Refusal::Socket(code.clone()).connecting(self.names.peer.clone()),
                 None => ConnectError::InvalidArgument("the connection was closed".into()),
             })
         })
@@ -113,17 +109,18 @@ impl Connection {
         };
         self.wakers.no_task();
         match established {
-            Some(Ok(established)) => {
-                self.set_ssl_object(established.object);
+            Some(Ok(session)) => {
+                self.set_ssl_object(session.object.clone());
                 self.write.borrow_mut().upgraded();
                 self.parked.set(false);
                 // Whoever asked may have gone, and aborts the connection then.
                 let _ = told.send(Ok(()));
-                (established.run)(self).await;
+                self.run_session(session).await;
             }
-            Some(Err(error)) => {
-                let _ = told.send(Err(error.clone().connecting(&self.names)));
-                self.fail(error.code());
+            Some(Err(refusal)) => {
+                let error = refusal.clone().connecting(self.names.peer.clone());
+                let _ = told.send(Err(error));
+                self.fail(refusal.into_error_code());
             }
             // Closed meanwhile.
             None => {}

@@ -194,7 +194,7 @@ impl Shared {
                     shared.pending.borrow_mut().push_back(link);
                     return shared.accepting.wake_all();
                 }
-                Ok(Err(error)) => error.error(),
+                Ok(Err(refusal)) => refusal.into_tls_error(),
                 Err(_) => TlsError::Other(format!(
                     "given up for another one: {HANDSHAKES} were under way"
                 )),

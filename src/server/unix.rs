@@ -3,7 +3,7 @@
 use super::{Called, Server, ServerOptions};
 use crate::address::UnixAddress;
 use crate::error::ListenError;
-use crate::socket::{check, unix};
+use crate::socket::{check_unix_address, unix};
 use crate::{Socket, StreamReader, StreamWriter};
 
 /// Starts a server on a Unix socket: asyncio's `start_unix_server`. Everything but the
@@ -66,8 +66,9 @@ impl ServerOptions {
     /// [`Server::accept`].
     pub(crate) fn bind_unix(&self, address: UnixAddress) -> Result<Server, ListenError> {
         let checked = self.check_without_host("to listen on a Unix socket")?;
-        let bound = check(&address).and_then(|()| unix::bind(&address, self.cleanup_socket));
-        let socket = bound.map_err(|error| error.listening(address))?;
+        let bound =
+            check_unix_address(&address).and_then(|()| unix::bind(&address, self.cleanup_socket));
+        let socket = bound.map_err(|refusal| refusal.listening(Some(address.into())))?;
         self.serving(checked, Socket(socket))
     }
 }

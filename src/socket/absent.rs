@@ -1,18 +1,19 @@
 //! For the streams component's variant `tcp`, which imports nothing but WASI.
 
-use super::NoSocket;
 use super::host_socket::HostSocket;
+use super::unix_refusal;
 use crate::address::UnixAddress;
 use crate::error::ErrorCode;
+use crate::refusal::Refusal;
 
 type Boxed = Box<dyn HostSocket>;
 
-pub(crate) async fn connect(_: &UnixAddress) -> Result<Boxed, NoSocket> {
-    Err(NoSocket::Code(ErrorCode::NotSupported))
+pub(crate) async fn connect(_: &UnixAddress) -> Result<Boxed, Refusal> {
+    Err(unix_refusal(ErrorCode::NotSupported))
 }
 
-pub(crate) fn bind(_: &UnixAddress, _: bool) -> Result<Boxed, NoSocket> {
-    Err(NoSocket::Code(ErrorCode::NotSupported))
+pub(crate) fn bind(_: &UnixAddress, _: bool) -> Result<Boxed, Refusal> {
+    Err(unix_refusal(ErrorCode::NotSupported))
 }
 
 pub(crate) fn pair() -> Result<(Boxed, Boxed), ErrorCode> {

@@ -1,13 +1,11 @@
 //! The sockets of the host, of one kind or another.
 
-use std::rc::Rc;
-
 use futures::future::LocalBoxFuture;
 use wit_bindgen::rt::async_support::{StreamReader as RawStream, StreamResult};
 
-use crate::address::Address;
-use crate::connection::{Connection, Names};
+use crate::address::{Address, Names};
 use crate::error::ErrorCode;
+use crate::transport::raw::{Ending, RawSink, RawSource};
 
 /// A socket of the host's, of one kind or another.
 pub(crate) trait HostSocket: 'static {
@@ -28,8 +26,8 @@ pub(crate) trait HostSocket: 'static {
     /// Has an idle connection probed, where that means something.
     fn keep_alive(&self);
 
-    /// Moves the bytes of a connection until it is to be closed.
-    fn run(self: Box<Self>, connection: Rc<Connection>) -> LocalBoxFuture<'static, ()>;
+    /// Opens both directions of a connected socket. To be called once.
+    fn halves(&self) -> (RawSource<Ending>, RawSink<Ending>);
 
     /// To be given to a session of the host's.
     #[cfg(any(not(feature = "component"), feature = "full"))]

@@ -11,7 +11,8 @@ use wasi::sockets::types::TcpSocket;
 
 use self::host_socket::HostSocket;
 use crate::address::{Address, UnixAddress};
-use crate::error::{Attempt, ConnectError, ErrorCode, ListenError};
+use crate::error::ErrorCode;
+use crate::refusal::Refusal;
 
 /// A socket that has no streams yet: an end of a pair, a listener of the host's, or
 /// one of WASI's TCP sockets. Dropping it closes it.
@@ -101,55 +102,25 @@ impl fmt::Debug for Socket {
     }
 }
 
-/// Why there is no socket at an address.
-#[derive(Debug)]
-pub(crate) enum NoSocket {
-    /// The address can be none: why.
-    Invalid(String),
-    /// What the host says.
-    Code(ErrorCode),
-}
-
-const NOT_SUPPORTED: &str = "Unix sockets: they need a host that has them, and the variant \
-                             `full` of the streams component";
-
-impl NoSocket {
-    pub(crate) fn connecting(self, address: UnixAddress) -> ConnectError {
-        match self {
-            NoSocket::Code(ErrorCode::NotSupported) => {
-                ConnectError::NotSupported(NOT_SUPPORTED.into())
-            }
-            NoSocket::Invalid(why) => ConnectError::InvalidArgument(why),
-            NoSocket::Code(code) => ConnectError::Failed(vec![attempt(address, code)]),
-        }
-    }
-
-    pub(crate) fn listening(self, address: UnixAddress) -> ListenError {
-        match self {
-            NoSocket::Code(ErrorCode::NotSupported) => {
-                ListenError::NotSupported(NOT_SUPPORTED.into())
-            }
-            NoSocket::Invalid(why) => ListenError::InvalidArgument(why),
-            NoSocket::Code(code) => ListenError::Failed(attempt(address, code)),
-        }
+/// Returns the refusal for a Unix socket's operation that failed with `code`.
+pub(crate) fn unix_refusal(code: ErrorCode) -> Refusal {
+    match code {
+        ErrorCode::NotSupported => Refusal::NotSupported(
+            "Unix sockets: they need a host that has them, and the variant `full` of the \
+             streams component"
+                .into(),
+        ),
+        code => Refusal::Socket(code),
     }
 }
 
-fn attempt(address: UnixAddress, code: ErrorCode) -> Attempt {
-    Attempt {
-        address: address.into(),
-        local_address: None,
-        code,
-    }
-}
-
-/// Refuses what cannot be an address of anybody's.
-pub(crate) fn check(address: &UnixAddress) -> Result<(), NoSocket> {
+/// Refuses addresses that no Unix socket can be bound to.
+pub(crate) fn check_unix_address(address: &UnixAddress) -> Result<(), Refusal> {
     let why = match address {
         UnixAddress::Path(path) if path.is_empty() => "the path is empty",
         UnixAddress::Abstract(name) if name.is_empty() => "the abstract name is empty",
         UnixAddress::Unnamed => "a Unix socket needs a path or an abstract name",
         _ => return Ok(()),
     };
-    Err(NoSocket::Invalid(why.into()))
+    Err(Refusal::InvalidArgument(why.into()))
 }

@@ -1,18 +1,15 @@
 //! TCP over `wasi:sockets`.
 
 use std::net::SocketAddr;
-use std::rc::Rc;
 
-use futures::future::LocalBoxFuture;
 use wasi::sockets::types::TcpSocket;
 
 use super::host_socket::{HostSocket, Incoming};
-use crate::address::{Address, Family, from_wasi, to_wasi};
-use crate::connection::{Connection, Names};
+use crate::address::{Address, Family, Names, from_wasi, to_wasi};
 use crate::error::ErrorCode;
 #[cfg(any(not(feature = "component"), feature = "full"))]
 use crate::host::tls::Transport;
-use crate::transport::raw;
+use crate::transport::raw::{self, Ending, RawSink, RawSource};
 
 impl HostSocket for TcpSocket {
     fn names(&self) -> Names {
@@ -47,9 +44,8 @@ impl HostSocket for TcpSocket {
         drop(self.set_keep_alive_enabled(true));
     }
 
-    fn run(self: Box<Self>, connection: Rc<Connection>) -> LocalBoxFuture<'static, ()> {
-        let (source, sink) = raw::halves(self.receive(), &|stream| self.send(stream));
-        Box::pin(connection.run_socket(self, source, sink))
+    fn halves(&self) -> (RawSource<Ending>, RawSink<Ending>) {
+        raw::halves(self.receive(), &|stream| self.send(stream))
     }
 
     #[cfg(any(not(feature = "component"), feature = "full"))]

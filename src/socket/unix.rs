@@ -1,36 +1,32 @@
 //! As `asyncio:host` has them.
 
-use std::rc::Rc;
-
-use futures::future::LocalBoxFuture;
-
-use super::NoSocket;
 use super::host_socket::{HostSocket, Incoming};
-use crate::address::{Address, Credentials, UnixAddress};
-use crate::connection::{Connection, Names};
+use super::unix_refusal;
+use crate::address::{Address, Credentials, Names, UnixAddress};
 use crate::error::ErrorCode;
 use crate::host::listeners::{self as handed, Listener};
 use crate::host::tls::Transport;
 use crate::host::unix_sockets::{self as wit, UnixSocket};
-use crate::transport::raw;
+use crate::refusal::Refusal;
+use crate::transport::raw::{self, Ending, RawSink, RawSource};
 
 type Boxed = Box<dyn HostSocket>;
 
-pub(crate) async fn connect(address: &UnixAddress) -> Result<Boxed, NoSocket> {
+pub(crate) async fn connect(address: &UnixAddress) -> Result<Boxed, Refusal> {
     let socket = create()?;
     socket.connect(address.clone().into()).await?;
     Ok(Box::new(socket))
 }
 
-pub(crate) fn bind(address: &UnixAddress, cleanup: bool) -> Result<Boxed, NoSocket> {
+pub(crate) fn bind(address: &UnixAddress, cleanup: bool) -> Result<Boxed, Refusal> {
     let socket = create()?;
     socket.set_unlink(cleanup);
     socket.bind(&address.clone().into())?;
     Ok(Box::new(socket))
 }
 
-fn create() -> Result<UnixSocket, NoSocket> {
-    UnixSocket::create().map_err(|code| NoSocket::Code(code.into()))
+fn create() -> Result<UnixSocket, Refusal> {
+    UnixSocket::create().map_err(|code| unix_refusal(code.into()))
 }
 
 pub(crate) fn pair() -> Result<(Boxed, Boxed), ErrorCode> {
@@ -84,9 +80,8 @@ impl HostSocket for UnixSocket {
 
     fn keep_alive(&self) {}
 
-    fn run(self: Box<Self>, connection: Rc<Connection>) -> LocalBoxFuture<'static, ()> {
-        let (source, sink) = raw::halves(self.receive(), &|stream| self.send(stream));
-        Box::pin(connection.run_socket(self, source, sink))
+    fn halves(&self) -> (RawSource<Ending>, RawSink<Ending>) {
+        raw::halves(self.receive(), &|stream| self.send(stream))
     }
 
     fn into_transport(self: Box<Self>) -> Transport {
@@ -123,11 +118,11 @@ impl From<wit::Address> for UnixAddress {
     }
 }
 
-impl From<wit::ErrorCode> for NoSocket {
-    fn from(code: wit::ErrorCode) -> NoSocket {
-        NoSocket::Code(match code {
+impl From<wit::ErrorCode> for Refusal {
+    fn from(code: wit::ErrorCode) -> Refusal {
+        unix_refusal(match code {
             wit::ErrorCode::InvalidAddress(why) => {
-                return NoSocket::Invalid(format!("the Unix socket's address: {why}"));
+                return Refusal::InvalidArgument(format!("the Unix socket's address: {why}"));
             }
             wit::ErrorCode::NotFound => ErrorCode::NotFound,
             wit::ErrorCode::NotASocket => ErrorCode::NotASocket,

@@ -2,6 +2,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::{Maker, Side, SslContext, maker};
+use crate::refusal::Refusal;
 
 /// How long a handshake may take unless told otherwise: asyncio's
 /// `SSL_HANDSHAKE_TIMEOUT`.
@@ -83,13 +84,6 @@ pub(crate) struct Plan {
     pub(crate) maker: &'static Maker,
 }
 
-/// Why the settings cannot be used.
-#[derive(Debug, PartialEq)]
-pub(crate) enum Unusable {
-    Invalid(String),
-    NotSupported(String),
-}
-
 impl Tls {
     // Inlined, it leaves nothing of TLS in a program that does not call it.
     #[inline]
@@ -101,7 +95,7 @@ impl Tls {
     }
 
     /// For a client of `host`, if that is known.
-    pub(crate) fn client(&self, host: Option<&str>) -> Result<Option<Plan>, Unusable> {
+    pub(crate) fn client(&self, host: Option<&str>) -> Result<Option<Plan>, Refusal> {
         let Some(mut wanted) = self.wanted()? else {
             return Ok(None);
         };
@@ -111,7 +105,7 @@ impl Tls {
         wanted.server_hostname = match name.or(host) {
             Some(name) => Some(name.to_owned()).filter(|name| !name.is_empty()),
             None => {
-                return Err(Unusable::Invalid(
+                return Err(Refusal::InvalidArgument(
                     "ssl without a host needs server-hostname: the name that the peer's \
                      certificate has to carry"
                         .into(),
@@ -121,12 +115,12 @@ impl Tls {
         Ok(Some(wanted))
     }
 
-    pub(crate) fn server(&self) -> Result<Option<Plan>, Unusable> {
+    pub(crate) fn server(&self) -> Result<Option<Plan>, Refusal> {
         let wanted = self.wanted()?;
         if let Some(wanted) = &wanted {
             wanted.is_of(Side::Server)?;
             if !wanted.context.has_identity() {
-                return Err(Unusable::Invalid(
+                return Err(Refusal::InvalidArgument(
                     "ssl: a server's context needs an identity: the name of a certificate that \
                      the host's policy has"
                         .into(),
@@ -137,17 +131,17 @@ impl Tls {
     }
 
     /// For a connection that is there: the context says which end this is.
-    pub(crate) fn either(&self) -> Result<Option<Plan>, Unusable> {
+    pub(crate) fn either(&self) -> Result<Option<Plan>, Refusal> {
         match self.ssl.as_ref().map(|ssl| ssl.context.side()) {
             Some(Side::Client) => self.client(None),
             _ => self.server(),
         }
     }
 
-    fn wanted(&self) -> Result<Option<Plan>, Unusable> {
+    fn wanted(&self) -> Result<Option<Plan>, Refusal> {
         let Some(ssl) = &self.ssl else {
             return match self.detail() {
-                Some(detail) => Err(Unusable::Invalid(format!(
+                Some(detail) => Err(Refusal::InvalidArgument(format!(
                     "{detail} means something only with ssl; leave it out, or set ssl as well"
                 ))),
                 None => Ok(None),
@@ -158,12 +152,12 @@ impl Tls {
             ("ssl-shutdown-timeout", self.shutdown_timeout),
         ];
         if let Some((name, _)) = timeouts.iter().find(|(_, t)| *t == Some(Duration::ZERO)) {
-            return Err(Unusable::Invalid(format!(
+            return Err(Refusal::InvalidArgument(format!(
                 "{name} is 0; it has to be longer"
             )));
         }
         let Some(maker) = ssl.maker else {
-            return Err(Unusable::NotSupported(
+            return Err(Refusal::NotSupported(
                 "ssl: WASI's own sockets have no TLS; compose with the variant `full` of the \
                  streams component"
                     .into(),
@@ -190,11 +184,11 @@ impl Tls {
 }
 
 impl Plan {
-    fn is_of(&self, side: Side) -> Result<(), Unusable> {
+    fn is_of(&self, side: Side) -> Result<(), Refusal> {
         if self.context.side() == side {
             return Ok(());
         }
-        Err(Unusable::Invalid(
+        Err(Refusal::InvalidArgument(
             match side {
                 Side::Client => "ssl: a server's context; a client needs one of its own kind",
                 Side::Server => "ssl: a client's context; a server needs one of its own kind",
@@ -214,9 +208,9 @@ impl fmt::Debug for Plan {
 mod tests {
     use super::*;
 
-    fn invalid(wanted: Result<Option<Plan>, Unusable>) -> String {
+    fn invalid(wanted: Result<Option<Plan>, Refusal>) -> String {
         match wanted {
-            Err(Unusable::Invalid(why)) => why,
+            Err(Refusal::InvalidArgument(why)) => why,
             other => panic!("{other:?}"),
         }
     }

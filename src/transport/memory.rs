@@ -6,7 +6,8 @@ use std::rc::Rc;
 use std::task::{Poll, Waker};
 
 use super::{Received, Sink, Source};
-use crate::connection::{Connection, Names};
+use crate::address::Names;
+use crate::connection::Connection;
 use crate::error::ErrorCode;
 use crate::runtime::executor;
 use crate::{StreamReader, StreamWriter};

@@ -5,30 +5,34 @@ use std::future::{Future, Ready, poll_fn, ready};
 use std::pin::pin;
 use std::task::Poll;
 
+use futures::future::LocalBoxFuture;
 use wasi::wit_stream;
 use wit_bindgen::rt::async_support::{FutureReader, StreamReader, StreamResult, StreamWriter};
 
 use super::{Received, Sink, Source};
 use crate::error::ErrorCode;
 
-/// How a half of a socket's connection ended.
-type Ended = FutureReader<Result<(), wasi::sockets::types::ErrorCode>>;
+/// The result with which a half of a transport ends.
+pub(crate) type Ending = LocalBoxFuture<'static, Result<(), ErrorCode>>;
+
+/// The result with which WASI ends a half of a socket's connection.
+type SocketResult = FutureReader<Result<(), wasi::sockets::types::ErrorCode>>;
 
 /// The halves of a socket's connection, from what its `receive` gives and its `send`
 /// does.
 pub(crate) fn halves(
-    (received, end): (StreamReader<u8>, Ended),
-    send: &dyn Fn(StreamReader<u8>) -> Ended,
-) -> (impl Source + use<>, impl Sink + use<>) {
+    (received, end): (StreamReader<u8>, SocketResult),
+    send: &dyn Fn(StreamReader<u8>) -> SocketResult,
+) -> (RawSource<Ending>, RawSink<Ending>) {
     let (to_send, stream) = wit_stream::new();
     let sent = send(stream);
     (
-        RawSource::with_result(received, outcome(end)),
-        RawSink::with_result(to_send, outcome(sent)),
+        RawSource::with_result(received, Box::pin(outcome(end))),
+        RawSink::with_result(to_send, Box::pin(outcome(sent))),
     )
 }
 
-async fn outcome(ended: Ended) -> Result<(), ErrorCode> {
+async fn outcome(ended: SocketResult) -> Result<(), ErrorCode> {
     ended.await.map_err(ErrorCode::from)
 }
 
