@@ -65,6 +65,7 @@ mod error;
 mod host;
 mod limit;
 mod lookup;
+mod outcome;
 mod port;
 mod program;
 mod reader;
@@ -92,14 +93,14 @@ pub use error::{
     ServerError, TlsError, WriteError,
 };
 pub use lookup::LookupFlags;
+pub use outcome::Outcome;
 pub use port::Port;
-pub use program::{Exit, args, stderr, stdin, stdout};
+pub use program::{args, stderr, stdin, stdout};
 pub use reader::{Limited, Lines, StreamReader};
 pub use runtime::executor::{Cancelled, JoinHandle};
 pub use runtime::time::{TimedOut, sleep, timeout};
 pub use server::{
-    Asynchronous, Called, Hosts, Outcome, Plain, Server, ServerFailure, ServerOptions,
-    start_server, start_unix_server,
+    CallbackResult, Hosts, Server, ServerFailure, ServerOptions, start_server, start_unix_server,
 };
 pub use socket::{Socket, listener, listeners, socketpair};
 pub use ssl::{SslContext, SslObject, TlsOptions, TlsVersion, VerifyMode};

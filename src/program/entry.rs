@@ -1,7 +1,6 @@
 //! Where a program starts and ends.
 
 use std::cell::Cell;
-use std::fmt;
 use std::future::Future;
 use std::pin::pin;
 
@@ -9,6 +8,7 @@ use futures::future::{Either, LocalBoxFuture, select};
 
 use super::{panic, stdio};
 use crate::connection::{all_closed, total_sent};
+use crate::outcome::Outcome;
 use crate::runtime::executor;
 
 /// Makes an asynchronous function the program: asyncio's `asyncio.run(main())`.
@@ -65,28 +65,10 @@ macro_rules! run {
     };
 }
 
-/// What a program comes to: nothing, or a `Result`.
-pub trait Exit {
-    /// The message of a failure.
-    fn failure(self) -> Option<String>;
-}
-
-impl Exit for () {
-    fn failure(self) -> Option<String> {
-        None
-    }
-}
-
-impl<E: fmt::Display> Exit for Result<(), E> {
-    fn failure(self) -> Option<String> {
-        self.err().map(|error| error.to_string())
-    }
-}
-
 /// Runs a program from its beginning to its end.
 pub async fn run<F>(program: impl FnOnce() -> F) -> Result<(), ()>
 where
-    F: Future<Output: Exit>,
+    F: Future<Output: Outcome>,
 {
     panic::install();
     let _entered = executor::enter();

@@ -6,7 +6,6 @@ mod entry;
 mod panic;
 mod stdio;
 
-pub use entry::Exit;
 #[cfg(not(feature = "component"))]
 pub(crate) use entry::let_connections_linger;
 #[doc(hidden)]

@@ -1,61 +1,51 @@
-//! What a server's callback may be: a plain function or an asynchronous one.
+//! The two kinds of callbacks of a server: plain and asynchronous functions.
 
-use std::fmt;
 use std::future::Future;
 
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
 
-/// What a server's callback comes to: nothing, or a `Result` (or one in another,
-/// as a task's handle gives it).
-pub trait Outcome {
-    /// What went wrong, if something did.
-    fn failure(self) -> Option<String>;
-}
+use crate::outcome::Outcome;
 
-impl Outcome for () {
-    fn failure(self) -> Option<String> {
-        None
-    }
-}
-
-impl<T: Outcome, E: fmt::Display> Outcome for Result<T, E> {
-    fn failure(self) -> Option<String> {
-        match self {
-            Ok(outcome) => outcome.failure(),
-            Err(error) => Some(error.to_string()),
-        }
-    }
-}
-
-/// What calling a server's callback gives: a future for an asynchronous one,
-/// which runs as a task, or its outcome for a plain one.
+/// The value that a server's callback returns: an [`Outcome`] from a plain function,
+/// or a future of one from an asynchronous function.
 ///
-/// `Kind` tells the two apart and is never written out.
-pub trait Called<Kind>: 'static {
-    /// The task to run, whose result is what went wrong; none if the outcome is
-    /// known.
-    fn task(self) -> Result<Task, Option<String>>;
+/// The server runs the future as a task of its own. `Kind` is inferred and tells the
+/// two kinds apart: without it, the two implementations would overlap. No other type
+/// can implement this trait.
+pub trait CallbackResult<Kind>: sealed::Sealed<Kind> + 'static {
+    /// Returns the task to run, or the failure of a callback that is over.
+    ///
+    /// # Errors
+    /// The message of a plain callback's failure, `None` for success.
+    #[doc(hidden)]
+    fn into_task(self) -> Result<Task, Option<String>>;
 }
 
 type Task = LocalBoxFuture<'static, Option<String>>;
 
-/// The kind of a plain callback.
-#[derive(Debug)]
-pub struct Plain(());
+mod sealed {
+    #[derive(Debug)]
+    pub struct Plain(());
 
-/// The kind of an asynchronous callback.
-#[derive(Debug)]
-pub struct Asynchronous(());
+    #[derive(Debug)]
+    pub struct Asynchronous(());
 
-impl<T: Outcome + 'static> Called<Plain> for T {
-    fn task(self) -> Result<Task, Option<String>> {
+    pub trait Sealed<Kind> {}
+}
+
+impl<T: Outcome + 'static> sealed::Sealed<sealed::Plain> for T {}
+
+impl<T: Outcome + 'static> CallbackResult<sealed::Plain> for T {
+    fn into_task(self) -> Result<Task, Option<String>> {
         Err(self.failure())
     }
 }
 
-impl<F: Future<Output: Outcome> + 'static> Called<Asynchronous> for F {
-    fn task(self) -> Result<Task, Option<String>> {
+impl<F: Future<Output: Outcome> + 'static> sealed::Sealed<sealed::Asynchronous> for F {}
+
+impl<F: Future<Output: Outcome> + 'static> CallbackResult<sealed::Asynchronous> for F {
+    fn into_task(self) -> Result<Task, Option<String>> {
         Ok(self.map(Outcome::failure).boxed_local())
     }
 }

@@ -11,7 +11,7 @@ mod unix;
 use std::fmt;
 use std::rc::Rc;
 
-pub use self::callback::{Asynchronous, Called, Outcome, Plain};
+pub use self::callback::CallbackResult;
 pub use self::failure::ServerFailure;
 pub use self::options::{Hosts, ServerOptions};
 use self::state::Shared;
@@ -48,7 +48,7 @@ pub async fn start_server<C, R, Kind>(
 ) -> Result<Server, ListenError>
 where
     C: FnMut(StreamReader, StreamWriter) -> R + 'static,
-    R: Called<Kind>,
+    R: CallbackResult<Kind>,
     Kind: 'static,
 {
     ServerOptions::new()
@@ -190,7 +190,7 @@ impl Server {
     pub(crate) fn calling<C, R, Kind>(self, client_connected: C) -> Server
     where
         C: FnMut(StreamReader, StreamWriter) -> R + 'static,
-        R: Called<Kind>,
+        R: CallbackResult<Kind>,
         Kind: 'static,
     {
         let shared = self.shared.clone();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Server;
 use super::bind::{Wanted, bind_all};
-use super::callback::Called;
+use super::callback::CallbackResult;
 use super::failure::{Observer, ServerFailure};
 use super::reuse::Reuse;
 use super::state::Shared;
@@ -176,7 +176,7 @@ impl ServerOptions {
     ) -> Result<Server, ListenError>
     where
         C: FnMut(StreamReader, StreamWriter) -> R + 'static,
-        R: Called<Kind>,
+        R: CallbackResult<Kind>,
         Kind: 'static,
     {
         let server = self.bind(hosts.into(), port.into()).await?;
@@ -196,7 +196,7 @@ impl ServerOptions {
     ) -> Result<Server, ListenError>
     where
         C: FnMut(StreamReader, StreamWriter) -> R + 'static,
-        R: Called<Kind>,
+        R: CallbackResult<Kind>,
         Kind: 'static,
     {
         Ok(self.adopted(socket.into())?.calling(client_connected))

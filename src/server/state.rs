@@ -12,7 +12,7 @@ use futures::future::{AbortHandle, abortable};
 
 use super::ServerOptions;
 use super::bind::Bound;
-use super::callback::Called;
+use super::callback::CallbackResult;
 use super::failure::{Observer, ServerFailure};
 use crate::connection::Connection;
 use crate::connection::open::Link;
@@ -310,11 +310,11 @@ async fn next(shared: &Shared, connections: &mut dyn Incoming) -> Option<Vec<Box
 pub(super) async fn serve<C, R, Kind>(shared: Rc<Shared>, mut client_connected: C)
 where
     C: FnMut(StreamReader, StreamWriter) -> R + 'static,
-    R: Called<Kind>,
+    R: CallbackResult<Kind>,
 {
     while let Some((reader, writer)) = shared.accept().await {
         let client = writer.downgrade();
-        match client_connected(reader, writer).task() {
+        match client_connected(reader, writer).into_task() {
             Ok(task) => {
                 let shared = shared.clone();
                 drop(executor::spawn(async move {

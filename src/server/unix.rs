@@ -1,6 +1,6 @@
 //! Serving on Unix sockets.
 
-use super::{Called, Server, ServerOptions};
+use super::{CallbackResult, Server, ServerOptions};
 use crate::address::UnixAddress;
 use crate::error::ListenError;
 use crate::socket::{check_unix_address, unix};
@@ -34,7 +34,7 @@ pub async fn start_unix_server<C, R, Kind>(
 ) -> Result<Server, ListenError>
 where
     C: FnMut(StreamReader, StreamWriter) -> R + 'static,
-    R: Called<Kind>,
+    R: CallbackResult<Kind>,
     Kind: 'static,
 {
     ServerOptions::new()
@@ -56,7 +56,7 @@ impl ServerOptions {
     ) -> Result<Server, ListenError>
     where
         C: FnMut(StreamReader, StreamWriter) -> R + 'static,
-        R: Called<Kind>,
+        R: CallbackResult<Kind>,
         Kind: 'static,
     {
         Ok(self.bind_unix(path.into())?.calling(client_connected))

@@ -144,7 +144,7 @@ async fn ss2_the_callback_may_be_plain_or_asynchronous(_: &Ground) {
 async fn failing<C, R, Kind>(callback: C) -> (Address, ServerFailure)
 where
     C: FnMut(StreamReader, StreamWriter) -> R + 'static,
-    R: asyncio_streams::Called<Kind>,
+    R: asyncio_streams::CallbackResult<Kind>,
     Kind: 'static,
 {
     let told: Rc<RefCell<Vec<ServerFailure>>> = Rc::default();

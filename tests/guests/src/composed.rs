@@ -20,9 +20,9 @@ use std::time::Duration;
 use bindings::asyncio::streams as wit;
 
 pub use asyncio_streams::{
-    Address, Attempt, Called, ConnectError, Credentials, ErrorCode, ExtraInfo, Family, ListenError,
-    LookupErrorCode, LookupFailure, LookupFlags, Outcome, Port, ReadError, ServerError,
-    ServerFailure, TlsError, TlsVersion, UnixAddress, VerifyMode, WriteError,
+    Address, Attempt, CallbackResult, ConnectError, Credentials, ErrorCode, ExtraInfo, Family,
+    ListenError, LookupErrorCode, LookupFailure, LookupFlags, Outcome, Port, ReadError,
+    ServerError, ServerFailure, TlsError, TlsVersion, UnixAddress, VerifyMode, WriteError,
 };
 pub use connect::{ConnectOptions, open_connection, open_unix_connection};
 pub use reader::{Limited, StreamReader};

@@ -2,7 +2,9 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
-use asyncio_streams::{Called, Family, LookupFlags, ServerFailure, eprintln, spawn, timeout};
+use asyncio_streams::{
+    CallbackResult, Family, LookupFlags, ServerFailure, eprintln, spawn, timeout,
+};
 
 use super::wit::{server as wit, sockets};
 use super::{
@@ -21,7 +23,7 @@ pub async fn start_server<C, R, Kind>(
 ) -> Result<Server, ListenError>
 where
     C: FnMut(StreamReader, StreamWriter) -> R + 'static,
-    R: Called<Kind>,
+    R: CallbackResult<Kind>,
     Kind: 'static,
 {
     ServerOptions::new()
@@ -39,7 +41,7 @@ pub async fn start_unix_server<C, R, Kind>(
 ) -> Result<Server, ListenError>
 where
     C: FnMut(StreamReader, StreamWriter) -> R + 'static,
-    R: Called<Kind>,
+    R: CallbackResult<Kind>,
     Kind: 'static,
 {
     ServerOptions::new()
@@ -146,7 +148,7 @@ impl ServerOptions {
     ) -> Result<Server, ListenError>
     where
         C: FnMut(StreamReader, StreamWriter) -> R + 'static,
-        R: Called<Kind>,
+        R: CallbackResult<Kind>,
         Kind: 'static,
     {
         let hosts = hosts.into().0;
@@ -165,7 +167,7 @@ impl ServerOptions {
     ) -> Result<Server, ListenError>
     where
         C: FnMut(StreamReader, StreamWriter) -> R + 'static,
-        R: Called<Kind>,
+        R: CallbackResult<Kind>,
         Kind: 'static,
     {
         let server = wit::start_unix_server(path.into().into(), Some(self.wit())).await?;
@@ -183,7 +185,7 @@ impl ServerOptions {
     ) -> Result<Server, ListenError>
     where
         C: FnMut(StreamReader, StreamWriter) -> R + 'static,
-        R: Called<Kind>,
+        R: CallbackResult<Kind>,
         Kind: 'static,
     {
         let server = sockets::start_server(socket.0, Some(self.wit())).await?;
@@ -200,7 +202,7 @@ impl ServerOptions {
     fn calling<C, R, Kind>(&self, server: wit::Server, client_connected: C) -> Server
     where
         C: FnMut(StreamReader, StreamWriter) -> R + 'static,
-        R: Called<Kind>,
+        R: CallbackResult<Kind>,
         Kind: 'static,
     {
         let server = Rc::new(server);
@@ -241,7 +243,7 @@ async fn serve<C, R, Kind>(
     tell: Rc<impl Fn(ServerFailure) + 'static>,
 ) where
     C: FnMut(StreamReader, StreamWriter) -> R,
-    R: Called<Kind>,
+    R: CallbackResult<Kind>,
 {
     while let Ok(accepted) = server.accept().await {
         let (reader, writer) = pair(accepted);
@@ -255,7 +257,7 @@ async fn serve<C, R, Kind>(
                 client.close();
             }
         };
-        match client_connected(reader, writer).task() {
+        match client_connected(reader, writer).into_task() {
             Ok(task) => drop(spawn(async move { over(task.await) })),
             Err(outcome) => over(outcome),
         }
