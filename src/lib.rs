@@ -83,6 +83,7 @@ mod socket;
 mod ssl;
 pub mod tcp_options;
 mod transport;
+mod water_marks;
 mod writer;
 
 pub use address::{Address, Credentials, Family, UnixAddress};
@@ -104,6 +105,7 @@ pub use server::{
 };
 pub use socket::{Socket, listener, listeners, socketpair};
 pub use ssl::{SslContext, SslObject, TlsOptions, TlsVersion, VerifyMode};
+pub use water_marks::WaterMarks;
 pub use writer::{ExtraInfo, StreamWriter, Transport};
 
 /// The bindings of WASI whose types this crate takes and gives: the sockets of

@@ -10,6 +10,7 @@ use crate::address::{Address, Credentials};
 use crate::connection::{Connection, Handle};
 use crate::error::{ConnectError, ErrorCode, WriteError};
 use crate::ssl::{SslObject, TlsOptions};
+use crate::water_marks::WaterMarks;
 
 /// Writes to a connection or a stream of bytes.
 ///
@@ -221,21 +222,16 @@ impl Transport<'_> {
         self.0.connection.abort();
     }
 
-    /// Sets the water marks in bytes. Neither: 64 KiB and 16 KiB. Only `low`:
-    /// `high` is four times it. Only `high`: `low` is a quarter of it.
+    /// Sets the water marks; 64 KiB and 16 KiB unless set.
     ///
     /// # Errors
     /// [`WriteError::InvalidArgument`] if `low` is above `high`.
-    pub fn set_write_buffer_limits(
-        &self,
-        high: Option<usize>,
-        low: Option<usize>,
-    ) -> Result<(), WriteError> {
-        self.0.connection.set_write_buffer_limits(high, low)
+    pub fn set_write_buffer_limits(&self, marks: WaterMarks) -> Result<(), WriteError> {
+        self.0.connection.set_write_buffer_limits(marks)
     }
 
-    /// The water marks in bytes: low, high.
-    pub fn get_write_buffer_limits(&self) -> (usize, usize) {
+    /// Returns the water marks.
+    pub fn get_write_buffer_limits(&self) -> WaterMarks {
         self.0.connection.write_buffer_limits()
     }
 

@@ -22,7 +22,7 @@ use crate::connect::ConnectOptions;
 use crate::error::ReadError;
 use crate::reader::lines;
 use crate::runtime::executor;
-use crate::{StreamReader, StreamWriter, TlsOptions};
+use crate::{StreamReader, StreamWriter, TlsOptions, WaterMarks};
 
 pub(super) type Pair = (ReaderHandle, WriterHandle);
 
@@ -368,14 +368,12 @@ impl GuestStreamWriter for StreamWriter {
         high: Option<u64>,
         low: Option<u64>,
     ) -> Result<(), wit::WriteError> {
-        let limits = (high.map(size), low.map(size));
-        Ok(self
-            .transport()
-            .set_write_buffer_limits(limits.0, limits.1)?)
+        let marks = WaterMarks::new(high.map(size), low.map(size));
+        Ok(self.transport().set_write_buffer_limits(marks)?)
     }
 
     fn get_write_buffer_limits(&self) -> (u64, u64) {
-        let (low, high) = self.transport().get_write_buffer_limits();
+        let WaterMarks { high, low } = self.transport().get_write_buffer_limits();
         (low as u64, high as u64)
     }
 

@@ -25,12 +25,12 @@ use std::task::{Context, Poll};
 use self::receiving::Receiving;
 use self::upgrade::Upgrade;
 use self::wakers::Wakers;
-use self::write::DEFAULT_HIGH_WATER;
 use crate::address::Names;
 use crate::buffer::Buffer;
 use crate::error::ErrorCode;
 use crate::runtime::waiters::Waiters;
 use crate::ssl::SslObject;
+use crate::water_marks::WaterMarks;
 
 thread_local! {
     /// Bytes that transports have taken, to see whether anything still moves.
@@ -117,8 +117,7 @@ struct WriteSide {
     queued: Vec<u8>,
     /// What the transport has in hand and has not taken yet.
     in_flight: usize,
-    high: usize,
-    low: usize,
+    marks: WaterMarks,
     /// Above the high-water mark since, and not yet down to the low one.
     above: bool,
     eof: bool,
@@ -162,8 +161,7 @@ impl Connection {
             write: RefCell::new(WriteSide {
                 queued: Vec::new(),
                 in_flight: 0,
-                high: DEFAULT_HIGH_WATER,
-                low: DEFAULT_HIGH_WATER / 4,
+                marks: WaterMarks::default(),
                 above: false,
                 eof: false,
                 upgrading: false,

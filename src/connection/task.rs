@@ -159,7 +159,7 @@ impl Connection {
             let mut write = self.write.borrow_mut();
             write.in_flight = write.in_flight.saturating_sub(count);
             let size = write.size();
-            let down = write.above && size <= write.low;
+            let down = write.above && size <= write.marks.low;
             if down {
                 write.above = false;
             }

@@ -9,6 +9,7 @@ use futures::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, FutureExt, StreamExt
 use crate::error::{ErrorCode, ReadError, WriteError};
 use crate::runtime::executor::{run_native, spawn};
 use crate::transport::memory::connected;
+use crate::water_marks::WaterMarks;
 
 #[test]
 fn what_is_written_is_read_in_order() {
@@ -133,7 +134,7 @@ fn wr7_drain_waits_above_the_high_mark_and_until_the_low_one() {
         let ((_, writer), (reader, _), ..) = connected(1, 1);
         writer
             .transport()
-            .set_write_buffer_limits(Some(8), Some(4))
+            .set_write_buffer_limits(WaterMarks { high: 8, low: 4 })
             .unwrap();
         writer.write(b"12345678").unwrap();
         writer.drain().await.unwrap();
@@ -153,13 +154,14 @@ fn tr2_water_marks_have_asyncios_defaults() {
     run_native(async {
         let ((_, writer), ..) = connected(1, 1);
         let transport = writer.transport();
-        assert_eq!(transport.get_write_buffer_limits(), (16384, 65536));
-        transport.set_write_buffer_limits(None, Some(10)).unwrap();
-        assert_eq!(transport.get_write_buffer_limits(), (10, 40));
-        transport.set_write_buffer_limits(Some(100), None).unwrap();
-        assert_eq!(transport.get_write_buffer_limits(), (25, 100));
+        let marks = |high, low| WaterMarks { high, low };
+        assert_eq!(transport.get_write_buffer_limits(), marks(65536, 16384));
+        for set in [WaterMarks::from_low(10), WaterMarks::from_high(100)] {
+            transport.set_write_buffer_limits(set).unwrap();
+            assert_eq!(transport.get_write_buffer_limits(), set);
+        }
         assert!(matches!(
-            transport.set_write_buffer_limits(Some(1), Some(2)),
+            transport.set_write_buffer_limits(marks(1, 2)),
             Err(WriteError::InvalidArgument(_))
         ));
     });

@@ -5,11 +5,10 @@ use std::task::{Context, Poll};
 use super::{Connection, State, WriteSide};
 use crate::error::WriteError;
 use crate::runtime::budget;
+use crate::water_marks::WaterMarks;
 
 /// Written bytes that wait: a write that finds more than this many is refused.
 pub(super) const WRITE_HARD_LIMIT: usize = 64 * 1024 * 1024;
-/// The high-water mark unless another one is set; the low one is a quarter.
-pub(super) const DEFAULT_HIGH_WATER: usize = 64 * 1024;
 
 /// The writer's side.
 impl Connection {
@@ -33,7 +32,7 @@ impl Connection {
                 true => fill(&mut write.held),
                 false => fill(&mut write.queued),
             }
-            write.above |= write.size() > write.high;
+            write.above |= write.size() > write.marks.high;
         }
         self.wake_sending();
         Ok(())
@@ -127,28 +126,19 @@ impl Connection {
         self.write.borrow().size()
     }
 
-    /// The water marks: low, high.
-    pub(crate) fn write_buffer_limits(&self) -> (usize, usize) {
-        let write = self.write.borrow();
-        (write.low, write.high)
+    pub(crate) fn write_buffer_limits(&self) -> WaterMarks {
+        self.write.borrow().marks
     }
 
-    pub(crate) fn set_write_buffer_limits(
-        &self,
-        high: Option<usize>,
-        low: Option<usize>,
-    ) -> Result<(), WriteError> {
-        let high =
-            high.unwrap_or_else(|| low.map_or(DEFAULT_HIGH_WATER, |low| low.saturating_mul(4)));
-        let low = low.unwrap_or(high / 4);
+    pub(crate) fn set_write_buffer_limits(&self, marks: WaterMarks) -> Result<(), WriteError> {
+        let WaterMarks { high, low } = marks;
         if low > high {
             return Err(WriteError::InvalidArgument(format!(
                 "the low-water mark ({low}) is above the high one ({high})"
             )));
         }
         let mut write = self.write.borrow_mut();
-        write.high = high;
-        write.low = low;
+        write.marks = marks;
         write.above |= write.size() > high;
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use std::pin::pin;
 
-use super::super::net::{ExtraInfo, WriteError};
+use super::super::net::{ExtraInfo, WaterMarks, WriteError};
 use super::{LIMIT, Maker, Peer, checks, pause, stuff, until, waits};
 
 checks! {
@@ -37,35 +37,46 @@ async fn tr1_abort_drops_what_waits_and_ends_reading(maker: &impl Maker) {
 async fn tr2_water_marks_have_defaults_from_each_other(maker: &impl Maker) {
     let (_reader, writer, _peer) = maker.pair(LIMIT).await;
     let transport = writer.transport();
-    assert_eq!(transport.get_write_buffer_limits(), (16384, 65536));
+    let (high, low) = (65536, 16384);
+    assert_eq!(
+        transport.get_write_buffer_limits(),
+        WaterMarks { high, low }
+    );
     for (high, low, limits) in [
-        (None, Some(10), (10, 40)),
-        (Some(100), None, (25, 100)),
+        (None, Some(10), (40, 10)),
+        (Some(100), None, (100, 25)),
         (Some(7), Some(7), (7, 7)),
         (Some(0), None, (0, 0)),
-        (None, None, (16384, 65536)),
+        (None, None, (65536, 16384)),
     ] {
-        transport.set_write_buffer_limits(high, low).unwrap();
-        assert_eq!(transport.get_write_buffer_limits(), limits);
+        let marks = WaterMarks::new(high, low);
+        transport.set_write_buffer_limits(marks).unwrap();
+        assert_eq!(transport.get_write_buffer_limits(), marks);
+        assert_eq!((marks.high, marks.low), limits);
     }
-    let refused = transport.set_write_buffer_limits(Some(1), Some(2));
+    let refused = transport.set_write_buffer_limits(WaterMarks { high: 1, low: 2 });
     assert!(matches!(refused, Err(WriteError::InvalidArgument(why)) if why.contains("(2)")));
-    assert_eq!(transport.get_write_buffer_limits(), (16384, 65536));
+    assert_eq!(
+        transport.get_write_buffer_limits(),
+        WaterMarks { high, low }
+    );
 }
 
 async fn tr2_a_lower_mark_makes_drain_wait_and_a_higher_one_does_not_end_it(maker: &impl Maker) {
     let (_reader, writer, mut peer) = maker.pair(LIMIT).await;
     let transport = writer.transport();
     transport
-        .set_write_buffer_limits(Some(1 << 30), None)
+        .set_write_buffer_limits(WaterMarks::from_high(1 << 30))
         .unwrap();
     let written = stuff(&writer).await;
     writer.drain().await.unwrap();
-    transport.set_write_buffer_limits(Some(10), None).unwrap();
+    transport
+        .set_write_buffer_limits(WaterMarks::from_high(10))
+        .unwrap();
     let mut drain = pin!(writer.drain());
     waits(drain.as_mut()).await;
     transport
-        .set_write_buffer_limits(Some(1 << 30), None)
+        .set_write_buffer_limits(WaterMarks::from_high(1 << 30))
         .unwrap();
     waits(drain.as_mut()).await;
     let (received, drained) = futures::future::join(peer.receive(written), drain).await;
@@ -76,7 +87,9 @@ async fn tr2_a_lower_mark_makes_drain_wait_and_a_higher_one_does_not_end_it(make
 async fn tr2_without_room_any_waiting_byte_makes_drain_wait(maker: &impl Maker) {
     let (_reader, writer, mut peer) = maker.pair(LIMIT).await;
     let transport = writer.transport();
-    transport.set_write_buffer_limits(Some(0), None).unwrap();
+    transport
+        .set_write_buffer_limits(WaterMarks::from_high(0))
+        .unwrap();
     writer.write("x").unwrap();
     writer.drain().await.unwrap();
     assert_eq!(transport.get_write_buffer_size(), 0);

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use futures::future::join;
 
-use super::super::net::WriteError;
+use super::super::net::{WaterMarks, WriteError};
 use super::super::spawn;
 use super::{LIMIT, Maker, Peer, cancelled, checks, pause, stuff, until, waits, write_lost};
 
@@ -111,12 +111,15 @@ async fn wr7_drain_waits_above_the_high_mark_and_until_the_low_one(maker: &impl 
     let (_reader, writer, mut peer) = maker.pair(LIMIT).await;
     let transport = writer.transport();
     transport
-        .set_write_buffer_limits(Some(1 << 30), None)
+        .set_write_buffer_limits(WaterMarks::from_high(1 << 30))
         .unwrap();
     let written = stuff(&writer).await;
     let waiting = transport.get_write_buffer_size();
     transport
-        .set_write_buffer_limits(Some(waiting), Some(100))
+        .set_write_buffer_limits(WaterMarks {
+            high: waiting,
+            low: 100,
+        })
         .unwrap();
     writer.drain().await.unwrap();
     writer.write("x").unwrap();

@@ -22,7 +22,8 @@ use bindings::asyncio::streams as wit;
 pub use asyncio_streams::{
     Address, Attempt, CallbackResult, ConnectError, Credentials, ErrorCode, ExtraInfo, Family,
     ListenError, LookupErrorCode, LookupFailure, LookupFlags, Outcome, Port, ReadError,
-    ServerError, ServerFailure, TlsError, TlsVersion, UnixAddress, VerifyMode, WriteError,
+    ServerError, ServerFailure, TlsError, TlsVersion, UnixAddress, VerifyMode, WaterMarks,
+    WriteError,
 };
 pub use connect::{ConnectOptions, open_connection, open_unix_connection};
 pub use reader::{Limited, StreamReader};

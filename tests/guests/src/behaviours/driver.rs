@@ -15,7 +15,7 @@ use std::time::Duration;
 use asyncio_streams::{JoinHandle, sleep, spawn};
 use net::{
     ConnectOptions, ErrorCode, ExtraInfo, ReadError, Server, ServerOptions, StreamReader,
-    StreamWriter, WriteError,
+    StreamWriter, WriteError, WaterMarks,
 };
 
 type Outcome = Result<(), Box<dyn Error>>;
@@ -395,10 +395,11 @@ fn make(connection: &mut Connection, call: &[&str]) -> Result<String, Box<dyn Er
             written(writer.writelines(pieces?))
         }
         ["set_write_buffer_limits", high, low] => {
-            written(transport.set_write_buffer_limits(high.parse().ok(), low.parse().ok()))
+            let marks = WaterMarks::new(high.parse().ok(), low.parse().ok());
+            written(transport.set_write_buffer_limits(marks))
         }
         ["get_write_buffer_limits"] => {
-            let (low, high) = transport.get_write_buffer_limits();
+            let WaterMarks { high, low } = transport.get_write_buffer_limits();
             format!("{low} {high}")
         }
         ["get_extra_info", name] => match writer.get_extra_info(name) {

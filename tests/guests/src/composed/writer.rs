@@ -1,6 +1,6 @@
 use std::rc::{Rc, Weak};
 
-use asyncio_streams::ExtraInfo;
+use asyncio_streams::{ExtraInfo, WaterMarks};
 
 use super::reader::size;
 use super::wit::streams::StreamWriter as Resource;
@@ -142,19 +142,25 @@ impl Transport<'_> {
     ///
     /// # Errors
     /// See [`StreamWriter::write`].
-    pub fn set_write_buffer_limits(
-        &self,
-        high: Option<usize>,
-        low: Option<usize>,
-    ) -> Result<(), WriteError> {
-        let wide = |size: Option<usize>| size.map(|size| size as u64);
-        Ok(self.0.0.set_write_buffer_limits(wide(high), wide(low))?)
+    pub fn set_write_buffer_limits(&self, marks: WaterMarks) -> Result<(), WriteError> {
+        let (high, low) = (Some(marks.high as u64), Some(marks.low as u64));
+        // Leaves out what the component derives, so that its defaults are tested.
+        let (high, low) = match marks {
+            _ if marks == WaterMarks::default() => (None, None),
+            _ if marks == WaterMarks::from_low(marks.low) => (None, low),
+            _ if marks == WaterMarks::from_high(marks.high) => (high, None),
+            _ => (high, low),
+        };
+        Ok(self.0.0.set_write_buffer_limits(high, low)?)
     }
 
-    /// The water marks: low, high.
-    pub fn get_write_buffer_limits(&self) -> (usize, usize) {
+    /// The water marks.
+    pub fn get_write_buffer_limits(&self) -> WaterMarks {
         let (low, high) = self.0.0.get_write_buffer_limits();
-        (size(low), size(high))
+        WaterMarks {
+            high: size(high),
+            low: size(low),
+        }
     }
 
     /// How many bytes wait.
