@@ -52,6 +52,8 @@
 #![deny(unsafe_code)]
 
 mod address;
+#[cfg(any(not(feature = "component"), feature = "full"))]
+mod asyncio_host;
 mod buffer;
 mod byte_stream;
 #[cfg(feature = "component")]
@@ -61,8 +63,7 @@ mod conformance;
 mod connect;
 mod connection;
 mod error;
-#[cfg(any(not(feature = "component"), feature = "full"))]
-mod host;
+mod hosts;
 mod limit;
 mod lookup;
 mod outcome;
@@ -93,6 +94,7 @@ pub use error::{
     Attempt, ConnectError, ErrorCode, ListenError, LookupErrorCode, LookupFailure, ReadError,
     ServerError, TlsError, WriteError,
 };
+pub use hosts::{Host, Hosts};
 pub use lookup::LookupFlags;
 pub use outcome::Outcome;
 pub use port::Port;
@@ -101,7 +103,7 @@ pub use reader::{Limited, Lines, StreamReader};
 pub use runtime::executor::{Cancelled, JoinHandle};
 pub use runtime::time::{TimedOut, sleep, timeout};
 pub use server::{
-    CallbackResult, Hosts, Server, ServerFailure, ServerOptions, start_server, start_unix_server,
+    CallbackResult, Server, ServerFailure, ServerOptions, start_server, start_unix_server,
 };
 pub use socket::{Socket, listener, listeners, socketpair};
 pub use ssl::{SslContext, SslObject, TlsOptions, TlsVersion, VerifyMode};

@@ -18,9 +18,10 @@ use super::wit::server::{
 use super::wit::ssl::SslContextBorrow;
 use super::wit::types as wit;
 use crate::error::{ListenError, ServerError};
+use crate::hosts::Hosts;
 use crate::runtime::executor;
 use crate::runtime::waiters::Waiters;
-use crate::server::{Hosts, Server, ServerFailure, ServerOptions};
+use crate::server::{Server, ServerFailure, ServerOptions};
 
 /// The options of a server, while the application sets them.
 #[derive(Default)]
@@ -112,7 +113,7 @@ impl Guest for Component {
         options: Option<ServerOptionsHandle>,
     ) -> Result<ServerHandle, wit::ListenError> {
         executor::export(Watched::start(Options::take(options), async |options| {
-            options.bind(Hosts::from(hosts), port.into()).await
+            options.bind(Hosts::from_list(hosts), port.into()).await
         }))
         .await
     }

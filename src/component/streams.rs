@@ -117,7 +117,7 @@ impl GuestConnectOptions for Options {
     }
 
     fn set_local_addr(&self, host: Option<String>, port: wit::Port) {
-        self.set(|options| options.local_addr = Some((host, port.into())));
+        self.set(|options| options.local_addr = Some((host.as_deref().into(), port.into())));
     }
 
     fn set_happy_eyeballs_delay(&self, delay: u64) {

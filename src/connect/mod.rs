@@ -15,6 +15,7 @@ pub use self::unix::open_unix_connection;
 use crate::address::Family;
 use crate::connection::open::Link;
 use crate::error::{Attempt, ConnectError};
+use crate::hosts::Host;
 use crate::limit::limit;
 use crate::lookup::{self, LookupFlags};
 use crate::port::Port;
@@ -44,7 +45,7 @@ pub struct ConnectOptions {
     pub(crate) family: Option<Family>,
     pub(crate) proto: u32,
     pub(crate) flags: LookupFlags,
-    pub(crate) local_addr: Option<(Option<String>, Port)>,
+    pub(crate) local_addr: Option<(Host, Port)>,
     pub(crate) happy_eyeballs_delay: Option<Duration>,
     pub(crate) interleave: Option<usize>,
     pub(crate) timeout: Option<Duration>,
@@ -64,8 +65,8 @@ pub struct ConnectOptions {
 ///
 /// # Cancel safety
 /// Dropping the future closes every socket that was opened for it.
-pub async fn open_connection<'a>(
-    host: impl Into<Option<&'a str>>,
+pub async fn open_connection(
+    host: impl Into<Host>,
     port: impl Into<Port>,
 ) -> Result<(StreamReader, StreamWriter), ConnectError> {
     ConnectOptions::new().open_connection(host, port).await
@@ -103,12 +104,8 @@ impl ConnectOptions {
 
     /// Bind to this address before connecting. No host means any interface,
     /// port 0 any free port. The host's policy has to permit listening there.
-    pub fn local_addr<'a>(
-        mut self,
-        host: impl Into<Option<&'a str>>,
-        port: impl Into<Port>,
-    ) -> Self {
-        self.local_addr = Some((host.into().map(str::to_owned), port.into()));
+    pub fn local_addr(mut self, host: impl Into<Host>, port: impl Into<Port>) -> Self {
+        self.local_addr = Some((host.into(), port.into()));
         self
     }
 
@@ -173,12 +170,13 @@ impl ConnectOptions {
     /// # Errors
     /// As for [`open_connection`]; [`ConnectError::Timeout`] when the time
     /// limit passed.
-    pub async fn open_connection<'a>(
+    pub async fn open_connection(
         &self,
-        host: impl Into<Option<&'a str>>,
+        host: impl Into<Host>,
         port: impl Into<Port>,
     ) -> Result<(StreamReader, StreamWriter), ConnectError> {
-        self.within(self.connect(host.into(), port.into())).await
+        let (host, port) = (host.into(), port.into());
+        self.within(self.connect(host.name(), port)).await
     }
 
     /// The two halves of a connection that `socket` already has.
@@ -216,7 +214,7 @@ impl ConnectOptions {
         let local = match &self.local_addr {
             Some((host, port)) => {
                 let port = port.number(numeric)?;
-                Some(self.resolve(host.as_deref(), port, true).await?)
+                Some(self.resolve(host.name(), port, true).await?)
             }
             None => None,
         };
@@ -294,7 +292,7 @@ impl ConnectOptions {
         passive: bool,
     ) -> Result<Vec<SocketAddr>, ConnectError> {
         match host {
-            None | Some("") => Ok(lookup::no_host(port, self.family, passive)),
+            None => Ok(lookup::no_host(port, self.family, passive)),
             Some(host) => {
                 let numeric = self.flags.numeric_host;
                 Ok(lookup::addresses(host, port, self.family, numeric).await?)

@@ -13,12 +13,13 @@ use std::rc::Rc;
 
 pub use self::callback::CallbackResult;
 pub use self::failure::ServerFailure;
-pub use self::options::{Hosts, ServerOptions};
+pub use self::options::ServerOptions;
 use self::state::Shared;
 pub use self::unix::start_unix_server;
 use crate::address::Address;
 use crate::connection::Connection;
 use crate::error::{Attempt, ListenError, ServerError};
+use crate::hosts::Hosts;
 use crate::port::Port;
 use crate::runtime::executor;
 use crate::{StreamReader, StreamWriter};
@@ -35,7 +36,7 @@ use crate::{StreamReader, StreamWriter};
 /// own is a closure that gives each call what it needs:
 /// `move |reader, writer| handle(reader, writer, state.clone())`.
 ///
-/// `hosts` is one host, several, or `()` for all interfaces (IPv4 and IPv6, on
+/// `hosts` is one host, several, or `()` or `None` for all interfaces (IPv4 and IPv6, on
 /// one port). Port 0 asks for any free one.
 ///
 /// # Errors

@@ -11,6 +11,7 @@ use super::reuse::Reuse;
 use super::state::Shared;
 use crate::address::Family;
 use crate::error::ListenError;
+use crate::hosts::{Host, Hosts};
 use crate::limit::limit;
 use crate::lookup::{self, LookupFlags};
 use crate::port::Port;
@@ -270,13 +271,14 @@ impl ServerOptions {
         Ok((limit, tls))
     }
 
-    async fn resolve(&self, hosts: &[String], port: u16) -> Result<Vec<Wanted>, ListenError> {
+    async fn resolve(&self, hosts: &[Host], port: u16) -> Result<Vec<Wanted>, ListenError> {
         let mut wanted: Vec<Wanted> = Vec::new();
         for (number, host) in hosts.iter().enumerate() {
-            let addresses = if host.is_empty() {
-                lookup::no_host(port, self.family, true)
-            } else {
-                lookup::addresses(host, port, self.family, self.flags.numeric_host).await?
+            let addresses = match host.name() {
+                None => lookup::no_host(port, self.family, true),
+                Some(name) => {
+                    lookup::addresses(name, port, self.family, self.flags.numeric_host).await?
+                }
             };
             for address in addresses {
                 if !wanted.iter().any(|known| known.address == address) {
@@ -288,78 +290,5 @@ impl ServerOptions {
             }
         }
         Ok(wanted)
-    }
-}
-
-/// The hosts a server listens on: one, several, or `()` for all interfaces.
-///
-/// An empty host means all interfaces too; an empty list is refused.
-#[derive(Debug, Clone, Default)]
-pub struct Hosts(Option<Vec<String>>);
-
-impl Hosts {
-    /// The hosts in order; an empty one for all interfaces.
-    fn checked(self) -> Result<Vec<String>, String> {
-        match self.0 {
-            None => Ok(vec![String::new()]),
-            Some(hosts) if hosts.is_empty() => {
-                Err("the list of hosts is empty; leave it out for all interfaces".into())
-            }
-            Some(hosts) => Ok(hosts),
-        }
-    }
-}
-
-impl From<()> for Hosts {
-    fn from((): ()) -> Hosts {
-        Hosts::default()
-    }
-}
-
-impl From<&str> for Hosts {
-    fn from(host: &str) -> Hosts {
-        Hosts::from([host])
-    }
-}
-
-impl From<&String> for Hosts {
-    fn from(host: &String) -> Hosts {
-        Hosts::from(host.as_str())
-    }
-}
-
-impl From<Vec<&str>> for Hosts {
-    fn from(hosts: Vec<&str>) -> Hosts {
-        Hosts::from(hosts.as_slice())
-    }
-}
-
-impl From<Option<&str>> for Hosts {
-    fn from(host: Option<&str>) -> Hosts {
-        host.map(Hosts::from).unwrap_or_default()
-    }
-}
-
-impl From<&[&str]> for Hosts {
-    fn from(hosts: &[&str]) -> Hosts {
-        Hosts(Some(hosts.iter().map(|host| (*host).to_owned()).collect()))
-    }
-}
-
-impl<const N: usize> From<[&str; N]> for Hosts {
-    fn from(hosts: [&str; N]) -> Hosts {
-        Hosts::from(hosts.as_slice())
-    }
-}
-
-impl From<Vec<String>> for Hosts {
-    fn from(hosts: Vec<String>) -> Hosts {
-        Hosts(Some(hosts))
-    }
-}
-
-impl From<Option<Vec<String>>> for Hosts {
-    fn from(hosts: Option<Vec<String>>) -> Hosts {
-        Hosts(hosts)
     }
 }

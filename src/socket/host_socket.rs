@@ -31,7 +31,7 @@ pub(crate) trait HostSocket: 'static {
 
     /// To be given to a session of the host's.
     #[cfg(any(not(feature = "component"), feature = "full"))]
-    fn into_transport(self: Box<Self>) -> crate::host::tls::Transport;
+    fn into_transport(self: Box<Self>) -> crate::asyncio_host::tls::Transport;
 
     /// Sends what there is room for. WASI's TCP sockets cannot without a stream.
     fn send_nowait(&self, _data: &[u8]) -> Result<usize, ErrorCode> {

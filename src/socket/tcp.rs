@@ -6,9 +6,9 @@ use wasi::sockets::types::TcpSocket;
 
 use super::host_socket::{HostSocket, Incoming};
 use crate::address::{Address, Family, Names, from_wasi, to_wasi};
-use crate::error::ErrorCode;
 #[cfg(any(not(feature = "component"), feature = "full"))]
-use crate::host::tls::Transport;
+use crate::asyncio_host::tls::Transport;
+use crate::error::ErrorCode;
 use crate::transport::raw::{self, Ending, RawSink, RawSource};
 
 impl HostSocket for TcpSocket {

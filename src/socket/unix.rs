@@ -3,10 +3,10 @@
 use super::host_socket::{HostSocket, Incoming};
 use super::unix_refusal;
 use crate::address::{Address, Credentials, Names, UnixAddress};
+use crate::asyncio_host::listeners::{self as handed, Listener};
+use crate::asyncio_host::tls::Transport;
+use crate::asyncio_host::unix_sockets::{self as wit, UnixSocket};
 use crate::error::ErrorCode;
-use crate::host::listeners::{self as handed, Listener};
-use crate::host::tls::Transport;
-use crate::host::unix_sockets::{self as wit, UnixSocket};
 use crate::refusal::Refusal;
 use crate::transport::raw::{self, Ending, RawSink, RawSource};
 
