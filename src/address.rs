@@ -155,9 +155,9 @@ impl Family {
     }
 }
 
-impl From<Family> for wasi_types::IpAddressFamily {
-    fn from(family: Family) -> wasi_types::IpAddressFamily {
-        match family {
+impl Family {
+    pub(crate) fn to_wasi(self) -> wasi_types::IpAddressFamily {
+        match self {
             Family::Ipv4 => wasi_types::IpAddressFamily::Ipv4,
             Family::Ipv6 => wasi_types::IpAddressFamily::Ipv6,
         }

@@ -1,9 +1,9 @@
-//! Bridges between readers, writers and the component model's byte streams:
-//! standard streams, files, HTTP bodies.
+//! Readers and writers of the component model's byte streams: standard streams,
+//! files, HTTP bodies.
 
 use std::rc::Rc;
 
-use wit_bindgen::rt::async_support::StreamResult;
+use wit_bindgen::rt::async_support::{StreamReader as RawStream, StreamResult};
 
 use crate::address::Names;
 use crate::connection::Connection;
@@ -12,25 +12,49 @@ use crate::limit;
 use crate::runtime::executor;
 use crate::transport::raw::{RawSink, RawSource};
 use crate::transport::{Received, Sink, Source};
-use crate::{ByteStream, StreamReader, StreamWriter};
+use crate::{StreamReader, StreamWriter};
 
-/// What is moved from one stream to another at a time.
+/// The number of bytes that are moved from one stream to another at a time.
 const CHUNK: usize = 64 * 1024;
 
-/// A reader of any stream of bytes. The limit is 64 KiB; see
-/// [`StreamReader::set_limit`].
-pub fn from_stream(stream: ByteStream) -> StreamReader {
-    reader(RawSource::new(stream), limit::DEFAULT_LIMIT)
+/// A byte stream of the component model: the readable end of a `stream<u8>`, such as a
+/// file's content or the body of an HTTP message.
+///
+/// With the feature `bindings` it converts from and into wit-bindgen's `StreamReader<u8>`.
+#[derive(Debug)]
+#[must_use = "dropping a byte stream ends it"]
+pub struct ByteStream(pub(crate) RawStream<u8>);
+
+#[cfg(feature = "bindings")]
+impl From<RawStream<u8>> for ByteStream {
+    fn from(stream: RawStream<u8>) -> ByteStream {
+        ByteStream(stream)
+    }
 }
 
-/// A writer into a stream of bytes, and that stream. `close` or `write_eof`
-/// ends the stream.
-pub fn from_sink() -> (StreamWriter, ByteStream) {
+#[cfg(feature = "bindings")]
+impl From<ByteStream> for RawStream<u8> {
+    fn from(stream: ByteStream) -> RawStream<u8> {
+        stream.0
+    }
+}
+
+/// Returns a reader of a byte stream. Its limit is 64 KiB; see
+/// [`StreamReader::set_limit`].
+pub fn from_stream(stream: impl Into<ByteStream>) -> StreamReader {
+    reader(RawSource::new(stream.into().0), limit::DEFAULT_LIMIT)
+}
+
+/// Makes a pipe: a writer, and the byte stream that has what is written.
+///
+/// [`close`](StreamWriter::close) and [`write_eof`](StreamWriter::write_eof) end the byte
+/// stream. Hand it to whatever takes a `stream<u8>`, or read it with [`from_stream`].
+pub fn pipe() -> (StreamWriter, ByteStream) {
     let (sink, stream) = RawSink::new();
     let connection = Connection::new(limit::DEFAULT_LIMIT, Names::default());
     let (_, writer) = connection.handles();
     run(connection, Nothing, sink);
-    (writer, stream)
+    (writer, ByteStream(stream))
 }
 
 /// A reader of what the program gets otherwise than from a connection.
@@ -61,7 +85,7 @@ impl StreamReader {
                 }
             }
         });
-        stream
+        ByteStream(stream)
     }
 }
 
@@ -74,7 +98,8 @@ impl StreamWriter {
     ///
     /// # Cancel safety
     /// What was written stays written; the rest of the stream is given up.
-    pub async fn write_stream(&self, mut stream: ByteStream) -> Result<u64, WriteError> {
+    pub async fn write_stream(&self, stream: impl Into<ByteStream>) -> Result<u64, WriteError> {
+        let ByteStream(mut stream) = stream.into();
         let mut total = 0;
         let mut buffer = Vec::with_capacity(CHUNK);
         loop {
@@ -122,7 +147,7 @@ impl Sink for Nothing {
 /// Checks the limit of a reader that a component asks for.
 #[cfg(feature = "component")]
 pub(crate) fn checked_reader(
-    stream: ByteStream,
+    stream: RawStream<u8>,
     limit: Option<u64>,
 ) -> Result<StreamReader, crate::error::ReadError> {
     let limit = limit::limit(limit).map_err(crate::error::ReadError::InvalidArgument)?;

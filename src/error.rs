@@ -462,8 +462,8 @@ into_io_error!(
     WriteError
 );
 
-impl From<wasi::sockets::types::ErrorCode> for ErrorCode {
-    fn from(code: wasi::sockets::types::ErrorCode) -> ErrorCode {
+impl ErrorCode {
+    pub(crate) fn from_wasi(code: wasi::sockets::types::ErrorCode) -> ErrorCode {
         use wasi::sockets::types::ErrorCode as Wasi;
         match code {
             Wasi::AccessDenied => ErrorCode::AccessDenied,
@@ -485,8 +485,15 @@ impl From<wasi::sockets::types::ErrorCode> for ErrorCode {
     }
 }
 
-impl From<wasi::sockets::ip_name_lookup::ErrorCode> for LookupErrorCode {
-    fn from(code: wasi::sockets::ip_name_lookup::ErrorCode) -> LookupErrorCode {
+#[cfg(feature = "bindings")]
+impl From<wasi::sockets::types::ErrorCode> for ErrorCode {
+    fn from(code: wasi::sockets::types::ErrorCode) -> ErrorCode {
+        ErrorCode::from_wasi(code)
+    }
+}
+
+impl LookupErrorCode {
+    pub(crate) fn from_wasi(code: wasi::sockets::ip_name_lookup::ErrorCode) -> LookupErrorCode {
         use wasi::sockets::ip_name_lookup::ErrorCode as Wasi;
         match code {
             Wasi::AccessDenied => LookupErrorCode::AccessDenied,

@@ -25,7 +25,7 @@
 //!   has a default.
 //! - Serving: [`start_server`], [`ServerOptions`], [`Server`].
 //! - Streams: [`StreamReader`] and [`StreamWriter`], which also implement the
-//!   traits of [`futures::io`]. [`from_stream`] and [`from_sink`] make them of
+//!   traits of [`futures::io`]. [`from_stream`] and [`pipe`] make them of
 //!   any stream of a component.
 //! - Programs: [`run!`], [`args`], [`print!`], [`println!`], [`eprint!`],
 //!   [`eprintln!`], [`spawn`], [`sleep`], [`timeout`].
@@ -82,13 +82,17 @@ mod socket;
     )
 )]
 mod ssl;
+#[cfg(feature = "bindings")]
 pub mod tcp_options;
+#[cfg(not(feature = "bindings"))]
+#[expect(unreachable_pub, reason = "public with the feature `bindings`")]
+mod tcp_options;
 mod transport;
 mod water_marks;
 mod writer;
 
 pub use address::{Address, Credentials, Family, UnixAddress};
-pub use byte_stream::{from_sink, from_stream};
+pub use byte_stream::{ByteStream, from_stream, pipe};
 pub use connect::{ConnectOptions, open_connection, open_unix_connection};
 pub use error::{
     Attempt, ConnectError, ErrorCode, ListenError, LookupErrorCode, LookupFailure, ReadError,
@@ -112,10 +116,8 @@ pub use writer::{ExtraInfo, StreamWriter, Transport};
 
 /// The bindings of WASI whose types this crate takes and gives: the sockets of
 /// [`ConnectOptions::adopt`] and [`ServerOptions::adopt`].
+#[cfg(feature = "bindings")]
 pub use wasi;
-
-/// The component model's own stream of bytes, as [`from_stream`] takes it.
-pub type ByteStream = wit_bindgen::rt::async_support::StreamReader<u8>;
 
 /// Runs `future` in the background: asyncio's `create_task`.
 ///
@@ -136,6 +138,7 @@ fn report(message: &str) {
 #[doc(hidden)]
 pub mod __private {
     pub use crate::program::{eprint, print, run};
+    pub use wasi;
     pub use wasi::cli::command::export;
     pub use wasi::exports::cli::run::Guest;
 }

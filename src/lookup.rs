@@ -35,7 +35,7 @@ pub(crate) async fn addresses(
         None if numeric => return Err(failure(host, LookupErrorCode::NameUnresolvable)),
         None => resolve_addresses(host.to_owned())
             .await
-            .map_err(|code| failure(host, code.into()))?
+            .map_err(|code| failure(host, LookupErrorCode::from_wasi(code)))?
             .into_iter()
             .map(|address| SocketAddr::new(ip_from_wasi(address), port))
             .collect(),

@@ -12,10 +12,10 @@ mod resp;
 use std::error::Error;
 
 use asyncio_streams::args;
-use asyncio_streams::wasi::cli::{stdin, stdout};
 use futures::StreamExt;
 use futures::channel::mpsc::unbounded;
 use futures::future::try_join;
+use wasi::cli::{stdin, stdout};
 
 wit_bindgen::generate!({ path: "wit", world: "application", generate_all });
 

@@ -4,7 +4,7 @@
 #![expect(missing_docs, reason = "the bindings are generated")]
 
 use asyncio_streams::eprintln;
-use asyncio_streams::wasi::cli::{stdin, stdout};
+use wasi::cli::{stdin, stdout};
 
 wit_bindgen::generate!({ path: "wit", world: "application", generate_all });
 

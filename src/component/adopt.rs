@@ -10,6 +10,7 @@ use super::wit::server::{Server as ServerHandle, ServerOptions as ServerOptionsH
 use super::wit::streams::ConnectOptions as ConnectOptionsHandle;
 use super::wit::types as wit;
 use crate::runtime::executor;
+use crate::socket::Socket;
 
 impl Guest for Component {
     async fn open_connection(
@@ -18,7 +19,7 @@ impl Guest for Component {
     ) -> Result<Pair, wit::ConnectError> {
         executor::export(async {
             let options = ConnectOptions::take(options);
-            Ok(pair(options.adopt(socket).await?))
+            Ok(pair(options.adopt(Socket(Box::new(socket))).await?))
         })
         .await
     }
@@ -29,7 +30,7 @@ impl Guest for Component {
     ) -> Result<ServerHandle, wit::ListenError> {
         executor::export(Watched::start(
             ServerOptions::take(options),
-            async |options| options.adopted(socket.into()),
+            async |options| options.adopted(Socket(Box::new(socket))),
         ))
         .await
     }

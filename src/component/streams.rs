@@ -22,7 +22,7 @@ use crate::connect::ConnectOptions;
 use crate::error::ReadError;
 use crate::reader::lines;
 use crate::runtime::executor;
-use crate::{StreamReader, StreamWriter, TlsOptions, WaterMarks};
+use crate::{ByteStream, StreamReader, StreamWriter, TlsOptions, WaterMarks};
 
 pub(super) type Pair = (ReaderHandle, WriterHandle);
 
@@ -88,8 +88,8 @@ impl Guest for Component {
 
     async fn from_sink() -> (WriterHandle, RawStream<u8>) {
         executor::export(async {
-            let (writer, stream) = crate::from_sink();
-            (WriterHandle::new(writer), stream)
+            let (writer, stream) = crate::pipe();
+            (WriterHandle::new(writer), stream.0)
         })
         .await
     }
@@ -289,7 +289,7 @@ impl GuestStreamReader for StreamReader {
     }
 
     async fn into_stream(this: ReaderHandle) -> RawStream<u8> {
-        executor::export(async { StreamReader::into_stream(this.into_inner()) }).await
+        executor::export(async { StreamReader::into_stream(this.into_inner()).0 }).await
     }
 }
 
@@ -316,7 +316,8 @@ impl GuestStreamWriter for StreamWriter {
     }
 
     async fn write_stream(&self, data: RawStream<u8>) -> Result<u64, wit::WriteError> {
-        executor::export(async { Ok(StreamWriter::write_stream(self, data).await?) }).await
+        executor::export(async { Ok(StreamWriter::write_stream(self, ByteStream(data)).await?) })
+            .await
     }
 
     async fn drain(&self) -> Result<(), wit::WriteError> {

@@ -45,7 +45,7 @@ macro_rules! run {
                 }
             }
 
-            $crate::__private::export!(Program with_types_in $crate::wasi);
+            $crate::__private::export!(Program with_types_in $crate::__private::wasi);
         };
 
         /// The component starts in `wasi:cli/run`; this is for programs, which

@@ -4,13 +4,13 @@ use std::cell::RefCell;
 use std::fmt::{self, Write};
 use std::thread::LocalKey;
 
-use wit_bindgen::rt::async_support::FutureReader;
+use wit_bindgen::rt::async_support::{FutureReader, StreamReader as RawStream};
 
 use crate::error::ErrorCode;
 use crate::limit::DEFAULT_LIMIT;
 use crate::runtime::executor::{self, JoinHandle};
 use crate::transport::raw::RawSource;
-use crate::{ByteStream, StreamReader, StreamWriter, byte_stream};
+use crate::{StreamReader, StreamWriter, byte_stream};
 
 /// Prints to standard output, as `std::print!` does. It never waits: the text
 /// is written in the background, and before the program ends.
@@ -57,7 +57,7 @@ struct Output {
 type Slot = RefCell<Option<Output>>;
 
 /// Has the host take a stream for one of them.
-type Open = fn(ByteStream) -> FutureReader<Result<(), wasi::cli::types::ErrorCode>>;
+type Open = fn(RawStream<u8>) -> FutureReader<Result<(), wasi::cli::types::ErrorCode>>;
 
 thread_local! {
     static STDIN: RefCell<Option<StreamReader>> = const { RefCell::new(None) };
@@ -131,8 +131,8 @@ fn write(writer: &StreamWriter, text: fmt::Arguments<'_>) {
 fn writer(slot: &'static LocalKey<Slot>, open: Open) -> StreamWriter {
     slot.with_borrow_mut(|output| {
         let output = output.get_or_insert_with(|| {
-            let (writer, stream) = crate::from_sink();
-            let taken = open(stream);
+            let (writer, stream) = crate::pipe();
+            let taken = open(stream.0);
             Output {
                 writer,
                 taken: executor::spawn(async move {

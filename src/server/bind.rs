@@ -3,12 +3,11 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
-use wasi::sockets::types::TcpSocket;
-
 use super::reuse::Reuse;
-use crate::address::{Address, Family, to_wasi};
+use crate::address::Address;
 use crate::error::{Attempt, ErrorCode, ListenError};
 use crate::socket::host_socket::HostSocket;
+use crate::socket::tcp;
 
 /// How often another port is tried when one is not free on every interface.
 const PORT_TRIES: usize = 16;
@@ -89,9 +88,9 @@ fn bind_once(wanted: &[Wanted], reuse: Reuse) -> Result<Vec<Bound>, (usize, Atte
 }
 
 fn bind(address: SocketAddr, reuse: Reuse) -> Result<Bound, ErrorCode> {
-    let socket = TcpSocket::create(Family::of(&address).into())?;
+    let socket = tcp::create(&address)?;
     reuse.apply(&socket)?;
-    socket.bind(to_wasi(address))?;
+    tcp::bind(&socket, address)?;
     Ok(Bound {
         address: socket.local_address()?,
         socket: Box::new(socket),

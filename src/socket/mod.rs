@@ -7,8 +7,6 @@ pub(crate) mod unix;
 
 use std::fmt;
 
-use wasi::sockets::types::TcpSocket;
-
 use self::host_socket::HostSocket;
 use crate::address::{Address, UnixAddress};
 use crate::error::ErrorCode;
@@ -87,8 +85,9 @@ impl Socket {
     }
 }
 
-impl From<TcpSocket> for Socket {
-    fn from(socket: TcpSocket) -> Socket {
+#[cfg(feature = "bindings")]
+impl From<wasi::sockets::types::TcpSocket> for Socket {
+    fn from(socket: wasi::sockets::types::TcpSocket) -> Socket {
         Socket(Box::new(socket))
     }
 }

@@ -22,12 +22,12 @@ impl HostSocket for TcpSocket {
     }
 
     fn check_connected(&self) -> Result<(), ErrorCode> {
-        self.get_remote_address()?;
+        self.get_remote_address().map_err(ErrorCode::from_wasi)?;
         Ok(())
     }
 
     fn local_address(&self) -> Result<Address, ErrorCode> {
-        Ok(from_wasi(self.get_local_address()?).into())
+        Ok(from_wasi(self.get_local_address().map_err(ErrorCode::from_wasi)?).into())
     }
 
     fn is_listening(&self) -> bool {
@@ -35,8 +35,11 @@ impl HostSocket for TcpSocket {
     }
 
     fn listen(&self, backlog: u32) -> Result<Box<dyn Incoming>, ErrorCode> {
-        self.set_listen_backlog_size(backlog.max(1).into())?;
-        Ok(Box::new(TcpSocket::listen(self)?))
+        self.set_listen_backlog_size(backlog.max(1).into())
+            .map_err(ErrorCode::from_wasi)?;
+        Ok(Box::new(
+            TcpSocket::listen(self).map_err(ErrorCode::from_wasi)?,
+        ))
     }
 
     fn keep_alive(&self) {
@@ -61,10 +64,23 @@ pub(crate) type Connected = Result<TcpSocket, ErrorCode>;
 ///
 /// Dropping the future closes the socket.
 pub(crate) async fn connect(address: SocketAddr, local: Option<SocketAddr>) -> Connected {
-    let socket = TcpSocket::create(Family::of(&address).into())?;
+    let socket = create(&address)?;
     if let Some(local) = local {
-        socket.bind(to_wasi(local))?;
+        bind(&socket, local)?;
     }
-    socket.connect(to_wasi(address)).await?;
+    socket
+        .connect(to_wasi(address))
+        .await
+        .map_err(ErrorCode::from_wasi)?;
     Ok(socket)
+}
+
+/// Creates a socket for addresses of the family of `address`.
+pub(crate) fn create(address: &SocketAddr) -> Result<TcpSocket, ErrorCode> {
+    TcpSocket::create(Family::of(address).to_wasi()).map_err(ErrorCode::from_wasi)
+}
+
+/// Binds `socket` to `address`.
+pub(crate) fn bind(socket: &TcpSocket, address: SocketAddr) -> Result<(), ErrorCode> {
+    socket.bind(to_wasi(address)).map_err(ErrorCode::from_wasi)
 }

@@ -26,16 +26,16 @@ pub(crate) fn bind(address: &UnixAddress, cleanup: bool) -> Result<Boxed, Refusa
 }
 
 fn create() -> Result<UnixSocket, Refusal> {
-    UnixSocket::create().map_err(|code| unix_refusal(code.into()))
+    UnixSocket::create().map_err(|code| unix_refusal(ErrorCode::from_wasi(code)))
 }
 
 pub(crate) fn pair() -> Result<(Boxed, Boxed), ErrorCode> {
-    let (one, other) = UnixSocket::pair()?;
+    let (one, other) = UnixSocket::pair().map_err(ErrorCode::from_wasi)?;
     Ok((Box::new(one), Box::new(other)))
 }
 
 pub(crate) fn listener(name: &str) -> Result<Boxed, ErrorCode> {
-    Ok(match handed::take(name)? {
+    Ok(match handed::take(name).map_err(ErrorCode::from_wasi)? {
         Listener::Tcp(socket) => Box::new(socket),
         Listener::Unix(socket) => Box::new(socket),
     })
@@ -61,12 +61,12 @@ impl HostSocket for UnixSocket {
     }
 
     fn check_connected(&self) -> Result<(), ErrorCode> {
-        self.get_remote_address()?;
+        self.get_remote_address().map_err(ErrorCode::from_wasi)?;
         Ok(())
     }
 
     fn local_address(&self) -> Result<Address, ErrorCode> {
-        Ok(UnixAddress::from(self.get_local_address()?).into())
+        Ok(UnixAddress::from(self.get_local_address().map_err(ErrorCode::from_wasi)?).into())
     }
 
     fn is_listening(&self) -> bool {
@@ -74,8 +74,11 @@ impl HostSocket for UnixSocket {
     }
 
     fn listen(&self, backlog: u32) -> Result<Box<dyn Incoming>, ErrorCode> {
-        self.set_listen_backlog_size(backlog.max(1).into())?;
-        Ok(Box::new(UnixSocket::listen(self)?))
+        self.set_listen_backlog_size(backlog.max(1).into())
+            .map_err(ErrorCode::from_wasi)?;
+        Ok(Box::new(
+            UnixSocket::listen(self).map_err(ErrorCode::from_wasi)?,
+        ))
     }
 
     fn keep_alive(&self) {}
@@ -89,12 +92,12 @@ impl HostSocket for UnixSocket {
     }
 
     fn send_nowait(&self, data: &[u8]) -> Result<usize, ErrorCode> {
-        let sent = UnixSocket::send_nowait(self, data)?;
+        let sent = UnixSocket::send_nowait(self, data).map_err(ErrorCode::from_wasi)?;
         Ok(usize::try_from(sent).unwrap_or(usize::MAX))
     }
 
     fn receive_nowait(&self, most: usize) -> Result<Option<Vec<u8>>, ErrorCode> {
-        Ok(UnixSocket::receive_nowait(self, most as u64)?)
+        UnixSocket::receive_nowait(self, most as u64).map_err(ErrorCode::from_wasi)
     }
 }
 
@@ -126,7 +129,7 @@ impl From<wit::ErrorCode> for Refusal {
             }
             wit::ErrorCode::NotFound => ErrorCode::NotFound,
             wit::ErrorCode::NotASocket => ErrorCode::NotASocket,
-            wit::ErrorCode::Socket(code) => code.into(),
+            wit::ErrorCode::Socket(code) => ErrorCode::from_wasi(code),
         })
     }
 }

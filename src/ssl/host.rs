@@ -140,7 +140,7 @@ impl From<tls::ErrorCode> for Refusal {
         use tls::ErrorCode as Host;
         Refusal::Tls(match code {
             Host::InvalidArgument(why) => return Refusal::InvalidArgument(why),
-            Host::Socket(code) => return Refusal::Socket(code.into()),
+            Host::Socket(code) => return Refusal::Socket(ErrorCode::from_wasi(code)),
             Host::AccessDenied => TlsError::AccessDenied,
             Host::NotTls => TlsError::NotTls,
             Host::WrongName(names) => TlsError::WrongName(names),

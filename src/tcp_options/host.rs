@@ -1,7 +1,7 @@
-//! As `asyncio:host` has it.
+//! The options, as `asyncio:host` has them.
 
-pub(super) use crate::asyncio_host::tcp_options::{
-    reset, set_no_delay, set_reuse_address, set_reuse_port,
-};
+#[cfg(feature = "bindings")]
+pub(super) use crate::asyncio_host::tcp_options::{reset, set_no_delay};
+pub(super) use crate::asyncio_host::tcp_options::{set_reuse_address, set_reuse_port};
 
 pub(super) const AVAILABLE: bool = true;

@@ -53,8 +53,9 @@ pub(crate) const AVAILABLE: bool = host::AVAILABLE;
 ///
 /// # Errors
 /// [`ErrorCode::InvalidState`] if the socket is not connected.
+#[cfg(feature = "bindings")]
 pub fn reset(socket: &TcpSocket) -> Result<(), ErrorCode> {
-    Ok(host::reset(socket)?)
+    host::reset(socket).map_err(ErrorCode::from_wasi)
 }
 
 /// Whether small writes are sent at once, and not kept back until what was sent
@@ -63,8 +64,9 @@ pub fn reset(socket: &TcpSocket) -> Result<(), ErrorCode> {
 ///
 /// # Errors
 /// [`ErrorCode::InvalidState`] while the socket connects.
+#[cfg(feature = "bindings")]
 pub fn set_no_delay(socket: &TcpSocket, no_delay: bool) -> Result<(), ErrorCode> {
-    Ok(host::set_no_delay(socket, no_delay)?)
+    host::set_no_delay(socket, no_delay).map_err(ErrorCode::from_wasi)
 }
 
 /// Whether an address that ended connections still hold may be bound
@@ -73,7 +75,7 @@ pub fn set_no_delay(socket: &TcpSocket, no_delay: bool) -> Result<(), ErrorCode>
 /// # Errors
 /// [`ErrorCode::InvalidState`] once the socket is bound or in use.
 pub fn set_reuse_address(socket: &TcpSocket, reuse: bool) -> Result<(), ErrorCode> {
-    Ok(host::set_reuse_address(socket, reuse)?)
+    host::set_reuse_address(socket, reuse).map_err(ErrorCode::from_wasi)
 }
 
 /// Whether other sockets may be bound to the same address and port, if they set
@@ -86,5 +88,5 @@ pub fn set_reuse_address(socket: &TcpSocket, reuse: bool) -> Result<(), ErrorCod
 /// # Errors
 /// [`ErrorCode::InvalidState`] once the socket is bound or in use.
 pub fn set_reuse_port(socket: &TcpSocket, reuse: bool) -> Result<(), ErrorCode> {
-    Ok(host::set_reuse_port(socket, reuse)?)
+    host::set_reuse_port(socket, reuse).map_err(ErrorCode::from_wasi)
 }

@@ -33,7 +33,7 @@ pub(crate) fn halves(
 }
 
 async fn outcome(ended: SocketResult) -> Result<(), ErrorCode> {
-    ended.await.map_err(ErrorCode::from)
+    ended.await.map_err(ErrorCode::from_wasi)
 }
 
 /// Receives from a stream; `result` tells how the stream ended.

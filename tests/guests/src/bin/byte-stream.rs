@@ -3,7 +3,7 @@
 //!
 //! Arguments: host, port, and how many bytes to send.
 
-use asyncio_streams::{from_sink, from_stream, open_connection, println, spawn};
+use asyncio_streams::{from_stream, open_connection, pipe, println, spawn};
 use guests::noise::Noise;
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
@@ -14,7 +14,7 @@ async fn program() -> Outcome {
         return Err("usage: byte-stream HOST PORT BYTES".into());
     };
     let bytes: usize = bytes.parse()?;
-    let (source, stream) = from_sink();
+    let (source, stream) = pipe();
     let (reader, writer) = open_connection(host.as_str(), port.as_str()).await?;
 
     let fed = spawn(async move {
