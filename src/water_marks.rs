@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tr2_marks_that_are_left_out_follow_from_the_other_one() {
+    fn marks_that_are_left_out_follow_from_the_other_one() {
         assert_eq!(WaterMarks::new(None, None), WaterMarks::default());
         assert_eq!(WaterMarks::new(Some(100), None), WaterMarks::from_high(100));
         assert_eq!(WaterMarks::new(None, Some(10)), WaterMarks::from_low(10));

@@ -95,6 +95,23 @@ impl StreamWriter {
         self.connection.drain().await
     }
 
+    /// Writes the bytes, then drains: [`write`](Self::write) and [`drain`](Self::drain)
+    /// in one call.
+    ///
+    /// # Errors
+    /// As for [`write`](Self::write) and [`drain`](Self::drain). After an error of `drain`
+    /// it is not known how much the peer has received.
+    ///
+    /// # Cancel safety
+    /// The first poll writes all of `data`, or none of it where `write` fails. Dropping the
+    /// future later takes nothing back: the bytes are still sent, and calling `send` again
+    /// with the same data sends them twice. A future that was never polled has written
+    /// nothing.
+    pub async fn send(&self, data: impl AsRef<[u8]>) -> Result<(), WriteError> {
+        self.write(data)?;
+        self.drain().await
+    }
+
     /// As [`drain`](Self::drain), where that need not wait; else false.
     #[cfg(feature = "component")]
     pub(crate) fn drain_now(&self) -> Result<bool, WriteError> {

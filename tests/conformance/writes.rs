@@ -29,6 +29,9 @@ checks! {
     wr14_write_eof_twice_or_after_close_does_nothing
     wr22_after_a_failed_send_every_write_is_an_error
     a_cancelled_drain_harms_nothing
+    send_writes_then_drains
+    a_send_that_is_cancelled_has_written_its_bytes_once
+    a_send_that_is_refused_has_written_nothing
     a_thousand_writes_to_a_peer_that_does_not_read_are_kept_in_order
     a_peer_that_never_reads_stops_drain_and_nothing_else
     writes_beyond_the_hard_limit_are_refused
@@ -259,6 +262,43 @@ async fn a_cancelled_drain_harms_nothing(maker: &impl Maker) {
     let (received, drained) = join(peer.receive(written), patient).await;
     assert_eq!(received.len(), written);
     drained.unwrap();
+}
+
+async fn send_writes_then_drains(maker: &impl Maker) {
+    let (_reader, writer, mut peer) = maker.pair(LIMIT).await;
+    let transport = writer.transport();
+    transport
+        .set_write_buffer_limits(WaterMarks::from_high(0))
+        .unwrap();
+    writer.send("hello ").await.unwrap();
+    assert_eq!(transport.get_write_buffer_size(), 0);
+    writer.send(b"world").await.unwrap();
+    assert_eq!(peer.receive(11).await, b"hello world");
+    let written = stuff(&writer).await;
+    let mut send = pin!(writer.send("x"));
+    waits(send.as_mut()).await;
+    let (received, sent) = join(peer.receive(written + 1), send).await;
+    assert_eq!(received.len(), written + 1);
+    sent.unwrap();
+}
+
+async fn a_send_that_is_cancelled_has_written_its_bytes_once(maker: &impl Maker) {
+    let (_reader, writer, mut peer) = maker.pair(LIMIT).await;
+    let written = stuff(&writer).await;
+    drop(writer.send("never polled"));
+    cancelled(writer.send("once")).await;
+    writer.close();
+    let received = peer.receive(usize::MAX).await;
+    assert_eq!(received.len(), written + 4);
+    assert!(received.ends_with(b"once"));
+}
+
+async fn a_send_that_is_refused_has_written_nothing(maker: &impl Maker) {
+    let (_reader, writer, mut peer) = maker.pair(LIMIT).await;
+    writer.send("all").await.unwrap();
+    writer.write_eof().unwrap();
+    assert_eq!(writer.send("more").await, Err(WriteError::EofWritten));
+    assert_eq!(peer.receive(100).await, b"all");
 }
 
 async fn a_thousand_writes_to_a_peer_that_does_not_read_are_kept_in_order(maker: &impl Maker) {

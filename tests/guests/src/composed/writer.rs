@@ -55,6 +55,15 @@ impl StreamWriter {
         Ok(())
     }
 
+    /// Takes the bytes and waits while too much is buffered.
+    ///
+    /// # Errors
+    /// See [`write`](Self::write).
+    pub async fn send(&self, data: impl AsRef<[u8]>) -> Result<(), WriteError> {
+        self.write(data)?;
+        self.drain().await
+    }
+
     /// Ends the data.
     ///
     /// # Errors
