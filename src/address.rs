@@ -1,4 +1,4 @@
-//! Addresses of connections and listeners.
+//! Addresses of connections and listeners, and their conversions from and to WASI's.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use wasi::sockets::types as wasi_types;
 
-/// The address of either end of a connection, or of a listener.
+/// The address of one end of a connection, or of a listener.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Address {
@@ -16,36 +16,36 @@ pub enum Address {
     Unix(UnixAddress),
 }
 
-/// The address of a Unix socket. Made from text or bytes it is a path, or, with a
-/// leading zero byte, an abstract name.
+/// The address of a Unix socket.
+///
+/// Text and bytes convert to a path, or to an abstract name if they begin with a zero byte.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum UnixAddress {
-    /// A socket without a name: the client's end, or one of a pair.
+    /// A socket without a name: a client's end, or an end of a pair.
     Unnamed,
-    /// A path of the file system. Bytes: a path need not be Unicode.
+    /// A path of the file system, in bytes: a path need not be Unicode.
     Path(Vec<u8>),
     /// A name of Linux' abstract namespace, without its leading zero byte.
     Abstract(Vec<u8>),
 }
 
-/// The process at the other end of a Unix socket, as it was when the connection was
-/// made.
+/// The process at the other end of a Unix socket, when the connection was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Credentials {
-    /// Its number, if the system tells.
+    /// The process's number, if the kernel tells it.
     pub pid: Option<u32>,
-    /// The user's.
+    /// The user's number.
     pub uid: u32,
-    /// The group's.
+    /// The group's number.
     pub gid: u32,
 }
 
-/// The addresses of both ends and the peer's process, as it was when the connection was made.
+/// The addresses of both ends and the peer's process, when the connection was made.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Names {
     pub(crate) peer: Option<Address>,
     pub(crate) local: Option<Address>,
-    /// The process at the other end.
+    /// The peer's process, over Unix sockets.
     pub(crate) process: Option<Credentials>,
 }
 
@@ -59,7 +59,7 @@ pub enum Family {
 }
 
 impl Address {
-    /// The IP address and port, if it is one.
+    /// Returns the IP address and port; `None` for a Unix socket.
     pub fn ip(&self) -> Option<SocketAddr> {
         match self {
             Address::Ip(address) => Some(*address),
@@ -67,13 +67,13 @@ impl Address {
         }
     }
 
-    /// The port, if it has one.
+    /// Returns the port; `None` for a Unix socket.
     pub fn port(&self) -> Option<u16> {
         self.ip().map(|address| address.port())
     }
 }
 
-/// As people write it: `127.0.0.1:8888`, `[::1]:8888`, `unix:/run/app.sock`.
+/// Formats the address as people write it: `127.0.0.1:8888`, `[::1]:8888`, `unix:/run/app.sock`.
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,5 +1,6 @@
-//! `asyncio:host`, as its bindings have it. What of it nobody calls is not
-//! imported.
+//! The bindings of the WIT package `asyncio:host`.
+//!
+//! A program imports only the functions it refers to: the linker drops the others.
 
 mod bindings {
     wit_bindgen::generate!({

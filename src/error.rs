@@ -1,8 +1,8 @@
 //! The errors, one type per kind of operation.
 //!
-//! They carry data rather than text: the bytes read so far, the number of
-//! bytes consumed, the address and cause of each attempt. Each converts to
-//! [`std::io::Error`] with the kind that fits.
+//! They carry data rather than text: the bytes read so far, the number of bytes that may be
+//! skipped, the address and the error of each attempt. Each converts to [`std::io::Error`]
+//! with a fitting kind.
 
 use std::fmt;
 use std::io;
@@ -11,20 +11,20 @@ use bytes::Bytes;
 
 use crate::address::Address;
 
-/// Why an operation on a socket failed.
+/// The reason why an operation on a socket failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ErrorCode {
-    /// The host's policy does not permit it; its log names the rule that would.
+    /// The host's policy denies it. The host's log names the rule that would allow it.
     #[error("denied by the host's policy; the host's log names the rule that would allow it")]
     AccessDenied,
-    /// The host or this streams component cannot do it.
+    /// The host, or this variant of the streams component, cannot do it.
     #[error("not supported by this host")]
     NotSupported,
-    /// The host refuses an argument.
+    /// The host refused an argument.
     #[error("invalid argument")]
     InvalidArgument,
-    /// Not enough memory or socket buffers.
+    /// The host is out of memory or socket buffers.
     #[error("out of memory or socket buffers")]
     OutOfMemory,
     /// The peer did not answer in time.
@@ -33,19 +33,19 @@ pub enum ErrorCode {
     /// The socket is not in a state that permits it.
     #[error("the socket is not in a state that permits it")]
     InvalidState,
-    /// The address is not one of this machine's.
-    #[error("cannot assign requested address: it is not one of this machine's")]
+    /// The address does not belong to this machine.
+    #[error("cannot assign requested address: it does not belong to this machine")]
     AddressNotBindable,
-    /// Another socket has the address, or no free port is left.
+    /// Another socket uses the address, or no port is free.
     #[error("address already in use")]
     AddressInUse,
-    /// No route to the peer.
+    /// There is no route to the peer.
     #[error("the peer cannot be reached")]
     RemoteUnreachable,
-    /// Nobody listens at the peer's address.
-    #[error("connection refused: nobody listens there")]
+    /// No server listens at the peer's address.
+    #[error("connection refused: no server listens there")]
     ConnectionRefused,
-    /// Data was sent on a connection whose reading end is gone.
+    /// The peer no longer reads what this end sends.
     #[error("broken pipe: the peer no longer reads")]
     ConnectionBroken,
     /// The peer reset the connection.
@@ -54,32 +54,32 @@ pub enum ErrorCode {
     /// The connection was aborted on this side.
     #[error("connection aborted")]
     ConnectionAborted,
-    /// Nothing is at that path, or its folder does not exist.
+    /// The path does not exist.
     #[error("no such file or directory")]
     NotFound,
-    /// Something that is no socket is at that path.
-    #[error("something that is no socket is at that path")]
+    /// The file at the path is not a socket.
+    #[error("the file at that path is not a socket")]
     NotASocket,
     /// The TLS layer failed.
     #[error("TLS: {0}")]
     Tls(#[from] TlsError),
-    /// Anything else, with the host's words for it where it has any.
+    /// Any other error, with the host's text if it gave one.
     #[error("{}", .0.as_deref().unwrap_or("the host gave no reason"))]
     Other(Option<String>),
 }
 
-/// Why the TLS layer failed.
+/// The reason why the TLS layer failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TlsError {
-    /// The host's policy does not permit what the context asks for; its log names
-    /// the flag that would.
+    /// The host's policy denies what the context asks for. The host's log names the flag that
+    /// would allow it.
     #[error("denied by the host's policy; the host's log names the flag that would allow it")]
     AccessDenied,
     /// The peer does not speak TLS.
     #[error("the peer does not speak TLS")]
     NotTls,
-    /// The certificate is for other names than the one asked for.
+    /// The certificate is for other names than the expected one.
     #[error("the peer's certificate is for another name: {0}")]
     WrongName(String),
     /// The certificate has expired.
@@ -88,7 +88,7 @@ pub enum TlsError {
     /// The certificate is not valid yet.
     #[error("the peer's certificate is not valid yet")]
     NotYetValid,
-    /// The certificate's authority is not trusted.
+    /// The authority that issued the certificate is not trusted.
     #[error("the peer's certificate is from an authority that is not trusted")]
     UnknownAuthority,
     /// The certificate was revoked.
@@ -100,40 +100,41 @@ pub enum TlsError {
     /// A certificate was required and the peer sent none.
     #[error("the peer sent no certificate")]
     NoCertificate,
-    /// The handshake took longer than its limit.
+    /// The handshake took longer than its time limit.
     #[error("the handshake took too long")]
     HandshakeTimeout,
-    /// The peer did not end the session within its limit.
+    /// The peer did not end the session within the time limit.
     #[error("the peer did not end the session in time")]
     ShutdownTimeout,
-    /// The connection ended without the peer ending the session.
-    #[error("the connection ended without the end of the session: data may be missing")]
+    /// The connection ended before the peer ended the session: data may be missing.
+    #[error("the connection ended before the session: data may be missing")]
     UnexpectedEof,
-    /// Bytes that arrived before the session began were not part of it.
-    #[error("bytes from before the session are not part of it")]
+    /// The buffer held bytes that are not part of the session when TLS began. A machine
+    /// between the two ends may have inserted them.
+    #[error("bytes that arrived before the session are not part of it")]
     UnexpectedData,
-    /// The peer reported an error, by its number in the TLS standard.
+    /// The peer sent an alert: its number in the TLS standard.
     #[error("the peer sent alert {0}")]
     Alert(u8),
-    /// Anything else.
+    /// Any other error.
     #[error("{0}")]
     Other(String),
 }
 
-/// Why a name could not be looked up.
+/// The reason why a name could not be looked up.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LookupErrorCode {
-    /// The host's policy does not permit looking it up.
+    /// The host's policy denies looking the name up.
     #[error("denied by the host's policy; the host's log names the rule that would allow it")]
     AccessDenied,
-    /// It is neither a name nor an address.
+    /// The text is neither a name nor an address.
     #[error("neither a name nor an address")]
     InvalidArgument,
-    /// There is no such name, or it has no address of the wanted family.
+    /// The name does not exist, or has no address of the wanted family.
     #[error("name not known, or without an address of the wanted family")]
     NameUnresolvable,
-    /// There is no such service; a port's number is always known.
+    /// The service is unknown; a port's number is always known.
     #[error("no such service; give its port's number")]
     UnknownService,
     /// The resolver failed; trying later may help.
@@ -142,46 +143,46 @@ pub enum LookupErrorCode {
     /// The resolver failed for good.
     #[error("the resolver failed")]
     PermanentResolverFailure,
-    /// Anything else, with the host's words for it where it has any.
+    /// Any other error, with the host's text if it gave one.
     #[error("{}", .0.as_deref().unwrap_or("the host gave no reason"))]
     Other(Option<String>),
 }
 
-/// A name that could not be looked up, and why.
+/// A name that could not be looked up, and the reason.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("lookup of {name:?}: {code}")]
 pub struct LookupFailure {
     /// The name as it was given.
     pub name: String,
-    /// Why.
+    /// The reason.
     pub code: LookupErrorCode,
 }
 
-/// One address that was tried, and how it failed.
+/// An address that was tried, and the error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempt {
     /// The address.
     pub address: Address,
-    /// The local address bound first, where one was asked for.
+    /// The local address that was bound first, if the caller asked for one.
     pub local_address: Option<Address>,
-    /// How it failed.
+    /// The error.
     pub code: ErrorCode,
 }
 
-/// Why a connection was not made.
+/// The reason why a connection was not made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
-    /// An argument is wrong: which, and why. Nothing was tried.
+    /// An argument is wrong: which one, and why. Nothing was tried.
     #[error("{0}")]
     InvalidArgument(String),
-    /// This host or streams component cannot do it. Nothing was tried.
+    /// The host, or this variant of the streams component, cannot do it. Nothing was tried.
     #[error("not supported: {0}")]
     NotSupported(String),
-    /// The host's name could not be looked up.
+    /// The name of the host could not be looked up.
     #[error(transparent)]
     Lookup(#[from] LookupFailure),
-    /// Every address failed; at least one entry, in the order of trying.
+    /// Every address failed. At least one entry, in the order of trying.
     #[error("connect to {}", Attempts(.0))]
     Failed(Vec<Attempt>),
     /// The time limit of the whole operation passed.
@@ -192,25 +193,24 @@ pub enum ConnectError {
     Tls(TlsError),
 }
 
-/// Why a server was not started.
+/// The reason why a server was not started.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ListenError {
-    /// An argument is wrong: which, and why. Nothing was opened.
+    /// An argument is wrong: which one, and why. Nothing was opened.
     #[error("{0}")]
     InvalidArgument(String),
-    /// This host or streams component cannot do it. Nothing was opened.
+    /// The host, or this variant of the streams component, cannot do it. Nothing was opened.
     #[error("not supported: {0}")]
     NotSupported(String),
-    /// A host's name could not be looked up.
+    /// The name of a host could not be looked up.
     #[error(transparent)]
     Lookup(#[from] LookupFailure),
-    /// The address that could not be bound or listened on. Whatever had been
-    /// opened before is closed again.
+    /// An address could not be bound or listened on. The sockets that were opened before are
+    /// closed again.
     #[error("listen on {0}")]
     Failed(Attempt),
-    /// The host cannot or will not do what the TLS context asks for. Nothing was
-    /// opened.
+    /// The host cannot do what the TLS context asks for, or denies it. Nothing was opened.
     #[error("TLS: {0}")]
     Tls(TlsError),
     /// The server is closed.
@@ -218,49 +218,49 @@ pub enum ListenError {
     Closed,
 }
 
-/// Why an operation of a server failed.
+/// The reason why an operation of a server failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServerError {
     /// The server is closed.
     #[error("the server is closed")]
     Closed,
-    /// Another call of the same kind is waiting.
+    /// Another task already waits in the same method.
     #[error("another task already waits in serve_forever")]
     Busy,
-    /// Serving could not begin.
+    /// Listening failed.
     #[error(transparent)]
     Listen(#[from] ListenError),
 }
 
-/// Why a read failed.
+/// The reason why a read failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadError {
-    /// Another read is waiting on this reader.
+    /// Another read already waits on this reader.
     #[error("another read is already waiting for data on this reader")]
     Busy,
-    /// An argument is wrong: which, and why.
+    /// An argument is wrong: which one, and why.
     #[error("{0}")]
     InvalidArgument(String),
-    /// More than the limit would have to be buffered. Nothing is consumed.
+    /// More bytes than the limit would have to be buffered. Nothing is consumed.
     #[error(
         "{}; raise the limit, or skip {consumed} bytes",
-        if *found { "the separator is behind more bytes than the limit" }
+        if *found { "the separator comes after more bytes than the limit" }
         else { "no separator within the limit" }
     )]
     LimitOverrun {
-        /// How many leading bytes certainly hold no separator.
+        /// The number of leading bytes that certainly hold no separator.
         consumed: usize,
-        /// Whether the separator was found, behind more bytes than the limit.
+        /// True if the separator was found, after more bytes than the limit.
         found: bool,
     },
-    /// The stream ended first. The bytes are consumed.
+    /// The data ended first. The bytes are consumed.
     #[error("{} bytes read on a total of {} expected bytes", partial.len(), Expected(*expected))]
     Incomplete {
-        /// What there was.
+        /// The bytes that were left.
         partial: Bytes,
-        /// How many bytes were asked for; none for a separator.
+        /// The number of bytes the caller asked for; `None` for a separator.
         expected: Option<usize>,
     },
     /// The connection failed. Bytes received before stay readable.
@@ -268,7 +268,7 @@ pub enum ReadError {
     Connection(ErrorCode),
 }
 
-/// Why a write failed.
+/// The reason why a write failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum WriteError {
@@ -278,18 +278,17 @@ pub enum WriteError {
     /// `write_eof` was called before.
     #[error("nothing can be written after write_eof")]
     EofWritten,
-    /// An argument is wrong: which, and why.
+    /// An argument is wrong: which one, and why.
     #[error("{0}")]
     InvalidArgument(String),
-    /// The hard limit of the write buffer is reached. Nothing of the write was
-    /// taken.
-    #[error("{waiting} written bytes wait already; drain before writing more")]
+    /// The hard limit of the write buffer is reached. Nothing was written.
+    #[error("{waiting} written bytes are not sent yet; drain before writing more")]
     BufferFull {
-        /// The number of bytes waiting.
+        /// The number of bytes that wait to be sent.
         waiting: usize,
     },
-    /// `abort` threw the data away.
-    #[error("the connection was aborted and its data thrown away")]
+    /// `abort` dropped the data.
+    #[error("the connection was aborted and its data dropped")]
     Aborted,
     /// The connection failed.
     #[error(transparent)]
@@ -332,7 +331,7 @@ impl fmt::Display for Expected {
 }
 
 impl ErrorCode {
-    /// The kind of [`std::io::Error`] that says the same.
+    /// Returns the fitting kind of [`std::io::Error`].
     pub fn kind(&self) -> io::ErrorKind {
         use io::ErrorKind as Kind;
         match self {
@@ -376,8 +375,8 @@ impl LookupErrorCode {
 }
 
 impl ConnectError {
-    /// The kind of [`std::io::Error`] that says the same; of several attempts
-    /// the first one's.
+    /// Returns the fitting kind of [`std::io::Error`]; that of the first attempt if there are
+    /// several.
     pub fn kind(&self) -> io::ErrorKind {
         match self {
             ConnectError::InvalidArgument(_) => io::ErrorKind::InvalidInput,
@@ -393,7 +392,7 @@ impl ConnectError {
 }
 
 impl ListenError {
-    /// The kind of [`std::io::Error`] that says the same.
+    /// Returns the fitting kind of [`std::io::Error`].
     pub fn kind(&self) -> io::ErrorKind {
         match self {
             ListenError::InvalidArgument(_) => io::ErrorKind::InvalidInput,
@@ -407,7 +406,7 @@ impl ListenError {
 }
 
 impl ServerError {
-    /// The kind of [`std::io::Error`] that says the same.
+    /// Returns the fitting kind of [`std::io::Error`].
     pub fn kind(&self) -> io::ErrorKind {
         match self {
             ServerError::Closed => io::ErrorKind::NotConnected,
@@ -418,7 +417,7 @@ impl ServerError {
 }
 
 impl ReadError {
-    /// The kind of [`std::io::Error`] that says the same.
+    /// Returns the fitting kind of [`std::io::Error`].
     pub fn kind(&self) -> io::ErrorKind {
         match self {
             ReadError::Busy => io::ErrorKind::ResourceBusy,
@@ -431,7 +430,7 @@ impl ReadError {
 }
 
 impl WriteError {
-    /// The kind of [`std::io::Error`] that says the same.
+    /// Returns the fitting kind of [`std::io::Error`].
     pub fn kind(&self) -> io::ErrorKind {
         match self {
             WriteError::Closed | WriteError::EofWritten => io::ErrorKind::BrokenPipe,

@@ -163,13 +163,13 @@ mod tests {
     #[test]
     fn a_server_takes_one_host_several_or_none() {
         let both = vec![host("127.0.0.1"), host("::1")];
-        let addresses = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+        let addresses: [IpAddr; 2] = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
         assert_eq!(hosts(["127.0.0.1", "::1"]), Ok(both.clone()));
         assert_eq!(
             hosts(vec!["127.0.0.1".to_owned(), "::1".into()]),
             Ok(both.clone())
         );
-        assert_eq!(hosts::<[IpAddr; 2]>(addresses), Ok(both.clone()));
+        assert_eq!(hosts(addresses), Ok(both.clone()));
         assert_eq!(hosts(addresses.as_slice()), Ok(both.clone()));
         assert_eq!(hosts(both.clone()), Ok(both));
         for one in [

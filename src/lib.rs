@@ -15,36 +15,38 @@
 #![doc = include_str!("../examples/tcp-echo-server.rs")]
 //! ```
 //!
-//! Build such a program with `cargo build --target wasm32-unknown-unknown` and
-//! run it with the command `asyncio-streams run`, which grants it the addresses
-//! it may use.
+//! Build such a program with `cargo build --target wasm32-unknown-unknown` and run it with
+//! the command `asyncio-streams run`, which grants it the addresses that it may use.
 //!
 //! # What is here
 //!
-//! - Connecting: [`open_connection`], or [`ConnectOptions`] for everything that
-//!   has a default.
+//! - Connecting: [`open_connection`], or [`ConnectOptions`] for the settings that have a
+//!   default.
 //! - Serving: [`start_server`], [`ServerOptions`], [`Server`].
-//! - Streams: [`StreamReader`] and [`StreamWriter`], which also implement the
-//!   traits of [`futures::io`]. [`from_stream`] and [`pipe`] make them of
-//!   any stream of a component.
+//! - Streams: [`StreamReader`] and [`StreamWriter`], which also implement the traits of
+//!   [`futures::io`]. [`from_stream`] and [`pipe`] connect them with any [`ByteStream`] of
+//!   the component model.
 //! - Programs: [`run!`], [`args`], [`print!`], [`println!`], [`eprint!`],
 //!   [`eprintln!`], [`spawn`], [`sleep`], [`timeout`].
 //! - Unix sockets: [`open_unix_connection`], [`start_unix_server`].
-//! - Sockets that are there already: [`socketpair`], [`listener`],
-//!   [`ConnectOptions::adopt`], [`ServerOptions::adopt`]; and [`tcp_options`], which
-//!   WASI's sockets lack.
+//! - Sockets that exist already: [`socketpair`], [`listener`], [`ConnectOptions::adopt`],
+//!   [`ServerOptions::adopt`].
 //! - Standard streams: [`stdin`], [`stdout`], [`stderr`].
 //! - Errors: one type per kind of operation, each with data and convertible to
 //!   [`std::io::Error`].
 //!
-//! `docs/asyncio.md`, in the repository and in the package, has a line for each
-//! name and parameter of asyncio's page: what it is called here, and what
-//! differs.
+//! `docs/asyncio.md`, in the repository and in the package, has a line for each name and
+//! parameter of asyncio's page: its name here, and the differences.
 //!
-//! The same library, built with the feature `full` or `component`, is the streams
-//! component: it exports the WIT package `asyncio:streams` to applications in
-//! any language. The variant made with `full` imports `asyncio:host`, the other
-//! one nothing but WASI.
+//! # Features
+//!
+//! - `bindings` makes public what names types of wit-bindgen and wasip3: the bindings of
+//!   WASI as `wasi`, the module `tcp_options`, and the conversions of [`Socket`],
+//!   [`ByteStream`] and [`ErrorCode`]. These crates change often, so a program that enables
+//!   the feature may need changes with any release of this crate.
+//! - `component` and `full` are not for programs: they build the streams component, which
+//!   exports the WIT package `asyncio:streams` to applications in any language. The variant
+//!   of `full` also imports `asyncio:host`, the other one nothing but WASI.
 //!
 //! [page]: https://docs.python.org/3.7/library/asyncio-stream.html
 
@@ -104,7 +106,7 @@ pub use outcome::Outcome;
 pub use port::Port;
 pub use program::{args, stderr, stdin, stdout};
 pub use reader::{Limited, Lines, StreamReader};
-pub use runtime::executor::{Cancelled, JoinHandle};
+pub use runtime::executor::{Cancelled, JoinHandle, spawn};
 pub use runtime::time::{TimedOut, sleep, timeout};
 pub use server::{
     CallbackResult, Server, ServerFailure, ServerOptions, start_server, start_unix_server,
@@ -119,22 +121,6 @@ pub use writer::{ExtraInfo, StreamWriter, Transport};
 #[cfg(feature = "bindings")]
 pub use wasi;
 
-/// Runs `future` in the background: asyncio's `create_task`.
-///
-/// Dropping the handle lets it go on. The end of the program cancels it.
-pub fn spawn<T: 'static>(future: impl Future<Output = T> + 'static) -> JoinHandle<T> {
-    runtime::executor::spawn(future)
-}
-
-/// Tells the people who run the program. A component without standard streams
-/// has nobody to tell.
-fn report(message: &str) {
-    #[cfg(not(feature = "component"))]
-    program::eprint(format_args!("asyncio-streams: {message}\n"));
-    #[cfg(feature = "component")]
-    let _ = message;
-}
-
 #[doc(hidden)]
 pub mod __private {
     pub use crate::program::{eprint, print, run};
@@ -143,7 +129,7 @@ pub mod __private {
     pub use wasi::exports::cli::run::Guest;
 }
 
-/// Compiles the examples of this page.
+/// Compiles the examples of `docs/asyncio.md`.
 #[cfg(doctest)]
 #[doc = include_str!("../docs/asyncio.md")]
 struct AsyncioPage;

@@ -1,14 +1,14 @@
-//! What the options of clients and servers have in common.
+//! The limit of a reader, as clients and servers are given it.
 
-/// The limit of a reader unless another one is set.
+/// The limit of a reader unless another one is set: asyncio's, in bytes.
 pub(crate) const DEFAULT_LIMIT: usize = 64 * 1024;
 
-/// Checks a reader's limit; none is the default.
+/// Checks a reader's limit. `None` is the default.
 pub(crate) fn limit(limit: Option<u64>) -> Result<usize, String> {
     match limit {
         None => Ok(DEFAULT_LIMIT),
         Some(0) => Err("the limit is 0; it has to be at least 1".into()),
-        // Larger than memory is as good as none.
+        // A limit that does not fit into usize is larger than memory: no limit at all.
         Some(limit) => Ok(usize::try_from(limit).unwrap_or(usize::MAX)),
     }
 }

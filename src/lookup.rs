@@ -1,4 +1,4 @@
-//! From a host to addresses.
+//! Looks a host up: from a name to addresses.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
@@ -8,22 +8,21 @@ use crate::address::{Family, ip_from_wasi};
 use crate::error::{LookupErrorCode, LookupFailure};
 use crate::refusal::Refusal;
 
-/// Restrictions on how a host and a port are looked up (AI_* of getaddrinfo).
+/// Restrictions of the lookup of a host and a port (AI_* of getaddrinfo).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct LookupFlags {
-    /// The host must be an IP address; nothing is looked up.
+    /// The host must be an IP address; no name is looked up.
     pub numeric_host: bool,
     /// The port must be a number.
     pub numeric_service: bool,
-    /// Only families that this machine has an address of. Every host's
-    /// resolver does that already; it changes nothing.
+    /// Addresses only of families that this machine has. It changes nothing: every host's
+    /// resolver does that already.
     pub addrconfig: bool,
-    /// No host means all interfaces: always so for servers, refused for
-    /// clients.
+    /// No host means all interfaces. Always so for servers, refused for clients.
     pub passive: bool,
 }
 
-/// The addresses of `host`, in the resolver's order.
+/// Looks up the addresses of `host`, in the resolver's order. `numeric` refuses names.
 pub(crate) async fn addresses(
     host: &str,
     port: u16,
@@ -50,7 +49,7 @@ pub(crate) async fn addresses(
     Ok(wanted)
 }
 
-/// This machine itself, IPv6 first, or all of its interfaces.
+/// Returns the addresses for no host: loopback, or all interfaces if `passive`; IPv6 first.
 pub(crate) fn no_host(port: u16, family: Option<Family>, passive: bool) -> Vec<SocketAddr> {
     let both: [IpAddr; 2] = if passive {
         [Ipv6Addr::UNSPECIFIED.into(), Ipv4Addr::UNSPECIFIED.into()]
@@ -63,7 +62,8 @@ pub(crate) fn no_host(port: u16, family: Option<Family>, passive: bool) -> Vec<S
         .collect()
 }
 
-/// The address that `host` spells out, with a zone in numbers if it has one.
+/// Parses `host` as an IP address, with a numeric zone if it has one. Returns `None` for a
+/// name.
 fn literal(host: &str, port: u16) -> Result<Option<SocketAddr>, Refusal> {
     if let Ok(ip) = host.parse::<IpAddr>() {
         return Ok(Some(SocketAddr::new(ip, port)));

@@ -3,7 +3,7 @@
 use crate::error::{LookupErrorCode, LookupFailure};
 use crate::refusal::Refusal;
 
-/// A port, by number or by the name of its service: `8888`, `"http"`, `"8888"`.
+/// A port, by number or by the name of its service: `8888`, `"8888"`, `"http"`.
 ///
 /// WASI has no services database, so the names are a fixed list of services in
 /// use over TCP: `echo`, `discard`, `daytime`, `chargen`, `ftp-data`, `ftp`,
@@ -11,8 +11,8 @@ use crate::refusal::Refusal;
 /// `http`, `kerberos`, `pop3`, `sunrpc`, `nntp`, `ntp`, `imap`, `imap2`, `snmp`,
 /// `bgp`, `irc`, `ldap`, `https`, `submissions`, `rtsp`, `submission`, `ldaps`,
 /// `rsync`, `ftps`, `telnets`, `imaps`, `pop3s`, `socks`, `mqtt`, `mysql`,
-/// `postgresql`, `amqp`, `redis`, `http-alt`, `secure-mqtt`. Any other name is
-/// an error of the lookup.
+/// `postgresql`, `amqp`, `redis`, `http-alt`, `secure-mqtt`. Another name is refused with
+/// [`LookupErrorCode::UnknownService`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Port {
     /// A number. 0 asks a server for any free port.
@@ -70,7 +70,7 @@ const SERVICES: &[(&str, u16)] = &[
 ];
 
 impl Port {
-    /// The number. `numeric` permits no names.
+    /// Returns the number. `numeric` refuses names of services.
     pub(crate) fn number(&self, numeric: bool) -> Result<u16, Refusal> {
         let name = match self {
             Port::Number(number) => return Ok(*number),
@@ -100,7 +100,7 @@ impl From<u16> for Port {
     }
 }
 
-/// A number outside of 0 to 65535 is refused where the port is used.
+/// A number outside of 0 to 65535 is refused when the port is used.
 impl From<i32> for Port {
     fn from(number: i32) -> Port {
         match u16::try_from(number) {

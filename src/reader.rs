@@ -1,4 +1,4 @@
-//! Reading.
+//! The reading half of a connection.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -15,30 +15,41 @@ use crate::buffer::{Buffer, Found, Piece};
 use crate::connection::Handle;
 use crate::error::ReadError;
 
-/// Reads from a connection or a stream of bytes.
+/// Reads from a connection or a byte stream.
 ///
-/// Readers come from [`open_connection`](crate::open_connection), from a
-/// server, or from [`from_stream`](crate::from_stream). A clone is another
-/// handle of the same reader.
+/// Readers come from [`open_connection`](crate::open_connection), from a server, or from
+/// [`from_stream`](crate::from_stream). A clone is another handle of the same reader.
 ///
-/// One read may wait at a time; a second one fails with
-/// [`ReadError::Busy`]. Every read looks in this order: its arguments, whether
-/// nothing was asked for, the buffer, an error of the connection, the end of
-/// the data; then it waits. So bytes that arrived before the connection failed
-/// are never lost: [`read`](Self::read) returns them, then the error.
+/// One read may wait at a time; a second one fails with [`ReadError::Busy`]. A read checks,
+/// in this order: its arguments, the buffer, the error of a failed connection, the end of the
+/// data. Then it waits. So bytes that arrived before the connection failed are never lost:
+/// [`read`](Self::read) returns them, then the error.
 ///
 /// # Cancel safety
-/// Every method is cancel-safe: a read that is dropped has consumed nothing
-/// ([`discard_line`](Self::discard_line) says what it did).
+/// Every method is cancel-safe: a read that is dropped has consumed nothing. The exception is
+/// [`discard_line`](Self::discard_line), which says what it keeps.
 ///
 /// # Buffering
-/// The reader receives ahead of you: it pauses above `2 * limit` buffered
-/// bytes and resumes at `limit`. With the 256 KiB that may be received at once,
-/// at most `2 * limit + 256 KiB` are held, unless `readexactly` asks for more.
+/// The reader receives ahead of the program: it pauses above `2 * limit` buffered bytes and
+/// resumes at `limit`. With the 256 KiB that may be received at once, it holds at most
+/// `2 * limit + 256 KiB`, unless `readexactly` asks for more.
+///
+/// # Threads
+/// The type is `!Send`, as are the other types of this crate that stand for something of the
+/// host's. That costs nothing: a component instance runs on one thread, and tasks started
+/// with [`spawn`](crate::spawn) share it. A host uses more cores with more instances, as
+/// `asyncio-streams run --workers` does.
+///
+/// ```compile_fail,E0277
+/// fn needs_send(_: impl Send) {}
+/// fn example(reader: asyncio_streams::StreamReader) {
+///     needs_send(reader);
+/// }
+/// ```
 #[derive(Debug)]
 pub struct StreamReader {
     connection: Handle,
-    /// What `poll_fill_buf` lent out and was not consumed.
+    /// The bytes that `poll_fill_buf` returned and that were not consumed yet.
     lent: Bytes,
 }
 
@@ -50,12 +61,12 @@ impl StreamReader {
         }
     }
 
-    /// Reads up to `n` bytes: waits until there is one and returns what there
-    /// is. Empty at the end of the data, or if `n` is 0.
+    /// Reads up to `n` bytes: waits until at least one is buffered. Returns empty bytes at
+    /// the end of the data, or if `n` is 0.
     ///
     /// # Errors
-    /// [`ReadError::Connection`] when the connection failed and nothing is left
-    /// to read; [`ReadError::Busy`].
+    /// [`ReadError::Connection`] when the connection failed and the buffer is empty,
+    /// [`ReadError::Busy`] while another read waits.
     pub async fn read(&self, n: usize) -> Result<Bytes, ReadError> {
         if n == 0 {
             return Ok(Bytes::new());
@@ -65,8 +76,8 @@ impl StreamReader {
 
     /// Reads to the end of the data: asyncio's `read(-1)`.
     ///
-    /// There is no limit on how much that is. Where the connection fails, what
-    /// had arrived is returned and the next read gives the error.
+    /// The reader's limit does not apply. When the connection fails, it returns the bytes that
+    /// had arrived, and the next read returns the error.
     ///
     /// # Errors
     /// As for [`read`](Self::read).
@@ -74,13 +85,12 @@ impl StreamReader {
         self.connection.serve(Buffer::all).await
     }
 
-    /// Reads a line with its `\n`. At the end of the data it returns what is
-    /// left, which has no `\n`; then it is empty.
+    /// Reads a line with its `\n`. At the end of the data it returns the rest without a `\n`,
+    /// then empty bytes.
     ///
     /// # Errors
-    /// [`ReadError::LimitOverrun`] when the line is longer than the limit:
-    /// nothing is consumed, [`discard_line`](Self::discard_line) gets past it.
-    /// Else as for [`read`](Self::read).
+    /// [`ReadError::LimitOverrun`] when the line is longer than the limit. Nothing is consumed;
+    /// [`discard_line`](Self::discard_line) skips the line. Else as for [`read`](Self::read).
     pub async fn readline(&self) -> Result<Bytes, ReadError> {
         self.line(None).await
     }
@@ -88,8 +98,8 @@ impl StreamReader {
     /// Reads exactly `n` bytes. `n` may exceed the limit.
     ///
     /// # Errors
-    /// [`ReadError::Incomplete`] when the data ended first; what there was is
-    /// in the error. Else as for [`read`](Self::read).
+    /// [`ReadError::Incomplete`] when the data ended first; the error has the bytes that were
+    /// left. Else as for [`read`](Self::read).
     pub async fn readexactly(&self, n: usize) -> Result<Bytes, ReadError> {
         if n == 0 {
             return Ok(Bytes::new());
@@ -100,16 +110,14 @@ impl StreamReader {
     /// Reads up to and including a separator.
     ///
     /// # Errors
-    /// [`ReadError::InvalidArgument`] for an empty separator,
-    /// [`ReadError::LimitOverrun`] when more than the limit would have to be
-    /// buffered (nothing is consumed), [`ReadError::Incomplete`] when the data
-    /// ended first. Else as for [`read`](Self::read).
+    /// [`ReadError::InvalidArgument`] for an empty separator, [`ReadError::LimitOverrun`] when
+    /// more bytes than the limit would have to be buffered (nothing is consumed),
+    /// [`ReadError::Incomplete`] when the data ended first. Else as for [`read`](Self::read).
     pub async fn readuntil(&self, separator: impl AsRef<[u8]>) -> Result<Bytes, ReadError> {
         self.until_one(separator.as_ref(), None).await
     }
 
-    /// Reads up to and including the one of several separators that ends
-    /// first.
+    /// Reads up to and including the separator that ends first.
     ///
     /// # Errors
     /// As for [`readuntil`](Self::readuntil).
@@ -124,17 +132,17 @@ impl StreamReader {
         .await
     }
 
-    /// Waits for a line and returns all complete ones, `max` at most. Empty at
-    /// the end of the data.
+    /// Waits for a line, then returns all complete lines, `max` at most. Returns an empty list
+    /// at the end of the data.
     ///
     /// # Errors
-    /// As for [`readline`](Self::readline); complete lines before an over-long
-    /// one come first.
+    /// As for [`readline`](Self::readline). Complete lines before one that is too long are
+    /// returned first.
     pub async fn readlines(&self, max: usize) -> Result<Vec<Bytes>, ReadError> {
         self.several(max, None).await
     }
 
-    /// The reads that know a limit, with this one instead of the reader's own:
+    /// Returns the reads that have a limit, with `limit` instead of the reader's own:
     /// `reader.limited(1024).readline()`.
     pub fn limited(&self, limit: usize) -> Limited<'_> {
         Limited {
@@ -143,14 +151,14 @@ impl StreamReader {
         }
     }
 
-    /// Drops everything up to and including the next `\n` (or the end of the
-    /// data), however long, and returns how many bytes that was.
+    /// Drops everything up to and including the next `\n`, or the end of the data, however
+    /// long. Returns the number of bytes.
     ///
     /// # Errors
     /// As for [`read`](Self::read).
     ///
     /// # Cancel safety
-    /// What was dropped so far stays dropped.
+    /// The bytes that were dropped so far stay dropped.
     pub async fn discard_line(&self) -> Result<u64, ReadError> {
         let mut total = 0;
         self.connection
@@ -166,7 +174,7 @@ impl StreamReader {
             .await
     }
 
-    /// Serves `request` without waiting; `None` if it would have to.
+    /// Serves `request` without waiting; `None` if it would have to wait.
     #[cfg(feature = "component")]
     pub(crate) fn serve_now<T>(
         &self,
@@ -175,7 +183,7 @@ impl StreamReader {
         self.connection.serve_now(&mut request)
     }
 
-    /// Waits until `request`, which looks and takes nothing, is ready.
+    /// Waits until `request`, which takes nothing from the buffer, is ready.
     #[cfg(feature = "component")]
     pub(crate) async fn ready(
         &self,
@@ -183,27 +191,27 @@ impl StreamReader {
     ) -> Result<(), ReadError> {
         match self.connection.ready(request).await {
             Err(ReadError::Busy) => Err(ReadError::Busy),
-            // The read itself reports it.
+            // The read that follows reports the error.
             _ => Ok(()),
         }
     }
 
-    /// Whether the data have ended and the buffer is empty.
+    /// Returns true if the data have ended and the buffer is empty.
     pub fn at_eof(&self) -> bool {
         self.lent.is_empty() && self.connection.at_eof()
     }
 
-    /// How many bytes could be read without waiting.
+    /// Returns the number of bytes that can be read without waiting.
     pub fn buffered(&self) -> usize {
         self.lent.len() + self.connection.buffer(|buffer| buffer.len())
     }
 
-    /// The limit in bytes.
+    /// Returns the limit in bytes.
     pub fn limit(&self) -> usize {
         self.connection.buffer(|buffer| buffer.limit())
     }
 
-    /// Changes the limit, for later calls.
+    /// Sets the limit for later calls.
     ///
     /// # Errors
     /// [`ReadError::InvalidArgument`] if it is 0.
@@ -218,12 +226,12 @@ impl StreamReader {
         Ok(())
     }
 
-    /// The lines as a [`Stream`]: asyncio's `async for line in reader`. It ends
-    /// with the data; an error is the last item. The traits that iterate over
-    /// it are those of the crate `futures` (`StreamExt`, `TryStreamExt`).
+    /// Returns the lines as a [`Stream`]: asyncio's `async for line in reader`. It ends with
+    /// the data; an error is the last item. Iterate with the traits of the crate `futures`
+    /// (`StreamExt`, `TryStreamExt`).
     ///
-    /// A clone is another handle of the same reader: `reader.clone().lines()`
-    /// leaves this one for other reads.
+    /// A clone is another handle of the same reader: `reader.clone().lines()` leaves this one
+    /// for other reads.
     pub fn lines(self) -> Lines {
         Lines(Box::pin(futures::stream::unfold(
             Some(self),
@@ -286,7 +294,7 @@ impl StreamReader {
             .await?
     }
 
-    /// Gives back what `poll_fill_buf` lent out.
+    /// Returns to the buffer what `poll_fill_buf` took from it.
     fn restore(&mut self) {
         let lent = std::mem::take(&mut self.lent);
         if !lent.is_empty() {
@@ -307,15 +315,16 @@ impl Drop for StreamReader {
     }
 }
 
-/// Reads with a limit of their own; see [`StreamReader::limited`].
+/// The reads of a reader with another limit; see [`StreamReader::limited`].
 #[derive(Debug, Clone, Copy)]
+#[must_use = "it only holds a limit; call one of its reads"]
 pub struct Limited<'a> {
     reader: &'a StreamReader,
     limit: usize,
 }
 
 impl Limited<'_> {
-    /// As [`StreamReader::readline`].
+    /// Does as [`StreamReader::readline`], with this limit.
     ///
     /// # Errors
     /// As for [`StreamReader::readline`].
@@ -323,7 +332,7 @@ impl Limited<'_> {
         self.reader.line(Some(self.limit)).await
     }
 
-    /// As [`StreamReader::readlines`].
+    /// Does as [`StreamReader::readlines`], with this limit.
     ///
     /// # Errors
     /// As for [`StreamReader::readlines`].
@@ -331,7 +340,7 @@ impl Limited<'_> {
         self.reader.several(max, Some(self.limit)).await
     }
 
-    /// As [`StreamReader::readuntil`].
+    /// Does as [`StreamReader::readuntil`], with this limit.
     ///
     /// # Errors
     /// As for [`StreamReader::readuntil`].
@@ -341,7 +350,7 @@ impl Limited<'_> {
             .await
     }
 
-    /// As [`StreamReader::readuntil_any`].
+    /// Does as [`StreamReader::readuntil_any`], with this limit.
     ///
     /// # Errors
     /// As for [`StreamReader::readuntil`].
@@ -352,6 +361,7 @@ impl Limited<'_> {
 }
 
 /// The lines of a reader; see [`StreamReader::lines`].
+#[must_use = "streams do nothing unless polled"]
 pub struct Lines(LocalBoxStream<'static, Result<Bytes, ReadError>>);
 
 impl fmt::Debug for Lines {
@@ -368,8 +378,7 @@ impl Stream for Lines {
     }
 }
 
-/// Keeps the long way out of the short one's code, which is a good deal faster
-/// without it.
+/// Keeps the slow path out of the fast path's code: inlined, it makes the fast path slower.
 async fn apart<F: Future>(later: F) -> F::Output {
     #[inline(never)]
     fn poll<F: Future>(later: Pin<&mut F>, cx: &mut Context<'_>) -> Poll<F::Output> {
@@ -379,7 +388,7 @@ async fn apart<F: Future>(later: F) -> F::Output {
     poll_fn(|cx| poll(later.as_mut(), cx)).await
 }
 
-/// All complete lines, `max` at most; the rest of the data at their end.
+/// Takes all complete lines, `max` at most, and the rest of the data at their end.
 pub(crate) fn lines<T: Piece>(
     buffer: &mut Buffer,
     max: usize,

@@ -16,6 +16,10 @@ pub(crate) enum Refusal {
     /// An operation on the socket failed.
     Socket(ErrorCode),
     /// The TLS layer failed.
+    #[cfg_attr(
+        all(feature = "component", not(feature = "full")),
+        expect(dead_code, reason = "the variant `tcp` has no TLS")
+    )]
     Tls(TlsError),
 }
 

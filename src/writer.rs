@@ -1,4 +1,4 @@
-//! Writing.
+//! The writing half of a connection.
 
 use std::pin::Pin;
 use std::rc::Weak;
@@ -12,25 +12,27 @@ use crate::error::{ConnectError, ErrorCode, WriteError};
 use crate::ssl::{SslObject, TlsOptions};
 use crate::water_marks::WaterMarks;
 
-/// Writes to a connection or a stream of bytes.
+/// Writes to a connection or a byte stream.
 ///
-/// [`write`](Self::write) takes the bytes and returns at once; they are sent in
-/// the background, many writes in one. Follow it with [`drain`](Self::drain),
-/// which waits while more is buffered than is sensible.
+/// [`write`](Self::write) buffers the bytes and returns at once; they are sent in the
+/// background, many writes in one. Follow it with [`drain`](Self::drain), which waits while
+/// more is buffered than the water marks allow. [`send`](Self::send) does both.
 ///
-/// The connection ends with [`close`](Self::close), or when its last reader and
-/// writer are dropped. Everything written is sent first, also when the program
-/// returns right after. A clone is another handle of the same writer.
+/// The connection ends with [`close`](Self::close), or when its last reader and writer are
+/// dropped. Everything written is sent first, also when the program returns right after. A
+/// clone is another handle of the same writer.
+///
+/// The type is `!Send`; [`StreamReader`](crate::StreamReader) says why that is fine.
 ///
 /// # Cancel safety
-/// Every method is cancel-safe: what was written stays written.
+/// Every method is cancel-safe: dropping its future takes back no written bytes.
+/// [`send`](Self::send) says when it has written.
 #[derive(Debug, Clone)]
 pub struct StreamWriter {
     connection: Handle,
 }
 
-/// The transport of a connection: its buffers, its flow control, and the hard
-/// way to end it.
+/// The transport of a connection: its write buffer, its flow control, and `abort`.
 #[derive(Debug, Clone, Copy)]
 pub struct Transport<'a>(&'a StreamWriter);
 
@@ -38,7 +40,7 @@ pub struct Transport<'a>(&'a StreamWriter);
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ExtraInfo {
-    /// `peername`, `sockname`.
+    /// An address: `peername`, `sockname`.
     Address(Address),
     /// Text, such as the name of a cipher.
     Text(String),
@@ -46,7 +48,7 @@ pub enum ExtraInfo {
     Bytes(Vec<u8>),
     /// A number.
     Number(u64),
-    /// `peercred`.
+    /// The peer's process: `peercred`.
     Credentials(Credentials),
 }
 
@@ -55,14 +57,13 @@ impl StreamWriter {
         StreamWriter { connection }
     }
 
-    /// Takes the bytes; they are sent in the background.
+    /// Buffers the bytes, which are sent in the background.
     ///
     /// # Errors
-    /// [`WriteError::Closed`] after `close`, [`WriteError::EofWritten`] after
-    /// `write_eof`, [`WriteError::Connection`] when the connection failed,
-    /// [`WriteError::Aborted`] when `abort` threw bytes away,
-    /// [`WriteError::BufferFull`] while more than 64 MiB wait already. Nothing
-    /// was taken then.
+    /// [`WriteError::Closed`] after `close`, [`WriteError::EofWritten`] after `write_eof`,
+    /// [`WriteError::Connection`] when the connection failed, [`WriteError::Aborted`] when
+    /// `abort` dropped bytes, [`WriteError::BufferFull`] while more than 64 MiB are buffered.
+    /// Nothing is buffered then.
     pub fn write(&self, data: impl AsRef<[u8]>) -> Result<(), WriteError> {
         let data = data.as_ref();
         self.connection
@@ -84,13 +85,12 @@ impl StreamWriter {
         self.write(joined)
     }
 
-    /// Waits while the write buffer is above its high-water mark, until it is
-    /// down to the low one. Any number of tasks may wait.
+    /// Waits while the write buffer is above its high-water mark, until it is down to the low
+    /// one. Any number of tasks may wait.
     ///
     /// # Errors
-    /// [`WriteError::Connection`] when the connection failed,
-    /// [`WriteError::Aborted`] when `abort` threw bytes away,
-    /// [`WriteError::Closed`] once the connection is closed.
+    /// [`WriteError::Connection`] when the connection failed, [`WriteError::Aborted`] when
+    /// `abort` dropped bytes, [`WriteError::Closed`] once the connection is closed.
     pub async fn drain(&self) -> Result<(), WriteError> {
         self.connection.drain().await
     }
@@ -112,14 +112,14 @@ impl StreamWriter {
         self.drain().await
     }
 
-    /// As [`drain`](Self::drain), where that need not wait; else false.
+    /// Does as [`drain`](Self::drain) if that need not wait; returns false otherwise.
     #[cfg(feature = "component")]
     pub(crate) fn drain_now(&self) -> Result<bool, WriteError> {
         self.connection.drain_now()
     }
 
-    /// Sends what is buffered, then the end of the data. Reading goes on. A
-    /// second call, or one after `close`, does nothing.
+    /// Sends what is buffered, then the end of the data. Reading goes on. A second call, or one
+    /// after `close`, does nothing.
     ///
     /// # Errors
     /// [`WriteError::Connection`] when the connection failed.
@@ -127,7 +127,7 @@ impl StreamWriter {
         self.connection.write_eof()
     }
 
-    /// Whether [`write_eof`](Self::write_eof) works here: always.
+    /// Returns true: [`write_eof`](Self::write_eof) works on every connection.
     pub fn can_write_eof(&self) -> bool {
         true
     }
@@ -138,28 +138,30 @@ impl StreamWriter {
         self.connection.close();
     }
 
-    /// Whether the connection is closed or being closed: by `close`, `abort` or
-    /// a failure. The end of the peer's data is none of these.
+    /// Returns true if the connection is closed or closing, after `close`, `abort` or a
+    /// failure. The end of the peer's data does not close it.
     pub fn is_closing(&self) -> bool {
         self.connection.is_closing()
     }
 
-    /// Waits until the connection is closed. Any number of tasks may wait; all
-    /// get the same answer. Before `close` it waits for that.
+    /// Waits until the connection is closed, also if `close` is still to come. Any number of
+    /// tasks may wait; all get the same result.
     ///
-    /// There is no limit on how long a peer may take to receive what was
-    /// written: see [`timeout`](crate::timeout) and [`Transport::abort`].
+    /// A peer may take any time to receive what was written: see
+    /// [`timeout`](crate::timeout) and [`Transport::abort`].
     ///
     /// # Errors
-    /// The code with which the connection failed, if it did.
+    /// The error with which the connection failed.
     pub async fn wait_closed(&self) -> Result<(), ErrorCode> {
         self.connection.wait_closed().await
     }
 
-    /// A detail of the connection by asyncio's name for it: `peername`,
-    /// `sockname`; over a Unix socket `peercred`; with TLS `peercert` (in DER), `cipher`, `cipher_bits`, `version`,
-    /// `alpn_protocol` and `server_hostname`, which [`ssl_object`](Self::ssl_object)
-    /// has as well. `None` where there is none, as for `compression`.
+    /// Returns a detail of the connection by asyncio's name for it; `None` if the connection
+    /// has no such detail.
+    ///
+    /// The names are `peername` and `sockname`; over a Unix socket `peercred`; with TLS
+    /// `peercert` (in DER), `cipher`, `cipher_bits`, `version`, `alpn_protocol` and
+    /// `server_hostname`, which [`ssl_object`](Self::ssl_object) has, too.
     pub fn get_extra_info(&self, name: &str) -> Option<ExtraInfo> {
         let text = |text: &str| ExtraInfo::Text(text.to_owned());
         let tls = self.ssl_object();
@@ -177,29 +179,29 @@ impl StreamWriter {
         }
     }
 
-    /// What the TLS handshake came to; `None` without TLS.
+    /// Returns the result of the TLS handshake; `None` without TLS.
     pub fn ssl_object(&self) -> Option<&SslObject> {
         self.connection.ssl_object()
     }
 
-    /// Begins TLS on the open connection: everything written before is sent as it
-    /// is, everything written from now on waits for the session. Reader and writer
-    /// go on with it.
+    /// Begins TLS on the open connection, and waits for the handshake. Reader and writer go on
+    /// with the session.
     ///
-    /// A context of a client's begins the session, one of a server's waits for the
-    /// client; what it has sent already is taken into account. A client needs a
-    /// [`server_hostname`](TlsOptions::server_hostname).
+    /// Bytes written before are sent without TLS; bytes written from now on wait for the
+    /// session. With a client's context this end begins the handshake, and needs a
+    /// [`server_hostname`](TlsOptions::server_hostname). With a server's context it waits for
+    /// the client; bytes of its handshake that were received already count.
     ///
     /// # Errors
-    /// [`ConnectError::InvalidArgument`] and [`ConnectError::NotSupported`] before
-    /// anything was done. [`ConnectError::Tls`] when the handshake failed, also
-    /// because there was something in the buffer that is no part of it
-    /// ([`TlsError::UnexpectedData`](crate::TlsError::UnexpectedData)): somebody
-    /// between the two ends may have put it there. The connection is closed then.
+    /// [`ConnectError::InvalidArgument`] and [`ConnectError::NotSupported`] before anything was
+    /// done. [`ConnectError::Tls`] when the handshake failed; the connection is closed then.
+    /// Buffered bytes that are not part of the handshake make it fail, too
+    /// ([`TlsError::UnexpectedData`](crate::TlsError::UnexpectedData)): a machine between the
+    /// two ends may have inserted them.
     ///
     /// # Cancel safety
-    /// Dropping the future closes the connection at once: which bytes would be
-    /// part of the session is not known.
+    /// Dropping the future aborts the connection: it is unknown which bytes would be part of
+    /// the session.
     pub async fn start_tls(&self, options: impl Into<TlsOptions>) -> Result<(), ConnectError> {
         let wanted = options.into().0.either()?.ok_or_else(|| {
             ConnectError::InvalidArgument("start-tls needs an SSL context".into())
@@ -207,34 +209,34 @@ impl StreamWriter {
         self.connection.start_tls(wanted).await
     }
 
-    /// The peer's address, as it was when the connection was made.
+    /// Returns the peer's address when the connection was made.
     pub fn peername(&self) -> Option<Address> {
         self.connection.names().peer.clone()
     }
 
-    /// The local address, as it was when the connection was made.
+    /// Returns the local address when the connection was made.
     pub fn sockname(&self) -> Option<Address> {
         self.connection.names().local.clone()
     }
 
-    /// The transport.
+    /// Returns the transport.
     pub fn transport(&self) -> Transport<'_> {
         Transport(self)
     }
 
-    /// The connection, without holding it open.
+    /// Returns the connection, without keeping it open.
     pub(crate) fn downgrade(&self) -> Weak<Connection> {
         self.connection.downgrade()
     }
 
-    /// What was written and not handed to the transport yet.
+    /// Takes the bytes that were written and not handed to the transport yet.
     pub(crate) fn take_queued(&self) -> Vec<u8> {
         self.connection.take_queued()
     }
 }
 
 impl Transport<'_> {
-    /// Throws away what is buffered and closes at once.
+    /// Drops what is buffered and closes the connection at once.
     pub fn abort(&self) {
         self.0.connection.abort();
     }
@@ -252,7 +254,7 @@ impl Transport<'_> {
         self.0.connection.write_buffer_limits()
     }
 
-    /// How many bytes were written and not yet taken by the host's socket.
+    /// Returns the number of bytes that were written and not taken by the host yet.
     pub fn get_write_buffer_size(&self) -> usize {
         self.0.connection.write_buffer_size()
     }
@@ -262,19 +264,19 @@ impl Transport<'_> {
         self.0.connection.pause_reading();
     }
 
-    /// Receives again.
+    /// Resumes receiving.
     pub fn resume_reading(&self) {
         self.0.connection.resume_reading();
     }
 
-    /// Whether the connection is receiving: neither paused nor closing.
+    /// Returns true while the connection receives: it is neither paused nor closing.
     pub fn is_reading(&self) -> bool {
         self.0.connection.is_reading()
     }
 }
 
 impl AsyncWrite for StreamWriter {
-    /// Takes everything, once the buffer is not above its high-water mark.
+    /// Writes everything, once the buffer is not above its high-water mark.
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -285,7 +287,7 @@ impl AsyncWrite for StreamWriter {
         Poll::Ready(Ok(data.len()))
     }
 
-    /// Waits until everything written was taken by the host.
+    /// Waits until the host has taken everything written.
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
         self.connection.poll_flushed(cx).map_err(Into::into)
     }

@@ -1,4 +1,4 @@
-//! Connecting.
+//! Connecting to hosts and ports, and adopting connected sockets.
 
 mod unix;
 
@@ -13,7 +13,7 @@ use wasi::sockets::types::TcpSocket;
 
 pub use self::unix::open_unix_connection;
 use crate::address::Family;
-use crate::connection::open::Link;
+use crate::connection::open::PendingConnection;
 use crate::error::{Attempt, ConnectError};
 use crate::hosts::Host;
 use crate::limit::limit;
@@ -24,7 +24,7 @@ use crate::socket::tcp::{self, Connected};
 use crate::ssl::{Plan, SslContext, Tls};
 use crate::{Socket, StreamReader, StreamWriter};
 
-/// Everything about a connection that has a default.
+/// The settings of a connection that have a default.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), asyncio_streams::ConnectError> {
@@ -40,6 +40,7 @@ use crate::{Socket, StreamReader, StreamWriter};
 /// # }
 /// ```
 #[derive(Debug, Clone, Default)]
+#[must_use = "options do nothing until a connection is opened with them"]
 pub struct ConnectOptions {
     pub(crate) limit: Option<u64>,
     pub(crate) family: Option<Family>,
@@ -54,14 +55,13 @@ pub struct ConnectOptions {
 
 /// Connects to `host` and `port`: asyncio's `open_connection`.
 ///
-/// No host means this machine itself (loopback, IPv6 first). A name is looked
-/// up, and its addresses are tried one after the other until one answers.
+/// Without a host it connects to this machine (loopback, IPv6 first). A name is looked up,
+/// and its addresses are tried one after the other until one answers.
 ///
 /// # Errors
-/// [`ConnectError::Failed`] with each address and its cause,
-/// [`ConnectError::Lookup`] for a name that cannot be looked up,
-/// [`ConnectError::Tls`] when the connection was made and its handshake failed,
-/// [`ConnectError::InvalidArgument`] before anything was tried.
+/// [`ConnectError::Failed`] with each address and its error, [`ConnectError::Lookup`] for a
+/// name that cannot be looked up, [`ConnectError::Tls`] when the connection was made and its
+/// handshake failed, [`ConnectError::InvalidArgument`] before anything was tried.
 ///
 /// # Cancel safety
 /// Dropping the future closes every socket that was opened for it.
@@ -73,67 +73,66 @@ pub async fn open_connection(
 }
 
 impl ConnectOptions {
-    /// All defaults.
+    /// Returns the defaults.
     pub fn new() -> ConnectOptions {
         ConnectOptions::default()
     }
 
-    /// The reader's limit in bytes; 64 KiB unless set. 0 is refused.
+    /// Sets the reader's limit in bytes; 64 KiB unless set. 0 is refused.
     pub fn limit(mut self, limit: usize) -> Self {
         self.limit = Some(limit as u64);
         self
     }
 
-    /// Only addresses of this family.
+    /// Connects to addresses of this family only.
     pub fn family(mut self, family: Family) -> Self {
         self.family = Some(family);
         self
     }
 
-    /// The protocol's number: 0 (any) or 6 (TCP); others are refused.
+    /// Sets the protocol's number: 0 (any) or 6 (TCP); others are refused.
     pub fn proto(mut self, proto: u32) -> Self {
         self.proto = proto;
         self
     }
 
-    /// Restrictions on the lookup.
+    /// Restricts the lookup of the host.
     pub fn flags(mut self, flags: LookupFlags) -> Self {
         self.flags = flags;
         self
     }
 
-    /// Bind to this address before connecting. No host means any interface,
-    /// port 0 any free port. The host's policy has to permit listening there.
+    /// Binds to this address before connecting. Without a host any interface is taken, with
+    /// port 0 any free port. The policy has to permit listening there.
     pub fn local_addr(mut self, host: impl Into<Host>, port: impl Into<Port>) -> Self {
         self.local_addr = Some((host.into(), port.into()));
         self
     }
 
-    /// Start the next address when the one before has not answered in this
-    /// time (happy eyeballs, RFC 8305; 250 ms is usual). Unless set, addresses
-    /// are tried strictly one after the other.
+    /// Tries the next address when the one before has not answered in this time (happy
+    /// eyeballs, RFC 8305; 250 ms is usual). Unless set, addresses are tried strictly one after
+    /// the other.
     pub fn happy_eyeballs_delay(mut self, delay: Duration) -> Self {
         self.happy_eyeballs_delay = Some(delay);
         self
     }
 
-    /// How many addresses of the first family are tried before the families
-    /// alternate; 0 keeps the order of the lookup. Unless set, 1 with a happy
-    /// eyeballs delay and 0 without.
+    /// Sets the number of addresses of the first family that are tried before the families
+    /// alternate; 0 keeps the order of the lookup. Unless set, 1 with a happy eyeballs delay
+    /// and 0 without.
     pub fn interleave(mut self, count: usize) -> Self {
         self.interleave = Some(count);
         self
     }
 
-    /// A limit for the whole operation, lookup and TLS handshake included. None
+    /// Limits the time of the whole operation, lookup and TLS handshake included. No limit
     /// unless set.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
     }
 
-    /// Speak TLS with these settings; [`SslContext::client`] is asyncio's
-    /// `ssl=True`.
+    /// Speaks TLS with these settings; [`SslContext::client`] is asyncio's `ssl=True`.
     ///
     /// A linked program that calls this imports `asyncio:host/tls`, which the
     /// command `asyncio-streams run` and the crate `asyncio-streams-host` provide.
@@ -143,23 +142,22 @@ impl ConnectOptions {
         self
     }
 
-    /// The name or address that the peer's certificate has to be for; the host
-    /// unless set. An empty one is not checked, which the host's policy has to
-    /// permit. Refused without TLS.
+    /// Sets the name or address that the peer's certificate has to be for; the host unless
+    /// set. An empty name is not checked, which the policy has to permit. Refused without TLS.
     pub fn server_hostname(mut self, name: impl Into<String>) -> Self {
         self.tls.server_hostname = Some(name.into());
         self
     }
 
-    /// The limit of the TLS handshake; 60 s unless set. 0, and a limit without
-    /// TLS, are refused.
+    /// Limits the time of the TLS handshake; 60 s unless set. 0, and a limit without TLS, are
+    /// refused.
     pub fn ssl_handshake_timeout(mut self, timeout: Duration) -> Self {
         self.tls.handshake_timeout = Some(timeout);
         self
     }
 
-    /// How long the end of the TLS session may take; 30 s unless set. 0, and a
-    /// limit without TLS, are refused.
+    /// Limits the time that the end of the TLS session takes; 30 s unless set. 0, and a limit
+    /// without TLS, are refused.
     pub fn ssl_shutdown_timeout(mut self, timeout: Duration) -> Self {
         self.tls.shutdown_timeout = Some(timeout);
         self
@@ -168,8 +166,7 @@ impl ConnectOptions {
     /// Connects with these options; see [`open_connection`].
     ///
     /// # Errors
-    /// As for [`open_connection`]; [`ConnectError::Timeout`] when the time
-    /// limit passed.
+    /// As for [`open_connection`]; [`ConnectError::Timeout`] when the time limit passed.
     pub async fn open_connection(
         &self,
         host: impl Into<Host>,
@@ -179,13 +176,12 @@ impl ConnectOptions {
         self.within(self.connect(host.name(), port)).await
     }
 
-    /// The two halves of a connection that `socket` already has.
+    /// Returns the reader and the writer of a connected socket: asyncio's `sock`.
     ///
     /// # Errors
-    /// [`ConnectError::InvalidArgument`] if it is not connected, or if an
-    /// option is set that concerns how a connection is made.
-    /// [`ConnectError::Tls`] when the handshake failed, and
-    /// [`ConnectError::Timeout`], with TLS.
+    /// [`ConnectError::InvalidArgument`] if the socket is not connected, or if an option is
+    /// set that concerns how a connection is made. With TLS [`ConnectError::Tls`] when the
+    /// handshake failed, and [`ConnectError::Timeout`].
     pub async fn adopt(
         &self,
         socket: impl Into<Socket>,
@@ -197,8 +193,10 @@ impl ConnectOptions {
                 "the socket is not connected".into(),
             ));
         }
-        let link = self.within(Link::client(socket, wanted)).await?;
-        let (reader, writer, _) = link.open(limit, || {});
+        let pending = self
+            .within(PendingConnection::connected(socket, wanted))
+            .await?;
+        let (reader, writer, _) = pending.open(limit, || {});
         Ok((reader, writer))
     }
 
@@ -223,12 +221,12 @@ impl ConnectOptions {
             .unwrap_or(usize::from(self.happy_eyeballs_delay.is_some()));
         let attempts = attempts(interleaved(remote, interleave), local.as_deref())?;
         let socket = race(attempts, self.happy_eyeballs_delay).await?;
-        let link = Link::client(Box::new(socket), wanted).await?;
-        let (reader, writer, _) = link.open(limit, || {});
+        let pending = PendingConnection::connected(Box::new(socket), wanted).await?;
+        let (reader, writer, _) = pending.open(limit, || {});
         Ok((reader, writer))
     }
 
-    /// Within the limit of the whole operation, if there is one.
+    /// Runs `connecting` within the time limit of the whole operation, if there is one.
     pub(crate) async fn within<T>(
         &self,
         connecting: impl Future<Output = Result<T, ConnectError>>,
@@ -241,8 +239,8 @@ impl ConnectOptions {
         }
     }
 
-    /// As [`check`](Self::check), and refuses what means something only with a host
-    /// and a port.
+    /// Checks the options for a connection without a host and a port, and refuses those that
+    /// need them. `to` says what the connection is to do.
     pub(crate) fn check_without_host(
         &self,
         to: &str,
@@ -262,13 +260,13 @@ impl ConnectOptions {
         self.check(None)
     }
 
-    /// Refuses what is wrong before anything is tried. Returns the limit, and what
-    /// TLS is to be like.
+    /// Checks the options before anything is tried. Returns the reader's limit, and the plan
+    /// for TLS.
     fn check(&self, host: Option<&str>) -> Result<(usize, Option<Plan>), ConnectError> {
         let limit = limit(self.limit).map_err(ConnectError::InvalidArgument)?;
         let wanted = self.tls.client(host)?;
         if let Some(wanted) = &wanted {
-            let checked = (wanted.maker.check)(&wanted.context);
+            let checked = (wanted.provider.check)(&wanted.context);
             checked?;
         }
         if !matches!(self.proto, 0 | 6) {
@@ -301,10 +299,10 @@ impl ConnectOptions {
     }
 }
 
-/// An address to try, and the local one to try it from.
+/// An address to try, and the local address to bind first.
 type Candidate = (SocketAddr, Option<SocketAddr>);
 
-/// Each remote address with the first local one of its family.
+/// Pairs each remote address with the first local one of its family.
 fn attempts(
     remote: Vec<SocketAddr>,
     local: Option<&[SocketAddr]>,
@@ -328,8 +326,8 @@ fn attempts(
     Ok(candidates)
 }
 
-/// The families in turn, after `first` addresses of the first one (RFC 8305,
-/// section 4). 0 changes nothing.
+/// Orders the addresses so that the families alternate, after `first` addresses of the first
+/// one (RFC 8305, section 4). 0 keeps the order.
 fn interleaved(addresses: Vec<SocketAddr>, first: usize) -> Vec<SocketAddr> {
     let Some(family) = addresses.first().map(Family::of) else {
         return addresses;
@@ -349,9 +347,10 @@ fn interleaved(addresses: Vec<SocketAddr>, first: usize) -> Vec<SocketAddr> {
     ordered
 }
 
-/// Tries the candidates in order until one answers. With a delay the next one
-/// starts when it has passed, without one when the one before has failed.
-/// Dropping an attempt closes its socket.
+/// Tries the candidates in order until one answers.
+///
+/// The next one starts when the one before has failed, or with `delay` when that has passed.
+/// Dropping the future drops every attempt, which closes its socket.
 async fn race(
     mut candidates: VecDeque<Candidate>,
     delay: Option<Duration>,

@@ -2,23 +2,23 @@
 
 use super::ConnectOptions;
 use crate::address::UnixAddress;
-use crate::connection::open::Link;
+use crate::connection::open::PendingConnection;
 use crate::error::ConnectError;
 use crate::socket::{check_unix_address, unix};
 use crate::{StreamReader, StreamWriter};
 
 /// Connects to a Unix socket: asyncio's `open_unix_connection`.
 ///
-/// The path is absolute: a component has no current folder. One that begins with a
-/// zero byte is a name of Linux' abstract namespace.
+/// The path is absolute: a component has no current folder. A path that begins with a zero
+/// byte is a name of Linux' abstract namespace.
 ///
 /// A linked program that calls this imports `asyncio:host/unix-sockets`, which the
 /// command `asyncio-streams run` and the crate `asyncio-streams-host` provide.
 ///
 /// # Errors
-/// [`ConnectError::Failed`] with one attempt: [`NotFound`], [`ConnectionRefused`] when
-/// nobody listens there, [`NotASocket`], [`AccessDenied`].
-/// [`ConnectError::InvalidArgument`] for an address that can be none.
+/// [`ConnectError::Failed`] with one attempt: [`NotFound`], [`ConnectionRefused`] when no
+/// server listens there, [`NotASocket`], or [`AccessDenied`].
+/// [`ConnectError::InvalidArgument`] for an invalid address.
 ///
 /// # Cancel safety
 /// Dropping the future closes the socket.
@@ -38,7 +38,8 @@ impl ConnectOptions {
     /// [`open_unix_connection`](crate::open_unix_connection).
     ///
     /// # Errors
-    /// As there; [`ConnectError::Timeout`] when the time limit passed,
+    /// As for [`open_unix_connection`](crate::open_unix_connection);
+    /// [`ConnectError::Timeout`] when the time limit passed,
     /// [`ConnectError::InvalidArgument`] if an option is set that concerns hosts and
     /// ports, or TLS without a
     /// [`server_hostname`](ConnectOptions::server_hostname).
@@ -54,10 +55,10 @@ impl ConnectOptions {
                 Err(invalid) => Err(invalid),
             };
             let socket = connected.map_err(|refusal| refusal.connecting(Some(address.into())))?;
-            Link::client(socket, wanted).await
+            PendingConnection::connected(socket, wanted).await
         };
-        let link = self.within(connecting).await?;
-        let (reader, writer, _) = link.open(limit, || {});
+        let pending = self.within(connecting).await?;
+        let (reader, writer, _) = pending.open(limit, || {});
         Ok((reader, writer))
     }
 }

@@ -11,56 +11,59 @@ use crate::socket::host_socket::HostSocket;
 use crate::ssl::{Plan, Session};
 use crate::{StreamReader, StreamWriter};
 
-/// A way to the peer, and the names of its ends.
-pub(crate) struct Link {
+/// A transport that is ready and has no streams yet.
+///
+/// The client made it, or the server accepted it; with TLS the handshake is done.
+/// Dropping it closes it.
+pub(crate) struct PendingConnection {
     names: Names,
-    carrier: Carrier,
+    transport: ReadyTransport,
 }
 
-enum Carrier {
+enum ReadyTransport {
     Socket(Box<dyn HostSocket>),
     Tls(Session),
 }
 
-impl Link {
-    /// Over a socket that is connected.
-    pub(crate) fn plain(socket: Box<dyn HostSocket>) -> Link {
-        Link {
+impl PendingConnection {
+    /// Uses a connected socket without TLS.
+    pub(crate) fn over_socket(socket: Box<dyn HostSocket>) -> PendingConnection {
+        PendingConnection {
             names: socket.names(),
-            carrier: Carrier::Socket(socket),
+            transport: ReadyTransport::Socket(socket),
         }
     }
 
-    /// Over a session on such a socket.
-    pub(crate) async fn tls(
+    /// Begins TLS on a connected socket and waits for the handshake.
+    pub(crate) async fn over_tls(
         socket: Box<dyn HostSocket>,
         names: Names,
         plan: &Plan,
-    ) -> Result<Link, Refusal> {
-        let handshake = (plan.maker.begin)(socket, &[], plan)?;
-        Ok(Link {
+    ) -> Result<PendingConnection, Refusal> {
+        let handshake = (plan.provider.begin)(socket, &[], plan)?;
+        Ok(PendingConnection {
             names,
-            carrier: Carrier::Tls(handshake.await?),
+            transport: ReadyTransport::Tls(handshake.await?),
         })
     }
 
-    /// As a client makes it.
-    pub(crate) async fn client(
+    /// Begins TLS on a client's connected socket, if there is a plan for it.
+    pub(crate) async fn connected(
         socket: Box<dyn HostSocket>,
         plan: Option<Plan>,
-    ) -> Result<Link, ConnectError> {
+    ) -> Result<PendingConnection, ConnectError> {
         let Some(plan) = plan else {
-            return Ok(Link::plain(socket));
+            return Ok(PendingConnection::over_socket(socket));
         };
         let names = socket.names();
         let peer = names.peer.clone();
-        let link = Link::tls(socket, names, &plan).await;
-        link.map_err(|refusal| refusal.connecting(peer))
+        let pending = PendingConnection::over_tls(socket, names, &plan).await;
+        pending.map_err(|refusal| refusal.connecting(peer))
     }
 
-    /// The two halves of a connection over it.
+    /// Opens the connection: starts its task and returns its reader and writer.
     ///
-    /// `closed` runs when the connection is closed and the socket is gone.
+    /// `closed` runs once the connection is closed and its transport dropped.
     pub(crate) fn open(
         self,
         limit: usize,
@@ -71,14 +74,14 @@ impl Link {
         let connection = Connection::new(limit, self.names);
         let weak = Rc::downgrade(&connection);
         let (reader, writer) = connection.handles();
-        match &self.carrier {
-            Carrier::Socket(_) => connection.permit_upgrade(),
-            Carrier::Tls(session) => connection.set_ssl_object(session.object.clone()),
+        match &self.transport {
+            ReadyTransport::Socket(_) => connection.permit_upgrade(),
+            ReadyTransport::Tls(session) => connection.set_ssl_object(session.object.clone()),
         }
         executor::detach(async move {
-            match self.carrier {
-                Carrier::Socket(socket) => connection.clone().run_socket(socket).await,
-                Carrier::Tls(session) => connection.clone().run_session(session).await,
+            match self.transport {
+                ReadyTransport::Socket(socket) => connection.clone().run_socket(socket).await,
+                ReadyTransport::Tls(session) => connection.clone().run_session(session).await,
             }
             connection.finished();
             closed();
@@ -88,7 +91,7 @@ impl Link {
 }
 
 impl Connection {
-    /// A reader and a writer of this connection.
+    /// Returns a reader and a writer of this connection.
     pub(crate) fn handles(self: &Rc<Self>) -> (StreamReader, StreamWriter) {
         (
             StreamReader::new(Handle::new(self)),

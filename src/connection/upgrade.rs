@@ -90,7 +90,7 @@ impl Connection {
             return;
         };
         let received = self.read.borrow_mut().take_all();
-        let begun = (plan.maker.begin)(socket, &received, &plan);
+        let begun = (plan.provider.begin)(socket, &received, &plan);
         // The host has taken the connection from them.
         drop((self.receiving.give_up(), sink));
         let established = match begun {

@@ -1,4 +1,4 @@
-//! Where a program starts and ends.
+//! The start and the end of a program.
 
 use std::cell::Cell;
 use std::future::Future;
@@ -13,11 +13,10 @@ use crate::runtime::executor;
 
 /// Makes an asynchronous function the program: asyncio's `asyncio.run(main())`.
 ///
-/// The function takes no arguments and returns nothing or a `Result`; an error
-/// is printed and the program fails with exit code 1. When it returns, the tasks
-/// it has spawned and its servers are cancelled, as by `asyncio.run`; what was
-/// written to connections is sent before the program ends, unless a peer takes
-/// nothing for 5 s.
+/// The function takes no arguments and returns nothing or a `Result`
+/// ([`Outcome`](crate::Outcome)). An error is printed, and the program fails with exit code 1.
+/// When the function returns, its tasks and servers are cancelled, as by `asyncio.run`.
+/// Written data are sent before the program ends, unless all peers take nothing for 5 s.
 ///
 /// ```no_run
 /// asyncio_streams::run!(program);
@@ -29,9 +28,8 @@ use crate::runtime::executor;
 /// }
 /// ```
 ///
-/// It stands once, at the top level of a program (`src/main.rs`) or of a
-/// library of the type `cdylib`. It defines `main`, so the function has another
-/// name.
+/// Call it once, at the top level of a program (`src/main.rs`) or of a library of the type
+/// `cdylib`. It defines `main`, so the function needs another name.
 #[macro_export]
 macro_rules! run {
     ($program:path) => {
@@ -48,9 +46,9 @@ macro_rules! run {
             $crate::__private::export!(Program with_types_in $crate::__private::wasi);
         };
 
-        /// The component starts in `wasi:cli/run`; this is for programs, which
-        /// have to have it.
-        #[allow(dead_code, reason = "a library has no use for it")]
+        /// Satisfies the compiler, which demands a `main` of programs. The component starts
+        /// in `wasi:cli/run`.
+        #[allow(dead_code, reason = "a library does not call it")]
         fn main() {
             #[cfg(not(target_family = "wasm"))]
             {
@@ -65,7 +63,7 @@ macro_rules! run {
     };
 }
 
-/// Runs a program from its beginning to its end.
+/// Runs a program from its start to its end.
 pub async fn run<F>(program: impl FnOnce() -> F) -> Result<(), ()>
 where
     F: Future<Output: Outcome>,
@@ -85,7 +83,7 @@ where
     }
 }
 
-/// How long a program that has ended waits for peers that take nothing.
+/// The time that a program which has ended waits while no peer takes anything.
 #[cfg(not(feature = "component"))]
 const LINGER: std::time::Duration = std::time::Duration::from_secs(5);
 
@@ -95,14 +93,16 @@ thread_local! {
     static PAUSE: Cell<Option<Pause>> = const { Cell::new(None) };
 }
 
-/// Has the program wait at its end for the connections it closes. Called where
-/// connections are made: a program that makes none needs no clock.
+/// Makes the program wait at its end for the connections that it closes.
+///
+/// Called when a connection is opened, and a function pointer: programs that open none do
+/// not import the clock.
 #[cfg(not(feature = "component"))]
 pub(crate) fn let_connections_linger() {
     PAUSE.set(Some(|| Box::pin(crate::sleep(LINGER))));
 }
 
-/// Waits until every connection is closed, or nothing has moved for a while.
+/// Waits until every connection is closed, or no byte was sent for [`LINGER`].
 async fn linger() {
     let mut closed = pin!(all_closed());
     loop {

@@ -1,6 +1,6 @@
-//! What a program needs where the standard library has nothing: on
-//! `wasm32-unknown-unknown` std's `println!`, arguments and panic messages do
-//! nothing.
+//! Programs: start and end, standard streams, arguments and panic messages.
+//!
+//! On `wasm32-unknown-unknown` std's own `println!`, `args` and panic hook do nothing.
 
 mod entry;
 mod panic;
@@ -14,7 +14,16 @@ pub use entry::run;
 pub use stdio::{eprint, print};
 pub use stdio::{stderr, stdin, stdout};
 
-/// The program's arguments, its own name first.
+/// Writes a report to the operator on standard error. A streams component, which has no
+/// standard streams, drops it: applications ask for failures (`server.next-failure`).
+pub(crate) fn report(message: &str) {
+    #[cfg(not(feature = "component"))]
+    eprint(format_args!("asyncio-streams: {message}\n"));
+    #[cfg(feature = "component")]
+    let _ = message;
+}
+
+/// Returns the program's arguments, its own name first.
 pub fn args() -> impl Iterator<Item = String> {
     wasi::cli::environment::get_arguments().into_iter()
 }

@@ -1,4 +1,4 @@
-//! The last words of a program that panics.
+//! The message of a program that panics.
 
 use std::panic;
 
@@ -9,8 +9,8 @@ use wit_bindgen::rt::async_support::{FutureReader, StreamReader};
 use super::stdio;
 use crate::runtime::executor;
 
-/// Has panics write their message and place to standard error. Afterwards the
-/// program traps, and the host ends it.
+/// Installs a panic hook that writes the message and the place to standard error. The
+/// program then traps, and the host ends it.
 pub(super) fn install() {
     panic::set_hook(Box::new(|panic| {
         executor::abandon();

@@ -47,16 +47,16 @@ macro_rules! eprintln {
     };
 }
 
-/// A standard stream that was printed to.
+/// A standard stream that the program has used.
 struct Output {
     writer: StreamWriter,
-    /// Ends when the host has taken everything.
+    /// The task that ends when the host has taken everything.
     taken: JoinHandle<()>,
 }
 
 type Slot = RefCell<Option<Output>>;
 
-/// Has the host take a stream for one of them.
+/// Hands a byte stream to the host as one of the standard streams.
 type Open = fn(RawStream<u8>) -> FutureReader<Result<(), wasi::cli::types::ErrorCode>>;
 
 thread_local! {
@@ -65,10 +65,10 @@ thread_local! {
     static STDERR: Slot = const { RefCell::new(None) };
 }
 
-/// Standard input as a reader: each call gives the same one.
+/// Returns standard input as a reader, the same one each time.
 ///
-/// What it has received and nobody reads is lost to whoever has the other end; as
-/// from a connection, at most `2 * limit + 256 KiB` are received ahead.
+/// It receives ahead, as from a connection: at most `2 * limit + 256 KiB`. Bytes that were
+/// received and not read are lost when the program ends.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -97,14 +97,14 @@ pub fn stdin() -> StreamReader {
     })
 }
 
-/// Standard output as a writer: each call gives the same one, which
-/// [`print!`](crate::print) writes to as well. [`drain`](StreamWriter::drain) waits
-/// for whoever has the other end. What was written is out before the program ends.
+/// Returns standard output as a writer, the same one each time and the one that
+/// [`print!`](crate::print) uses. [`drain`](StreamWriter::drain) waits for the process that
+/// reads it. Written data are out before the program ends.
 pub fn stdout() -> StreamWriter {
     writer(&STDOUT, wasi::cli::stdout::write_via_stream)
 }
 
-/// Standard error as a writer, as [`stdout`] is for standard output.
+/// Returns standard error as a writer, as [`stdout`] does for standard output.
 pub fn stderr() -> StreamWriter {
     writer(&STDERR, wasi::cli::stderr::write_via_stream)
 }
@@ -121,13 +121,13 @@ pub fn eprint(text: fmt::Arguments<'_>) {
 
 fn write(writer: &StreamWriter, text: fmt::Arguments<'_>) {
     let mut formatted = String::new();
-    // A formatter that fails says so in the text it leaves out.
+    // Only a `Display` of the program's can fail; what it has written is printed.
     let _ = formatted.write_fmt(text);
-    // A closed standard stream swallows what is printed.
+    // Printing to a closed standard stream is no error, as with Python's `print`.
     drop(writer.write(&formatted));
 }
 
-/// The writer of a standard stream, which is opened by its first use.
+/// Returns the writer of a standard stream, and opens the stream at its first use.
 fn writer(slot: &'static LocalKey<Slot>, open: Open) -> StreamWriter {
     slot.with_borrow_mut(|output| {
         let output = output.get_or_insert_with(|| {
@@ -144,7 +144,7 @@ fn writer(slot: &'static LocalKey<Slot>, open: Open) -> StreamWriter {
     })
 }
 
-/// Writes out what was printed.
+/// Waits until the host has taken everything that was printed.
 pub(super) async fn finish() {
     for slot in [&STDOUT, &STDERR] {
         if let Some(output) = slot.take() {
@@ -155,7 +155,7 @@ pub(super) async fn finish() {
     }
 }
 
-/// What was printed to standard output and not handed to the host yet.
+/// Takes what was printed to standard output and not handed to the host yet.
 pub(super) fn unwritten() -> Vec<u8> {
     STDOUT
         .try_with(|slot| match slot.try_borrow() {

@@ -1,22 +1,26 @@
-//! How often the component is entered, which is what an event costs most.
+//! Batches host events: asks the host for further events before the component sleeps.
 //!
-//! Beside the driver stands a future that does nothing. While something has been
-//! woken, wit-bindgen asks for another event before the component sleeps, and
-//! lets others have a turn if there was none; under load this one is woken on
-//! purpose. It has to exist anyway: a set of futures that has polled all it holds
-//! asks for another turn, and one that holds the driver alone would do so after
-//! every event.
+//! Entering the component is most of an event's cost. If a future was woken during a poll,
+//! wit-bindgen 0.63 (`rt/async_support.rs`, `FutureState::callback`) asks for another event
+//! without leaving the component, and yields to the host if there is none. So when the
+//! driver's turn ends and it has received something, this module wakes a companion: a future
+//! beside the driver that does nothing.
+//!
+//! The companion has to exist for another reason, too. `FuturesUnordered`, which holds the
+//! driver, asks for another turn once it has polled as many futures as it holds. With the
+//! driver alone it would do so after every event.
 
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
 use std::task::{Poll, Waker};
 
-/// Turns in which nobody asks for another event, after one had asked in vain.
+/// The number of eventful turns that do not ask for another event, after a turn that asked
+/// and got none.
 const PAUSE: u32 = 16;
 
 thread_local! {
-    static TURNS: Turns = const { Turns {
-        beside: RefCell::new(None),
+    static BATCHING: Batching = const { Batching {
+        companion: RefCell::new(None),
         ended: Cell::new(false),
         events: Cell::new(0),
         seen: Cell::new(0),
@@ -25,21 +29,24 @@ thread_local! {
     } };
 }
 
-struct Turns {
-    beside: RefCell<Option<Waker>>,
+struct Batching {
+    /// The companion's waker.
+    companion: RefCell<Option<Waker>>,
+    /// The companion is to end, with the driver.
     ended: Cell<bool>,
-    /// Events of connections so far.
+    /// The number of receives that connections have completed.
     events: Cell<u64>,
-    /// As many as there were when the last turn ended.
+    /// The value of `events` when the last turn ended.
     seen: Cell<u64>,
-    /// The last turn asked.
+    /// The last turn has asked for another event.
     asked: Cell<bool>,
-    /// Turns until one asks again.
+    /// The number of eventful turns left until a turn asks again.
     pause: Cell<u32>,
 }
 
-impl Turns {
-    /// Whether the driver, whose turn ends, should ask for another event.
+impl Batching {
+    /// Decides at the end of the driver's turn whether to ask for another event. A turn asks if
+    /// it was eventful; after one that asked in vain, [`PAUSE`] turns do not.
     fn ask(&self) -> bool {
         let events = self.events.get();
         let eventful = self.seen.replace(events) != events;
@@ -56,50 +63,50 @@ impl Turns {
     }
 
     fn wake(&self) {
-        if let Some(waker) = &*self.beside.borrow() {
+        if let Some(waker) = &*self.companion.borrow() {
             waker.wake_by_ref();
         }
     }
 }
 
-/// Something has been received in the driver's turn.
+/// Counts a receive in the driver's turn.
 pub(crate) fn event() {
-    TURNS.with(|turns| turns.events.set(turns.events.get().wrapping_add(1)));
+    BATCHING.with(|batching| batching.events.set(batching.events.get().wrapping_add(1)));
 }
 
-/// The driver's turn ends.
+/// Ends the driver's turn: wakes the companion if another event is to be asked for.
 pub(crate) fn end_turn() {
-    TURNS.with(|turns| {
-        if turns.ask() {
-            turns.wake();
+    BATCHING.with(|batching| {
+        if batching.ask() {
+            batching.wake();
         }
     });
 }
 
-/// The driver ends.
+/// Ends the companion, with the driver.
 pub(crate) fn end() {
-    TURNS.with(|turns| {
-        turns.ended.set(true);
-        turns.wake();
+    BATCHING.with(|batching| {
+        batching.ended.set(true);
+        batching.wake();
     });
 }
 
-/// The program is about to trap: where nothing has begun yet, nothing is to keep
-/// its last words waiting.
+/// Ends a companion that has not begun yet, since the program is about to trap: writing the
+/// panic's message would wait for it.
 pub(crate) fn abandon() {
-    TURNS.with(|turns| turns.ended.set(true));
+    BATCHING.with(|batching| batching.ended.set(true));
 }
 
-/// Stands beside the driver until its [`end`].
-pub(crate) fn beside_the_driver() -> impl Future<Output = ()> {
-    TURNS.with(|turns| turns.ended.set(false));
+/// Returns the companion, which lasts until [`end`].
+pub(crate) fn companion() -> impl Future<Output = ()> {
+    BATCHING.with(|batching| batching.ended.set(false));
     poll_fn(|cx| {
-        TURNS.with(|turns| {
-            if turns.ended.get() {
-                turns.beside.take();
+        BATCHING.with(|batching| {
+            if batching.ended.get() {
+                batching.companion.take();
                 return Poll::Ready(());
             }
-            match &mut *turns.beside.borrow_mut() {
+            match &mut *batching.companion.borrow_mut() {
                 Some(waker) => waker.clone_from(cx.waker()),
                 none => *none = Some(cx.waker().clone()),
             }

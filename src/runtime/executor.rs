@@ -1,10 +1,14 @@
-//! The task that everything in the background runs in.
+//! The driver: the one task of the component that runs everything in the background.
 //!
-//! Exported functions come and go, and a synchronous one cannot start a task.
-//! So one task, the driver, is started by the first asynchronous entry and
-//! lives as long as there is something to do; everybody else hands futures to
-//! it. A pending read or write of the host is only ever polled and dropped
-//! there, never in a synchronous export, where dropping one would trap.
+//! Exported functions come and go, and a synchronous one cannot start a task. So the first
+//! asynchronous entry starts the driver, which lives as long as it has something to run or an
+//! asynchronous entry has not returned. Everything else hands futures to it.
+//!
+//! Two kinds of tasks poll pending operations of the host: the driver, and an asynchronous
+//! export whose read waits and receives by itself (`connection/receiving.rs`). Neither a poll
+//! nor a drop of one happens in a synchronous export. Dropping a pending operation cancels
+//! it, and a cancellation that has to wait for the host traps there ("cannot block a
+//! synchronous task before returning", wasmtime 48).
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -18,7 +22,7 @@ use futures::future::{AbortHandle, Abortable, LocalBoxFuture};
 use futures::stream::FuturesUnordered;
 
 thread_local! {
-    /// The tasks of the program, which end with it.
+    /// The tasks of the program: its end cancels them.
     static TASKS: RefCell<Tasks> = const {
         RefCell::new(Tasks { running: BTreeMap::new(), next: 0 })
     };
@@ -35,44 +39,45 @@ thread_local! {
 }
 
 struct Tasks {
+    /// By number, in the order of their start.
     running: BTreeMap<u64, AbortHandle>,
     next: u64,
 }
 
 struct Inbox {
+    /// Futures for the driver to run, which it has not taken yet.
     arrived: Vec<LocalBoxFuture<'static, ()>>,
-    /// Wakes the driver while it sleeps.
+    /// The driver's waker while it sleeps; taken by the first event.
     driver: Option<Waker>,
+    /// A driver exists.
     running: bool,
-    /// Asynchronous entries that have not returned.
+    /// The number of asynchronous entries that have not returned.
     entered: usize,
-    /// The driver has nothing left, and stays for the entries only.
+    /// The driver has no future left and stays only for the entries.
     empty: bool,
-    /// The program is about to trap.
+    /// The program has panicked and is about to trap.
     abandoned: bool,
 }
 
-/// Starts the driver if there is none, and keeps it until the guard is dropped.
-/// Every asynchronous entry into this library holds one: the program's `run`,
-/// and each asynchronous export.
+/// Starts the driver if there is none, and keeps it until the guard is dropped. Each
+/// asynchronous entry into this library holds a guard: the program's `run`, and each
+/// asynchronous export.
 pub(crate) fn enter() -> Entered {
     INBOX.with_borrow_mut(|inbox| inbox.entered += 1);
     if claim() {
-        // The handles are dropped: both end by themselves.
+        // Dropping the handles does not cancel: both futures end by themselves.
         drop(wit_bindgen::spawn_local(Driver::default()));
-        drop(wit_bindgen::spawn_local(
-            super::event_batching::beside_the_driver(),
-        ));
+        drop(wit_bindgen::spawn_local(super::event_batching::companion()));
     }
     Entered(())
 }
 
 /// Runs the body of an asynchronous export.
 ///
-/// wasmtime 48 never frees its record of a call between components that returns
-/// and ends before its caller has taken notice: a million such calls, and the
-/// store is full. So a call that did not have to wait ends one turn after it
-/// has returned, and the budget gives those turns a chance.
+/// wasmtime 48 never frees its record of a call between components that returns and ends
+/// before its caller has noticed; a million of those fill the store's table
+/// (`docs/decisions.md`). So a call that did not have to wait ends one turn after it has
+/// returned, and the budget makes callers yield often enough for those turns.
 #[cfg(feature = "component")]
 pub(crate) async fn export<T>(body: impl Future<Output = T>) -> T {
     let _entered = enter();
@@ -91,8 +96,8 @@ pub(crate) async fn export<T>(body: impl Future<Output = T>) -> T {
     result
 }
 
-/// An asynchronous entry that has not returned.
-#[must_use]
+/// An asynchronous entry that has not returned: keeps the driver alive.
+#[must_use = "dropping it lets the driver end"]
 pub(crate) struct Entered(());
 
 impl Drop for Entered {
@@ -104,19 +109,21 @@ impl Drop for Entered {
                 _ => None,
             }
         });
-        // Nothing is left to stay for.
+        // The driver stayed for this entry only.
         if let Some(driver) = driver {
             driver.wake();
         }
     }
 }
 
+/// Returns true if there was no driver; there is one from now on.
 fn claim() -> bool {
     INBOX.with_borrow_mut(|inbox| !std::mem::replace(&mut inbox.running, true))
 }
 
-/// Gives the background up: the program is about to trap. A driver that has not
-/// begun yet would keep the last words waiting for its end.
+/// Gives up everything in the background: the program is about to trap. Otherwise
+/// `wit_bindgen::block_on`, which writes the panic's message, would wait for a driver that
+/// has not begun yet.
 pub(crate) fn abandon() {
     INBOX.with(|inbox| {
         if let Ok(mut inbox) = inbox.try_borrow_mut() {
@@ -138,8 +145,11 @@ pub(crate) fn detach(future: impl Future<Output = ()> + 'static) {
     }
 }
 
-/// Runs `future` as a task of the program; its result can be awaited.
-pub(crate) fn spawn<T: 'static>(future: impl Future<Output = T> + 'static) -> JoinHandle<T> {
+/// Runs `future` in the background, as a task of the program: asyncio's `create_task`.
+///
+/// Awaiting the handle gives its result; dropping the handle lets the task go on. The end of
+/// the program cancels it.
+pub fn spawn<T: 'static>(future: impl Future<Output = T> + 'static) -> JoinHandle<T> {
     let (sender, receiver) = oneshot::channel();
     let (abort, registration) = AbortHandle::new_pair();
     let id = TASKS.with_borrow_mut(|tasks| {
@@ -150,7 +160,7 @@ pub(crate) fn spawn<T: 'static>(future: impl Future<Output = T> + 'static) -> Jo
     });
     detach(async move {
         if let Ok(result) = Abortable::new(future, registration).await {
-            // Nobody may be waiting for it.
+            // Fails if the handle was dropped.
             drop(sender.send(result));
         }
         TASKS.with_borrow_mut(|tasks| tasks.running.remove(&id));
@@ -158,14 +168,17 @@ pub(crate) fn spawn<T: 'static>(future: impl Future<Output = T> + 'static) -> Jo
     JoinHandle { receiver, abort }
 }
 
-/// Cancels every task of the program: it has ended.
+/// Cancels every task of the program, when the program has ended.
 pub(crate) fn cancel_tasks() {
     let running = TASKS.with_borrow_mut(|tasks| std::mem::take(&mut tasks.running));
     running.values().for_each(AbortHandle::abort);
 }
 
-/// A task started by [`spawn`](crate::spawn). Awaiting it gives its result, or
-/// [`Cancelled`]. Dropping it lets the task go on.
+/// A task started by [`spawn`]. Awaiting it gives its result, or [`Cancelled`]. Dropping it
+/// lets the task go on.
+///
+/// The task and its future are `!Send`; [`StreamReader`](crate::StreamReader) says why that
+/// is fine. The handle may be, but there is no other thread to send it to.
 #[derive(Debug)]
 pub struct JoinHandle<T> {
     receiver: oneshot::Receiver<T>,
@@ -178,8 +191,7 @@ pub struct JoinHandle<T> {
 pub struct Cancelled;
 
 impl<T> JoinHandle<T> {
-    /// Cancels the task at its next turn. One that has finished is not
-    /// affected.
+    /// Cancels the task at its next turn. A task that has finished is not affected.
     pub fn cancel(&self) {
         self.abort.abort();
     }
@@ -195,6 +207,7 @@ impl<T> Future for JoinHandle<T> {
     }
 }
 
+/// The driver's future: runs every future of the inbox.
 #[derive(Default)]
 struct Driver {
     tasks: FuturesUnordered<LocalBoxFuture<'static, ()>>,
@@ -209,7 +222,7 @@ impl Future for Driver {
                 .with_borrow_mut(|inbox| (std::mem::take(&mut inbox.arrived), inbox.abandoned));
             self.tasks.extend(arrived);
             if abandoned {
-                // Not dropped: what panicked may be in the middle of them.
+                // Not dropped: the code that panicked may be borrowing from one of them.
                 std::mem::forget(std::mem::take(&mut self.tasks));
                 return Poll::Ready(());
             }
@@ -241,8 +254,7 @@ impl Future for Driver {
     }
 }
 
-/// Runs `future` and the background on the native machine: for unit tests with
-/// in-memory transports.
+/// Runs `future` and the background natively, for unit tests with transports in memory.
 #[cfg(test)]
 pub(crate) fn run_native<T>(future: impl Future<Output = T>) -> T {
     assert!(claim(), "one driver a thread");

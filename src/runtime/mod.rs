@@ -1,5 +1,5 @@
-//! What the library runs on: one long-lived task that owns every connection,
-//! wake-up lists, a cooperative budget, and time.
+//! The runtime: the driver task that runs every connection, lists of waiting tasks, the
+//! cooperative budget, and time.
 
 pub(crate) mod budget;
 pub(crate) mod event_batching;

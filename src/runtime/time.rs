@@ -1,4 +1,4 @@
-//! Time, from wasi:clocks.
+//! Timers, from `wasi:clocks`.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use wasi::clocks::monotonic_clock;
 
-/// The operation took longer than its limit.
+/// An operation took longer than its time limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the operation took longer than its limit")]
 pub struct TimedOut;
@@ -18,17 +18,17 @@ impl From<TimedOut> for std::io::Error {
     }
 }
 
-/// Waits for that long. Cancel-safe.
+/// Waits for `duration`: asyncio's `sleep`. Cancel-safe.
 pub async fn sleep(duration: Duration) {
     crate::runtime::budget::refill();
     let nanoseconds = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
     monotonic_clock::wait_for(nanoseconds).await;
 }
 
-/// The result of `future`, unless it takes longer than `limit`; then it is
-/// dropped. Reads and writes of this crate lose nothing when dropped. A task
-/// whose handle it is goes on; [`JoinHandle::cancel`](crate::JoinHandle::cancel)
-/// ends it.
+/// Runs `future` for at most `limit`, then drops it: asyncio's `wait_for`.
+///
+/// Reads and writes of this crate lose nothing when dropped. A task whose handle is dropped
+/// goes on; [`JoinHandle::cancel`](crate::JoinHandle::cancel) ends it.
 ///
 /// # Errors
 /// [`TimedOut`] when the limit has passed.

@@ -1,41 +1,43 @@
-//! Tasks that wait for the same thing.
+//! Lists of tasks that wait for the same event.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::task::{Context, Poll, Waker};
 
-/// Any number of waiting tasks, woken in the order in which they came. A task
-/// that gives up leaves nothing behind.
+/// Waiting tasks, woken in the order of their arrival. A task whose future is dropped leaves
+/// the list.
 #[derive(Debug, Default)]
 pub(crate) struct Waiters {
     waiting: RefCell<Vec<(u64, Waker)>>,
     next: Cell<u64>,
 }
 
-/// A place in [`Waiters`], given back when dropped.
-struct Place<'a> {
+/// A waiting task's entry in [`Waiters`], removed when dropped.
+struct Registration<'a> {
     waiters: &'a Waiters,
     id: u64,
 }
 
 impl Waiters {
-    /// Waits until `ready` gives a value. It is asked again after each
+    /// Waits until `ready` returns a value. It is called again after each
     /// [`wake_all`](Self::wake_all).
     pub(crate) async fn wait_until<T>(&self, mut ready: impl FnMut() -> Option<T>) -> T {
-        let mut place = None;
+        let mut registration = None;
         poll_fn(|cx| match ready() {
             Some(value) => Poll::Ready(value),
             None => {
                 super::budget::refill();
-                place.get_or_insert_with(|| self.place()).register(cx);
+                registration
+                    .get_or_insert_with(|| self.registration())
+                    .register(cx);
                 Poll::Pending
             }
         })
         .await
     }
 
-    /// As [`wait_until`](Self::wait_until), for code that polls. Each task
-    /// counts once.
+    /// Does as [`wait_until`](Self::wait_until), for code that polls. A task is registered
+    /// once, however often it polls.
     pub(crate) fn poll<T>(
         &self,
         cx: &mut Context<'_>,
@@ -54,22 +56,23 @@ impl Waiters {
         Poll::Pending
     }
 
+    /// Wakes all tasks.
     pub(crate) fn wake_all(&self) {
-        // Taken out first: waking may run code that waits again.
+        // Taken first: waking may run code that registers again.
         let waiting = std::mem::take(&mut *self.waiting.borrow_mut());
         for (_, waker) in waiting {
             waker.wake();
         }
     }
 
-    fn place(&self) -> Place<'_> {
+    fn registration(&self) -> Registration<'_> {
         let id = self.next.get();
         self.next.set(id.wrapping_add(1));
-        Place { waiters: self, id }
+        Registration { waiters: self, id }
     }
 }
 
-impl Place<'_> {
+impl Registration<'_> {
     fn register(&self, cx: &mut Context<'_>) {
         let mut waiting = self.waiters.waiting.borrow_mut();
         match waiting.iter_mut().find(|(id, _)| *id == self.id) {
@@ -79,7 +82,7 @@ impl Place<'_> {
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for Registration<'_> {
     fn drop(&mut self) {
         self.waiters
             .waiting

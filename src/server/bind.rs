@@ -1,4 +1,4 @@
-//! Binding a server's addresses: all of them, or none.
+//! Binds a server's addresses: all of them, or none.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -9,29 +9,30 @@ use crate::error::{Attempt, ErrorCode, ListenError};
 use crate::socket::host_socket::HostSocket;
 use crate::socket::tcp;
 
-/// How often another port is tried when one is not free on every interface.
+/// The number of ports that are tried when one is not free on every interface.
 const PORT_TRIES: usize = 16;
 
-/// An address to bind. Of several that stand for one host, those may be missing
-/// that this machine does not have: `localhost` where there is no IPv6.
+/// An address to bind. A host may stand for several: those that this machine lacks are
+/// skipped, as the IPv6 address of `localhost` on a machine without IPv6.
 pub(super) struct Wanted {
     pub(super) address: SocketAddr,
-    /// The number of its host.
+    /// The index of its host.
     pub(super) host: usize,
 }
 
-pub(super) struct Bound {
+/// A bound socket of a server.
+pub(super) struct BoundSocket {
     pub(super) socket: Box<dyn HostSocket>,
     pub(super) address: Address,
     pub(super) listening: bool,
 }
 
-/// Binds all addresses, or none. Port 0 becomes one port for all of them.
-pub(super) fn bind_all(wanted: &[Wanted], reuse: Reuse) -> Result<Vec<Bound>, ListenError> {
+/// Binds all addresses, or none. Port 0 becomes the same port for all of them.
+pub(super) fn bind_all(wanted: &[Wanted], reuse: Reuse) -> Result<Vec<BoundSocket>, ListenError> {
     let mut tries = PORT_TRIES;
     loop {
         match bind_once(wanted, reuse) {
-            // The port that was free on the first interface is not on another.
+            // The kernel chose a port that is free on the first interface only.
             Err((index, attempt)) if index > 0 && attempt.code == ErrorCode::AddressInUse => {
                 let any_port = wanted
                     .first()
@@ -47,8 +48,8 @@ pub(super) fn bind_all(wanted: &[Wanted], reuse: Reuse) -> Result<Vec<Bound>, Li
     }
 }
 
-fn bind_once(wanted: &[Wanted], reuse: Reuse) -> Result<Vec<Bound>, (usize, Attempt)> {
-    let mut bound: Vec<Bound> = Vec::new();
+fn bind_once(wanted: &[Wanted], reuse: Reuse) -> Result<Vec<BoundSocket>, (usize, Attempt)> {
+    let mut bound: Vec<BoundSocket> = Vec::new();
     let mut had = BTreeSet::new();
     let mut missing = Vec::new();
     for (index, Wanted { address, host }) in wanted.iter().enumerate() {
@@ -87,27 +88,29 @@ fn bind_once(wanted: &[Wanted], reuse: Reuse) -> Result<Vec<Bound>, (usize, Atte
     }
 }
 
-fn bind(address: SocketAddr, reuse: Reuse) -> Result<Bound, ErrorCode> {
+fn bind(address: SocketAddr, reuse: Reuse) -> Result<BoundSocket, ErrorCode> {
     let socket = tcp::create(&address)?;
     reuse.apply(&socket)?;
     tcp::bind(&socket, address)?;
-    Ok(Bound {
+    Ok(BoundSocket {
         address: socket.local_address()?,
         socket: Box::new(socket),
         listening: false,
     })
 }
 
-/// A socket that was bound elsewhere.
-pub(super) fn adopt(socket: Box<dyn HostSocket>) -> Result<Bound, ListenError> {
+/// Checks a socket that was bound before, and takes it.
+pub(super) fn adopt(socket: Box<dyn HostSocket>) -> Result<BoundSocket, ListenError> {
     match socket.local_address() {
-        Ok(address) if socket.check_connected().is_err() && !socket.is_listening() => Ok(Bound {
-            socket,
-            address,
-            listening: false,
-        }),
+        Ok(address) if socket.check_connected().is_err() && !socket.is_listening() => {
+            Ok(BoundSocket {
+                socket,
+                address,
+                listening: false,
+            })
+        }
         _ => Err(ListenError::InvalidArgument(
-            "the socket has to be bound and not listening yet".into(),
+            "the socket has to be bound, and must not listen yet".into(),
         )),
     }
 }

@@ -1,4 +1,4 @@
-//! What goes wrong in a server and has no caller to be returned to.
+//! Failures of a server that no caller waits for.
 
 use std::cell::Cell;
 use std::fmt;
@@ -8,38 +8,38 @@ use wasi::clocks::monotonic_clock;
 
 use crate::address::Address;
 use crate::error::{ErrorCode, TlsError};
+use crate::program::report;
 
-/// Something that went wrong in a server while nobody was waiting for it; see
+/// A failure of a server that no caller waits for; see
 /// [`ServerOptions::on_failure`](crate::ServerOptions::on_failure).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServerFailure {
-    /// Connections cannot be accepted, for want of descriptors or memory.
-    /// Accepting pauses for 1 s at a time; this is said once, until one is
-    /// accepted again.
+    /// The host cannot accept connections: it is out of descriptors or memory. Accepting
+    /// pauses for 1 s at a time. Reported once, until a connection is accepted again.
     #[error("accept failed ({0}); accepting pauses for 1 s at a time")]
     Accept(ErrorCode),
-    /// A connection was given up because its TLS handshake failed.
-    #[error("TLS handshake{}: {error}", With(.peer))]
+    /// A TLS handshake failed; its connection is closed.
+    #[error("TLS handshake{}: {error}", WithPeer(.peer))]
     Handshake {
         /// The peer.
         peer: Option<Address>,
-        /// How it failed.
+        /// The error of the handshake.
         error: TlsError,
     },
     /// The callback failed. Its connection is closed.
-    #[error("unhandled error in client_connected{}: {message}", From(.peer))]
+    #[error("unhandled error in client_connected{}: {message}", ForPeer(.peer))]
     Callback {
         /// The peer of the connection.
         peer: Option<Address>,
-        /// What the callback said.
+        /// The text of the callback's error.
         message: String,
     },
 }
 
-struct With<'a>(&'a Option<Address>);
+struct WithPeer<'a>(&'a Option<Address>);
 
-impl fmt::Display for With<'_> {
+impl fmt::Display for WithPeer<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Some(peer) => write!(f, " with {peer}"),
@@ -48,9 +48,9 @@ impl fmt::Display for With<'_> {
     }
 }
 
-struct From<'a>(&'a Option<Address>);
+struct ForPeer<'a>(&'a Option<Address>);
 
-impl fmt::Display for From<'_> {
+impl fmt::Display for ForPeer<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Some(peer) => write!(f, " for {peer}"),
@@ -59,17 +59,17 @@ impl fmt::Display for From<'_> {
     }
 }
 
-/// Who is told of failures: standard error, unless the program has somebody.
+/// The receiver of failures: the program's own, or standard error.
 #[derive(Clone, Default)]
-pub(super) struct Observer(pub(super) Option<Told>);
+pub(super) struct Observer(pub(super) Option<OnFailure>);
 
-type Told = Rc<dyn Fn(&ServerFailure)>;
+type OnFailure = Rc<dyn Fn(&ServerFailure)>;
 
 impl Observer {
-    pub(super) fn tell(&self, failure: &ServerFailure) {
+    pub(super) fn report(&self, failure: &ServerFailure) {
         match &self.0 {
             Some(observer) => observer(failure),
-            None => LATELY.with(|lately| lately.tell(failure)),
+            None => STDERR_REPORTS.with(|limiter| limiter.report(failure)),
         }
     }
 }
@@ -83,43 +83,43 @@ impl fmt::Debug for Observer {
     }
 }
 
-/// Lines a second on standard error: peers can make a callback fail as often as
-/// they like.
+/// The most lines a second on standard error: a peer can make a callback fail as often as
+/// it likes.
 const LINES: u32 = 10;
 const SECOND: u64 = 1_000_000_000;
 
 thread_local! {
-    static LATELY: Lately = const { Lately::new() };
+    static STDERR_REPORTS: ReportLimiter = const { ReportLimiter::new() };
 }
 
-/// What was written to standard error within a second.
-struct Lately {
+/// Limits the reports on standard error to [`LINES`] in each second.
+struct ReportLimiter {
     since: Cell<Option<u64>>,
     lines: Cell<u32>,
     omitted: Cell<u32>,
 }
 
-impl Lately {
-    const fn new() -> Lately {
-        Lately {
+impl ReportLimiter {
+    const fn new() -> ReportLimiter {
+        ReportLimiter {
             since: Cell::new(None),
             lines: Cell::new(0),
             omitted: Cell::new(0),
         }
     }
 
-    fn tell(&self, failure: &ServerFailure) {
+    fn report(&self, failure: &ServerFailure) {
         let (omitted, told) = self.admit(monotonic_clock::now());
         if omitted > 0 {
-            crate::report(&format!("{omitted} more failures were not shown"));
+            report(&format!("{omitted} more failures were not shown"));
         }
         if told {
-            crate::report(&failure.to_string());
+            report(&failure.to_string());
         }
     }
 
-    /// How many lines were left out in the seconds before, and whether this one
-    /// may be written.
+    /// Counts a line at the time `now`. Returns the number of lines that were left out before
+    /// this second, and true if this line may be written.
     fn admit(&self, now: u64) -> (u32, bool) {
         let fresh = self
             .since
@@ -146,11 +146,11 @@ mod tests {
 
     #[test]
     fn a_flood_of_failures_is_ten_lines_a_second_and_a_count() {
-        let lately = Lately::new();
-        let shown = (0..100).filter(|_| lately.admit(5).1).count();
+        let limiter = ReportLimiter::new();
+        let shown = (0..100).filter(|_| limiter.admit(5).1).count();
         assert_eq!(shown, 10);
-        assert_eq!(lately.admit(4 + SECOND), (0, false));
-        assert_eq!(lately.admit(5 + SECOND), (91, true));
-        assert_eq!(lately.admit(6 + SECOND), (0, true));
+        assert_eq!(limiter.admit(4 + SECOND), (0, false));
+        assert_eq!(limiter.admit(5 + SECOND), (91, true));
+        assert_eq!(limiter.admit(6 + SECOND), (0, true));
     }
 }

@@ -1,4 +1,4 @@
-//! Serving.
+//! Servers: they bind addresses, accept connections and call back for each.
 
 mod bind;
 mod callback;
@@ -14,7 +14,7 @@ use std::rc::Rc;
 pub use self::callback::CallbackResult;
 pub use self::failure::ServerFailure;
 pub use self::options::ServerOptions;
-use self::state::Shared;
+use self::state::ServerState;
 pub use self::unix::start_unix_server;
 use crate::address::Address;
 use crate::connection::Connection;
@@ -24,24 +24,23 @@ use crate::port::Port;
 use crate::runtime::executor;
 use crate::{StreamReader, StreamWriter};
 
-/// Starts a server that calls `client_connected` with a reader and a writer for
-/// each connection: asyncio's `start_server`.
+/// Starts a server that calls `client_connected` with a reader and a writer for each
+/// connection: asyncio's `start_server`.
 ///
-/// The callback is a plain or an asynchronous function. An asynchronous one
-/// runs as a task of its own, so a slow one delays no other. When the callback
-/// fails, its connection is closed and the failure is written to standard error
-/// ([`ServerOptions::on_failure`] changes that); when it returns, the connection
-/// is closed as soon as nobody holds its reader or writer any more: a plain
-/// callback may hand them to a task that goes on. A callback with state of its
-/// own is a closure that gives each call what it needs:
+/// The callback is a plain or an asynchronous function. An asynchronous one runs as a task
+/// of its own, so a slow one delays no other. When the callback fails, its connection is
+/// closed and the failure is written to standard error ([`ServerOptions::on_failure`]
+/// changes that). When it returns, the connection closes with the last handle of its reader
+/// or writer: a plain callback may give them to a task that goes on. A callback with state
+/// is a closure that gives each call what it needs:
 /// `move |reader, writer| handle(reader, writer, state.clone())`.
 ///
 /// `hosts` is one host, several, or `()` or `None` for all interfaces (IPv4 and IPv6, on
 /// one port). Port 0 asks for any free one.
 ///
 /// # Errors
-/// [`ListenError::Failed`] with the address that could not be had and why;
-/// nothing stays open then.
+/// [`ListenError::Failed`] with the address that could not be bound, and why. Nothing stays
+/// open then.
 pub async fn start_server<C, R, Kind>(
     client_connected: C,
     hosts: impl Into<Hosts>,
@@ -57,103 +56,107 @@ where
         .await
 }
 
-/// A server. Dropping it closes it; its connections live on.
+/// A server. Dropping it closes it; its connections go on.
+///
+/// It is `!Send`; [`StreamReader`] says why that is fine.
+#[must_use = "dropping a server closes it"]
 pub struct Server {
-    shared: Rc<Shared>,
+    state: Rc<ServerState>,
 }
 
 impl Server {
-    /// The addresses the server is bound to; empty once it is closed.
+    /// Returns the addresses that the server is bound to; empty once it is closed.
     pub fn sockets(&self) -> Vec<Address> {
-        let bound = self.shared.bound.borrow();
+        let bound = self.state.bound.borrow();
         bound.iter().map(|bound| bound.address.clone()).collect()
     }
 
-    /// Whether the server accepts connections.
+    /// Returns true while the server accepts connections.
     pub fn is_serving(&self) -> bool {
-        let bound = self.shared.bound.borrow();
+        let bound = self.state.bound.borrow();
         bound.iter().any(|bound| bound.listening)
     }
 
-    /// Begins to accept. Nothing to do if the server does already.
+    /// Begins to accept; does nothing if the server accepts already.
     ///
     /// # Errors
-    /// [`ListenError::Failed`] when listening failed, [`ListenError::Closed`].
+    /// [`ListenError::Failed`] when listening failed, [`ListenError::Closed`] once the server
+    /// is closed.
     pub async fn start_serving(&self) -> Result<(), ListenError> {
         self.listen()
     }
 
-    /// Begins to accept if the server does not yet, and waits until it is
-    /// closed. A host that stops the program closes its servers, as the command
-    /// does at SIGINT and SIGTERM; what the program does then is up to it, for the
-    /// time that the host gives: [`wait_closed`](Self::wait_closed) lets the
-    /// clients finish.
+    /// Begins to accept if the server does not yet, and waits until it is closed.
+    ///
+    /// A host that stops the program closes its servers, as the command does on SIGINT and
+    /// SIGTERM. The program then has the time that the host grants:
+    /// [`wait_closed`](Self::wait_closed) lets the clients finish.
     ///
     /// # Errors
-    /// [`ServerError::Busy`] when another task waits here,
-    /// [`ServerError::Closed`] when the server was closed before,
-    /// [`ServerError::Listen`] when serving could not begin.
+    /// [`ServerError::Busy`] if another task waits here already, [`ServerError::Closed`] if
+    /// the server was closed before, [`ServerError::Listen`] when listening failed.
     ///
     /// # Cancel safety
     /// Dropping the future closes the server and its connections in the
     /// background, as leaving [`scope`](Self::scope) does.
     pub async fn serve_forever(&self) -> Result<(), ServerError> {
-        if self.shared.stopped.get() {
+        if self.state.stopped.get() {
             return Ok(());
         }
         self.begin()?;
-        if self.shared.waited.replace(true) {
+        if self.state.waited.replace(true) {
             return Err(ServerError::Busy);
         }
-        let waiting = Waiting(&self.shared);
-        let ending = Ending::armed(&self.shared);
+        let waiting = Waiting(&self.state);
+        let ending = Ending::armed(&self.state);
         self.until_closed().await;
         ending.disarm();
         drop(waiting);
         Ok(())
     }
 
-    /// Runs `body` and then ends everything: closes the server, closes its
-    /// connections, waits up to 5 s for what was written to be sent, and aborts
-    /// the rest. asyncio's `async with server`.
+    /// Runs `body`, then ends the server and its connections: asyncio's
+    /// `async with server`.
+    ///
+    /// It closes the server and its connections, waits up to 5 s until written data are
+    /// sent, and aborts the connections that are left.
     ///
     /// # Cancel safety
     /// Dropping the future does the same in the background.
     pub async fn scope<T>(self, body: impl AsyncFnOnce(&Server) -> T) -> T {
-        let ending = Ending::armed(&self.shared);
+        let ending = Ending::armed(&self.state);
         let result = body(&self).await;
-        self.shared.end().await;
+        self.state.end().await;
         ending.disarm();
         result
     }
 
-    /// Stops accepting and closes the listening sockets. Connections that
-    /// nobody accepted are closed; others live on. A second call does nothing.
+    /// Stops accepting and closes the listening sockets. Connections that still wait for the
+    /// callback are closed, others go on. A second call does nothing.
     pub fn close(&self) {
-        self.shared.close();
+        self.state.close();
     }
 
-    /// Closes every connection that came from this server, after sending what
-    /// was written.
+    /// Closes every connection that came from this server, after sending what was written.
     pub fn close_clients(&self) {
-        self.shared.each_client(Connection::close);
+        self.state.each_client(Connection::close);
     }
 
-    /// Closes every connection that came from this server at once.
+    /// Aborts every connection that came from this server.
     pub fn abort_clients(&self) {
-        self.shared.each_client(Connection::abort);
+        self.state.each_client(Connection::abort);
     }
 
     /// Waits until the server and all its connections are closed.
     pub async fn wait_closed(&self) {
-        self.shared.wait_closed().await;
+        self.state.wait_closed().await;
     }
 
     pub(crate) async fn until_closed(&self) {
-        let shared = &self.shared;
-        shared
+        let state = &self.state;
+        state
             .closing
-            .wait_until(|| shared.closed.get().then_some(()))
+            .wait_until(|| state.closed.get().then_some(()))
             .await;
     }
 
@@ -161,41 +164,40 @@ impl Server {
     #[cfg(feature = "component")]
     pub(crate) async fn accept(&self) -> Result<(StreamReader, StreamWriter), ServerError> {
         self.begin()?;
-        self.shared.accept().await.ok_or(ServerError::Closed)
+        self.state.accept().await.ok_or(ServerError::Closed)
     }
 
-    /// Waits until [`accept_now`](Self::accept_now) has something to say.
+    /// Waits until [`accept_now`](Self::accept_now) returns a connection or an error.
     #[cfg(feature = "component")]
     pub(crate) async fn acceptable(&self) -> Result<(), ServerError> {
         self.begin()?;
-        let shared = &self.shared;
-        shared
+        let state = &self.state;
+        state
             .accepting
-            .wait_until(|| {
-                (shared.closed.get() || !shared.pending.borrow().is_empty()).then_some(())
-            })
+            .wait_until(|| (state.closed.get() || !state.pending.borrow().is_empty()).then_some(()))
             .await;
         Ok(())
     }
 
+    /// Returns the next connection; `None` if none waits.
     #[cfg(feature = "component")]
     pub(crate) fn accept_now(&self) -> Result<Option<(StreamReader, StreamWriter)>, ServerError> {
-        match self.shared.accept_now() {
+        match self.state.accept_now() {
             Some(Some(connection)) => Ok(Some(connection)),
             Some(None) => Err(ServerError::Closed),
             None => Ok(None),
         }
     }
 
-    /// Calls back for each connection from now on.
+    /// Starts the task that calls back for each connection.
     pub(crate) fn calling<C, R, Kind>(self, client_connected: C) -> Server
     where
         C: FnMut(StreamReader, StreamWriter) -> R + 'static,
         R: CallbackResult<Kind>,
         Kind: 'static,
     {
-        let shared = self.shared.clone();
-        drop(executor::spawn(state::serve(shared, client_connected)));
+        let state = self.state.clone();
+        drop(executor::spawn(state::serve(state, client_connected)));
         self
     }
 
@@ -207,17 +209,17 @@ impl Server {
     }
 
     fn listen(&self) -> Result<(), ListenError> {
-        if self.shared.closed.get() {
+        if self.state.closed.get() {
             return Err(ListenError::Closed);
         }
-        let mut bound = self.shared.bound.borrow_mut();
+        let mut bound = self.state.bound.borrow_mut();
         for one in bound.iter_mut().filter(|bound| !bound.listening) {
-            match one.socket.listen(self.shared.backlog) {
+            match one.socket.listen(self.state.backlog) {
                 Ok(connections) => {
                     one.listening = true;
-                    let listeners = &self.shared.listeners;
+                    let listeners = &self.state.listeners;
                     listeners.set(listeners.get() + 1);
-                    executor::detach(state::listen(self.shared.clone(), connections));
+                    executor::detach(state::listen(self.state.clone(), connections));
                 }
                 Err(code) => {
                     let attempt = Attempt {
@@ -226,7 +228,7 @@ impl Server {
                         code,
                     };
                     drop(bound);
-                    self.shared.close();
+                    self.state.close();
                     return Err(ListenError::Failed(attempt));
                 }
             }
@@ -245,12 +247,12 @@ impl fmt::Debug for Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.shared.close();
+        self.state.close();
     }
 }
 
-/// A task in `serve_forever`.
-struct Waiting<'a>(&'a Shared);
+/// Marks the task that waits in `serve_forever`, until it is dropped.
+struct Waiting<'a>(&'a ServerState);
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
@@ -258,12 +260,12 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// Ends the server in the background when it is dropped.
-struct Ending(Option<Rc<Shared>>);
+/// Ends the server in the background when it is dropped, unless disarmed before.
+struct Ending(Option<Rc<ServerState>>);
 
 impl Ending {
-    fn armed(shared: &Rc<Shared>) -> Ending {
-        Ending(Some(shared.clone()))
+    fn armed(state: &Rc<ServerState>) -> Ending {
+        Ending(Some(state.clone()))
     }
 
     fn disarm(mut self) {
@@ -273,8 +275,8 @@ impl Ending {
 
 impl Drop for Ending {
     fn drop(&mut self) {
-        if let Some(shared) = self.0.take() {
-            executor::detach(async move { shared.end().await });
+        if let Some(state) = self.0.take() {
+            executor::detach(async move { state.end().await });
         }
     }
 }

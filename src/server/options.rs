@@ -1,4 +1,4 @@
-//! The options of a server, and from them to a bound one.
+//! The options of a server, and how a bound server is made of them.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use super::bind::{Wanted, bind_all};
 use super::callback::CallbackResult;
 use super::failure::{Observer, ServerFailure};
 use super::reuse::Reuse;
-use super::state::Shared;
+use super::state::ServerState;
 use crate::address::Family;
 use crate::error::ListenError;
 use crate::hosts::{Host, Hosts};
@@ -20,8 +20,9 @@ use crate::{Socket, StreamReader, StreamWriter};
 
 const DEFAULT_BACKLOG: u32 = 100;
 
-/// Everything about a server that has a default.
+/// The settings of a server that have a default.
 #[derive(Debug, Clone)]
+#[must_use = "options do nothing until a server is started with them"]
 pub struct ServerOptions {
     pub(crate) limit: Option<u64>,
     pub(crate) family: Option<Family>,
@@ -56,38 +57,37 @@ impl Default for ServerOptions {
 }
 
 impl ServerOptions {
-    /// All defaults.
+    /// Returns the defaults.
     pub fn new() -> ServerOptions {
         ServerOptions::default()
     }
 
-    /// The limit of each connection's reader in bytes; 64 KiB unless set. 0 is
-    /// refused.
+    /// Sets the limit of each connection's reader in bytes; 64 KiB unless set. 0 is refused.
     pub fn limit(mut self, limit: usize) -> Self {
         self.limit = Some(limit as u64);
         self
     }
 
-    /// Only addresses of this family.
+    /// Listens on addresses of this family only.
     pub fn family(mut self, family: Family) -> Self {
         self.family = Some(family);
         self
     }
 
-    /// Restrictions on the lookup of the hosts.
+    /// Restricts the lookup of the hosts.
     pub fn flags(mut self, flags: LookupFlags) -> Self {
         self.flags = flags;
         self
     }
 
-    /// How many connections may wait in the operating system; 100 unless set.
+    /// Sets the number of connections that may wait in the kernel; 100 unless set.
     pub fn backlog(mut self, backlog: u32) -> Self {
         self.backlog = backlog;
         self
     }
 
-    /// Whether an address still held by old connections may be bound; true
-    /// unless set.
+    /// Allows binding an address that old connections still hold (SO_REUSEADDR); true unless
+    /// set.
     ///
     /// With false the program imports `asyncio:host`; see
     /// [`tcp_options`](crate::tcp_options).
@@ -97,35 +97,36 @@ impl ServerOptions {
         self
     }
 
-    /// Whether other servers that ask for it may share the port, in this program
-    /// or in others of the same user; false unless set. Connections are spread
-    /// over all of them.
+    /// Shares the port with other servers that set this (SO_REUSEPORT), in this program or in
+    /// others of the same user; false unless set. The kernel spreads connections over all of
+    /// them.
     ///
     /// With true the program imports `asyncio:host`; see
-    /// [`tcp_options`](crate::tcp_options). A port that somebody else may hold
-    /// needs a rule of the host's that names this very port.
+    /// [`tcp_options`](crate::tcp_options). A port that another process
+    /// may hold needs a rule of the policy that names this very port.
     #[inline]
     pub fn reuse_port(mut self, reuse: bool) -> Self {
         self.reuse.set_port(reuse);
         self
     }
 
-    /// Whether idle connections are probed, over TCP; false unless set.
+    /// Probes idle TCP connections (SO_KEEPALIVE); false unless set.
     pub fn keep_alive(mut self, keep_alive: bool) -> Self {
         self.keep_alive = keep_alive;
         self
     }
 
-    /// Whether a Unix socket's file is removed when the server closes, if it is still
-    /// the one that the server has made; true unless set.
+    /// Removes a Unix socket's file when the server closes, if it is still the file that the
+    /// server has made; true unless set.
     pub fn cleanup_socket(mut self, cleanup: bool) -> Self {
         self.cleanup_socket = cleanup;
         self
     }
 
-    /// Speak TLS with these settings. Handshakes take place beside the accepting of
-    /// others, at most 256 at a time: the oldest is given up for a new one. Those
-    /// that fail are told to [`on_failure`](Self::on_failure).
+    /// Speaks TLS with these settings.
+    ///
+    /// Handshakes run beside accepting, at most 256 at a time: the oldest is given up for a
+    /// new one. A handshake that fails is reported to [`on_failure`](Self::on_failure).
     ///
     /// A linked program that calls this imports `asyncio:host/tls`, which the
     /// command `asyncio-streams run` and the crate `asyncio-streams-host` provide.
@@ -135,31 +136,29 @@ impl ServerOptions {
         self
     }
 
-    /// The limit of each TLS handshake; 60 s unless set. 0, and a limit without
-    /// TLS, are refused.
+    /// Limits the time of each TLS handshake; 60 s unless set. 0, and a limit without TLS, are
+    /// refused.
     pub fn ssl_handshake_timeout(mut self, timeout: Duration) -> Self {
         self.tls.handshake_timeout = Some(timeout);
         self
     }
 
-    /// How long the end of each TLS session may take; 30 s unless set. 0, and a
-    /// limit without TLS, are refused.
+    /// Limits the time that the end of each TLS session takes; 30 s unless set. 0, and a limit
+    /// without TLS, are refused.
     pub fn ssl_shutdown_timeout(mut self, timeout: Duration) -> Self {
         self.tls.shutdown_timeout = Some(timeout);
         self
     }
 
-    /// Whether the server accepts from the start; true unless set. If not, its
-    /// addresses are bound and refuse connections until
-    /// [`Server::start_serving`].
+    /// Accepts from the start; true unless set. If false, the addresses are bound and refuse
+    /// connections until [`Server::start_serving`].
     pub fn start_serving(mut self, start_serving: bool) -> Self {
         self.start_serving = start_serving;
         self
     }
 
-    /// Who is told of what goes wrong in the server and has no caller to be
-    /// returned to: a callback that failed, connections that cannot be
-    /// accepted. Unless set, standard error is, with ten lines a second at most.
+    /// Calls `observer` for each failure that no caller waits for, such as a callback's.
+    /// Unless set, failures go to standard error, with ten lines a second at most.
     pub fn on_failure(mut self, observer: impl Fn(&ServerFailure) + 'static) -> Self {
         self.observer = Observer(Some(Rc::new(observer)));
         self
@@ -184,12 +183,11 @@ impl ServerOptions {
         Ok(server.calling(client_connected))
     }
 
-    /// As [`start_server`](Self::start_server), on a socket that is already
-    /// bound: asyncio's `sock`.
+    /// Starts a server on a bound socket: asyncio's `sock`.
     ///
     /// # Errors
-    /// [`ListenError::InvalidArgument`] if it is not bound or listens already,
-    /// or if an option is set that concerns how an address is found or bound.
+    /// [`ListenError::InvalidArgument`] if the socket is not bound or listens already, or if
+    /// an option is set that concerns finding or binding an address.
     pub fn adopt<C, R, Kind>(
         &self,
         client_connected: C,
@@ -203,8 +201,8 @@ impl ServerOptions {
         Ok(self.adopted(socket.into())?.calling(client_connected))
     }
 
-    /// Binds, and listens unless told otherwise. Connections wait for
-    /// [`Server::accept`].
+    /// Binds, and listens unless `start_serving` is false. Connections wait for
+    /// `Server::accept`.
     pub(crate) async fn bind(&self, hosts: Hosts, port: Port) -> Result<Server, ListenError> {
         let (limit, tls) = self.check()?;
         let port = port.number(self.flags.numeric_service)?;
@@ -212,7 +210,7 @@ impl ServerOptions {
         let wanted = self.resolve(&hosts, port).await?;
         let bound = bind_all(&wanted, self.reuse)?;
         let server = Server {
-            shared: Rc::new(Shared::new(self, limit, tls, bound)),
+            state: Rc::new(ServerState::new(self, limit, tls, bound)),
         };
         if self.start_serving {
             server.listen()?;
@@ -220,14 +218,13 @@ impl ServerOptions {
         Ok(server)
     }
 
-    /// A server on a socket that is bound already. Connections wait for
-    /// [`Server::accept`].
+    /// Makes a server of a bound socket. Connections wait for `Server::accept`.
     pub(crate) fn adopted(&self, socket: Socket) -> Result<Server, ListenError> {
         let checked = self.check_without_host("to adopt a socket")?;
         self.serving(checked, socket)
     }
 
-    /// A server on a socket that is bound, after the checks of the options.
+    /// Makes a server of a bound socket, after the options were checked.
     pub(crate) fn serving(
         &self,
         (limit, tls): (usize, Option<Plan>),
@@ -235,7 +232,7 @@ impl ServerOptions {
     ) -> Result<Server, ListenError> {
         let bound = vec![super::bind::adopt(socket.0)?];
         let server = Server {
-            shared: Rc::new(Shared::new(self, limit, tls, bound)),
+            state: Rc::new(ServerState::new(self, limit, tls, bound)),
         };
         if self.start_serving {
             server.listen()?;
@@ -243,14 +240,14 @@ impl ServerOptions {
         Ok(server)
     }
 
-    /// As [`check`](Self::check), and refuses what means something only with hosts
-    /// and a port.
+    /// Checks the options for a server without hosts and a port, and refuses those that need
+    /// them. `to` says what the server is to do.
     pub(crate) fn check_without_host(
         &self,
         to: &str,
     ) -> Result<(usize, Option<Plan>), ListenError> {
         let finding = self.family.is_some() || self.flags != ServerOptions::default().flags;
-        if finding || !self.reuse.is_usual() {
+        if finding || !self.reuse.is_default() {
             return Err(ListenError::InvalidArgument(format!(
                 "family, flags, reuse-address and reuse-port are for hosts and ports; leave \
                  them out {to}"
@@ -259,13 +256,13 @@ impl ServerOptions {
         self.check()
     }
 
-    /// Refuses what is wrong before anything is opened. Returns the limit, and what
-    /// TLS is to be like.
+    /// Checks the options before anything is opened. Returns the reader's limit, and the plan
+    /// for TLS.
     fn check(&self) -> Result<(usize, Option<Plan>), ListenError> {
         let limit = limit(self.limit).map_err(ListenError::InvalidArgument)?;
         let tls = self.tls.server()?;
         if let Some(wanted) = &tls {
-            (wanted.maker.check)(&wanted.context)?;
+            (wanted.provider.check)(&wanted.context)?;
         }
         self.reuse.check()?;
         Ok((limit, tls))

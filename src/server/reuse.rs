@@ -1,15 +1,18 @@
-//! What a server asks of its sockets before it binds them.
+//! The options that a server sets on its sockets before it binds them.
 
 use wasi::sockets::types::TcpSocket;
 
 use crate::error::{ErrorCode, ListenError};
 use crate::tcp_options;
 
-/// Sets an option of a socket. A program in which nothing takes the address of
-/// such a function does not import it.
+/// Sets an option of a socket.
+///
+/// A function pointer, so that the linker drops the import from programs that take no
+/// address of it: they import nothing but WASI.
 type Setter = fn(&TcpSocket, bool) -> Result<(), ErrorCode>;
 
-/// What is not as usual: addresses are used again, ports are not shared.
+/// The options that differ from the defaults: addresses may be used again (SO_REUSEADDR),
+/// ports are not shared (SO_REUSEPORT).
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Reuse {
     address: Option<Setter>,
@@ -17,7 +20,7 @@ pub(crate) struct Reuse {
 }
 
 impl Reuse {
-    // Inlined, these two leave nothing of a call that asks for what is usual.
+    // Inlined, a call with the default value leaves no reference to the import.
     #[inline]
     pub(crate) fn set_address(&mut self, reuse: bool) {
         self.address = (!reuse).then_some(tcp_options::set_reuse_address);
@@ -28,13 +31,13 @@ impl Reuse {
         self.port = reuse.then_some(tcp_options::set_reuse_port);
     }
 
-    pub(super) fn is_usual(self) -> bool {
+    pub(super) fn is_default(self) -> bool {
         self.address.is_none() && self.port.is_none()
     }
 
-    /// Refuses what this build cannot do.
+    /// Refuses options that this build cannot set.
     pub(super) fn check(self) -> Result<(), ListenError> {
-        if tcp_options::AVAILABLE || self.is_usual() {
+        if tcp_options::AVAILABLE || self.is_default() {
             return Ok(());
         }
         let option = match self.port {
@@ -42,12 +45,12 @@ impl Reuse {
             None => "reuse-address = false",
         };
         Err(ListenError::NotSupported(format!(
-            "{option}: WASI's own sockets cannot; compose with the variant `full` of the \
+            "{option}: WASI's own sockets have no such option; compose with the variant `full` of the \
              streams component"
         )))
     }
 
-    /// For a socket that is not bound yet.
+    /// Sets the options on a socket that is not bound yet.
     pub(super) fn apply(self, socket: &TcpSocket) -> Result<(), ErrorCode> {
         if let Some(set) = self.address {
             set(socket, false)?;

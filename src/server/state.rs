@@ -11,11 +11,11 @@ use std::time::Duration;
 use futures::future::{AbortHandle, abortable};
 
 use super::ServerOptions;
-use super::bind::Bound;
+use super::bind::BoundSocket;
 use super::callback::CallbackResult;
 use super::failure::{Observer, ServerFailure};
 use crate::connection::Connection;
-use crate::connection::open::Link;
+use crate::connection::open::PendingConnection;
 use crate::error::{ErrorCode, TlsError};
 use crate::runtime::executor;
 use crate::runtime::time::timeout;
@@ -24,54 +24,55 @@ use crate::socket::host_socket::{HostSocket, Incoming};
 use crate::ssl::Plan;
 use crate::{StreamReader, StreamWriter};
 
-/// Connections that were accepted and that nobody has taken yet. Further ones
-/// wait in the operating system's queue.
+/// The most connections that are accepted ahead of the callback. Further ones wait in the
+/// kernel's backlog.
 const PENDING: usize = 16;
-/// TLS handshakes under way at a time; the oldest is given up for a new one.
+/// The most TLS handshakes at a time; the oldest is given up for a new one.
 const HANDSHAKES: usize = 256;
-/// How long accepting pauses when the host is out of resources.
+/// The pause of accepting when the host is out of descriptors or memory.
 const BACK_OFF: Duration = Duration::from_secs(1);
-/// How long connections may take to close when a scope is left.
+/// The time that connections have to close when a scope is left, before they are aborted.
 const LINGER: Duration = Duration::from_secs(5);
 
-/// What a server, its listeners and its connections share.
-pub(super) struct Shared {
+/// The state that a server, its listener tasks and its connections share.
+pub(super) struct ServerState {
     limit: usize,
     pub(super) backlog: u32,
     keep_alive: bool,
-    pub(super) bound: RefCell<Vec<Bound>>,
+    pub(super) bound: RefCell<Vec<BoundSocket>>,
     tls: Option<Plan>,
-    pub(super) pending: RefCell<VecDeque<Link>>,
-    /// The oldest first.
+    /// Connections that wait for the callback.
+    pub(super) pending: RefCell<VecDeque<PendingConnection>>,
+    /// The handshakes under way, the oldest first.
     handshakes: RefCell<VecDeque<(u64, AbortHandle)>>,
     next_handshake: Cell<u64>,
+    /// The connections that are not closed yet.
     clients: RefCell<BTreeMap<u64, Weak<Connection>>>,
     next_client: Cell<u64>,
     pub(super) closed: Cell<bool>,
-    /// Its host has closed it.
+    /// The host has closed the server: set when a listener's stream ends by itself.
     pub(super) stopped: Cell<bool>,
-    /// Listeners that have not let go of their sockets.
+    /// The number of listener tasks that still hold their sockets.
     pub(super) listeners: Cell<usize>,
-    /// A task is in `serve_forever`.
+    /// A task waits in `serve_forever`.
     pub(super) waited: Cell<bool>,
-    /// Tasks that wait for a connection.
+    /// Tasks that wait for a pending connection.
     pub(super) accepting: Waiters,
-    /// Listeners that wait for room among the pending connections, or for
-    /// the end.
+    /// Listener tasks that wait for room among the pending connections, or for the end.
     listening: Waiters,
-    /// Tasks that wait for the end.
+    /// Tasks that wait for the server's end.
     pub(super) closing: Waiters,
     observer: Observer,
 }
 
-impl Shared {
+impl ServerState {
     pub(super) fn new(
         options: &ServerOptions,
         limit: usize,
         tls: Option<Plan>,
-        bound: Vec<Bound>,
-    ) -> Shared {
-        Shared {
+        bound: Vec<BoundSocket>,
+    ) -> ServerState {
+        ServerState {
             limit,
             backlog: options.backlog,
             keep_alive: options.keep_alive,
@@ -134,41 +135,45 @@ impl Shared {
         }
     }
 
-    /// The next connection; `None` when the server is closed.
+    /// Waits for the next connection; `None` when the server is closed.
     pub(super) async fn accept(self: &Rc<Self>) -> Option<(StreamReader, StreamWriter)> {
         self.accepting.wait_until(|| self.accept_now()).await
     }
 
-    /// `Some(None)` when the server is closed, `None` when nobody waits.
+    /// Returns the next connection, `Some(None)` when the server is closed, and `None` when no
+    /// connection waits.
     pub(super) fn accept_now(self: &Rc<Self>) -> Option<Option<(StreamReader, StreamWriter)>> {
         if self.closed.get() {
             return Some(None);
         }
-        let link = self.pending.borrow_mut().pop_front()?;
+        let pending = self.pending.borrow_mut().pop_front()?;
         self.listening.wake_all();
         let id = self.next_client.get();
         self.next_client.set(id.wrapping_add(1));
         let server = self.clone();
-        let (reader, writer, client) = link.open(self.limit, move || server.gone(id));
+        let (reader, writer, client) = pending.open(self.limit, move || server.gone(id));
         self.clients.borrow_mut().insert(id, client);
         Some(Some((reader, writer)))
     }
 
-    /// The connection waits for whoever accepts; with TLS once its handshake is
-    /// done.
+    /// Queues a connection for the callback; with TLS once its handshake is done.
     fn admit(self: &Rc<Self>, socket: Box<dyn HostSocket>) {
         match &self.tls {
-            None => self.pending.borrow_mut().push_back(Link::plain(socket)),
+            None => self
+                .pending
+                .borrow_mut()
+                .push_back(PendingConnection::over_socket(socket)),
             Some(plan) => self.shake_hands(socket, plan.clone()),
         }
     }
 
+    /// Begins a handshake as a task of its own, so that a slow peer delays no other.
     fn shake_hands(self: &Rc<Self>, socket: Box<dyn HostSocket>, plan: Plan) {
         let id = self.next_handshake.get();
         self.next_handshake.set(id.wrapping_add(1));
         let names = socket.names();
         let peer = names.peer.clone();
-        let handshake = async move { Link::tls(socket, names, &plan).await };
+        let handshake = async move { PendingConnection::over_tls(socket, names, &plan).await };
         let (handshake, handle) = abortable(handshake);
         let oldest = {
             let mut handshakes = self.handshakes.borrow_mut();
@@ -179,36 +184,36 @@ impl Shared {
         if let Some((_, oldest)) = oldest {
             oldest.abort();
         }
-        let shared = self.clone();
+        let state = self.clone();
         executor::detach(async move {
-            let link = handshake.await;
-            shared
+            let handshake = handshake.await;
+            state
                 .handshakes
                 .borrow_mut()
                 .retain(|(other, _)| *other != id);
-            if shared.closed.get() {
+            if state.closed.get() {
                 return;
             }
-            let error = match link {
-                Ok(Ok(link)) => {
-                    shared.pending.borrow_mut().push_back(link);
-                    return shared.accepting.wake_all();
+            let error = match handshake {
+                Ok(Ok(pending)) => {
+                    state.pending.borrow_mut().push_back(pending);
+                    return state.accepting.wake_all();
                 }
                 Ok(Err(refusal)) => refusal.into_tls_error(),
                 Err(_) => TlsError::Other(format!(
-                    "given up for another one: {HANDSHAKES} were under way"
+                    "given up for a newer one: {HANDSHAKES} handshakes were under way"
                 )),
             };
             let failure = ServerFailure::Handshake { peer, error };
-            shared.observer.tell(&failure);
+            state.observer.report(&failure);
         });
     }
 
-    /// The callback of this connection has come to an end.
+    /// Reports the failure of a callback and closes its connection.
     fn called(&self, client: &Weak<Connection>, failure: Option<String>) {
         let Some(message) = failure else { return };
         let client = client.upgrade();
-        self.observer.tell(&ServerFailure::Callback {
+        self.observer.report(&ServerFailure::Callback {
             peer: client
                 .as_ref()
                 .and_then(|client| client.names().peer.clone()),
@@ -225,38 +230,38 @@ impl Shared {
     }
 }
 
-/// Takes connections from one listening socket until the server is closed, which
-/// it is as well when the host ends them.
-pub(super) async fn listen(shared: Rc<Shared>, mut connections: Box<dyn Incoming>) {
-    take_connections(&shared, &mut *connections).await;
-    if !shared.closed.get() {
-        shared.stopped.set(true);
-        shared.close();
+/// Takes connections from one listening socket until the server is closed. The host's end
+/// of the listener closes the server, too.
+pub(super) async fn listen(state: Rc<ServerState>, mut connections: Box<dyn Incoming>) {
+    take_connections(&state, &mut *connections).await;
+    if !state.closed.get() {
+        state.stopped.set(true);
+        state.close();
     }
-    shared.listeners.set(shared.listeners.get() - 1);
-    shared.closing.wake_all();
+    state.listeners.set(state.listeners.get() - 1);
+    state.closing.wake_all();
 }
 
-async fn take_connections(shared: &Rc<Shared>, connections: &mut dyn Incoming) {
+async fn take_connections(state: &Rc<ServerState>, connections: &mut dyn Incoming) {
     let mut reported = false;
-    while let Some(batch) = next(shared, connections).await {
-        let Some(code) = admit(shared, batch, &mut reported) else {
+    while let Some(batch) = next(state, connections).await {
+        let Some(code) = admit(state, batch, &mut reported) else {
             continue;
         };
         if !std::mem::replace(&mut reported, true) {
-            shared.observer.tell(&ServerFailure::Accept(code));
+            state.observer.report(&ServerFailure::Accept(code));
         }
-        let closed = shared
+        let closed = state
             .listening
-            .wait_until(|| shared.closed.get().then_some(()));
+            .wait_until(|| state.closed.get().then_some(()));
         let _ = timeout(BACK_OFF, closed).await;
     }
 }
 
-/// Lets these connections wait for whoever accepts. Returns why one could not be
-/// had, if it makes no sense to ask for more at once.
+/// Queues these connections for the callback. Returns the error of one that could not be
+/// accepted, if accepting should pause before the next try.
 fn admit(
-    shared: &Rc<Shared>,
+    state: &Rc<ServerState>,
     batch: Vec<Box<dyn HostSocket>>,
     reported: &mut bool,
 ) -> Option<ErrorCode> {
@@ -265,36 +270,39 @@ fn admit(
         match socket.check_connected() {
             Ok(()) => {
                 *reported = false;
-                if shared.keep_alive {
+                if state.keep_alive {
                     socket.keep_alive();
                 }
-                shared.admit(socket);
+                state.admit(socket);
             }
-            // Gone before it was accepted: the next one may be fine.
+            // The peer left before it was accepted; the next connection may be fine.
             Err(ErrorCode::ConnectionAborted | ErrorCode::InvalidState) => {}
             Err(code) => failure = Some(code),
         }
     }
-    shared.accepting.wake_all();
+    state.accepting.wake_all();
     failure
 }
 
-/// The next connections, as many as have arrived and there is room for; `None`
-/// when the server is closed or the host has no more.
-async fn next(shared: &Shared, connections: &mut dyn Incoming) -> Option<Vec<Box<dyn HostSocket>>> {
-    let room = || match shared.closed.get() {
+/// Waits for the next connections, at most as many as there is room for. Returns `None`
+/// when the server is closed or the host ends the listener.
+async fn next(
+    state: &ServerState,
+    connections: &mut dyn Incoming,
+) -> Option<Vec<Box<dyn HostSocket>>> {
+    let room = || match state.closed.get() {
         true => Some(0),
         false => {
-            Some(PENDING.saturating_sub(shared.pending.borrow().len())).filter(|room| *room > 0)
+            Some(PENDING.saturating_sub(state.pending.borrow().len())).filter(|room| *room > 0)
         }
     };
-    let room = shared.listening.wait_until(room).await;
+    let room = state.listening.wait_until(room).await;
     if room == 0 {
         return None;
     }
-    let closed = shared
+    let closed = state
         .listening
-        .wait_until(|| shared.closed.get().then_some(()));
+        .wait_until(|| state.closed.get().then_some(()));
     let mut next = connections.next(room);
     let mut closed = pin!(closed);
     poll_fn(|cx| {
@@ -307,21 +315,21 @@ async fn next(shared: &Shared, connections: &mut dyn Incoming) -> Option<Vec<Box
 }
 
 /// Calls back for each connection until the server is closed.
-pub(super) async fn serve<C, R, Kind>(shared: Rc<Shared>, mut client_connected: C)
+pub(super) async fn serve<C, R, Kind>(state: Rc<ServerState>, mut client_connected: C)
 where
     C: FnMut(StreamReader, StreamWriter) -> R + 'static,
     R: CallbackResult<Kind>,
 {
-    while let Some((reader, writer)) = shared.accept().await {
+    while let Some((reader, writer)) = state.accept().await {
         let client = writer.downgrade();
         match client_connected(reader, writer).into_task() {
             Ok(task) => {
-                let shared = shared.clone();
+                let state = state.clone();
                 drop(executor::spawn(async move {
-                    shared.called(&client, task.await);
+                    state.called(&client, task.await);
                 }));
             }
-            Err(outcome) => shared.called(&client, outcome),
+            Err(outcome) => state.called(&client, outcome),
         }
     }
 }

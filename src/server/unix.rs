@@ -1,4 +1,4 @@
-//! Serving on Unix sockets.
+//! Servers on Unix sockets.
 
 use super::{CallbackResult, Server, ServerOptions};
 use crate::address::UnixAddress;
@@ -9,20 +9,18 @@ use crate::{Socket, StreamReader, StreamWriter};
 /// Starts a server on a Unix socket: asyncio's `start_unix_server`. Everything but the
 /// address is as for [`start_server`](crate::start_server).
 ///
-/// The path is absolute: a component has no current folder. One that begins with a
-/// zero byte is a name of Linux' abstract namespace. The file of a socket at which
-/// nobody listens any more is replaced; whether somebody does is found out by
-/// connecting to it. The file is removed when the server closes, if it is still its
-/// own.
+/// The path is absolute: a component has no current folder. A path that begins with a zero
+/// byte is a name of Linux' abstract namespace. The file of a socket that no process listens
+/// on any more is replaced; the host finds that out by connecting to it. The file is removed
+/// when the server closes, if it is still the server's.
 ///
 /// A linked program that calls this imports `asyncio:host/unix-sockets`, which the
 /// command `asyncio-streams run` and the crate `asyncio-streams-host` provide.
 ///
 /// # Errors
-/// [`ListenError::Failed`]: [`AddressInUse`] when somebody listens there,
-/// [`NotASocket`] when another file is there, [`NotFound`] when there is no such
-/// folder, [`AccessDenied`]. [`ListenError::InvalidArgument`] for an address that can
-/// be none.
+/// [`ListenError::Failed`] with [`AddressInUse`] when another server listens there,
+/// [`NotASocket`] when another kind of file is there, [`NotFound`] when the folder does not
+/// exist, or [`AccessDenied`]. [`ListenError::InvalidArgument`] for an invalid address.
 ///
 /// [`AddressInUse`]: crate::ErrorCode::AddressInUse
 /// [`NotASocket`]: crate::ErrorCode::NotASocket
@@ -47,8 +45,8 @@ impl ServerOptions {
     /// [`start_unix_server`](crate::start_unix_server).
     ///
     /// # Errors
-    /// As there; [`ListenError::InvalidArgument`] if an option is set that concerns
-    /// hosts and ports.
+    /// As for [`start_unix_server`](crate::start_unix_server);
+    /// [`ListenError::InvalidArgument`] if an option is set that concerns hosts and ports.
     pub async fn start_unix_server<C, R, Kind>(
         &self,
         client_connected: C,
@@ -62,8 +60,8 @@ impl ServerOptions {
         Ok(self.bind_unix(path.into())?.calling(client_connected))
     }
 
-    /// Binds, and listens unless told otherwise. Connections wait for
-    /// [`Server::accept`].
+    /// Binds, and listens unless `start_serving` is false. Connections wait for
+    /// `Server::accept`.
     pub(crate) fn bind_unix(&self, address: UnixAddress) -> Result<Server, ListenError> {
         let checked = self.check_without_host("to listen on a Unix socket")?;
         let bound =

@@ -1,4 +1,5 @@
-//! For the streams component's variant `tcp`, which imports nothing but WASI.
+//! Unix sockets and inherited listeners in the streams component's variant `tcp`, which
+//! imports nothing but WASI and so has none.
 
 use super::host_socket::HostSocket;
 use super::unix_refusal;

@@ -1,4 +1,4 @@
-//! The sockets of the host, of one kind or another.
+//! The interface of the host's sockets, TCP or Unix.
 
 use futures::future::LocalBoxFuture;
 use wit_bindgen::rt::async_support::{StreamReader as RawStream, StreamResult};
@@ -7,46 +7,49 @@ use crate::address::{Address, Names};
 use crate::error::ErrorCode;
 use crate::transport::raw::{Ending, RawSink, RawSource};
 
-/// A socket of the host's, of one kind or another.
+/// A socket that the host owns: TCP (`tcp.rs`) or Unix (`unix.rs`).
 pub(crate) trait HostSocket: 'static {
-    /// What is known of both ends.
+    /// Returns the addresses of both ends, as far as they are known.
     fn names(&self) -> Names;
 
-    /// Whether there is a peer; why not.
+    /// Checks that the socket has a peer.
     fn check_connected(&self) -> Result<(), ErrorCode>;
 
-    /// Where it is bound.
+    /// Returns the address that the socket is bound to.
     fn local_address(&self) -> Result<Address, ErrorCode>;
 
+    /// Returns true once the socket listens.
     fn is_listening(&self) -> bool;
 
-    /// Listens, and lets so many connections wait.
+    /// Starts listening. At most `backlog` connections wait in the kernel.
     fn listen(&self, backlog: u32) -> Result<Box<dyn Incoming>, ErrorCode>;
 
-    /// Has an idle connection probed, where that means something.
+    /// Asks the kernel to probe an idle connection (TCP only).
     fn keep_alive(&self);
 
     /// Opens both directions of a connected socket. To be called once.
     fn halves(&self) -> (RawSource<Ending>, RawSink<Ending>);
 
-    /// To be given to a session of the host's.
+    /// Returns the socket as the host's TLS takes it.
     #[cfg(any(not(feature = "component"), feature = "full"))]
     fn into_transport(self: Box<Self>) -> crate::asyncio_host::tls::Transport;
 
-    /// Sends what there is room for. WASI's TCP sockets cannot without a stream.
+    /// Sends as much as the kernel has room for. WASI's TCP sockets cannot send without
+    /// a stream.
     fn send_nowait(&self, _data: &[u8]) -> Result<usize, ErrorCode> {
         self.check_connected().and(Err(ErrorCode::NotSupported))
     }
 
-    /// Receives what is there, if there is anything.
+    /// Receives what has arrived, at most `most` bytes; `None` if nothing has.
     fn receive_nowait(&self, _most: usize) -> Result<Option<Vec<u8>>, ErrorCode> {
         self.check_connected().and(Err(ErrorCode::NotSupported))
     }
 }
 
-/// Connections that arrive at a socket that listens.
+/// The connections that arrive at a listening socket.
 pub(crate) trait Incoming {
-    /// The next ones, up to so many; none when the host has no more.
+    /// Waits for the next connections, at most `most`. Returns `None` once the host ends
+    /// the listener.
     fn next(&mut self, most: usize) -> LocalBoxFuture<'_, Option<Vec<Box<dyn HostSocket>>>>;
 }
 

@@ -1,4 +1,4 @@
-//! Sockets that are there before their streams: asyncio's `sock`.
+//! Sockets that exist before their streams: asyncio's `sock`.
 
 pub(crate) mod host_socket;
 pub(crate) mod tcp;
@@ -12,74 +12,78 @@ use crate::address::{Address, UnixAddress};
 use crate::error::ErrorCode;
 use crate::refusal::Refusal;
 
-/// A socket that has no streams yet: an end of a pair, a listener of the host's, or
-/// one of WASI's TCP sockets. Dropping it closes it.
+/// A socket that has no streams yet: an end of a pair, an inherited listener, or one of
+/// WASI's TCP sockets. Dropping it closes it.
 ///
 /// [`ConnectOptions::adopt`](crate::ConnectOptions::adopt) and
 /// [`ServerOptions::adopt`](crate::ServerOptions::adopt) take it.
+///
+/// It is `!Send`, as are all types of this crate that stand for something of the host's;
+/// [`StreamReader`](crate::StreamReader) says why that is fine.
+#[must_use = "dropping a socket closes it"]
 pub struct Socket(pub(crate) Box<dyn HostSocket>);
 
-/// Two Unix sockets that are connected to each other.
+/// Returns two Unix sockets that are connected to each other.
 ///
 /// A program that calls this imports `asyncio:host/unix-sockets`, which the command
-/// `asyncio-streams run` and the crate `asyncio-streams-host` provide. No rule has to
-/// permit it.
+/// `asyncio-streams run` and the crate `asyncio-streams-host` provide. It needs no rule of
+/// the policy.
 ///
 /// # Errors
-/// [`ErrorCode::NotSupported`] where there are no Unix sockets, and
-/// [`ErrorCode::Other`] when the program has as many sockets as it may.
+/// [`ErrorCode::NotSupported`] if the host has no Unix sockets, [`ErrorCode::Other`] when
+/// the program has as many sockets open as the host permits.
 pub fn socketpair() -> Result<(Socket, Socket), ErrorCode> {
     let (one, other) = unix::pair()?;
     Ok((Socket(one), Socket(other)))
 }
 
-/// Takes the next listener of that name from the host, TCP or Unix: for
-/// [`ServerOptions::adopt`](crate::ServerOptions::adopt). The program needs no right
-/// to listen.
+/// Takes the next inherited listener of that name, TCP or Unix, for
+/// [`ServerOptions::adopt`](crate::ServerOptions::adopt). It needs no rule of the policy.
 ///
-/// The command hands over those that a service manager has opened
-/// (`--listen-fds`). A program that calls this imports `asyncio:host/listeners`.
+/// Inherited listeners are listening sockets that the host was given when it started, such
+/// as those of a service manager (`asyncio-streams run --listen-fds`). A program that calls
+/// this imports `asyncio:host/listeners`.
 ///
 /// # Errors
-/// [`ErrorCode::AccessDenied`] when the host has none of that name,
-/// [`ErrorCode::InvalidState`] when all of them were taken.
+/// [`ErrorCode::AccessDenied`] if the host has no listener of that name,
+/// [`ErrorCode::InvalidState`] if all of them were taken.
 pub fn listener(name: &str) -> Result<Socket, ErrorCode> {
     Ok(Socket(unix::listener(name)?))
 }
 
-/// The names of the listeners that the host has and that were not taken yet.
+/// Returns the names of the inherited listeners that were not taken yet.
 pub fn listeners() -> Vec<String> {
     unix::listeners()
 }
 
 impl Socket {
-    /// Sends what the system has room for, without waiting, and returns how many
-    /// bytes that was; 0 where it has none.
+    /// Sends as much as the kernel has room for, without waiting. Returns the number of
+    /// bytes sent; 0 if there is no room.
     ///
     /// # Errors
-    /// [`ErrorCode::ConnectionBroken`] when the peer does not receive any more,
+    /// [`ErrorCode::ConnectionBroken`] when the peer no longer receives,
     /// [`ErrorCode::InvalidState`] if there is no peer,
-    /// [`ErrorCode::NotSupported`] for a TCP socket: it has to be adopted.
+    /// [`ErrorCode::NotSupported`] for a TCP socket, which has to be adopted first.
     pub fn send(&self, data: impl AsRef<[u8]>) -> Result<usize, ErrorCode> {
         self.0.send_nowait(data.as_ref())
     }
 
-    /// Receives what has come, up to `n` bytes, without waiting: `None` where
-    /// nothing has, and nothing at the end.
+    /// Receives what has arrived, at most `n` bytes, without waiting. Returns `None` if
+    /// nothing has arrived, and empty bytes at the end of the data.
     ///
     /// # Errors
-    /// [`ErrorCode::ConnectionReset`] when the peer has closed it without having
-    /// received everything; else as for [`send`](Self::send).
+    /// [`ErrorCode::ConnectionReset`] when the peer closed its end before it had received
+    /// everything. Else as for [`send`](Self::send).
     pub fn recv(&self, n: usize) -> Result<Option<Vec<u8>>, ErrorCode> {
         self.0.receive_nowait(n)
     }
 
-    /// The address of this end.
+    /// Returns the address of this end; `None` if it has none.
     pub fn sockname(&self) -> Option<Address> {
         self.0.local_address().ok()
     }
 
-    /// The address of the other end; `None` where there is none.
+    /// Returns the address of the other end; `None` if the socket is not connected.
     pub fn peername(&self) -> Option<Address> {
         self.0.names().peer
     }

@@ -43,7 +43,7 @@ impl HostSocket for TcpSocket {
     }
 
     fn keep_alive(&self) {
-        // Best effort, as in asyncio.
+        // Best effort: a connection that is not probed still works.
         drop(self.set_keep_alive_enabled(true));
     }
 
@@ -57,10 +57,10 @@ impl HostSocket for TcpSocket {
     }
 }
 
-/// A connected socket, or why there is none.
+/// The result of connecting.
 pub(crate) type Connected = Result<TcpSocket, ErrorCode>;
 
-/// Makes a connection to `address`, from `local` if that is given.
+/// Connects to `address`, from `local` if that is given.
 ///
 /// Dropping the future closes the socket.
 pub(crate) async fn connect(address: SocketAddr, local: Option<SocketAddr>) -> Connected {

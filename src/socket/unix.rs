@@ -1,9 +1,9 @@
-//! As `asyncio:host` has them.
+//! Unix sockets and inherited listeners over `asyncio:host`: WASI has neither.
 
 use super::host_socket::{HostSocket, Incoming};
 use super::unix_refusal;
 use crate::address::{Address, Credentials, Names, UnixAddress};
-use crate::asyncio_host::listeners::{self as handed, Listener};
+use crate::asyncio_host::listeners::{self, Listener};
 use crate::asyncio_host::tls::Transport;
 use crate::asyncio_host::unix_sockets::{self as wit, UnixSocket};
 use crate::error::ErrorCode;
@@ -35,14 +35,14 @@ pub(crate) fn pair() -> Result<(Boxed, Boxed), ErrorCode> {
 }
 
 pub(crate) fn listener(name: &str) -> Result<Boxed, ErrorCode> {
-    Ok(match handed::take(name).map_err(ErrorCode::from_wasi)? {
+    Ok(match listeners::take(name).map_err(ErrorCode::from_wasi)? {
         Listener::Tcp(socket) => Box::new(socket),
         Listener::Unix(socket) => Box::new(socket),
     })
 }
 
 pub(crate) fn listeners() -> Vec<String> {
-    handed::names()
+    listeners::names()
 }
 
 impl HostSocket for UnixSocket {
@@ -81,6 +81,7 @@ impl HostSocket for UnixSocket {
         ))
     }
 
+    /// Unix sockets have no keep-alive: the kernel knows when the peer is gone.
     fn keep_alive(&self) {}
 
     fn halves(&self) -> (RawSource<Ending>, RawSink<Ending>) {

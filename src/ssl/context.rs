@@ -1,3 +1,5 @@
+//! The settings of TLS sessions.
+
 use std::any::Any;
 use std::cell::OnceCell;
 use std::fmt;
@@ -5,9 +7,11 @@ use std::rc::Rc;
 
 /// The settings of TLS sessions, made once and used for any number of them.
 ///
-/// Private keys and trusted roots are the host's. A program names what it wants
-/// of them; the host's policy decides. Settings are checked where a connection or
-/// a server first uses them.
+/// The host holds private keys and trusted roots. A program names the ones it wants; the
+/// host's policy decides. The host checks the settings when a connection or a server first
+/// uses them.
+///
+/// The type is `!Send`; [`StreamReader`](crate::StreamReader) says why that is fine.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), asyncio_streams::ConnectError> {
@@ -22,22 +26,25 @@ use std::rc::Rc;
 /// # }
 /// ```
 #[derive(Clone)]
+#[must_use = "a context does nothing until a connection or a server uses it"]
 pub struct SslContext(Rc<Inner>);
 
-/// Whether the peer's certificate is asked for and checked.
+/// The checks of the peer's certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum VerifyMode {
-    /// Not asked for by servers, not checked by clients. For a client the host's
-    /// policy has to permit it.
+    /// Servers do not ask for a certificate, clients do not check it. For a client the policy
+    /// has to permit it.
     None,
-    /// Asked for; checked where one is sent. For servers.
+    /// Servers ask for a certificate, and check it if the client sends one.
     Optional,
-    /// Required and checked. The default of clients.
+    /// A certificate is required and checked. The default of clients.
     Required,
 }
 
 /// A version of TLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum TlsVersion {
     /// TLS 1.2.
     Tls12,
@@ -45,7 +52,7 @@ pub enum TlsVersion {
     Tls13,
 }
 
-/// Which end of a session.
+/// The end of a session that the program is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Side {
     Client,
@@ -64,19 +71,19 @@ pub(super) struct Settings {
 
 struct Inner {
     settings: Settings,
-    /// The host's, once one was used. What its type does at the end is an import,
-    /// which a program without TLS is not to have.
+    /// The host's context, once it was used. Type-erased: naming the type would import its
+    /// destructor, also into programs without TLS.
     host: OnceCell<Box<dyn Any>>,
 }
 
 impl SslContext {
-    /// The defaults of a client: it checks the server's chain and name against
-    /// the roots of the host's policy. asyncio's `ssl=True`.
+    /// Returns the settings of a client, which checks the server's certificate against the
+    /// roots of the host and the expected name: asyncio's `ssl=True`.
     pub fn client() -> SslContext {
         SslContext::new(Side::Client)
     }
 
-    /// The defaults of a server: it asks for no certificate, and needs an
+    /// Returns the settings of a server, which asks for no certificate and needs an
     /// [identity](Self::use_identity).
     pub fn server() -> SslContext {
         SslContext::new(Side::Server)
@@ -93,31 +100,31 @@ impl SslContext {
         })
     }
 
-    /// The application protocols offered or accepted, best first (ALPN).
+    /// Sets the application protocols to offer or accept, best first (ALPN).
     pub fn alpn_protocols<T: Into<String>>(self, protocols: impl IntoIterator<Item = T>) -> Self {
         let protocols = protocols.into_iter().map(Into::into).collect();
         self.with(|settings| settings.alpn_protocols = Some(protocols))
     }
 
-    /// Trust these roots (PEM), with those of earlier calls, and no others. For a
-    /// client the host's policy has to permit roots that come from the program.
+    /// Trusts these roots (PEM) and those of earlier calls, and no others. For a client the
+    /// policy has to permit roots that come from the program.
     pub fn load_verify_locations(self, pem: impl Into<Vec<u8>>) -> Self {
         self.with(|settings| settings.roots.push(pem.into()))
     }
 
-    /// Present the certificate that the host's policy knows by this name. Its
-    /// private key never enters the sandbox. A server may have several: the name
-    /// that the client asks for chooses, the first one where none fits.
+    /// Presents the certificate that the operator has given this name. Its private key never
+    /// enters the sandbox. A server may have several identities: the name that the client asks
+    /// for chooses, and the first identity stands in if none fits.
     pub fn use_identity(self, name: impl Into<String>) -> Self {
         self.with(|settings| settings.identities.push(name.into()))
     }
 
-    /// Whether the peer's certificate is checked.
+    /// Sets the checks of the peer's certificate.
     pub fn verify_mode(self, mode: VerifyMode) -> Self {
         self.with(|settings| settings.verify_mode = Some(mode))
     }
 
-    /// No version below this one; 1.2 unless set.
+    /// Sets the lowest version of TLS; 1.2 unless set.
     pub fn minimum_version(self, version: TlsVersion) -> Self {
         self.with(|settings| settings.minimum_version = Some(version))
     }
@@ -130,7 +137,7 @@ impl SslContext {
         self.0.settings.side
     }
 
-    /// What `make` has made of the settings, now or before.
+    /// Returns the host's context, which `make` makes of the settings at the first call.
     pub(super) fn host<T: 'static, E>(
         &self,
         make: impl FnOnce(&Settings) -> Result<T, E>,
@@ -145,7 +152,7 @@ impl SslContext {
         Ok(host.downcast_ref())
     }
 
-    /// Connections that have the context already keep it as it was.
+    /// Returns the context with other settings. Connections that use it already keep theirs.
     fn with(self, set: impl FnOnce(&mut Settings)) -> SslContext {
         let mut settings = match Rc::try_unwrap(self.0) {
             Ok(inner) => inner.settings,

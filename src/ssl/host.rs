@@ -1,4 +1,4 @@
-//! Sessions of the host's.
+//! TLS of the host, over `asyncio:host/tls`.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -9,20 +9,20 @@ use wit_bindgen::rt::async_support::FutureReader;
 
 use super::context::Settings;
 use super::session::{Halves, Handshake, SessionSink};
-use super::{Maker, Plan, Session, Side, SslContext, SslObject, TlsVersion, VerifyMode};
+use super::{Plan, Provider, Session, Side, SslContext, SslObject, TlsVersion, VerifyMode};
 use crate::asyncio_host::tls;
 use crate::error::{ErrorCode, TlsError};
 use crate::refusal::Refusal;
 use crate::socket::host_socket::HostSocket;
 use crate::transport::raw::{RawSink, RawSource};
 
-pub(super) static MAKER: Maker = Maker { check, begin };
+pub(super) static PROVIDER: Provider = Provider { check, begin };
 
 fn check(context: &SslContext) -> Result<(), Refusal> {
     host(context).map(drop)
 }
 
-/// The host's context of these settings.
+/// Returns the host's context for these settings, made at the first use.
 fn host(context: &SslContext) -> Result<&tls::Context, Refusal> {
     let host = context.host(make)?;
     host.ok_or_else(|| Refusal::InvalidArgument("ssl: not a context of this host".into()))
@@ -73,12 +73,12 @@ fn begin(socket: Box<dyn HostSocket>, received: &[u8], plan: &Plan) -> Result<Ha
     }))
 }
 
-/// Opens both directions of the session. `limit` is that of its end.
+/// Opens both directions of the session. `limit` is the time that its end may take.
 fn split(session: tls::Connection, limit: Duration) -> Halves {
     let (received, end) = session.receive();
     let (to_send, stream) = wit_stream::new();
     let sent = session.send(stream);
-    // Until it is closed or cut short.
+    // Holds the session until it is closed or cut short.
     let session = Rc::new(RefCell::new(Some(session)));
     let cut = session.clone();
     let ending = async move {

@@ -1,7 +1,9 @@
+//! The result of a TLS handshake.
+
 use std::fmt;
 
-/// What a connection's handshake came to: the `ssl_object` of asyncio. It stays
-/// as it was, also when the connection is closed.
+/// The result of a connection's TLS handshake: asyncio's `ssl_object`. It does not change
+/// when the connection closes.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SslObject {
     pub(crate) server_side: bool,
@@ -15,42 +17,42 @@ pub struct SslObject {
 }
 
 impl SslObject {
-    /// The version, as in `TLSv1.3`.
+    /// Returns the version, such as `TLSv1.3`.
     pub fn version(&self) -> &str {
         &self.version
     }
 
-    /// The cipher suite by OpenSSL's name, the version, and the bits of its key.
+    /// Returns the cipher suite by OpenSSL's name, the version, and the bits of the key.
     pub fn cipher(&self) -> (&str, &str, u32) {
         (&self.cipher, &self.version, self.cipher_bits)
     }
 
-    /// The application protocol that both ends agreed on (ALPN).
+    /// Returns the application protocol that both ends agreed on (ALPN).
     pub fn selected_alpn_protocol(&self) -> Option<&str> {
         self.alpn_protocol.as_deref()
     }
 
-    /// The name that the client asked for (SNI).
+    /// Returns the name that the client asked for (SNI).
     pub fn server_hostname(&self) -> Option<&str> {
         self.server_hostname.as_deref()
     }
 
-    /// Whether this is the server's end.
+    /// Returns true on the server's end.
     pub fn server_side(&self) -> bool {
         self.server_side
     }
 
-    /// Whether an earlier session was resumed.
+    /// Returns true if an earlier session was resumed.
     pub fn session_reused(&self) -> bool {
         self.session_reused
     }
 
-    /// The peer's certificate in DER, if it sent one.
+    /// Returns the peer's certificate in DER; `None` if it sent none.
     pub fn getpeercert(&self) -> Option<&[u8]> {
         self.peer_certificates.first().map(Vec::as_slice)
     }
 
-    /// The certificates that the peer sent, in DER, its own first.
+    /// Returns the certificates that the peer sent, in DER, its own first.
     pub fn peer_certificates(&self) -> impl Iterator<Item = &[u8]> {
         self.peer_certificates.iter().map(Vec::as_slice)
     }

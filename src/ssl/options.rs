@@ -1,45 +1,45 @@
+//! The TLS settings of a connection or a server, and their checks.
+
 use std::fmt;
 use std::time::Duration;
 
-use super::{Maker, Side, SslContext, maker};
+use super::{Provider, Side, SslContext, provider};
 use crate::refusal::Refusal;
 
-/// How long a handshake may take unless told otherwise: asyncio's
-/// `SSL_HANDSHAKE_TIMEOUT`.
+/// The time limit of a handshake unless set: asyncio's `SSL_HANDSHAKE_TIMEOUT`.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(60);
-/// How long the end of a session may take unless told otherwise: asyncio's
-/// `SSL_SHUTDOWN_TIMEOUT`.
+/// The time limit of a session's end unless set: asyncio's `SSL_SHUTDOWN_TIMEOUT`.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What [`StreamWriter::start_tls`](crate::StreamWriter::start_tls) is to do; of a
-/// context alone everything else is as usual.
+/// The settings of [`StreamWriter::start_tls`](crate::StreamWriter::start_tls). A context
+/// converts to them, with defaults for the others.
 #[derive(Debug, Clone)]
+#[must_use = "options do nothing until TLS is started with them"]
 pub struct TlsOptions(pub(crate) Tls);
 
 impl TlsOptions {
-    /// All defaults, with this context: a client's begins the session, a server's
-    /// waits for the client.
+    /// Returns the defaults with this context. A client's context begins the handshake, a
+    /// server's waits for the client.
     pub fn new(context: SslContext) -> TlsOptions {
         let mut tls = Tls::default();
         tls.set_context(context);
         TlsOptions(tls)
     }
 
-    /// The name or address that the server's certificate has to be for. A client
-    /// needs one; an empty one is not checked, which the host's policy has to
-    /// permit.
+    /// Sets the name or address that the server's certificate has to be for. A client needs
+    /// one. An empty name is not checked, which the policy has to permit.
     pub fn server_hostname(mut self, name: impl Into<String>) -> Self {
         self.0.server_hostname = Some(name.into());
         self
     }
 
-    /// The limit of the handshake; 60 s unless set. 0 is refused.
+    /// Limits the time of the handshake; 60 s unless set. 0 is refused.
     pub fn ssl_handshake_timeout(mut self, timeout: Duration) -> Self {
         self.0.handshake_timeout = Some(timeout);
         self
     }
 
-    /// How long the end of the session may take; 30 s unless set. 0 is refused.
+    /// Limits the time that the end of the session takes; 30 s unless set. 0 is refused.
     pub fn ssl_shutdown_timeout(mut self, timeout: Duration) -> Self {
         self.0.shutdown_timeout = Some(timeout);
         self
@@ -52,7 +52,7 @@ impl From<SslContext> for TlsOptions {
     }
 }
 
-/// The settings that concern TLS, as they were given.
+/// The TLS settings as the program has given them, unchecked.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Tls {
     ssl: Option<Ssl>,
@@ -64,7 +64,7 @@ pub(crate) struct Tls {
 #[derive(Clone)]
 struct Ssl {
     context: SslContext,
-    maker: Option<&'static Maker>,
+    provider: Option<&'static Provider>,
 }
 
 impl fmt::Debug for Ssl {
@@ -73,28 +73,28 @@ impl fmt::Debug for Ssl {
     }
 }
 
-/// TLS is wanted and can be had.
+/// The checked TLS settings of one connection or server, and the host's TLS.
 #[derive(Clone)]
 pub(crate) struct Plan {
     pub(crate) context: SslContext,
-    /// None is not checked.
+    /// The name that the peer's certificate has to be for; `None` is not checked.
     pub(crate) server_hostname: Option<String>,
     pub(crate) handshake_timeout: Duration,
     pub(crate) shutdown_timeout: Duration,
-    pub(crate) maker: &'static Maker,
+    pub(crate) provider: &'static Provider,
 }
 
 impl Tls {
-    // Inlined, it leaves nothing of TLS in a program that does not call it.
+    // Inlined, so that a program that does not call it does not import the host's TLS.
     #[inline]
     pub(crate) fn set_context(&mut self, context: SslContext) {
         self.ssl = Some(Ssl {
             context,
-            maker: maker(),
+            provider: provider(),
         });
     }
 
-    /// For a client of `host`, if that is known.
+    /// Checks the settings for a client that connects to `host`, if it has one.
     pub(crate) fn client(&self, host: Option<&str>) -> Result<Option<Plan>, Refusal> {
         let Some(mut wanted) = self.wanted()? else {
             return Ok(None);
@@ -115,6 +115,7 @@ impl Tls {
         Ok(Some(wanted))
     }
 
+    /// Checks the settings for a server.
     pub(crate) fn server(&self) -> Result<Option<Plan>, Refusal> {
         let wanted = self.wanted()?;
         if let Some(wanted) = &wanted {
@@ -130,7 +131,7 @@ impl Tls {
         Ok(wanted)
     }
 
-    /// For a connection that is there: the context says which end this is.
+    /// Checks the settings for an open connection: the context says which end this is.
     pub(crate) fn either(&self) -> Result<Option<Plan>, Refusal> {
         match self.ssl.as_ref().map(|ssl| ssl.context.side()) {
             Some(Side::Client) => self.client(None),
@@ -138,11 +139,12 @@ impl Tls {
         }
     }
 
+    /// Checks what concerns both ends; `None` without TLS.
     fn wanted(&self) -> Result<Option<Plan>, Refusal> {
         let Some(ssl) = &self.ssl else {
             return match self.detail() {
                 Some(detail) => Err(Refusal::InvalidArgument(format!(
-                    "{detail} means something only with ssl; leave it out, or set ssl as well"
+                    "{detail} needs ssl; leave it out, or set ssl as well"
                 ))),
                 None => Ok(None),
             };
@@ -156,7 +158,7 @@ impl Tls {
                 "{name} is 0; it has to be longer"
             )));
         }
-        let Some(maker) = ssl.maker else {
+        let Some(provider) = ssl.provider else {
             return Err(Refusal::NotSupported(
                 "ssl: WASI's own sockets have no TLS; compose with the variant `full` of the \
                  streams component"
@@ -168,11 +170,11 @@ impl Tls {
             server_hostname: None,
             handshake_timeout: self.handshake_timeout.unwrap_or(HANDSHAKE_TIMEOUT),
             shutdown_timeout: self.shutdown_timeout.unwrap_or(SHUTDOWN_TIMEOUT),
-            maker,
+            provider,
         }))
     }
 
-    /// A setting that means something only with TLS.
+    /// Returns the name of a setting that needs TLS, if one is set.
     fn detail(&self) -> Option<&'static str> {
         let details = [
             ("server-hostname", self.server_hostname.is_some()),
@@ -184,6 +186,7 @@ impl Tls {
 }
 
 impl Plan {
+    /// Refuses a context of the other end.
     fn is_of(&self, side: Side) -> Result<(), Refusal> {
         if self.context.side() == side {
             return Ok(());

@@ -1,4 +1,4 @@
-//! Sessions, as connections use them.
+//! TLS sessions as connections use them, and the interface of what makes them.
 
 use std::rc::Rc;
 
@@ -13,39 +13,44 @@ use crate::transport::raw::{Ending, RawSink, RawSource};
 
 /// A session whose handshake is done: the transport of a connection.
 pub(crate) struct Session {
+    /// The result of the handshake.
     pub(crate) object: Rc<SslObject>,
-    /// Opens both directions.
+    /// Opens both directions. Called when the connection starts, not before.
     pub(crate) open: Box<dyn FnOnce() -> Halves>,
 }
 
-/// The directions of a session, and its end.
+/// Both directions of a session, and its end.
 pub(crate) struct Halves {
     pub(crate) source: RawSource<Ending>,
     pub(crate) sink: SessionSink,
-    /// Ends the session in both directions; polled from `close` on.
+    /// Ends the session in both directions. The connection polls it once it is closing.
     pub(crate) ending: Ending,
 }
 
-/// A handshake.
+/// A handshake under way.
 pub(crate) type Handshake = LocalBoxFuture<'static, Result<Session, Refusal>>;
 
 type Begin = fn(Box<dyn HostSocket>, &[u8], &Plan) -> Result<Handshake, Refusal>;
 
-/// What makes sessions. Where nothing takes the address of it, a program imports
-/// nothing for TLS.
-pub(crate) struct Maker {
-    /// Whether the host can and will do what a context asks for.
+/// The operations of the host's TLS.
+///
+/// A table of function pointers, so that the linker drops the imports from programs that
+/// take no address of it.
+pub(crate) struct Provider {
+    /// Checks that the host can do what a context asks for, and permits it.
     pub(crate) check: fn(&SslContext) -> Result<(), Refusal>,
-    /// Begins a session on a socket, with what that has received already. The
-    /// streams that the socket had are no more use, and may be dropped.
+    /// Begins a session on a socket, with the bytes that were received from it already. The
+    /// host takes the connection over from the socket's byte streams, which may be dropped.
     pub(crate) begin: Begin,
 }
 
-/// Sends. Given up before it is over, it cuts the session short: the end of its
-/// stream would be that of the data.
+/// The sending half of a session.
+///
+/// Dropping it before `finish` cuts the session short. The host would otherwise take the end
+/// of the byte stream for the end of the data, and tell the peer that nothing is missing.
 pub(crate) struct SessionSink {
     pub(crate) raw: RawSink<Ending>,
-    /// Drops the session; none once sending is over.
+    /// Drops the session; `None` once sending has ended or failed.
     pub(crate) cut_short: Option<Box<dyn FnOnce()>>,
 }
 
@@ -57,7 +62,7 @@ impl Sink for SessionSink {
     ) -> (Result<(), ErrorCode>, Vec<u8>) {
         let sent = self.raw.send(data, progress).await;
         if sent.0.is_err() {
-            // What the peer has sent can still be received.
+            // The session stays: what the peer has sent can still be received.
             self.cut_short = None;
         }
         sent

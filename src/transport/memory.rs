@@ -1,4 +1,4 @@
-//! Two connected ends in memory, for unit tests.
+//! A transport in memory, for unit tests.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -12,7 +12,7 @@ use crate::error::ErrorCode;
 use crate::runtime::executor;
 use crate::{StreamReader, StreamWriter};
 
-/// One direction: at most `room` bytes are under way.
+/// One direction, which holds at most `room` bytes.
 #[derive(Default)]
 struct Pipe {
     bytes: Vec<u8>,
@@ -23,7 +23,7 @@ struct Pipe {
     wakers: Vec<Waker>,
 }
 
-/// A handle to break a pipe with.
+/// A handle of one direction, with which a test makes it fail.
 #[derive(Clone)]
 pub(crate) struct Direction(Rc<RefCell<Pipe>>);
 
@@ -40,7 +40,7 @@ impl Direction {
         self.wake();
     }
 
-    /// Sending fails; what is under way can still be received.
+    /// Makes sending fail. What was sent before can still be received.
     pub(crate) fn refuse(&self, code: ErrorCode) {
         self.0.borrow_mut().refused = Some(code);
         self.wake();
@@ -57,8 +57,8 @@ pub(crate) struct MemorySink(Direction);
 
 pub(crate) type End = (StreamReader, StreamWriter);
 
-/// Two ends of a connection, and the directions from the first to the second
-/// and back. `room` is how much a direction holds.
+/// Returns two connected ends, and the directions from the first to the second and back.
+/// Each direction holds `room` bytes.
 pub(crate) fn connected(limit: usize, room: usize) -> (End, End, Direction, Direction) {
     let (there, back) = (Direction::new(room), Direction::new(room));
     let near = end(limit, &back, &there);
@@ -66,7 +66,7 @@ pub(crate) fn connected(limit: usize, room: usize) -> (End, End, Direction, Dire
     (near, far, there, back)
 }
 
-/// One end of a connection, and what is at the other.
+/// Returns one end of a connection, and the other end to be worked by hand.
 pub(crate) fn single(limit: usize, room: usize) -> (StreamReader, StreamWriter, Remote) {
     let (there, back) = (Direction::new(room), Direction::new(room));
     let (reader, writer) = end(limit, &back, &there);
@@ -97,7 +97,7 @@ impl Remote {
         self.back.wake();
     }
 
-    /// Receives that many bytes, or all there are until the end.
+    /// Receives `count` bytes, or fewer if the data end first.
     pub(crate) async fn take(&self, count: usize) -> Vec<u8> {
         let mut taken = Vec::new();
         poll_fn(|cx| {
@@ -117,7 +117,7 @@ impl Remote {
         taken
     }
 
-    /// Ends what it sends.
+    /// Ends the data that it sends.
     pub(crate) fn end(&self) {
         self.back.0.borrow_mut().ended = true;
         self.back.wake();
@@ -201,7 +201,7 @@ impl Sink for MemorySink {
     }
 }
 
-/// A connection that is given up ends what it sends.
+/// Dropping the sink ends the data, as with a socket.
 impl Drop for MemorySink {
     fn drop(&mut self) {
         self.0.0.borrow_mut().ended = true;

@@ -1,5 +1,6 @@
-//! What carries the bytes. A transport moves bytes and knows nothing of
-//! limits, lines or water marks.
+//! Transports: what carries the bytes of a connection, as a [`Source`] and a [`Sink`].
+//!
+//! A transport moves bytes and knows nothing of limits, lines or water marks.
 
 pub(crate) mod raw;
 
@@ -10,42 +11,43 @@ use std::future::Future;
 
 use crate::error::ErrorCode;
 
-/// What a receive came to.
+/// The result of a receive.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Received {
-    /// Bytes, appended to the buffer.
+    /// Bytes were appended to the buffer.
     Bytes,
-    /// Nothing: it was given up.
+    /// Nothing was received: the caller gave up.
     Nothing,
-    /// Nothing more will come; [`Source::outcome`] says why.
+    /// Nothing more will arrive; [`Source::outcome`] says why.
     Over,
 }
 
 /// The receiving half. Dropping it gives up receiving.
 pub(crate) trait Source {
-    /// Receives into the spare capacity of `buffer` and gives it back. Polled
-    /// while `give_up` says so, it ends at once.
+    /// Receives into the spare capacity of `buffer` and returns the buffer.
+    ///
+    /// A poll that would wait cancels the receive if `give_up` returns true. The host is
+    /// asked to cancel, so that no byte is lost that has arrived meanwhile.
     fn receive(
         &mut self,
         buffer: Vec<u8>,
         give_up: impl Fn() -> bool,
     ) -> impl Future<Output = (Received, Vec<u8>)>;
 
-    /// How the data ended.
+    /// Waits for the result with which the data ended: an error unless the peer ended them.
     fn outcome(&mut self) -> impl Future<Output = Result<(), ErrorCode>>;
 }
 
-/// The sending half. Dropping it without [`finish`](Sink::finish) gives up
-/// sending.
+/// The sending half. Dropping it without [`finish`](Sink::finish) gives up sending.
 pub(crate) trait Sink {
-    /// Sends all of `data` and gives its memory back. `progress` is called with
-    /// the number of bytes each time some were taken.
+    /// Sends all of `data` and returns its memory. Calls `progress` with the number of bytes
+    /// each time the host takes some.
     fn send(
         &mut self,
         data: Vec<u8>,
         progress: impl FnMut(usize),
     ) -> impl Future<Output = (Result<(), ErrorCode>, Vec<u8>)>;
 
-    /// Sends the end of the data and waits until the host has taken it.
+    /// Sends the end of the data and waits for the result of sending.
     fn finish(&mut self) -> impl Future<Output = Result<(), ErrorCode>>;
 }

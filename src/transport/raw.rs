@@ -1,5 +1,5 @@
-//! Transports over the component model's own byte streams. TCP is two of them
-//! with a result each.
+//! Transports over the component model's byte streams. A socket has two of them, each with
+//! a result that says how it ended.
 
 use std::future::{Future, Ready, poll_fn, ready};
 use std::pin::pin;
@@ -18,8 +18,8 @@ pub(crate) type Ending = LocalBoxFuture<'static, Result<(), ErrorCode>>;
 /// The result with which WASI ends a half of a socket's connection.
 type SocketResult = FutureReader<Result<(), wasi::sockets::types::ErrorCode>>;
 
-/// The halves of a socket's connection, from what its `receive` gives and its `send`
-/// does.
+/// Returns both halves of a socket's transport, from the result of its `receive` and from
+/// its `send`.
 pub(crate) fn halves(
     (received, end): (StreamReader<u8>, SocketResult),
     send: &dyn Fn(StreamReader<u8>) -> SocketResult,
@@ -36,27 +36,27 @@ async fn outcome(ended: SocketResult) -> Result<(), ErrorCode> {
     ended.await.map_err(ErrorCode::from_wasi)
 }
 
-/// Receives from a stream; `result` tells how the stream ended.
+/// Receives from a byte stream; `result` says how the stream ended.
 pub(crate) struct RawSource<R> {
     stream: StreamReader<u8>,
     result: Option<R>,
 }
 
-/// Sends into a stream; `result` tells how the far side took it.
+/// Sends into a byte stream; `result` says how its reader, usually the host, ended.
 pub(crate) struct RawSink<R> {
     stream: Option<StreamWriter<u8>>,
     result: Option<R>,
 }
 
 impl RawSource<Ready<Result<(), ErrorCode>>> {
-    /// A stream that can only end well.
+    /// Receives from a byte stream without a result, whose end is never an error.
     pub(crate) fn new(stream: StreamReader<u8>) -> Self {
         RawSource::with_result(stream, ready(Ok(())))
     }
 }
 
 impl RawSink<Ready<Result<(), ErrorCode>>> {
-    /// A sink, and the stream that it feeds.
+    /// Returns a sink, and the byte stream that it feeds.
     pub(crate) fn new() -> (Self, StreamReader<u8>) {
         let (writer, reader) = wit_stream::new();
         (RawSink::with_result(writer, ready(Ok(()))), reader)
@@ -131,7 +131,7 @@ impl<R: Future<Output = Result<(), ErrorCode>>> Sink for RawSink<R> {
                 StreamResult::Complete(count) => progress(count),
                 StreamResult::Cancelled => {}
                 StreamResult::Dropped => {
-                    // The far side gave up: its result says why.
+                    // The reader is gone; the result says why.
                     let code = match self.outcome().await {
                         Ok(()) => ErrorCode::ConnectionBroken,
                         Err(code) => code,

@@ -243,7 +243,8 @@ fn http_headers_fails_where_nobody_listens() {
     let mut peer = python(BOUND, &[]);
     let port = peer.wait_for("port ");
     let url = format!("http://127.0.0.1:{port}/");
-    let message = format!("connect to 127.0.0.1:{port}: connection refused: nobody listens there");
+    let message =
+        format!("connect to 127.0.0.1:{port}: connection refused: no server listens there");
     fails(STATIC, &[&url], &message);
     let allow = format!("tcp://127.0.0.1:{port}");
     let ended = run(&["--allow-connect", &allow], COMPOSED, &[&url]).end();

@@ -27,7 +27,7 @@ fn ux4_another_file_that_is_there_is_an_error_and_stays() {
     let folder = Folder::new();
     let path = folder.at("notes");
     fs::write(&path, "of value").unwrap();
-    let message = "something that is no socket is at that path";
+    let message = "the file at that path is not a socket";
     for form in FORMS {
         fails(
             &serve(form, &path),
@@ -83,7 +83,7 @@ fn ux3_the_socket_of_a_server_that_was_killed_is_replaced() {
         let refused = connect(form, &path);
         fails(
             &refused,
-            &format!("connect to unix:{path}: connection refused: nobody listens there"),
+            &format!("connect to unix:{path}: connection refused: no server listens there"),
         );
         let next = serving(form, &path, &[]);
         exchange(&mut client(&path), "hello\n");
@@ -105,7 +105,7 @@ fn ux3_a_server_that_does_not_serve_yet_has_its_path_already() {
             printed,
             format!(
                 "listen on unix:{path}: address already in use\n\
-                 connect to unix:{path}: connection refused: nobody listens there\n\
+                 connect to unix:{path}: connection refused: no server listens there\n\
                  answer to one\n"
             )
         );
