@@ -31,7 +31,6 @@ pub struct SslContext(Rc<Inner>);
 
 /// The checks of the peer's certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum VerifyMode {
     /// Servers do not ask for a certificate, clients do not check it. For a client the policy
     /// has to permit it.

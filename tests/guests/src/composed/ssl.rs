@@ -53,7 +53,7 @@ impl SslContext {
     pub fn minimum_version(self, version: TlsVersion) -> Self {
         self.0.set_minimum_version(match version {
             TlsVersion::Tls12 => wit::TlsVersion::Tls12,
-            TlsVersion::Tls13 => wit::TlsVersion::Tls13,
+            _ => wit::TlsVersion::Tls13,
         });
         self
     }
