@@ -4,6 +4,7 @@
 mod applications;
 mod asyncio;
 mod page;
+mod paths;
 
 use std::collections::BTreeSet;
 use std::fs;
