@@ -385,7 +385,7 @@ fn the_figures_are_those_of_the_code() {
             "DEFAULT_BACKLOG: u32 = 100;",
         ),
         (
-            "when a server",
+            "after the end",
             "5 s",
             "src/server/shared.rs",
             "LINGER: Duration = Duration::from_secs(5);",
