@@ -276,7 +276,7 @@ fn column(number: usize) -> BTreeSet<String> {
 }
 
 /// All files of a folder with this ending as one text, those of `deps` left out.
-fn sources(folder: &str, ending: &str) -> String {
+pub(crate) fn sources(folder: &str, ending: &str) -> String {
     let mut text = String::new();
     let mut folders = vec![workspace().join(folder)];
     while let Some(folder) = folders.pop() {
