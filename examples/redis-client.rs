@@ -1,9 +1,9 @@
 //! A client of Redis on its Unix socket, which prints the replies as
 //! `redis-cli --raw` does.
 //!
-//! Arguments: the socket's path, and a command with its arguments. After a leading
-//! `-x`, the last of these is standard input, to its end. Without a command, each
-//! line of standard input is one; they are sent without waiting for the replies.
+//! Arguments: the socket's path, and a command with its arguments. A leading `-x` appends
+//! standard input as the last argument. Without a command, each line of standard input is a
+//! command; they are sent without waiting for the replies.
 
 mod resp;
 
@@ -47,19 +47,19 @@ async fn program() -> Result {
     writer.wait_closed().await?;
     match refused {
         0 => Ok(()),
-        _ => Err(format!("commands that the server has refused: {refused}").into()),
+        _ => Err(format!("commands that the server refused: {refused}").into()),
     }
 }
 
-/// Sends the commands that standard input has, and prints the replies meanwhile.
-/// Returns how many were refused.
+/// Sends the commands of standard input, and prints the replies meanwhile. Returns the number
+/// of commands that the server refused.
 async fn pipeline(reader: &StreamReader, writer: &StreamWriter) -> Result<usize> {
     let (sent, mut expected) = unbounded();
     let sending = async move {
         loop {
             let line = stdin().readline().await?;
             if line.is_empty() {
-                // No more replies are expected.
+                // The receiving side stops after the last expected reply.
                 drop(sent);
                 return Ok(());
             }
@@ -84,7 +84,7 @@ async fn pipeline(reader: &StreamReader, writer: &StreamWriter) -> Result<usize>
     Ok(refused)
 }
 
-/// The next reply.
+/// Receives the next reply.
 async fn receive(reader: &StreamReader) -> Result<Reply> {
     let mut parser = Parser::default();
     loop {
@@ -98,7 +98,7 @@ async fn receive(reader: &StreamReader) -> Result<Reply> {
     }
 }
 
-/// Prints it; true if it is an error of the server's.
+/// Prints the reply. Returns true if it is an error of the server.
 async fn print(reply: Reply) -> Result<bool> {
     stdout().write(reply.raw())?;
     stdout().drain().await?;

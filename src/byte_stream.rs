@@ -57,7 +57,7 @@ pub fn pipe() -> (StreamWriter, ByteStream) {
     (writer, ByteStream(stream))
 }
 
-/// A reader of what the program gets otherwise than from a connection.
+/// Returns a reader that receives from `source` and has no sending half.
 pub(crate) fn reader(source: impl Source + 'static, limit: usize) -> StreamReader {
     let connection = Connection::new(limit, Names::default());
     let (reader, _) = connection.handles();
@@ -73,9 +73,10 @@ fn run(connection: Rc<Connection>, source: impl Source + 'static, sink: impl Sin
 }
 
 impl StreamReader {
-    /// Hands the rest of the data over as a stream, what is buffered first. The
-    /// stream ends with the data, and also where the connection fails:
-    /// [`StreamWriter::wait_closed`] tells which.
+    /// Turns the rest of the data into a byte stream, the buffered bytes first.
+    ///
+    /// The byte stream ends with the data, and also when the connection fails:
+    /// [`StreamWriter::wait_closed`] tells the two apart.
     pub fn into_stream(self) -> ByteStream {
         let (mut sink, stream) = RawSink::new();
         executor::detach(async move {
@@ -90,14 +91,13 @@ impl StreamReader {
 }
 
 impl StreamWriter {
-    /// Writes everything the stream brings, within the water marks, and returns
-    /// how many bytes that was.
+    /// Writes all bytes of the byte stream, draining in between. Returns their number.
     ///
     /// # Errors
     /// As for [`write`](Self::write) and [`drain`](Self::drain).
     ///
     /// # Cancel safety
-    /// What was written stays written; the rest of the stream is given up.
+    /// Bytes that were written stay written; the rest of the byte stream is lost.
     pub async fn write_stream(&self, stream: impl Into<ByteStream>) -> Result<u64, WriteError> {
         let ByteStream(mut stream) = stream.into();
         let mut total = 0;
@@ -116,7 +116,7 @@ impl StreamWriter {
     }
 }
 
-/// A direction that does not exist.
+/// The missing half of a connection that only reads or only writes.
 struct Nothing;
 
 impl Source for Nothing {
@@ -144,7 +144,7 @@ impl Sink for Nothing {
     }
 }
 
-/// Checks the limit of a reader that a component asks for.
+/// Checks the limit, and returns a reader of a byte stream with it.
 #[cfg(feature = "component")]
 pub(crate) fn checked_reader(
     stream: RawStream<u8>,

@@ -1,4 +1,4 @@
-//! The battery of `tests/conformance` over a pair in memory.
+//! Runs the battery of `tests/conformance` over a connection in memory.
 
 use std::task::Poll;
 
@@ -12,7 +12,7 @@ use crate::transport::memory::{Remote, single};
 #[path = "../tests/conformance/mod.rs"]
 mod battery;
 
-/// Lets others run.
+/// Yields once, so that other tasks run.
 async fn pause() {
     let mut paused = false;
     std::future::poll_fn(|cx| {
@@ -25,7 +25,7 @@ async fn pause() {
     .await;
 }
 
-/// Reads, unless that would wait.
+/// Reads; `None` if the read would have to wait.
 async fn read_or_give_up(reader: &net::StreamReader, n: usize) -> Option<bytes::Bytes> {
     reader.read(n).now_or_never().map(Result::unwrap)
 }

@@ -163,6 +163,7 @@ mod tests {
     #[test]
     fn a_server_takes_one_host_several_or_none() {
         let both = vec![host("127.0.0.1"), host("::1")];
+        let owned = "::1".to_owned();
         let addresses: [IpAddr; 2] = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
         assert_eq!(hosts(["127.0.0.1", "::1"]), Ok(both.clone()));
         assert_eq!(
@@ -175,7 +176,7 @@ mod tests {
         for one in [
             hosts("::1"),
             hosts("::1".to_owned()),
-            hosts(&"::1".to_owned()),
+            hosts(&owned),
             hosts(Ipv6Addr::LOCALHOST),
             hosts(IpAddr::from(Ipv6Addr::LOCALHOST)),
             hosts(host("::1")),

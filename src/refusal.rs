@@ -24,6 +24,18 @@ pub(crate) enum Refusal {
 }
 
 impl Refusal {
+    /// Returns the refusal for an operation of a Unix socket that failed with `code`.
+    pub(crate) fn of_unix_socket(code: ErrorCode) -> Refusal {
+        match code {
+            ErrorCode::NotSupported => Refusal::NotSupported(
+                "Unix sockets need a host that has them, and the variant `full` of the streams \
+                 component"
+                    .into(),
+            ),
+            code => Refusal::Socket(code),
+        }
+    }
+
     /// Returns the error for a caller that connects to `peer`.
     pub(crate) fn connecting(self, peer: Option<Address>) -> ConnectError {
         match self {

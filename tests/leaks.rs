@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use asyncio_streams_host::policy::Policy;
 use asyncio_streams_host::tls::{Identity, Roots, Tls};
-use asyncio_streams_host::{StreamsCtx, Limits, Runner, Stats, compose, engine};
+use asyncio_streams_host::{Limits, Runner, Stats, StreamsCtx, compose, engine};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::mpsc;

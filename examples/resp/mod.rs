@@ -1,15 +1,17 @@
-//! The serialization protocol of Redis, version 2: commands as they are sent, and
-//! replies of any depth as they are received. It reads and writes nothing itself.
+//! The serialization protocol of Redis, version 2 (RESP2): encodes commands and parses
+//! replies. It does no I/O.
+//!
+//! <https://redis.io/docs/latest/develop/reference/protocol-spec/>
 
 use std::fmt;
 
-/// No bulk string is longer; the server's own limit unless it is told another one.
+/// The longest bulk string that is accepted: the server's default limit.
 const LONGEST: usize = 512 * 1024 * 1024;
 
-/// No reply is nested deeper.
+/// The deepest nesting of arrays that is accepted.
 const DEEPEST: usize = 32;
 
-/// A command: an array of bulk strings.
+/// Encodes a command: an array of bulk strings.
 pub(crate) fn command<W: AsRef<[u8]>>(words: &[W]) -> Vec<u8> {
     let mut bytes = format!("*{}\r\n", words.len()).into_bytes();
     for word in words.iter().map(AsRef::as_ref) {
@@ -20,27 +22,27 @@ pub(crate) fn command<W: AsRef<[u8]>>(words: &[W]) -> Vec<u8> {
     bytes
 }
 
-/// What a server answers.
+/// A reply of the server.
 pub(crate) enum Reply {
     /// A simple string or a bulk string.
     Text(Vec<u8>),
-    /// An error of the server's.
+    /// An error of the server.
     Error(Vec<u8>),
     /// An integer.
     Integer(i64),
-    /// No string, or no array.
+    /// A null string or a null array.
     Null,
     /// An array.
     Array(Vec<Reply>),
 }
 
 impl Reply {
-    /// Whether the command was refused.
+    /// Returns true if the server refused the command.
     pub(crate) fn is_error(&self) -> bool {
         matches!(self, Reply::Error(_))
     }
 
-    /// As `redis-cli --raw` prints it: a line for each value.
+    /// Formats the reply as `redis-cli --raw` does: a line for each value.
     pub(crate) fn raw(&self) -> Vec<u8> {
         let mut text = match self {
             Reply::Text(text) | Reply::Error(text) => text.clone(),
@@ -54,31 +56,31 @@ impl Reply {
     }
 }
 
-/// What is to be read next.
+/// The next read that the parser needs.
 pub(crate) enum Next {
     /// A line that ends in `\r\n`.
     Line,
-    /// Exactly so many bytes.
+    /// Exactly this many bytes.
     Exactly(usize),
 }
 
-/// The reply that is under way.
+/// The parser of one reply.
 #[derive(Default)]
 pub(crate) struct Parser {
-    /// Arrays that are not complete, the innermost last.
+    /// The incomplete arrays, the innermost last.
     arrays: Vec<Array>,
-    /// The length of the bulk string that comes next.
+    /// The length of the bulk string that comes next, if one does.
     bulk: Option<usize>,
 }
 
 struct Array {
-    /// How many items are still to come.
+    /// The number of items that are still to come.
     left: usize,
     items: Vec<Reply>,
 }
 
 impl Parser {
-    /// What [`take`](Self::take) has to be given.
+    /// Returns the read whose bytes [`take`](Self::take) needs.
     pub(crate) fn next(&self) -> Next {
         match self.bulk {
             Some(length) => Next::Exactly(length + END.len()),
@@ -86,10 +88,10 @@ impl Parser {
         }
     }
 
-    /// Takes what was read, and returns the reply once it is complete.
+    /// Takes the bytes that were read, and returns the reply once it is complete.
     ///
     /// # Errors
-    /// For what is no reply.
+    /// [`Malformed`] if the bytes are not part of a reply.
     pub(crate) fn take(&mut self, bytes: &[u8]) -> Result<Option<Reply>, Malformed> {
         let bytes = bytes
             .strip_suffix(END)
@@ -101,7 +103,7 @@ impl Parser {
         Ok(value.and_then(|value| self.complete(value)))
     }
 
-    /// A value that stands in a line; none if this is only the beginning of one.
+    /// Parses a line: a value, or `None` if it only begins one.
     fn line(&mut self, line: &[u8]) -> Result<Option<Reply>, Malformed> {
         let (kind, rest) = line.split_first().ok_or(Malformed("an empty line"))?;
         Ok(Some(match kind {
@@ -130,11 +132,11 @@ impl Parser {
                     return Ok(None);
                 }
             },
-            _ => return Err(Malformed("a value of no known kind")),
+            _ => return Err(Malformed("a value of an unknown type")),
         }))
     }
 
-    /// Puts a value where it belongs, and returns it once that is nowhere else.
+    /// Adds a value to the innermost array. Returns the reply if that completes it.
     fn complete(&mut self, mut value: Reply) -> Option<Reply> {
         while let Some(mut array) = self.arrays.pop() {
             array.items.push(value);
@@ -154,21 +156,21 @@ const END: &[u8] = b"\r\n";
 fn number(digits: &[u8]) -> Result<i64, Malformed> {
     let text = std::str::from_utf8(digits).ok();
     let number = text.and_then(|text| text.parse().ok());
-    number.ok_or(Malformed("a number that is none"))
+    number.ok_or(Malformed("an invalid number"))
 }
 
-/// The length of a string or an array; none where there is no such thing.
+/// Parses the length of a string or an array; `None` for a null one.
 fn length(digits: &[u8]) -> Result<Option<usize>, Malformed> {
     match number(digits)? {
         -1 => Ok(None),
         number => match usize::try_from(number) {
             Ok(length) => Ok(Some(length)),
-            Err(_) => Err(Malformed("a length that can be none")),
+            Err(_) => Err(Malformed("an invalid length")),
         },
     }
 }
 
-/// A reply that is none: why.
+/// The reason why bytes are not a reply.
 #[derive(Debug)]
 pub(crate) struct Malformed(&'static str);
 

@@ -4,16 +4,16 @@
 pub(crate) struct Url<'a> {
     /// `http` or `https`.
     pub(crate) scheme: &'static str,
-    /// The host as it stands in the URL: an IPv6 address is in brackets.
+    /// The host as the URL has it: an IPv6 address is in brackets.
     pub(crate) host: &'a str,
     /// The host without brackets.
     pub(crate) hostname: &'a str,
     pub(crate) port: Option<u16>,
-    /// `/` where the URL has none.
+    /// The path; `/` if the URL has none.
     pub(crate) path: &'a str,
 }
 
-/// Takes a URL apart; query and fragment are left out, as in the reference.
+/// Splits a URL. Query and fragment are dropped, as in the reference.
 pub(crate) fn urlsplit(url: &str) -> Result<Url<'_>, String> {
     let wrong = |what: &str| format!("{url:?} is no URL: {what}");
     if !url.bytes().all(|byte| byte.is_ascii_graphic()) {

@@ -1,9 +1,9 @@
 //! A client of Redis on its Unix socket, which prints the replies as
 //! `redis-cli --raw` does; as a component written against the WIT.
 //!
-//! Arguments: the socket's path, and a command with its arguments. After a leading
-//! `-x`, the last of these is standard input, to its end. Without a command, each
-//! line of standard input is one; they are sent without waiting for the replies.
+//! Arguments: the socket's path, and a command with its arguments. A leading `-x` appends
+//! standard input as the last argument. Without a command, each line of standard input is a
+//! command; they are sent without waiting for the replies.
 #![expect(missing_docs, reason = "the bindings are generated")]
 
 #[path = "../resp/mod.rs"]
@@ -29,7 +29,7 @@ type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
 
 const USAGE: &str = "usage: redis-client PATH [COMMAND ARG...], or -x PATH COMMAND ARG...";
 
-/// The connection, and the standard streams.
+/// The connection and the standard streams.
 struct Client {
     reader: StreamReader,
     writer: StreamWriter,
@@ -62,20 +62,20 @@ async fn program() -> Result {
         true => client.pipeline().await,
         false => client.single(words, with_input).await,
     };
-    // Whatever came of it, what was printed goes out.
+    // Printed replies are written out before an error is returned.
     client.output.close();
     let printed = printed.await;
     let refused = refused?;
     printed.map_err(|code| format!("standard output: {code:?}"))?;
     match refused {
         0 => Ok(()),
-        _ => Err(format!("commands that the server has refused: {refused}").into()),
+        _ => Err(format!("commands that the server refused: {refused}").into()),
     }
 }
 
 impl Client {
-    /// Sends one command and prints its reply. Returns how many were refused, as
-    /// `pipeline` does.
+    /// Sends one command and prints its reply. Returns the number of commands that the server
+    /// refused, as `pipeline` does.
     async fn single(&self, words: &[String], with_input: bool) -> Result<usize> {
         let mut words: Vec<_> = words.iter().map(|word| word.as_bytes().to_vec()).collect();
         if with_input {
@@ -86,14 +86,14 @@ impl Client {
         Ok(usize::from(self.print(self.receive().await?).await?))
     }
 
-    /// Sends the commands that standard input has, and prints the replies meanwhile.
+    /// Sends the commands of standard input, and prints the replies meanwhile.
     async fn pipeline(&self) -> Result<usize> {
         let (sent, mut expected) = unbounded();
         let sending = async move {
             loop {
                 let line = self.input.readline(None).await?;
                 if line.is_empty() {
-                    // No more replies are expected.
+                    // The receiving side stops after the last expected reply.
                     drop(sent);
                     return Ok(());
                 }
@@ -118,7 +118,7 @@ impl Client {
         Ok(refused)
     }
 
-    /// The next reply.
+    /// Receives the next reply.
     async fn receive(&self) -> Result<Reply> {
         let mut parser = Parser::default();
         loop {
@@ -132,7 +132,7 @@ impl Client {
         }
     }
 
-    /// Prints it; true if it is an error of the server's.
+    /// Prints the reply. Returns true if it is an error of the server.
     async fn print(&self, reply: Reply) -> Result<bool> {
         self.output.write(&reply.raw())?;
         self.output.drain().await?;

@@ -1,6 +1,6 @@
-//! Copies standard input to standard output in upper case, line by line, and no
-//! faster than somebody reads it; as a component written against the WIT, which
-//! makes readers and writers of the streams that WASI has.
+//! Copies standard input to standard output in upper case, line by line, and no faster than
+//! the output is read; as a component written against the WIT, which makes a reader and a
+//! writer of WASI's byte streams.
 #![expect(missing_docs, reason = "the bindings are generated")]
 
 use asyncio_streams::eprintln;

@@ -1,7 +1,8 @@
-//! The receive buffer: what has arrived and was not read yet.
+//! The receive buffer: bytes that have arrived and were not read yet.
 //!
-//! Pure code. It knows no I/O, no tasks and no wakers, so every rule about
-//! limits, separators and the end of the data is here and can be tested alone.
+//! Pure code, without I/O, tasks and wakers: the rules about limits, separators and the end
+//! of the data are all here and can be tested alone. `model.rs` is a naive model that the
+//! buffer is compared with, by properties and by fuzzing.
 
 #[cfg(any(test, fuzzing))]
 pub(crate) mod model;
@@ -20,28 +21,29 @@ use self::search::find_byte;
 use self::separators::{Separators, find_one};
 use crate::error::ReadError;
 
-/// How much a buffer may have held and still keep its memory when it is empty.
-/// What `BytesMut` would keep otherwise does not show in its capacity.
+/// The most bytes that a buffer may have held and still keep its memory when it is empty.
+///
+/// The buffer counts for itself: `BytesMut::capacity` does not show the memory in front of
+/// its bytes, which it keeps.
 const KEPT: usize = match cfg!(any(test, fuzzing)) {
     false => 4 * 1024,
-    // So little that the tests meet both.
+    // Small, so that short tests exercise both cases.
     true => 6,
 };
 
-/// What a read finds in the buffer.
+/// The result of a read from the buffer.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Found<T> {
-    /// It can be served.
+    /// The read is served.
     Ready(T),
-    /// It cannot be served before at least this many bytes are buffered or the
-    /// data have ended.
+    /// The read has to wait until at least this many bytes are buffered or the data end.
     Wait(usize),
 }
 
-/// How a read hands bytes over: as they are, or as a copy, which is cheaper than
-/// a copy of what was handed over.
+/// The type in which a read returns bytes: `Bytes` shares the buffer's memory, `Vec` copies.
+/// A component's export returns `Vec`; copying once here is cheaper than converting later.
 pub(crate) trait Piece: From<Bytes> {
-    /// Removes and returns the first `n` bytes, which are there.
+    /// Removes and returns the first `n` bytes of `front`, which has at least as many.
     fn split_from(front: &mut Bytes, n: usize) -> Self;
 }
 
@@ -66,37 +68,37 @@ impl Piece for Vec<u8> {
 
 /// Received bytes in order, the end of the data, and the limit.
 ///
-/// What arrives is appended to `back`. Where much is there and little is read,
-/// `back` becomes `front`, of which pieces are taken at less cost.
+/// Arriving bytes are appended to `back`. When much is buffered and little is read, `back`
+/// becomes `front`: taking pieces of frozen `Bytes` costs less.
 #[derive(Debug)]
 pub(crate) struct Buffer {
     front: Bytes,
     back: BytesMut,
-    /// The most that `back` has held since it was empty.
+    /// The most bytes that `back` has held since it was empty.
     peak: usize,
     ended: bool,
     limit: usize,
     scan: Scan,
 }
 
-/// What the search for a separator comes to.
+/// The result of the search for a separator.
 enum Search {
-    /// There is one, and it ends there.
+    /// A separator was found; it ends at `end`.
     Found { end: usize },
-    /// More than the limit is in front of it, or certainly holds none.
+    /// More bytes than the limit precede the separator, or certainly hold none.
     Overrun { consumed: usize, found: bool },
-    /// None, and no more bytes will come.
+    /// There is no separator, and the data have ended.
     Ended,
-    /// None yet.
+    /// There is no separator yet.
     Unknown,
 }
 
-/// How far the front of the buffer is known to hold none of these separators,
-/// so that a read that is begun again does not search the same bytes again.
+/// The number of leading bytes that are known to hold none of these separators, so that a
+/// repeated read does not search them again.
 #[derive(Debug, Default)]
 struct Scan {
     separators: Option<Separators<'static>>,
-    /// With 0 it holds for any separators.
+    /// 0 means that nothing is known, for any separators.
     offset: usize,
 }
 
@@ -128,16 +130,16 @@ impl Buffer {
         self.limit = limit;
     }
 
-    /// Whether the data have ended, read or not.
+    /// Returns true once the data have ended, also while bytes are left to read.
     pub(crate) fn ended(&self) -> bool {
         self.ended
     }
 
-    /// Appends what has arrived. Nothing arrives after the end.
+    /// Appends arriving bytes. None may arrive after the end.
     pub(crate) fn feed(&mut self, bytes: &[u8]) {
         debug_assert!(!self.ended, "bytes after the end of the data");
         if !self.front.is_empty() && self.front.len() <= self.back.len() + bytes.len() {
-            // Soon enough that each byte is moved twice at most.
+            // Joining when `front` is the smaller half moves each byte twice at most.
             self.join(bytes.len());
         }
         self.back.extend_from_slice(bytes);
@@ -148,7 +150,7 @@ impl Buffer {
         self.ended = ended;
     }
 
-    /// Up to `n` bytes; empty if `n` is 0 or at the end.
+    /// Takes up to `n` bytes; none if `n` is 0 or at the end.
     pub(crate) fn some(&mut self, n: usize) -> Found<Bytes> {
         if n == 0 {
             return Found::Ready(Bytes::new());
@@ -159,7 +161,7 @@ impl Buffer {
         Found::Ready(self.take(n.min(self.len())))
     }
 
-    /// Everything, once the data have ended.
+    /// Takes everything, once the data have ended.
     pub(crate) fn all(&mut self) -> Found<Bytes> {
         if self.ended {
             Found::Ready(self.take(self.len()))
@@ -168,7 +170,7 @@ impl Buffer {
         }
     }
 
-    /// Exactly `n` bytes.
+    /// Takes exactly `n` bytes.
     pub(crate) fn exactly(&mut self, n: usize) -> Found<Result<Bytes, ReadError>> {
         if self.len() >= n {
             Found::Ready(Ok(self.take(n)))
@@ -178,25 +180,26 @@ impl Buffer {
                 expected: Some(n),
             }))
         } else {
-            // Everything there is would be another read.
+            // usize::MAX stands for a read to the end.
             Found::Wait(n.min(usize::MAX - 1))
         }
     }
 
-    /// What `until` with this separator has at once, and nothing else.
+    /// Does as `until` with this separator, on the fast path; `None` if that has to decide.
     pub(crate) fn until_at_once(&mut self, separator: &[u8], limit: usize) -> Option<Bytes> {
         let separators = Separators::one(separator).ok()?;
         self.take_at_once(&separators, limit, |bytes| find_one(separator, bytes))
     }
 
-    /// What `line` has at once, and nothing else.
+    /// Does as `line`, on the fast path; `None` if that has to decide.
     #[inline(always)]
     pub(crate) fn line_at_once<T: Piece>(&mut self, limit: usize) -> Option<T> {
         let newline = Separators::newline();
         self.take_at_once(&newline, limit, |bytes| find_byte(b'\n', bytes))
     }
 
-    /// `find` is the search for the one separator.
+    /// Takes up to and including the separator, if it starts within the limit. `find` searches
+    /// for this separator.
     #[inline(always)]
     fn take_at_once<T: Piece>(
         &mut self,
@@ -218,7 +221,7 @@ impl Buffer {
         Some(T::split_from(&mut self.front, start + separator.shortest()))
     }
 
-    /// A line with its `\n`; what is left at the end.
+    /// Takes a line with its `\n`, or the rest at the end of the data.
     pub(crate) fn line(&mut self, limit: usize) -> Found<Result<Bytes, ReadError>> {
         match self.until(&Separators::newline(), limit) {
             Found::Ready(Err(ReadError::Incomplete { partial, .. })) => Found::Ready(Ok(partial)),
@@ -226,7 +229,7 @@ impl Buffer {
         }
     }
 
-    /// Up to and including the separator that ends first.
+    /// Takes everything up to and including the separator that ends first.
     pub(crate) fn until(
         &mut self,
         separators: &Separators<'_>,
@@ -245,7 +248,7 @@ impl Buffer {
         }
     }
 
-    /// Whether `until` could be served now. Takes nothing.
+    /// Checks whether `until` would be served now. Takes nothing.
     #[cfg(feature = "component")]
     pub(crate) fn until_ready(&mut self, separators: &Separators<'_>, limit: usize) -> Found<()> {
         match self.find(separators, limit) {
@@ -254,11 +257,11 @@ impl Buffer {
         }
     }
 
-    /// Looks for a separator.
+    /// Searches for a separator.
     ///
-    /// One that starts after more than `limit` bytes is an overrun, as are more
-    /// than `limit` bytes that certainly hold none. The limit is looked at
-    /// before the end of the data.
+    /// A separator that starts after more than `limit` bytes is an overrun; so are more than
+    /// `limit` bytes that certainly hold none. The limit is checked before the end of the data,
+    /// as asyncio does (`StreamReader.readuntil`).
     fn find(&mut self, separators: &Separators<'_>, limit: usize) -> Search {
         match self.there(separators) {
             Some((start, end)) if start <= limit => return Search::Found { end },
@@ -287,7 +290,7 @@ impl Buffer {
         }
     }
 
-    /// Where the first separator starts and ends.
+    /// Finds the start and the end of the first separator.
     fn there(&mut self, separators: &Separators<'_>) -> Option<(usize, usize)> {
         let mut known = self.scan.known(separators);
         if !self.front.is_empty() {
@@ -305,8 +308,8 @@ impl Buffer {
         Some((known + start, known + end))
     }
 
-    /// Drops everything up to and including a `\n`, or all there is. Returns
-    /// how much that was, and whether the line is over.
+    /// Drops everything up to and including a `\n`, or all bytes. Returns the number of bytes
+    /// dropped, and true if the line is complete.
     pub(crate) fn discard_line(&mut self) -> (usize, bool) {
         let (count, over) = match self.there(&Separators::newline()) {
             Some((_, end)) => (end, true),
@@ -316,7 +319,7 @@ impl Buffer {
         (count, over)
     }
 
-    /// Removes and returns the first `n` bytes (all, if there are fewer).
+    /// Takes the first `n` bytes, or all if there are fewer.
     #[inline]
     pub(crate) fn take(&mut self, n: usize) -> Bytes {
         self.scan.offset = 0;
@@ -327,7 +330,7 @@ impl Buffer {
         }
     }
 
-    /// As `take`, for more than `front` has.
+    /// Does as `take`, for more bytes than `front` has.
     fn take_of_both(&mut self, n: usize) -> Bytes {
         if self.back.is_empty() {
             return std::mem::take(&mut self.front);
@@ -366,14 +369,14 @@ impl Buffer {
         }
     }
 
-    /// Has everything in `back`, and room for `more` behind it.
+    /// Moves everything into `back`, with room for `more` bytes behind it.
     fn join(&mut self, more: usize) {
         let front = std::mem::take(&mut self.front);
         if front.is_empty() {
             return;
         }
         let back = match self.back.is_empty() {
-            // Its memory will do.
+            // Stays in place, so that its memory is used again.
             true => BytesMut::new(),
             false => std::mem::take(&mut self.back),
         };

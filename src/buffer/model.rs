@@ -1,5 +1,5 @@
-//! A naive model of the buffer, and the comparison of both: any sequence of
-//! arrivals and reads has the same results. For properties and for fuzzing.
+//! A naive model of the buffer, and the comparison of both for properties and fuzzing: any
+//! sequence of arrivals and reads has the same results.
 
 use bytes::Bytes;
 
@@ -7,38 +7,37 @@ use super::separators::Separators;
 use super::{Buffer, Found};
 use crate::error::ReadError;
 
-/// Something that happens to a buffer.
+/// An event of a buffer.
 #[derive(Debug, Clone)]
 pub enum Step {
     /// Bytes arrive, unless the data have ended.
     Arrive(Vec<u8>),
     /// The data end.
     End,
-    /// Up to so many bytes are read.
+    /// Up to this many bytes are read.
     Some(usize),
     /// Everything is read.
     All,
-    /// What there is is read, as before an error.
+    /// The buffered bytes are read, as before an error.
     AllSoFar,
-    /// Exactly so many bytes are read.
+    /// Exactly this many bytes are read.
     Exactly(usize),
-    /// One of these separators is read up to, within this limit.
+    /// The bytes up to one of these separators are read, within this limit.
     Until(Vec<Vec<u8>>, usize),
     /// A line is read, within this limit.
     Line(usize),
-    /// A line is dropped, or as much of it as there is.
+    /// A line is dropped, or the part of it that is buffered.
     DiscardLine,
-    /// So many bytes are taken, so many of them used, and the rest put back.
+    /// The first number of bytes is taken, the second number of them used, the rest put back.
     TakeAndPutBack(usize, usize),
     /// The limit is changed.
     Limit(usize),
 }
 
-/// Does the steps to a buffer and to its model.
+/// Applies the steps to a buffer and to its model.
 ///
 /// # Panics
-///
-/// Where the two differ.
+/// When the two differ.
 pub fn compare(steps: impl IntoIterator<Item = Step>) {
     let mut buffer = Buffer::new(0);
     let mut model = Model::default();
@@ -85,7 +84,7 @@ fn both_do(step: Step, buffer: &mut Buffer, model: &mut Model) {
         }
         Step::Until(list, limit) => match Separators::new(list.iter().map(Vec::as_slice)) {
             Ok(set) => {
-                // As readers do.
+                // Readers try the fast path first.
                 let at_once = match list.as_slice() {
                     [only] => buffer.until_at_once(only, limit),
                     _ => None,
@@ -119,7 +118,7 @@ fn both_do(step: Step, buffer: &mut Buffer, model: &mut Model) {
     }
 }
 
-/// What the buffer should do, written for reading and not for speed.
+/// The behaviour that the buffer should have, written to be read, not to be fast.
 #[derive(Default)]
 struct Model {
     data: Vec<u8>,
@@ -127,7 +126,7 @@ struct Model {
     limit: usize,
 }
 
-/// A read's result; `None` if it has to wait.
+/// The result of a read; `None` if it has to wait.
 type Answer = Option<Result<Vec<u8>, ReadError>>;
 
 impl Model {

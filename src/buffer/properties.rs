@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::model::{Step, compare};
 use super::{Buffer, Found};
 
-/// Few letters, so that separators occur, also across arrivals.
+/// Bytes of few letters, so that separators occur, also across arrivals.
 fn bytes(length: std::ops::Range<usize>) -> impl Strategy<Value = Vec<u8>> {
     vec(prop_oneof![Just(b'a'), Just(b'b'), Just(b'\n')], length)
 }
@@ -34,7 +34,7 @@ proptest! {
         compare(steps);
     }
 
-    /// What a read says it waits for is enough: with less it still waits.
+    /// A read that waits names a sufficient number of bytes.
     #[test]
     fn a_read_that_waits_says_how_much_for(have in bytes(0..8), n in 0..20_usize) {
         let mut buffer = Buffer::new(4);

@@ -1,4 +1,4 @@
-//! What a read may end at.
+//! Separators, and the search for them.
 
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -8,8 +8,8 @@ use memchr::memmem;
 use super::search::find_byte;
 use crate::error::ReadError;
 
-/// How often the last byte of a separator may stand alone before a search that
-/// costs more to begin, and does not mind, takes over.
+/// The number of false hits of a separator's last byte before `memmem` takes over: it costs
+/// more to start, but does not slow down on such data.
 const TRIES: usize = 8;
 
 /// One or several separators, none of them empty.
@@ -26,7 +26,7 @@ enum Kind<'a> {
 }
 
 impl<'a> Separators<'a> {
-    /// Checks the separators: there has to be one, and none may be empty.
+    /// Checks the separators: at least one, and none of them empty.
     pub(crate) fn new(
         list: impl IntoIterator<Item = &'a [u8]>,
     ) -> Result<Separators<'a>, ReadError> {
@@ -51,7 +51,7 @@ impl<'a> Separators<'a> {
         Ok(Separators(Kind::Several(all.into())))
     }
 
-    /// One separator, which may not be empty.
+    /// Checks a single separator, which must not be empty.
     pub(crate) fn one(separator: &'a [u8]) -> Result<Separators<'a>, ReadError> {
         match separator {
             [] => Err(empty()),
@@ -64,7 +64,7 @@ impl<'a> Separators<'a> {
         Separators(Kind::Byte(b'\n'))
     }
 
-    /// The same, to be kept.
+    /// Returns a copy that borrows nothing.
     pub(crate) fn to_owned(&self) -> Separators<'static> {
         Separators(match &self.0 {
             Kind::Byte(byte) => Kind::Byte(*byte),
@@ -89,8 +89,8 @@ impl<'a> Separators<'a> {
         }
     }
 
-    /// Where the separator that ends first starts and ends. Of two that end at
-    /// the same place the shortest counts.
+    /// Finds the start and the end of the separator that ends first. Of two that end at the
+    /// same place the shorter one counts.
     #[inline]
     pub(crate) fn find(&self, bytes: &[u8]) -> Option<(usize, usize)> {
         match &self.0 {
@@ -101,7 +101,7 @@ impl<'a> Separators<'a> {
             Kind::Several(list) => {
                 let mut best: Option<(usize, usize)> = None;
                 for separator in list.iter() {
-                    // One that ends later does not win: no need to look there.
+                    // A separator that ends later cannot win.
                     let window = match best {
                         Some((_, end)) => bytes.get(..end).unwrap_or(bytes),
                         None => bytes,
@@ -119,8 +119,8 @@ impl<'a> Separators<'a> {
     }
 }
 
-/// Where `separator` is. Its last byte is looked for first: in data made of
-/// lines that is the line's end, and the search costs nothing to begin.
+/// Finds the start of `separator`. Searches for its last byte first: in data made of lines
+/// that is the line's end, and the search has no cost to start.
 #[inline]
 pub(crate) fn find_one(separator: &[u8], bytes: &[u8]) -> Option<usize> {
     let (last, front) = separator.split_last()?;
@@ -131,7 +131,7 @@ pub(crate) fn find_one(separator: &[u8], bytes: &[u8]) -> Option<usize> {
     }
 }
 
-/// As `find_one`, from `begin` on.
+/// Does as `find_one`, from `begin` on.
 #[cold]
 fn find_behind(separator: &[u8], bytes: &[u8], mut begin: usize) -> Option<usize> {
     let (last, front) = separator.split_last()?;

@@ -1,4 +1,4 @@
-//! `asyncio:streams/adopt`.
+//! The exports of `asyncio:streams/adopt`.
 
 use wasi::sockets::types::TcpSocket;
 

@@ -1,4 +1,4 @@
-//! Between the library's types and the WIT's.
+//! Conversions between the library's types and the WIT's.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::time::Duration;

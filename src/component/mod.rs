@@ -1,5 +1,5 @@
-//! The streams component: this library behind the WIT package
-//! `asyncio:streams`. Thin: every rule is in the library.
+//! The streams component: the exports of the WIT package `asyncio:streams`, over this library.
+//! They convert and delegate; the rules are in the library.
 
 #![expect(
     unsafe_code,

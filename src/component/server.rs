@@ -1,4 +1,4 @@
-//! `asyncio:streams/server`.
+//! The exports of `asyncio:streams/server`.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -23,7 +23,7 @@ use crate::runtime::executor;
 use crate::runtime::waiters::Waiters;
 use crate::server::{Server, ServerFailure, ServerOptions};
 
-/// The options of a server, while the application sets them.
+/// The options of a server, which the application sets one by one.
 #[derive(Default)]
 pub(super) struct Options(RefCell<ServerOptions>);
 
@@ -39,20 +39,20 @@ impl Options {
     }
 }
 
-/// A server, and what nobody was waiting for.
+/// A server, and its failures.
 pub(super) struct Watched {
     server: Server,
     failures: Rc<Failures>,
 }
 
-/// The latest failures, for whoever asks.
+/// The latest failures, until the application asks for them (`server.next-failure`).
 #[derive(Default)]
 struct Failures {
     kept: RefCell<VecDeque<wit::ServerFailure>>,
     asking: Waiters,
 }
 
-/// Failures that are kept.
+/// The number of failures that are kept; older ones are dropped.
 const KEPT: usize = 16;
 
 impl Failures {
@@ -65,7 +65,7 @@ impl Failures {
                     error: error.clone().into(),
                 })
             }
-            // The callback is the application's, and so are its failures.
+            // Callbacks run in the application, which knows of their failures.
             ServerFailure::Callback { .. } => return,
         };
         {
@@ -80,7 +80,7 @@ impl Failures {
 }
 
 impl Watched {
-    /// Starts a server as `start` does, given options that keep its failures.
+    /// Starts a server by `start`, with options that keep its failures.
     pub(super) async fn start(
         options: ServerOptions,
         start: impl AsyncFnOnce(ServerOptions) -> Result<Server, ListenError>,

@@ -1,4 +1,4 @@
-//! `asyncio:streams/sockets`.
+//! The exports of `asyncio:streams/sockets`.
 
 use super::Component;
 use super::server::{Options as ServerOptions, Watched};

@@ -1,4 +1,4 @@
-//! `asyncio:streams/ssl`.
+//! The exports of `asyncio:streams/ssl`.
 
 use std::cell::RefCell;
 
@@ -6,11 +6,11 @@ use super::Component;
 use super::wit::ssl::{Guest, GuestSslContext, Side, TlsVersion, VerifyMode};
 use crate::ssl;
 
-/// The settings, while the application sets them.
+/// The settings of TLS, which the application sets one by one.
 pub(super) struct SslContext(RefCell<ssl::SslContext>);
 
 impl SslContext {
-    /// As it is now.
+    /// Returns the settings as they are now; later changes do not reach the copy.
     pub(super) fn current(&self) -> ssl::SslContext {
         self.0.borrow().clone()
     }

@@ -1,4 +1,4 @@
-//! `asyncio:streams/streams`.
+//! The exports of `asyncio:streams/streams`.
 
 use std::cell::RefCell;
 
@@ -30,7 +30,7 @@ pub(super) fn pair((reader, writer): (StreamReader, StreamWriter)) -> Pair {
     (ReaderHandle::new(reader), WriterHandle::new(writer))
 }
 
-/// The options of a connection, while the application sets them.
+/// The options of a connection, which the application sets one by one.
 #[derive(Default)]
 pub(super) struct Options(RefCell<ConnectOptions>);
 
@@ -150,7 +150,7 @@ impl GuestConnectOptions for Options {
     }
 }
 
-/// A count of bytes. More than memory holds is as good as all of it.
+/// Converts a count of bytes. A count that exceeds `usize` exceeds memory, too.
 pub(super) fn size(count: u64) -> usize {
     usize::try_from(count).unwrap_or(usize::MAX)
 }
@@ -224,7 +224,7 @@ impl GuestStreamReader for StreamReader {
                 ReadRequest::Line(limit) => self.ready_until(Separators::newline(), limit).await,
                 ReadRequest::Until((list, limit)) => match separators(&list) {
                     Ok(list) => self.ready_until(list, limit).await,
-                    // The read itself reports it.
+                    // The read that follows reports the error.
                     Err(_) => Ok(()),
                 },
             };

@@ -2,7 +2,6 @@
 //! imports nothing but WASI and so has none.
 
 use super::host_socket::HostSocket;
-use super::unix_refusal;
 use crate::address::UnixAddress;
 use crate::error::ErrorCode;
 use crate::refusal::Refusal;
@@ -10,11 +9,11 @@ use crate::refusal::Refusal;
 type Boxed = Box<dyn HostSocket>;
 
 pub(crate) async fn connect(_: &UnixAddress) -> Result<Boxed, Refusal> {
-    Err(unix_refusal(ErrorCode::NotSupported))
+    Err(Refusal::of_unix_socket(ErrorCode::NotSupported))
 }
 
 pub(crate) fn bind(_: &UnixAddress, _: bool) -> Result<Boxed, Refusal> {
-    Err(unix_refusal(ErrorCode::NotSupported))
+    Err(Refusal::of_unix_socket(ErrorCode::NotSupported))
 }
 
 pub(crate) fn pair() -> Result<(Boxed, Boxed), ErrorCode> {

@@ -105,18 +105,6 @@ impl fmt::Debug for Socket {
     }
 }
 
-/// Returns the refusal for a Unix socket's operation that failed with `code`.
-pub(crate) fn unix_refusal(code: ErrorCode) -> Refusal {
-    match code {
-        ErrorCode::NotSupported => Refusal::NotSupported(
-            "Unix sockets: they need a host that has them, and the variant `full` of the \
-             streams component"
-                .into(),
-        ),
-        code => Refusal::Socket(code),
-    }
-}
-
 /// Refuses addresses that no Unix socket can be bound to.
 pub(crate) fn check_unix_address(address: &UnixAddress) -> Result<(), Refusal> {
     let why = match address {

@@ -1,7 +1,6 @@
 //! Unix sockets and inherited listeners over `asyncio:host`: WASI has neither.
 
 use super::host_socket::{HostSocket, Incoming};
-use super::unix_refusal;
 use crate::address::{Address, Credentials, Names, UnixAddress};
 use crate::asyncio_host::listeners::{self, Listener};
 use crate::asyncio_host::tls::Transport;
@@ -26,7 +25,7 @@ pub(crate) fn bind(address: &UnixAddress, cleanup: bool) -> Result<Boxed, Refusa
 }
 
 fn create() -> Result<UnixSocket, Refusal> {
-    UnixSocket::create().map_err(|code| unix_refusal(ErrorCode::from_wasi(code)))
+    UnixSocket::create().map_err(|code| Refusal::of_unix_socket(ErrorCode::from_wasi(code)))
 }
 
 pub(crate) fn pair() -> Result<(Boxed, Boxed), ErrorCode> {
@@ -124,7 +123,7 @@ impl From<wit::Address> for UnixAddress {
 
 impl From<wit::ErrorCode> for Refusal {
     fn from(code: wit::ErrorCode) -> Refusal {
-        unix_refusal(match code {
+        Refusal::of_unix_socket(match code {
             wit::ErrorCode::InvalidAddress(why) => {
                 return Refusal::InvalidArgument(format!("the Unix socket's address: {why}"));
             }

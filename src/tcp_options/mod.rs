@@ -1,16 +1,14 @@
-//! What WASI's own sockets have no words for, on sockets that a program makes
-//! itself: before it gives them to [`ConnectOptions::adopt`] or
-//! [`ServerOptions::adopt`], or instead of that.
+//! Options of TCP sockets that WASI's interface lacks.
 //!
-//! Servers of [`start_server`] need none of it: they have
-//! [`ServerOptions::reuse_address`] and [`ServerOptions::reuse_port`], and small
-//! writes are sent at once unless this module is told otherwise.
+//! They are for sockets that a program creates itself, usually before it gives them to
+//! [`ConnectOptions::adopt`] or [`ServerOptions::adopt`]. Servers of [`start_server`] do not
+//! need them: [`ServerOptions`] has [`reuse_address`] and [`reuse_port`], and the host sends
+//! small writes at once.
 //!
-//! A program that calls any of this, or one of those two to change what is
-//! usual, imports `asyncio:host/tcp-options`, which the command
-//! `asyncio-streams run` and the crate `asyncio-streams-host` provide. Other
-//! hosts may not, and then refuse to start it; without such a call nothing but
-//! WASI is imported.
+//! A program that calls one of these functions imports `asyncio:host/tcp-options`; so does a
+//! program that sets `reuse_address` or `reuse_port` to another value than the default. The
+//! command `asyncio-streams run` and the crate `asyncio-streams-host` provide that interface.
+//! A host without it refuses to start such a program. Other programs import nothing but WASI.
 //!
 //! ```no_run
 //! use asyncio_streams::wasi::sockets::types::{IpAddressFamily, IpSocketAddress, TcpSocket};
@@ -18,7 +16,7 @@
 //!
 //! type Streams = (StreamReader, StreamWriter);
 //!
-//! /// A connection whose small writes are gathered while others are under way.
+//! /// Connects, and lets the kernel gather small writes (Nagle's algorithm).
 //! async fn gathering(to: IpSocketAddress) -> Result<Streams, Box<dyn std::error::Error>> {
 //!     let socket = TcpSocket::create(IpAddressFamily::Ipv4)?;
 //!     tcp_options::set_no_delay(&socket, false)?;
@@ -30,8 +28,9 @@
 //! [`ConnectOptions::adopt`]: crate::ConnectOptions::adopt
 //! [`ServerOptions::adopt`]: crate::ServerOptions::adopt
 //! [`start_server`]: crate::start_server
-//! [`ServerOptions::reuse_address`]: crate::ServerOptions::reuse_address
-//! [`ServerOptions::reuse_port`]: crate::ServerOptions::reuse_port
+//! [`ServerOptions`]: crate::ServerOptions
+//! [`reuse_address`]: crate::ServerOptions::reuse_address
+//! [`reuse_port`]: crate::ServerOptions::reuse_port
 
 #[cfg_attr(any(not(feature = "component"), feature = "full"), path = "host.rs")]
 #[cfg_attr(all(feature = "component", not(feature = "full")), path = "absent.rs")]
@@ -41,15 +40,14 @@ use wasi::sockets::types::TcpSocket;
 
 use crate::error::ErrorCode;
 
-/// Whether there is any of it: the streams component's variant `tcp` has none.
+/// False in the streams component's variant `tcp`, which has no such options.
 pub(crate) const AVAILABLE: bool = host::AVAILABLE;
 
-/// Ends a connection at once, so that the peer sees a reset. What was not sent
-/// yet, and what was received and not read, is dropped; both streams of the
-/// socket end with [`ErrorCode::ConnectionAborted`].
+/// Resets a connection. Bytes that were not sent yet and bytes that were not read yet are
+/// dropped; both byte streams of the socket end with [`ErrorCode::ConnectionAborted`].
 ///
-/// [`Transport::abort`](crate::Transport::abort), which is asyncio's, also drops
-/// what was not sent, and tells the peer the end of the data instead.
+/// [`Transport::abort`](crate::Transport::abort), which is asyncio's, drops unsent bytes, too,
+/// but the peer sees the end of the data and no reset.
 ///
 /// # Errors
 /// [`ErrorCode::InvalidState`] if the socket is not connected.
@@ -58,9 +56,9 @@ pub fn reset(socket: &TcpSocket) -> Result<(), ErrorCode> {
     host::reset(socket).map_err(ErrorCode::from_wasi)
 }
 
-/// Whether small writes are sent at once, and not kept back until what was sent
-/// before is acknowledged (TCP_NODELAY); true unless set. The connections that a
-/// listener accepts begin with what it has.
+/// Sends small writes at once (TCP_NODELAY); true unless set. With false the kernel holds them
+/// until the peer has acknowledged earlier data. Accepted connections inherit the listener's
+/// value.
 ///
 /// # Errors
 /// [`ErrorCode::InvalidState`] while the socket connects.
@@ -69,8 +67,8 @@ pub fn set_no_delay(socket: &TcpSocket, no_delay: bool) -> Result<(), ErrorCode>
     host::set_no_delay(socket, no_delay).map_err(ErrorCode::from_wasi)
 }
 
-/// Whether an address that ended connections still hold may be bound
-/// (SO_REUSEADDR); true unless set.
+/// Allows binding an address that closed connections still hold (SO_REUSEADDR); true unless
+/// set.
 ///
 /// # Errors
 /// [`ErrorCode::InvalidState`] once the socket is bound or in use.
@@ -78,12 +76,11 @@ pub fn set_reuse_address(socket: &TcpSocket, reuse: bool) -> Result<(), ErrorCod
     host::set_reuse_address(socket, reuse).map_err(ErrorCode::from_wasi)
 }
 
-/// Whether other sockets may be bound to the same address and port, if they set
-/// this as well (SO_REUSEPORT); false unless set. Connections are spread over
-/// those that listen.
+/// Allows several sockets that set this to be bound to the same address and port
+/// (SO_REUSEPORT); false unless set. The kernel spreads connections over those that listen.
 ///
-/// The host's policy decides when the socket is bound: a port that somebody else
-/// may hold needs a rule that names this very port.
+/// The policy decides when the socket is bound: a port that another process may hold needs a
+/// rule that names this very port.
 ///
 /// # Errors
 /// [`ErrorCode::InvalidState`] once the socket is bound or in use.

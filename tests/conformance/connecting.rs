@@ -1,4 +1,4 @@
-//! Connecting.
+//! Checks of connecting.
 
 use std::io;
 use std::pin::pin;
@@ -32,7 +32,7 @@ checks! {
     what_means_nothing_here_is_refused_and_not_ignored
 }
 
-/// The program's own server, which sends back what it receives.
+/// Starts an echo server in the program itself.
 async fn echo(host: &str) -> (super::super::net::Server, u16) {
     echo_on(host, 0).await
 }
@@ -118,7 +118,7 @@ async fn oc6_a_port_is_a_number_or_digits_or_the_name_of_a_service(_: &Ground) {
     answers(open_connection("127.0.0.1", port).await.unwrap()).await;
     let digits = port.to_string();
     answers(open_connection("127.0.0.1", digits).await.unwrap()).await;
-    // Nobody is granted port 70: the name was understood.
+    // No rule allows port 70: a denial shows that the name of the service was understood.
     let denied = failed(open_connection("127.0.0.1", "gopher").await);
     assert_eq!(denied[0].address, address("127.0.0.1", 70));
     assert_eq!(denied[0].code, ErrorCode::AccessDenied);
@@ -128,7 +128,7 @@ async fn oc6_a_port_is_a_number_or_digits_or_the_name_of_a_service(_: &Ground) {
 }
 
 async fn oc7_addresses_are_tried_one_after_the_other_in_their_order(ground: &Ground) {
-    // The first one never answers, so the second one has no turn.
+    // The first address never answers, so the second one is not tried.
     let mut connecting = pin!(open_connection(None, ground.half_silent));
     waits(connecting.as_mut()).await;
     let patience = Duration::from_millis(300);
@@ -243,7 +243,7 @@ async fn happy_eyeballs_wait_for_nobody_when_the_first_address_answers(ground: &
     let options = ConnectOptions::new().happy_eyeballs_delay(Duration::from_secs(1000));
     let connection = options.open_connection(None, port).await.unwrap();
     answers(connection).await;
-    // A refusal is an answer: the next one starts at once.
+    // A refusal is an answer: the next address is tried at once.
     let (_server, port) = echo_on("127.0.0.1", ground.free_port()).await;
     let connection = options.open_connection(None, port).await.unwrap();
     answers(connection).await;

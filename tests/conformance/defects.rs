@@ -1,5 +1,5 @@
-//! Defects that asyncio's users have met for years, as they met them. Those of
-//! servers are with serving.
+//! Checks of defects that users of asyncio have reported. Those of servers are in
+//! `serving.rs`.
 
 use std::pin::pin;
 

@@ -1,4 +1,4 @@
-//! How connections end: by either side, well or not, in every state.
+//! Checks of how connections end: by either side, with or without an error, in every state.
 
 use std::pin::pin;
 
@@ -38,13 +38,13 @@ async fn rd17_bytes_that_arrived_before_a_reset_are_read_and_then_the_error(make
     let (reader, writer, mut peer) = maker.pair(4).await;
     peer.send(b"a\nbcdefgh").await;
     until(|| reader.buffered() == 9).await;
-    // Paused by the limit; the reset is seen once there is room again.
+    // The limit pauses receiving; the reset is seen once there is room again.
     assert_eq!(reader.read(2).await.unwrap(), "a\n");
     assert_eq!(overrun(reader.readline().await), (7, false));
     assert_eq!(reader.readexactly(3).await.unwrap(), "bcd");
     peer.reset(&writer).await;
     until(|| writer.is_closing()).await;
-    // What the buffer cannot satisfy raises the error and leaves the bytes.
+    // A read that the buffer cannot satisfy returns the error and leaves the bytes.
     read_lost(reader.readline().await);
     read_lost(reader.readuntil("--").await);
     read_lost(reader.readexactly(5).await);

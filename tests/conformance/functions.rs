@@ -1,6 +1,6 @@
-//! What holds for `open_connection`, `start_server` and `Server`: run by
-//! programs, linked and composed, on real sockets. As for the battery of pairs,
-//! whoever includes it says what it is run against.
+//! The battery for `open_connection`, `start_server` and `Server`, which programs run on real
+//! sockets, linked and composed. As with the battery of pairs, the file that includes it
+//! provides the names that it runs against.
 
 #[path = "connecting.rs"]
 mod connecting;
@@ -17,19 +17,18 @@ use futures::future::LocalBoxFuture;
 use super::pause;
 use waiting::{until, waits};
 
-/// What the test that runs the program has laid out.
+/// The environment that the test has prepared for the program.
 pub(crate) struct Ground {
-    /// Nobody listens on this port.
+    /// A port on which no server listens.
     pub(crate) refused: u16,
-    /// On this port 127.0.0.1 sends back what it receives, and ::1 never
-    /// answers.
+    /// A port on which an echo server listens on 127.0.0.1, and ::1 never answers.
     pub(crate) half_silent: u16,
     /// Ports that no other test has and that the kernel gives to no socket by itself.
     pub(crate) free: RefCell<Vec<u16>>,
 }
 
 impl Ground {
-    /// A port for the check alone, which can close it and expect that nobody takes it.
+    /// Returns a port for the check alone, which can close it and expect it to stay free.
     fn free_port(&self) -> u16 {
         let port = self.free.borrow_mut().pop();
         port.expect("the test has reserved enough ports")
@@ -49,7 +48,7 @@ macro_rules! checks {
 }
 use checks;
 
-/// All of them.
+/// Returns all checks.
 pub(crate) fn functions() -> Vec<Check> {
     [connecting::checks(), serving::checks()].concat()
 }

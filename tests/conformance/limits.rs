@@ -1,4 +1,4 @@
-//! The limit: how long a line may be, and how much is buffered.
+//! Checks of the limit: how long a line may be, and how much is buffered.
 
 use std::pin::pin;
 
@@ -125,7 +125,7 @@ async fn rd18_while_a_read_waits_for_more_the_connection_is_receiving(maker: &im
         waits(read.as_mut()).await;
         assert!(transport.is_reading());
     }
-    // Given up: until something arrives again.
+    // The read gave up; it waits again for something to arrive.
     peer.send(b"z").await;
     until(|| reader.buffered() == 61).await;
     until(|| !transport.is_reading()).await;

@@ -1,13 +1,13 @@
-//! The battery: what holds for every connection, whatever carries it.
+//! The battery: checks that hold for every connection, over every transport.
 //!
-//! It takes something that makes a connected pair, and is run over TCP on IPv4
-//! and IPv6 and over Unix sockets, with and without TLS, by programs that connect
-//! and programs that serve, linked and composed, and over a pair in memory.
-//! Whoever includes it says what it is run against (`net`), how to make pairs, how
-//! to let others run (`pause`), and how to give a read up without losing anything
-//! (`read_or_give_up`).
-//! Each check is a function whose name is the sentence it checks, with the rows
-//! of `docs/conformance.md` that it shows.
+//! It takes a maker of connected pairs. It runs over TCP on IPv4 and IPv6 and over Unix
+//! sockets, with and without TLS; in programs that connect and programs that serve, linked
+//! and composed; and over a pair in memory. The file that includes it provides the library to
+//! check (`net`), a maker of pairs, a way to let other tasks run (`pause`), and a read that
+//! gives up without losing anything (`read_or_give_up`).
+//!
+//! Each check is a function named after the sentence that it checks, with the rows of
+//! `docs/conformance.md` that it shows.
 
 mod defects;
 mod ends;
@@ -27,26 +27,25 @@ use waiting::{until, waits};
 pub(crate) trait Maker {
     type Peer: Peer;
 
-    /// A connection whose reader has this limit, and its peer.
+    /// Makes a connection whose reader has this limit, and its peer.
     async fn pair(&self, limit: usize) -> (StreamReader, StreamWriter, Self::Peer);
 }
 
-/// The other end, which does as it is told.
+/// The other end, which the check commands.
 pub(crate) trait Peer {
     /// Sends the bytes as a segment of their own, in the background.
     async fn send(&mut self, bytes: &[u8]);
-    /// Receives that many bytes; fewer if the data end or the connection fails.
+    /// Receives `count` bytes; fewer if the data end or the connection fails.
     async fn receive(&mut self, count: usize) -> Vec<u8>;
-    /// Ends what it sends, after everything before.
+    /// Ends the data that it sends, after everything before.
     async fn finish(&mut self);
-    /// Goes on sending when the other side's data have ended, where the transport
-    /// would have it end as well.
+    /// Keeps sending after the other side's data have ended. TLS would end both directions
+    /// otherwise.
     async fn stay(&mut self);
     /// Receives nothing from now on.
     async fn ignore(&mut self);
-    /// Resets the connection. A Unix socket has no other reset than being closed
-    /// with something unread in it: `writer`, the other end's, may be used for
-    /// that.
+    /// Resets the connection. A Unix socket resets only when it is closed with unread data:
+    /// `writer`, the writer of the other end, may be used to send some.
     async fn reset(&mut self, writer: &StreamWriter);
 }
 
@@ -63,7 +62,7 @@ macro_rules! checks {
 }
 use checks;
 
-/// All of them.
+/// Returns all checks.
 pub(crate) fn battery<M: Maker>() -> Vec<Check<M>> {
     [
         reads::checks(),
@@ -78,12 +77,12 @@ pub(crate) fn battery<M: Maker>() -> Vec<Check<M>> {
 
 const LIMIT: usize = 64 * 1024;
 
-/// Begins it, and drops it while it waits.
+/// Polls a future until it waits, then drops it.
 async fn cancelled<T>(future: impl Future<Output = T>) {
     waits(std::pin::pin!(future)).await;
 }
 
-/// Writes until the peer and everything between take no more.
+/// Writes until the peer and everything in between take no more. Returns the number of bytes.
 async fn stuff(writer: &StreamWriter) -> usize {
     let transport = writer.transport();
     let mut written = 0;
@@ -105,7 +104,8 @@ async fn stuff(writer: &StreamWriter) -> usize {
     }
 }
 
-/// Whether the connection was lost, in the words of whichever call found out.
+/// Returns true if the code says that the connection was lost. Which code it is depends on the
+/// call that finds out.
 fn is_lost(code: &ErrorCode) -> bool {
     matches!(
         code,
@@ -134,7 +134,7 @@ fn incomplete(result: Result<impl std::fmt::Debug, ReadError>) -> (Vec<u8>, Opti
     }
 }
 
-/// Lines as text; ours and those of a component are of two types.
+/// Converts lines to text: the library's lines and a component's differ in type.
 fn lines<L: AsRef<[u8]>>(result: Result<Vec<L>, ReadError>) -> Vec<String> {
     let text = |line: &L| String::from_utf8_lossy(line.as_ref()).into_owned();
     result.unwrap().iter().map(text).collect()

@@ -1,4 +1,4 @@
-//! What reads return.
+//! Checks of what reads return.
 
 use std::cell::Cell;
 use std::pin::pin;
@@ -219,7 +219,7 @@ async fn rd21_a_cancelled_read_has_consumed_nothing(maker: &impl Maker) {
 async fn rd22_a_read_right_after_a_cancelled_one_goes_on_where_it_was(maker: &impl Maker) {
     let (reader, _writer, mut peer) = maker.pair(LIMIT).await;
     for round in 0..20_u8 {
-        // No turn of anybody else between the two.
+        // No other task runs between the two reads.
         assert!(futures::poll!(pin!(reader.readline())).is_pending());
         let mut second = pin!(reader.readline());
         assert!(futures::poll!(second.as_mut()).is_pending());
@@ -278,7 +278,7 @@ async fn a_separator_is_found_however_the_segments_cut_it(maker: &impl Maker) {
             let mut read = pin!(reader.readuntil(separator));
             waits(read.as_mut()).await;
             peer.send(&text[..cut]).await;
-            // It may have been read already.
+            // The byte may have been read already.
             let arrived = |buffered| buffered == cut || cut >= end && buffered == cut - end;
             until(|| arrived(reader.buffered())).await;
             peer.send(&text[cut..]).await;

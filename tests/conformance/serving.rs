@@ -1,4 +1,4 @@
-//! Serving.
+//! Checks of servers.
 
 use std::cell::{Cell, RefCell};
 use std::future::ready;
@@ -48,10 +48,10 @@ checks! {
     a_lookup_that_fails_is_an_error_with_the_name
 }
 
-/// Both ends of connections to a server.
+/// Both ends of a connection to a server.
 type End = (StreamReader, StreamWriter);
 
-/// A server that hands its connections over, and the latest of them.
+/// A server whose callback stores its connections, and the latest one.
 async fn handing(hosts: impl Into<Hosts>) -> (Server, u16, Rc<RefCell<Vec<End>>>) {
     handing_on(0, hosts).await
 }
@@ -90,9 +90,9 @@ fn invalid<T: std::fmt::Debug>(result: Result<T, ListenError>, word: &str) {
     }
 }
 
-/// Whether the connection has come to its end at the other side.
+/// Waits until the connection has ended at the other side.
 async fn ended(client: &End) {
-    // An end or a reset: what was not read may have been thrown away.
+    // An end or a reset: unread data may have been dropped.
     drop(client.0.read_to_end().await);
 }
 
@@ -114,7 +114,7 @@ async fn k1_without_a_limit_a_servers_readers_have_64_kib(_: &Ground) {
 }
 
 async fn greet(_reader: StreamReader, writer: StreamWriter) {
-    // Whether it was sent, the other side tells.
+    // The other side shows that it was sent.
     drop(writer.write("hello"));
 }
 
@@ -140,7 +140,7 @@ async fn ss2_the_callback_may_be_plain_or_asynchronous(_: &Ground) {
     }
 }
 
-/// A server whose callback fails, a client of it, and what was reported.
+/// Runs a server whose callback fails. Returns its client's address and the report.
 async fn failing<C, R, Kind>(callback: C) -> (Address, ServerFailure)
 where
     C: FnMut(StreamReader, StreamWriter) -> R + 'static,
@@ -168,7 +168,7 @@ async fn ss3_a_plain_callback_that_fails_closes_its_connection_and_is_reported(_
     let keeping = kept.clone();
     let (peer, failure) = failing(move |reader: StreamReader, writer: StreamWriter| {
         writer.write("sorry").map_err(|error| error.to_string())?;
-        // Held on to, and closed all the same.
+        // Kept, and closed all the same.
         keeping.borrow_mut().push((reader, writer));
         Err::<(), _>("out of tea".to_owned())
     })
@@ -203,7 +203,7 @@ async fn ss5_a_connection_that_nobody_holds_after_the_callback_is_closed(_: &Gro
     let (reader, _writer) = open_connection("127.0.0.1", port).await.unwrap();
     assert_eq!(reader.read_to_end().await.unwrap(), "");
 
-    // One that was handed to somebody else goes on.
+    // A connection that was given to another task goes on.
     let (_server, port, taken) = handing("127.0.0.1").await;
     let (reader, _writer) = client(port, &taken).await;
     let (far_reader, far) = taken.borrow_mut().pop().unwrap();
@@ -252,7 +252,7 @@ async fn ss9_an_address_in_use_fails_the_whole_call_and_leaves_nothing_open(grou
     let (server, port, _taken) = handing_on(ground.free_port(), "127.0.0.1").await;
     let second = start_server(|_, _| {}, ["::1", "127.0.0.1"], port).await;
     assert_eq!(failed(second), (server.sockets()[0].clone(), ErrorCode::AddressInUse));
-    // What had been opened before is closed again.
+    // The sockets that were opened before are closed again.
     let other = start_server(|_, _| {}, "::1", port).await.unwrap();
     assert_eq!(other.sockets()[0].port(), Some(port));
 }
@@ -367,7 +367,7 @@ async fn sv4_close_ends_the_listening_and_leaves_connections_alone(ground: &Grou
     assert_eq!(far_reader.readexactly(8).await.unwrap(), "question");
     far.write("answer").unwrap();
     assert_eq!(reader.readexactly(6).await.unwrap(), "answer");
-    // The sockets are gone in the background.
+    // The sockets are dropped in the background.
     drop(far_reader);
     drop(far);
     server.wait_closed().await;
@@ -433,7 +433,7 @@ async fn sv7_leaving_the_scope_ends_the_server_and_its_connections(ground: &Grou
 async fn sv7_leaving_the_scope_aborts_what_does_not_end_in_time(_: &Ground) {
     let (server, port, taken) = handing("127.0.0.1").await;
     let client = client(port, &taken).await;
-    // The client does not read, so this cannot be sent.
+    // The client does not read, so not everything can be sent.
     client.1.transport().pause_reading();
     let (_reader, far) = taken.borrow_mut().pop().unwrap();
     server
@@ -479,7 +479,7 @@ async fn sv9_closing_while_connections_arrive_ends_them_quietly(ground: &Ground)
             server.close_clients();
         };
         let (clients, ()) = join(connecting, closing).await;
-        // Each connection was accepted or not; all come to an end.
+        // A connection was accepted or not; all of them end.
         for client in &clients {
             ended(client).await;
         }
@@ -522,7 +522,7 @@ async fn dropping_the_server_closes_it(ground: &Ground) {
         noticing.set(true);
     });
     until(|| gone.get()).await;
-    // Its connections live on.
+    // Its connections go on.
     taken.borrow()[0].1.write("still here").unwrap();
     assert_eq!(reader.readexactly(10).await.unwrap(), "still here");
 }

@@ -1,4 +1,4 @@
-//! The transport: water marks, pausing, abort.
+//! Checks of the transport: water marks, pausing, abort.
 
 use std::pin::pin;
 
@@ -116,7 +116,7 @@ async fn tr4_the_size_of_the_write_buffer_is_what_waits_and_nothing_after_close(
 async fn tr5_while_paused_nothing_arrives_and_afterwards_everything(maker: &impl Maker) {
     let (reader, writer, mut peer) = maker.pair(LIMIT).await;
     let transport = writer.transport();
-    // Receiving has begun, and is under way again.
+    // A receive is under way again.
     peer.send(b"begin").await;
     assert_eq!(reader.readexactly(5).await.unwrap(), "begin");
     for _ in 0..5 {

@@ -1,4 +1,4 @@
-//! Waiting for things to come about, and for things that do not.
+//! Waiting for events, and checks that something waits.
 
 use std::pin::Pin;
 
@@ -6,7 +6,7 @@ use futures::poll;
 
 use super::super::pause;
 
-/// Lets others run until this is so.
+/// Lets other tasks run until the condition holds.
 pub(crate) async fn until(mut so: impl FnMut() -> bool) {
     for _ in 0..20_000 {
         if so() {

@@ -1,4 +1,4 @@
-//! What writing does, and when it waits.
+//! Checks of writing, and of when it waits.
 
 use std::cell::Cell;
 use std::pin::pin;
@@ -199,7 +199,7 @@ async fn wr12_a_loop_of_writes_and_drains_lets_others_run(maker: &impl Maker) {
         writer.write("x").unwrap();
         writer.drain().await.unwrap();
     }
-    assert!(had_a_turn.get(), "1000 drains and nobody else ran");
+    assert!(had_a_turn.get(), "1000 drains and no other task ran");
     assert_eq!(peer.receive(1000).await, [b'x'; 1000]);
 }
 
@@ -228,7 +228,7 @@ async fn wr14_write_eof_twice_or_after_close_does_nothing(maker: &impl Maker) {
     writer.write("x").unwrap();
     assert_eq!(peer.receive(1).await, b"x");
     pause().await;
-    // Nothing is waiting to be sent.
+    // No byte waits to be sent.
     writer.write_eof().unwrap();
     assert_eq!(peer.receive(1).await, b"");
     writer.write_eof().unwrap();

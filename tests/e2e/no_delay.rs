@@ -9,7 +9,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 use asyncio_streams_host::policy::Policy;
-use asyncio_streams_host::{Cache, StreamsCtx, Runner, compose, engine};
+use asyncio_streams_host::{Cache, Runner, StreamsCtx, compose, engine};
 use socket2::SockRef;
 use tokio::sync::oneshot;
 use wasmtime_wasi::WasiCtx;

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use asyncio_streams_host::compose::builtin_streams;
 use asyncio_streams_host::{
-    Cache, StreamsCtx, Exit, RunReport, Runner, SharedListeners, Stats, StopHandle, engine, policy::Policy,
+    Cache, Exit, RunReport, Runner, SharedListeners, Stats, StopHandle, StreamsCtx, engine,
+    policy::Policy,
 };
 use wasmtime_wasi::WasiCtx;
 

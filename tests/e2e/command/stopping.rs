@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use asyncio_streams_host::compose::builtin_streams;
 use asyncio_streams_host::{
-    Cache, StreamsCtx, Exit, Linger, RunReport, Runner, StopHandle, engine, policy::Policy,
+    Cache, Exit, Linger, RunReport, Runner, StopHandle, StreamsCtx, engine, policy::Policy,
 };
 use tokio::sync::mpsc::unbounded_channel;
 use wasmtime_wasi::WasiCtx;

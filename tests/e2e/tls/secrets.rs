@@ -9,7 +9,7 @@ use std::thread;
 
 use asyncio_streams_host::compose::{self, builtin_streams};
 use asyncio_streams_host::tls::{Identity, Tls};
-use asyncio_streams_host::{StreamsCtx, Runner, config, policy::Policy};
+use asyncio_streams_host::{Runner, StreamsCtx, config, policy::Policy};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 use wasmtime::component::types::ComponentItem;

@@ -167,7 +167,7 @@ fn an_error_reply_is_printed_and_the_exit_code_is_1() {
         let ended = redis.client(form, &["PATH", "NOSUCH", "thing"], b"");
         assert_eq!(ended.code, Some(1), "{ended:?}");
         assert!(ended.stdout.starts_with("ERR unknown command"), "{ended:?}");
-        let refused = "error: commands that the server has refused: 1\n";
+        let refused = "error: commands that the server refused: 1\n";
         assert_eq!(ended.stderr, refused);
         let ended = redis.client(form, &["PATH"], b"PING\nNOSUCH\nPING\n");
         assert_eq!((ended.code, ended.stderr.as_str()), (Some(1), refused));
@@ -249,15 +249,15 @@ fn what_is_no_reply_is_an_error_that_says_what_is_wrong() {
     let nested = "*1\r\n".repeat(33);
     let long = format!("+{}\r\n", "x".repeat(100_000));
     for (reply, problem) in [
-        ("?what\r\n", "malformed: a value of no known kind"),
+        ("?what\r\n", "malformed: a value of an unknown type"),
         ("\r\n", "malformed: an empty line"),
-        (":12x\r\n", "malformed: a number that is none"),
+        (":12x\r\n", "malformed: an invalid number"),
         (
             ":99999999999999999999\r\n",
-            "malformed: a number that is none",
+            "malformed: an invalid number",
         ),
-        ("$-2\r\n", "malformed: a length that can be none"),
-        ("*-2\r\n", "malformed: a length that can be none"),
+        ("$-2\r\n", "malformed: an invalid length"),
+        ("*-2\r\n", "malformed: an invalid length"),
         ("$3\r\nabcde", "malformed: no \\r\\n at its end"),
         ("$536870913\r\n", "malformed: a string of more than 512 MiB"),
         (&nested, "malformed: more than 32 arrays in each other"),
