@@ -110,3 +110,8 @@ pub use run::{
     DEFAULT_GRACE, DEFAULT_LINGER, Exit, Frame, Linger, RunError, RunReport, Runner, Running, Trap,
 };
 pub use sockets::{SharedListeners, StopHandle};
+
+/// Compiles the examples of the page for embedders.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/embedding.md")]
+struct EmbeddingPage;

@@ -405,6 +405,10 @@ fn the_code_is_formatted() {
     for label in guides.labels("rust") {
         formatted(guides.block("rust", label), label);
     }
+    // Documentation tests of the host.
+    for code in guides.texts("rust,no_run") {
+        formatted(code, "docs/embedding.md");
+    }
 }
 
 /// Fails if rustfmt would change the code.
