@@ -1,4 +1,4 @@
-"""The reference's third program: prints the headers that a server answers with.
+"""The reference's third program: prints the headers of a server's answer.
 
 Argument: a URL.
 """

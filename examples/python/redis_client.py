@@ -2,8 +2,8 @@
 `redis-cli --raw` does.
 
 Arguments: the socket's path, and a command with its arguments. After a leading
-`-x`, the last of these is standard input, to its end. Without a command, each
-line of standard input is one; they are sent without waiting for the replies.
+`-x`, standard input is the last argument. Without a command, each line of standard
+input is a command; they are sent without waiting for the replies.
 """
 
 import sys

@@ -1,5 +1,5 @@
-"""Copies standard input to standard output in upper case, line by line, and no
-faster than somebody reads it.
+"""Copies standard input to standard output in upper case, line by line, no faster
+than the reader of the output takes them.
 """
 
 import sys

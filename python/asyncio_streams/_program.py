@@ -15,7 +15,7 @@ _main = None
 
 
 def run(main, *, debug=None, loop_factory=None):
-    """Makes a coroutine the program.
+    """Runs a coroutine as the program.
 
     The module that calls it is run when the component is made; the coroutine
     runs when the component does. What the calling module needs for that, the
@@ -45,8 +45,8 @@ class Run(wit_world.exports.Run):
             stream.reconfigure(line_buffering=True)
         code = await _run(_main)
         _server.close_all()
-        # With a code of its own the program ends at once: nobody sends what is
-        # left to be sent.
+        # With an exit code of its own the program ends at once, so no task could
+        # send the remaining data.
         _streams.close_all(wait=code > 1)
         await _stdio.finish()
         finished = await _loop.finish()
@@ -62,7 +62,7 @@ async def _run(main):
     """Runs the program and returns its exit code."""
     loop = _loop.loop
     loop.context = contextvars.copy_context()
-    # A task of its own: the callback's frame is no place for SystemExit.
+    # A separate task: SystemExit must not be raised in the callback's frame.
     loop.main = loop.create_task(main)
     code = 0
     try:
@@ -83,7 +83,7 @@ async def _run(main):
 
 
 def _code(error):
-    """The exit code that SystemExit asks for."""
+    """Returns the exit code that SystemExit asks for."""
     code = getattr(error, "code", 1)
     if code is None:
         return 0

@@ -155,8 +155,8 @@ def detail(name, ssl_object, default):
 
 
 class SSLObject:
-    """The details of a session: the standard library's `ssl.SSLObject` without
-    what would change it."""
+    """The details of a session: the standard library's `ssl.SSLObject` without the
+    methods that would change it."""
 
     def __init__(self, writer, session):
         self._wit = writer
@@ -172,15 +172,15 @@ class SSLObject:
 
     @property
     def server_hostname(self):
-        """The name that was asked for; unlike CPython's also of a server."""
+        """The name that the client asked for. Unlike in CPython, servers have it too."""
         return self._session.server_hostname or self._get("server_hostname")
 
     def version(self):
-        """As in `TLSv1.3`."""
+        """Returns the version, such as `TLSv1.3`."""
         return self._get("version")
 
     def cipher(self):
-        """Its name, the version and the bits of its key."""
+        """Returns the cipher's name, the version and the bits of the key."""
         name = self._get("cipher")
         return None if name is None else (name, self.version(), self._get("cipher_bits"))
 
@@ -188,14 +188,14 @@ class SSLObject:
         return self._get("alpn_protocol")
 
     def selected_npn_protocol(self):
-        """None: nobody speaks it any more."""
+        """Returns None: the protocol is obsolete."""
 
     def compression(self):
-        """None: there is none."""
+        """Returns None: TLS is never compressed."""
 
     def getpeercert(self, binary_form=False):
-        """The peer's certificate; empty where it was not checked, None where there
-        is none."""
+        """Returns the peer's certificate: empty if it was not checked, None if the peer
+        sent none."""
         der = self._get("peercert")
         if der is None or binary_form:
             return der

@@ -1,5 +1,4 @@
-//! The host's `compose` includes the streams component that was built in: here
-//! there is none.
+//! The host's `compose` includes the built-in streams component. Fuzzing builds none.
 
 use std::path::PathBuf;
 use std::{env, fs, io};

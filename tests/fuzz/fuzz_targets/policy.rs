@@ -1,4 +1,4 @@
-//! The grammar of permissions, and what permissions permit.
+//! The grammar of permissions, and their decisions.
 
 #![cfg_attr(fuzzing, no_main)]
 

@@ -3,14 +3,14 @@
 use asyncio_streams::fuzzing::{Step, compare};
 use libfuzzer_sys::arbitrary::{Arbitrary, Result, Unstructured};
 
-/// Beyond these the model, which is slow, would be all that is tested.
+/// The most steps: with more, the slow model would take all the time.
 const MOST_STEPS: usize = 100;
 const MOST_BYTES: usize = 8 * 1024;
 
-/// Few, so that separators occur, also across arrivals.
+/// The letters of the data. There are few, so that separators occur, also across arrivals.
 const LETTERS: [u8; 4] = *b"ab\r\n";
 
-/// Around the memory that an empty buffer keeps, and the largest there are.
+/// Sizes near the memory that an empty buffer keeps, and the largest sizes.
 const LARGE: [usize; 8] = [
     4095,
     4096,
@@ -22,16 +22,16 @@ const LARGE: [usize; 8] = [
     usize::MAX,
 ];
 
-/// What happens to a buffer, in order.
+/// The steps of one test, in order.
 #[derive(Debug)]
 pub struct Steps(Vec<Step>);
 
 impl Steps {
-    /// Does the steps to a buffer and to its model.
+    /// Applies the steps to a buffer and to its model.
     ///
     /// # Panics
     ///
-    /// Where the two differ.
+    /// If the two differ.
     pub fn compare(self) {
         compare(self.0);
     }
@@ -71,7 +71,7 @@ fn step(input: &mut Unstructured<'_>) -> Result<Step> {
     })
 }
 
-/// Up to 31 letters; or the same ones over and over, to about a large number.
+/// Up to 31 letters, or the same letters repeated up to about a large size.
 fn arrival(input: &mut Unstructured<'_>) -> Result<Vec<u8>> {
     let length = u8::arbitrary(input)?;
     let letters = letters(input, usize::from(length % 32))?;

@@ -1,4 +1,4 @@
-//! Programs, most of them broken, on their way through the host's `compose`.
+//! Passes programs, most of them broken, through the host's `compose`.
 
 #![expect(clippy::expect_used, reason = "a fuzzer without its seeds is to stop")]
 
@@ -9,7 +9,7 @@ use wit_parser::{LiftLowerAbi, ManglingAndAbi, Resolve};
 
 use crate::host::compose::prepare;
 
-/// What applications are composed with: the streams component in small.
+/// A small streams component, which applications are composed with.
 const WIT: &str = "
     package asyncio:streams@0.1.0;
     interface types { variant error { closed, other(string) } }
@@ -35,7 +35,7 @@ static LIBRARY: LazyLock<Vec<u8>> = LazyLock::new(|| component(WIT, "library"));
 ///
 /// # Panics
 ///
-/// When what was prepared is not ready.
+/// If the prepared program is not ready to run.
 pub fn check(program: &[u8]) {
     match prepare(program, Some(&LIBRARY)) {
         Ok(ready) => {
@@ -46,7 +46,7 @@ pub fn check(program: &[u8]) {
     }
 }
 
-/// Programs of every kind: those that fit and those that do not.
+/// Programs of every kind, valid and invalid.
 #[must_use]
 pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
     let other = |from, to| component(&WIT.replace(from, to), "application");

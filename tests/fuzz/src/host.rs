@@ -1,5 +1,5 @@
-//! Those modules of the host that know no wasmtime, which takes minutes to
-//! build with instrumentation.
+//! The modules of the host that do not use wasmtime. Building wasmtime with
+//! instrumentation takes minutes.
 
 #[path = "../../../host/src/compose/mod.rs"]
 pub mod compose;

@@ -1,4 +1,4 @@
-//! Fuzzing: what the targets in `fuzz_targets/` do with their input.
+//! Fuzzing: the work of the targets in `fuzz_targets/`.
 //!
 //! `cargo xtask fuzz` runs them. In other builds this crate is empty.
 

@@ -1,6 +1,6 @@
 //! Policies written as a script, so that an input can be read: a line is a rule
-//! with its option (`allow-connect tcp://*:80`), a look-up and one address that
-//! it gave (`lookup localhost 127.0.0.1`), or an address to be decided about
+//! with its option (`allow-connect tcp://*:80`), a look-up and one address of its
+//! answer (`lookup localhost 127.0.0.1`), or an address to decide about
 //! (`try 127.0.0.1:80`, `try /run/app.sock`, `try @app`).
 
 use std::fmt::{Debug, Display};
@@ -13,7 +13,7 @@ use crate::host::policy::{
     Policy, Rule, Special, Target, UnixName, Use,
 };
 
-/// Scripts to begin with.
+/// Scripts that fuzzing begins with.
 pub const SEEDS: [(&str, &str); 5] = [
     (
         "connect",
@@ -48,15 +48,15 @@ pub const SEEDS: [(&str, &str); 5] = [
     ),
 ];
 
-/// Each decision asks every rule alone, so more would only take longer.
+/// The most rules: each decision asks every rule alone, so more would only be slower.
 const MOST: usize = 16;
 
 /// Parses the script, and decides about its names and addresses.
 ///
 /// # Panics
 ///
-/// When what was parsed does not show a text that parses to the same, or a
-/// decision is not what the rules decide one by one.
+/// If a parsed rule, printed and parsed again, differs; or if a decision differs from
+/// that of the rules one by one.
 pub fn check(script: &str) {
     let mut case = Case::default();
     for line in script.lines().take(4 * MOST) {
@@ -81,7 +81,7 @@ fn check_grammar(text: &str) {
     }
 }
 
-/// What parses shows a text that parses to the same.
+/// Checks that a value, printed and parsed again, stays the same.
 fn shows_itself<T, E>(parsed: Result<T, E>) -> Option<E>
 where
     T: FromStr<Err = E> + Display + Debug + PartialEq,
@@ -135,8 +135,8 @@ impl Entry {
         policy
     }
 
-    /// Whether this is a rule of its own for a special address: one that is
-    /// written as an address, or as a name that means loopback.
+    /// Returns true for a rule that covers a special address by itself: it names an
+    /// address, or a name that means loopback.
     fn names(&self, ip: IpAddr, class: Special) -> bool {
         let Self::AllowConnect(Rule::Tcp(rule)) = self else {
             return false;
@@ -226,12 +226,12 @@ impl Case {
         match shown.parse::<Rule>() {
             Ok(Rule::Unix(rule)) => assert!(rule.covers(name), "{shown}"),
             Ok(Rule::Tcp(_)) => panic!("{shown} is an address"),
-            // With `..` in it.
+            // The path contains `..`.
             Err(_) => assert!(connect != Decision::Allow && listen != Decision::Allow),
         }
     }
 
-    /// All rules together allow what one of them allows and none denies.
+    /// Checks that all rules together allow a request if one allows it and none denies it.
     fn check_one(&self, whole: &Policy, decide: impl Fn(&Policy) -> Decision) -> Decision {
         let mut allowed = false;
         let mut denied = false;
@@ -247,7 +247,7 @@ impl Case {
         decision
     }
 
-    /// A special address that is allowed has a rule of its own.
+    /// Checks that a special address is only allowed by a rule of its own.
     fn check_special(&self, ip: IpAddr) {
         if let Some((class, _)) = Special::of(ip) {
             let has_own = self.entries.iter().any(|entry| entry.names(ip, class));
@@ -256,7 +256,7 @@ impl Case {
     }
 }
 
-/// The same address, written in the other way where there is one.
+/// Returns the same address in its other form, if it has one.
 fn mapped(ip: IpAddr) -> IpAddr {
     match ip.to_canonical() {
         IpAddr::V4(ip) => ip.to_ipv6_mapped().into(),

@@ -1,16 +1,16 @@
-//! Inputs to begin with, for a fuzzer that has found none of its own.
+//! The first inputs of a fuzzer, before it has found others.
 
 use std::path::PathBuf;
 use std::{env, fs};
 
-/// The folder to write them to.
+/// The variable that names the folder for the seeds.
 const VARIABLE: &str = "FUZZ_SEEDS";
 
 /// Writes the seeds to the folder that `FUZZ_SEEDS` names, if it is set.
 ///
 /// # Panics
 ///
-/// When they cannot be written.
+/// If the seeds cannot be written.
 #[expect(clippy::expect_used, reason = "a fuzzer without its seeds is to stop")]
 pub fn write<S: AsRef<[u8]>>(seeds: impl IntoIterator<Item = (&'static str, S)>) {
     let Some(folder) = env::var_os(VARIABLE).map(PathBuf::from) else {
