@@ -89,8 +89,8 @@ impl ServerOptions {
     /// Allows binding an address that old connections still hold (SO_REUSEADDR); true unless
     /// set.
     ///
-    /// With false the program imports `asyncio:host`; see
-    /// [`tcp_options`](crate::tcp_options).
+    /// With false the program imports `asyncio:host/tcp-options`, which the command
+    /// `asyncio-streams run` and the crate `asyncio-streams-host` provide.
     #[inline]
     pub fn reuse_address(mut self, reuse: bool) -> Self {
         self.reuse.set_address(reuse);
@@ -101,9 +101,9 @@ impl ServerOptions {
     /// others of the same user; false unless set. The kernel spreads connections over all of
     /// them.
     ///
-    /// With true the program imports `asyncio:host`; see
-    /// [`tcp_options`](crate::tcp_options). A port that another process
-    /// may hold needs a rule of the policy that names this very port.
+    /// With true the program imports `asyncio:host/tcp-options`, as
+    /// [`reuse_address`](Self::reuse_address) says. A port that another process may hold needs
+    /// a rule of the policy that names this very port.
     #[inline]
     pub fn reuse_port(mut self, reuse: bool) -> Self {
         self.reuse.set_port(reuse);

@@ -10,7 +10,8 @@
 //! command `asyncio-streams run` and the crate `asyncio-streams-host` provide that interface.
 //! A host without it refuses to start such a program. Other programs import nothing but WASI.
 //!
-//! ```no_run
+#![cfg_attr(feature = "bindings", doc = "```no_run")]
+#![cfg_attr(not(feature = "bindings"), doc = "```ignore")]
 //! use asyncio_streams::wasi::sockets::types::{IpAddressFamily, IpSocketAddress, TcpSocket};
 //! use asyncio_streams::{ConnectOptions, StreamReader, StreamWriter, tcp_options};
 //!

@@ -252,10 +252,7 @@ fn what_is_no_reply_is_an_error_that_says_what_is_wrong() {
         ("?what\r\n", "malformed: a value of an unknown type"),
         ("\r\n", "malformed: an empty line"),
         (":12x\r\n", "malformed: an invalid number"),
-        (
-            ":99999999999999999999\r\n",
-            "malformed: an invalid number",
-        ),
+        (":99999999999999999999\r\n", "malformed: an invalid number"),
         ("$-2\r\n", "malformed: an invalid length"),
         ("*-2\r\n", "malformed: an invalid length"),
         ("$3\r\nabcde", "malformed: no \\r\\n at its end"),
