@@ -48,7 +48,7 @@ pub fn from_stream(stream: impl Into<ByteStream>) -> StreamReader {
 /// Makes a pipe: a writer, and the byte stream that has what is written.
 ///
 /// [`close`](StreamWriter::close) and [`write_eof`](StreamWriter::write_eof) end the byte
-/// stream. Hand it to whatever takes a `stream<u8>`, or read it with [`from_stream`].
+/// stream. Pass it to a function that takes a `stream<u8>`, or read it with [`from_stream`].
 pub fn pipe() -> (StreamWriter, ByteStream) {
     let (sink, stream) = RawSink::new();
     let connection = Connection::new(limit::DEFAULT_LIMIT, Names::default());

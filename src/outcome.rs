@@ -1,4 +1,4 @@
-//! What programs and callbacks return.
+//! The results that programs and callbacks return.
 
 use std::fmt;
 

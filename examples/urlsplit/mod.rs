@@ -1,4 +1,4 @@
-//! As much of Python's `urllib.parse.urlsplit` as `http-headers` needs.
+//! The part of Python's `urllib.parse.urlsplit` that `http-headers` needs.
 
 /// The parts of `SCHEME://[USER@]HOST[:PORT][/PATH][?QUERY][#FRAGMENT]`.
 pub(crate) struct Url<'a> {

@@ -13,7 +13,9 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::marker::PhantomData;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use futures::StreamExt;
@@ -165,7 +167,11 @@ pub fn spawn<T: 'static>(future: impl Future<Output = T> + 'static) -> JoinHandl
         }
         TASKS.with_borrow_mut(|tasks| tasks.running.remove(&id));
     });
-    JoinHandle { receiver, abort }
+    JoinHandle {
+        receiver,
+        abort,
+        not_send: PhantomData,
+    }
 }
 
 /// Cancels every task of the program, when the program has ended.
@@ -177,12 +183,13 @@ pub(crate) fn cancel_tasks() {
 /// A task started by [`spawn`]. Awaiting it gives its result, or [`Cancelled`]. Dropping it
 /// lets the task go on.
 ///
-/// The task and its future are `!Send`; [`StreamReader`](crate::StreamReader) says why that
-/// is fine. The handle may be, but there is no other thread to send it to.
+/// It is `!Send`; [`StreamReader`](crate::StreamReader) says why that is fine.
 #[derive(Debug)]
 pub struct JoinHandle<T> {
     receiver: oneshot::Receiver<T>,
     abort: AbortHandle,
+    /// Leaves room for a handle that shares state with its task without atomics.
+    not_send: PhantomData<Rc<()>>,
 }
 
 /// The task was cancelled before it had a result.

@@ -238,7 +238,7 @@ async fn rd24_reads_from_the_buffer_let_others_run(maker: &impl Maker) {
     for _ in 0..1000 {
         reader.readline().await.unwrap();
     }
-    assert!(had_a_turn.get(), "1000 reads and nobody else ran");
+    assert!(had_a_turn.get(), "1000 reads and no other task ran");
 }
 
 async fn several_separators_the_one_that_ends_first_wins(maker: &impl Maker) {

@@ -1,4 +1,4 @@
-//! What the tests' guests share.
+//! The modules that the tests' guests share.
 //!
 //! Each behaviour is one file in `behaviours/`, which two programs include: one
 //! that links the library (`use asyncio_streams as net;`) and one, with `-wit`

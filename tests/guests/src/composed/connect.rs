@@ -13,7 +13,7 @@ use super::{
 /// Connects with all defaults.
 ///
 /// # Errors
-/// As the crate's function of this name.
+/// The errors of the crate's function of this name.
 pub async fn open_connection<'a>(
     host: impl Into<Option<&'a str>>,
     port: impl Into<Port>,
@@ -24,14 +24,14 @@ pub async fn open_connection<'a>(
 /// Connects to a Unix socket with all defaults.
 ///
 /// # Errors
-/// As the crate's function of this name.
+/// The errors of the crate's function of this name.
 pub async fn open_unix_connection(
     path: impl Into<UnixAddress>,
 ) -> Result<(StreamReader, StreamWriter), ConnectError> {
     ConnectOptions::new().open_unix_connection(path).await
 }
 
-/// What has a default; each setting as the crate's of this name.
+/// The settings that have a default, each named as the crate's.
 #[derive(Clone, Default)]
 pub struct ConnectOptions(Vec<Setting>);
 
@@ -115,7 +115,7 @@ impl ConnectOptions {
     /// Connects.
     ///
     /// # Errors
-    /// As the crate's method of this name.
+    /// The errors of the crate's method of this name.
     pub async fn open_connection<'a>(
         &self,
         host: impl Into<Option<&'a str>>,
@@ -129,7 +129,7 @@ impl ConnectOptions {
     /// Connects to a Unix socket.
     ///
     /// # Errors
-    /// As the crate's method of this name.
+    /// The errors of the crate's method of this name.
     pub async fn open_unix_connection(
         &self,
         path: impl Into<UnixAddress>,
@@ -141,7 +141,7 @@ impl ConnectOptions {
     /// Makes streams of a socket.
     ///
     /// # Errors
-    /// As the crate's method of this name.
+    /// The errors of the crate's method of this name.
     pub async fn adopt(
         &self,
         socket: Socket,

@@ -8,7 +8,7 @@ use futures::stream::{LocalBoxStream, StreamExt, unfold};
 use super::ReadError;
 use super::wit::streams::{ReadRequest, StreamReader as Resource};
 
-/// A reader; each method as the crate's of this name.
+/// A reader; its methods are those of the crate's type of this name.
 #[derive(Debug, Clone)]
 pub struct StreamReader(Rc<Resource>);
 
@@ -20,7 +20,7 @@ impl StreamReader {
     /// Reads up to `n` bytes.
     ///
     /// # Errors
-    /// As the crate's method of this name; so are all others here.
+    /// The errors of the crate's method of this name, as with all others here.
     pub async fn read(&self, n: usize) -> Result<Bytes, ReadError> {
         Ok(self.0.read(Some(n as u64)).await?.into())
     }
@@ -129,12 +129,12 @@ impl StreamReader {
         .boxed_local()
     }
 
-    /// Whether the data have ended and the buffer is empty.
+    /// Returns true if the data have ended and the buffer is empty.
     pub fn at_eof(&self) -> bool {
         self.0.at_eof()
     }
 
-    /// How many bytes could be read without waiting.
+    /// Returns the number of bytes that can be read without waiting.
     pub fn buffered(&self) -> usize {
         size(self.0.buffered())
     }

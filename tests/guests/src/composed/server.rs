@@ -15,7 +15,7 @@ use super::{
 /// Starts a server that calls `client_connected` for each connection.
 ///
 /// # Errors
-/// As the crate's function of this name.
+/// The errors of the crate's function of this name.
 pub async fn start_server<C, R, Kind>(
     client_connected: C,
     hosts: impl Into<Hosts>,
@@ -34,7 +34,7 @@ where
 /// Starts a server on a Unix socket.
 ///
 /// # Errors
-/// As the crate's function of this name.
+/// The errors of the crate's function of this name.
 pub async fn start_unix_server<C, R, Kind>(
     client_connected: C,
     path: impl Into<UnixAddress>,
@@ -49,7 +49,7 @@ where
         .await
 }
 
-/// What has a default; each setting as the crate's of this name.
+/// The settings that have a default, each named as the crate's.
 #[derive(Clone, Default)]
 pub struct ServerOptions {
     settings: Vec<Setting>,
@@ -139,7 +139,7 @@ impl ServerOptions {
     /// Starts a server.
     ///
     /// # Errors
-    /// As the crate's method of this name.
+    /// The errors of the crate's method of this name.
     pub async fn start_server<C, R, Kind>(
         &self,
         client_connected: C,
@@ -159,7 +159,7 @@ impl ServerOptions {
     /// Starts a server on a Unix socket.
     ///
     /// # Errors
-    /// As the crate's method of this name.
+    /// The errors of the crate's method of this name.
     pub async fn start_unix_server<C, R, Kind>(
         &self,
         client_connected: C,
@@ -177,7 +177,7 @@ impl ServerOptions {
     /// Makes a server of a listener.
     ///
     /// # Errors
-    /// As the crate's method of this name, which need not be awaited.
+    /// The errors of the crate's method of this name, which is not asynchronous.
     pub async fn adopt<C, R, Kind>(
         &self,
         client_connected: C,
@@ -223,7 +223,7 @@ impl fmt::Debug for ServerOptions {
     }
 }
 
-/// Tells what goes wrong in the server.
+/// Reports the failures of the server.
 async fn watch(server: Rc<wit::Server>, tell: Rc<impl Fn(ServerFailure)>) {
     while let Ok(failure) = server.next_failure().await {
         match failure {
@@ -264,7 +264,7 @@ async fn serve<C, R, Kind>(
     }
 }
 
-/// A server; each method as the crate's of this name. Dropping it closes it.
+/// A server; its methods are those of the crate's type of this name. Dropping it closes it.
 #[derive(Debug)]
 pub struct Server(Rc<wit::Server>);
 
@@ -274,7 +274,7 @@ impl Server {
         self.0.sockets().into_iter().map(Into::into).collect()
     }
 
-    /// Whether it accepts.
+    /// Returns true while the server accepts.
     pub fn is_serving(&self) -> bool {
         self.0.is_serving()
     }
@@ -282,7 +282,7 @@ impl Server {
     /// Begins to accept.
     ///
     /// # Errors
-    /// As the crate's method of this name.
+    /// The errors of the crate's method of this name.
     pub async fn start_serving(&self) -> Result<(), ListenError> {
         Ok(self.0.start_serving().await?)
     }
@@ -290,7 +290,7 @@ impl Server {
     /// Waits until the server is closed.
     ///
     /// # Errors
-    /// As the crate's method of this name.
+    /// The errors of the crate's method of this name.
     pub async fn serve_forever(&self) -> Result<(), ServerError> {
         Ok(self.0.serve_forever().await?)
     }

@@ -1,20 +1,20 @@
 use super::wit::sockets as wit;
 use super::{Address, ErrorCode};
 
-/// A socket; each method as the crate's of this name.
+/// A socket; its methods are those of the crate's type of this name.
 #[derive(Debug)]
 pub struct Socket(pub(super) wit::Socket);
 
-/// Two that are connected to each other.
+/// Returns two sockets that are connected to each other.
 ///
 /// # Errors
-/// As the crate's function of this name; so are all others here.
+/// The errors of the crate's function of this name, as with all others here.
 pub fn socketpair() -> Result<(Socket, Socket), ErrorCode> {
     let (one, other) = wit::socketpair()?;
     Ok((Socket(one), Socket(other)))
 }
 
-/// Takes a listener of the host's.
+/// Takes an inherited listener.
 ///
 /// # Errors
 /// See [`socketpair`].
@@ -22,7 +22,7 @@ pub fn listener(name: &str) -> Result<Socket, ErrorCode> {
     Ok(Socket(wit::listener(name)?))
 }
 
-/// The names of the host's listeners.
+/// Returns the names of the inherited listeners.
 pub fn listeners() -> Vec<String> {
     wit::listeners()
 }

@@ -63,7 +63,7 @@ impl SslContext {
     }
 }
 
-/// What `start_tls` is to do; each setting as the crate's of this name.
+/// The settings of `start_tls`, each named as the crate's.
 #[derive(Debug, Clone)]
 pub struct TlsOptions {
     pub(super) context: SslContext,

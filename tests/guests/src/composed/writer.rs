@@ -7,7 +7,7 @@ use super::wit::streams::StreamWriter as Resource;
 use super::wit::types as wit;
 use super::{Address, ConnectError, Credentials, ErrorCode, TlsOptions, WriteError, nanoseconds};
 
-/// A writer; each method as the crate's of this name.
+/// A writer; its methods are those of the crate's type of this name.
 #[derive(Debug, Clone)]
 pub struct StreamWriter(Rc<Resource>);
 
@@ -27,7 +27,7 @@ impl StreamWriter {
     /// Takes the bytes.
     ///
     /// # Errors
-    /// As the crate's method of this name; so are all others here.
+    /// The errors of the crate's method of this name, as with all others here.
     pub fn write(&self, data: impl AsRef<[u8]>) -> Result<(), WriteError> {
         Ok(self.0.write(data.as_ref())?)
     }
@@ -72,7 +72,7 @@ impl StreamWriter {
         Ok(self.0.write_eof()?)
     }
 
-    /// Whether `write_eof` works.
+    /// Returns true: `write_eof` works.
     pub fn can_write_eof(&self) -> bool {
         self.0.can_write_eof()
     }
@@ -82,7 +82,7 @@ impl StreamWriter {
         self.0.close();
     }
 
-    /// Whether the connection is closed or being closed.
+    /// Returns true if the connection is closed or closing.
     pub fn is_closing(&self) -> bool {
         self.0.is_closing()
     }
@@ -163,7 +163,7 @@ impl Transport<'_> {
         Ok(self.0.0.set_write_buffer_limits(high, low)?)
     }
 
-    /// The water marks.
+    /// Returns the water marks.
     pub fn get_write_buffer_limits(&self) -> WaterMarks {
         let (low, high) = self.0.0.get_write_buffer_limits();
         WaterMarks {
@@ -172,7 +172,7 @@ impl Transport<'_> {
         }
     }
 
-    /// How many bytes wait.
+    /// Returns the number of bytes that wait to be sent.
     pub fn get_write_buffer_size(&self) -> usize {
         size(self.0.0.get_write_buffer_size())
     }
@@ -187,7 +187,7 @@ impl Transport<'_> {
         self.0.0.resume_reading();
     }
 
-    /// Whether the connection is receiving.
+    /// Returns true while the connection receives.
     pub fn is_reading(&self) -> bool {
         self.0.0.is_reading()
     }
