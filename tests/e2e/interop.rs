@@ -286,7 +286,7 @@ fn ss17_sockets_of_a_linked_programs_own_are_adopted_and_wrong_ones_refused() {
             "adopted
 the socket is not connected
 {refused}
-the socket has to be bound and not listening yet
+the socket has to be bound, and must not listen yet
 {finding}
 {finding}
 visit

@@ -227,7 +227,7 @@ fn a_pair_needs_no_rule_and_its_ends_are_adopted_with_what_is_in_them() {
              b\"half-closed\"\n\
              the end: Some([])\n\
              Err(ConnectionBroken)\n\
-             the socket has to be bound and not listening yet\n"
+             the socket has to be bound, and must not listen yet\n"
         );
     }
 }
