@@ -180,6 +180,17 @@ impl Process {
         line[start.len()..].trim_end().to_owned()
     }
 
+    /// Looks for a line that starts with this among those that have arrived by now. Such
+    /// a line is found once.
+    pub(crate) fn has_printed(&mut self, start: &str) -> bool {
+        while let Ok(line) = self.lines.try_recv() {
+            let line = self.keep(line);
+            self.unseen.push_back(line);
+        }
+        let found = self.unseen.iter().position(|line| line.starts_with(start));
+        found.and_then(|at| self.unseen.remove(at)).is_some()
+    }
+
     /// Waits for a line that has this somewhere, as the host's log has.
     pub(crate) fn wait_for_part(&mut self, part: &str) -> String {
         self.wait_for_line(part, |line| line.contains(part))

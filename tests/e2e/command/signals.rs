@@ -1,14 +1,10 @@
 //! What signals do.
 
 use std::net::TcpStream;
-use std::time::{Duration, Instant};
 
 use super::{Peer, connect, expect, is_over};
 use crate::support::ports::ReservedPort;
 use crate::support::{Process, run};
-
-/// How long the command lets a program that computes go on after one signal.
-const GRACE: Duration = Duration::from_secs(2);
 
 /// A client that waits for an answer is stopped.
 fn stopped(name: &str, signal: &str) -> Option<i32> {
@@ -68,14 +64,12 @@ fn a_program_that_computes_ends_soon_after_a_signal() {
 #[test]
 fn a_second_signal_ends_a_program_that_computes_at_once() {
     let program = spinning();
-    let start = Instant::now();
     program.signal("INT");
     program.signal("TERM");
-    let code = program.end().code;
-    // It is the second one's, unless both were seen at the same time.
-    let at_once = start.elapsed() < GRACE;
-    assert!(
-        code == Some(143) || (code == Some(130) && at_once),
-        "{code:?}"
-    );
+    let ended = program.end();
+    // The code is that of the second signal. The command may see both at the same time and
+    // take them in any order.
+    assert!(matches!(ended.code, Some(130 | 143)), "{ended:?}");
+    // After one signal it would wait for the program to give way, and say so.
+    assert!(!ended.stderr.contains("did not give way"), "{ended:?}");
 }

@@ -17,13 +17,11 @@ use rustls::{ClientConfig, ServerConfig};
 use socket2::Socket;
 
 use super::receiver::PeerReceiver;
+use crate::support;
 use crate::tls::wire::Wire;
 
 /// How long sending and receiving take to notice that they are to give up.
 pub(super) const PATIENCE: Duration = Duration::from_millis(5);
-
-/// How long what is to be left unread may take to arrive.
-const UNREAD: Duration = Duration::from_secs(20);
 
 /// Listens for the program's commands and for its connections.
 pub(crate) struct Peer {
@@ -250,7 +248,7 @@ impl Link {
     fn has_unread(&self) {
         let socket = &self.wire.socket;
         if socket.local_addr().unwrap().is_unix() {
-            socket.set_read_timeout(Some(UNREAD)).unwrap();
+            socket.set_read_timeout(Some(support::PATIENCE)).unwrap();
             assert_eq!(self.wire.peek().unwrap(), 1, "the data have ended");
         }
     }
