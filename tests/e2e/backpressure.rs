@@ -1,4 +1,4 @@
-//! Nothing that waits holds up anything else.
+//! Checks that an operation that waits holds up no other one.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -33,7 +33,7 @@ fn a_thousand_writes_in_a_row_wait_for_a_peer_that_does_not_read_until_they_are_
         assert!(buffered > 0 && buffered <= writes * bytes, "{buffered}");
         guest.wait_for("aborted");
         guest.success();
-        // Its end came before all of it.
+        // The guest aborts the connection, so the peer never gets all bytes.
         let mut received = Vec::new();
         drop(peer.read_to_end(&mut received));
         assert!(received.len() < writes * bytes, "{}", received.len());
@@ -76,7 +76,8 @@ fn reads_whose_time_is_over_lose_nothing() {
             let piece = noise.bytes((bytes - sent).min(1000));
             sent += piece.len();
             for part in piece.chunks(100) {
-                // Many limits are over meanwhile; how many does not matter.
+                // Many of the guest's time limits pass meanwhile; how many does not
+                // matter.
                 thread::sleep(Duration::from_millis(1));
                 peer.write_all(part).unwrap();
             }

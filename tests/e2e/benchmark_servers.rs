@@ -1,5 +1,5 @@
-//! The servers that `cargo xtask bench` measures beside the echo: they count
-//! what they read, send back a whole stream, and do all of it over TLS.
+//! Checks the servers that `cargo xtask bench` measures beside the echo. They count the
+//! bytes that they read, send back a whole stream, and do all of it over TLS.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -14,7 +14,7 @@ const LISTEN: [&str; 2] = ["--allow-listen", "tcp://127.0.0.1:0"];
 const LINES: usize = 10_000;
 const BYTES: usize = 4 << 20;
 
-/// The answer to all of this.
+/// Sends all of the data and returns everything that the server answers.
 fn answer(address: SocketAddr, data: Vec<u8>) -> Vec<u8> {
     let mut connection = TcpStream::connect(address).unwrap();
     let mut sender = connection.try_clone().unwrap();

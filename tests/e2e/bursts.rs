@@ -5,7 +5,8 @@ use std::net::{SocketAddr, TcpStream};
 
 use crate::support::{PATIENCE, Process, run};
 
-/// An echo server and clients that have all connected before it could accept one.
+/// Starts an echo server and stops its process, so that all clients connect before it can
+/// accept one.
 fn burst(name: &str, flags: &[&str], clients: usize) -> (Process, Vec<TcpStream>) {
     let flags = [&["--allow-listen", "tcp://127.0.0.1:0"], flags].concat();
     let mut server = run(&flags, name, &["127.0.0.1", "0"]);
@@ -21,7 +22,7 @@ fn client(address: SocketAddr) -> TcpStream {
     client
 }
 
-/// What a client has: an answer, the end, or a reset.
+/// Reads a byte: the answer, the end, or a reset.
 fn answer(client: &mut TcpStream) -> Result<usize, ErrorKind> {
     client.read(&mut [0]).map_err(|error| error.kind())
 }
@@ -41,7 +42,7 @@ fn clients_that_come_at_the_same_moment_are_all_served() {
 #[test]
 fn of_those_that_come_at_the_same_moment_no_more_are_accepted_than_may_be() {
     for name in ["echo-server", "echo-server-wit"] {
-        // The listener, and four connections.
+        // The limit counts the listener and four connections.
         let (server, mut clients) = burst(name, &["--max-sockets", "5"], 16);
         server.signal("CONT");
         let (accepted, others) = clients.split_at_mut(4);

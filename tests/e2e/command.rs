@@ -1,5 +1,5 @@
-//! What the command does with a program: its arguments and streams, its end,
-//! its limits, and the forms it may have.
+//! Checks how the command runs a program: its arguments and streams, its end, its limits,
+//! and the forms that it may have.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -23,7 +23,7 @@ mod tasks;
 mod tls;
 mod workers;
 
-/// A peer of the tests' own.
+/// A listener of the test, which plays the guest's peer.
 struct Peer {
     listener: TcpListener,
     address: SocketAddr,
@@ -36,12 +36,12 @@ impl Peer {
         Peer { listener, address }
     }
 
-    /// The rule that allows connecting to it.
+    /// Returns the rule that allows connecting to it.
     fn rule(&self) -> String {
         format!("tcp://{}", self.address)
     }
 
-    /// A program that is given this peer's address and port, then more.
+    /// Runs a program with this peer's address and port as arguments, followed by `args`.
     fn visited_by(&self, name: &str, flags: &[&str], args: &[&str]) -> Process {
         let (rule, port) = (self.rule(), self.address.port().to_string());
         let flags = [&["--allow-connect", &rule], flags].concat();
@@ -70,20 +70,21 @@ fn patient(connection: TcpStream) -> TcpStream {
     connection
 }
 
-/// Reads exactly this.
+/// Reads exactly the expected text.
 fn expect(connection: &mut TcpStream, expected: &str) {
     let mut received = vec![0; expected.len()];
     connection.read_exact(&mut received).unwrap();
     assert_eq!(String::from_utf8_lossy(&received), expected);
 }
 
-/// Sends a line, which comes back.
+/// Sends a line, and expects it back.
 fn exchange(connection: &mut TcpStream, line: &str) {
     connection.write_all(line.as_bytes()).unwrap();
     expect(connection, line);
 }
 
-/// Whether the connection is over: by its end or by a reset, not by patience.
+/// Reads until the connection is over, by its end or by a reset. Returns false if it
+/// stays open.
 fn is_over(connection: &mut TcpStream) -> bool {
     match connection.read(&mut [0]) {
         Ok(n) => n == 0,
@@ -91,13 +92,13 @@ fn is_over(connection: &mut TcpStream) -> bool {
     }
 }
 
-/// Whether the connection is over by a reset.
+/// Reads until the connection is over. Returns true if a reset ended it.
 fn is_reset(connection: &mut TcpStream) -> bool {
     let ended = connection.read(&mut [0]);
     ended.is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionReset)
 }
 
-/// The command itself.
+/// Returns the command without the caller's environment, and with the tests' cache.
 fn command(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_asyncio-streams"));
     command

@@ -1,5 +1,5 @@
-//! What docs/conformance.md says of connections, connecting and serving, checked
-//! by programs on real sockets.
+//! Runs programs on real sockets that check docs/conformance.md: connections, connecting
+//! and serving.
 
 mod known_ports;
 
@@ -13,19 +13,19 @@ use self::peer::{Peer, TlsConfigs};
 use crate::support::authority::Authority;
 use crate::support::{Process, run, workspace};
 
-/// Runs the whole battery of connections. The other end of every connection is
-/// a plain socket of this test.
+/// Runs the whole battery of connections. The other end of every connection is a plain
+/// socket of this test.
 fn battery(guest: &str, role: &str, host: &str) {
     battery_with(None, &[], guest, role, host);
 }
 
-/// The same over TLS, in whose sessions this test has the other end.
+/// Runs the same over TLS. This test has the other end of each session.
 fn battery_over_tls(guest: &str, role: &str, host: &str) {
     let (_authority, secure, flags) = secrets();
     battery_with(Some(secure), &flags, guest, role, host);
 }
 
-/// What both ends need for TLS, whose files the authority has.
+/// Makes the certificates for both ends. Their files last as long as the authority.
 fn secrets() -> (Authority, TlsConfigs, [String; 2]) {
     let authority = Authority::new();
     let identity = authority.localhost();
@@ -37,19 +37,19 @@ fn secrets() -> (Authority, TlsConfigs, [String; 2]) {
     (authority, secure, flags)
 }
 
-/// The same over Unix sockets.
+/// Runs the same over Unix sockets.
 fn battery_over_unix(guest: &str, role: &str) {
     battery_in_folder(None, &[], guest, role);
 }
 
-/// The same over TLS on Unix sockets.
+/// Runs the same over TLS on Unix sockets.
 fn battery_over_tls_on_unix(guest: &str, role: &str) {
     let (_authority, secure, flags) = secrets();
     battery_in_folder(Some(secure), &flags, guest, role);
 }
 
-/// A Unix socket is reset by being closed with something unread in it, and here
-/// everything was read.
+/// Checks that cannot pass over Unix sockets. The kernel resets a Unix socket only if it
+/// is closed with unread data, and in this check everything was read.
 const NOT_OVER_UNIX: [&str; 1] = ["a_reset_after_write_eof_is_noticed"];
 
 fn battery_in_folder(secure: Option<TlsConfigs>, more: &[String], guest: &str, role: &str) {
@@ -68,7 +68,7 @@ fn battery_in_folder(secure: Option<TlsConfigs>, more: &[String], guest: &str, r
     passes_without(&NOT_OVER_UNIX, run(&flags, guest, &args), &BATTERY);
 }
 
-/// The files of the battery.
+/// The files in tests/conformance that make up the battery.
 const BATTERY: [&str; 6] = ["reads", "limits", "writes", "transport", "ends", "defects"];
 
 fn battery_with(secure: Option<TlsConfigs>, more: &[String], guest: &str, role: &str, host: &str) {
@@ -102,7 +102,7 @@ fn functions(guest: &str) {
     passes(run, &["connecting", "serving"]);
 }
 
-/// The program runs to its end, with every check of these files.
+/// Waits for the end of the program, which has to have passed every check of these files.
 fn passes(run: Process, files: &[&str]) {
     passes_without(&[], run, files);
 }
@@ -120,7 +120,7 @@ fn passes_without(without: &[&str], run: Process, files: &[&str]) {
     assert_eq!(passed, names, "every check, in its order");
 }
 
-/// The names of the checks, from the list in their file.
+/// Reads the names of the checks from the list in their file.
 fn names(file: &str) -> Vec<String> {
     let path = workspace().join("tests/conformance").join(file);
     let text = fs::read_to_string(path.with_extension("rs")).unwrap();

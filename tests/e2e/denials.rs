@@ -1,5 +1,5 @@
-//! What the policy denies is a clear error in the guest and a line from the
-//! host, which names the flag that allows it; with exactly that flag it works.
+//! Checks that a denial is a clear error in the guest, and a line of the host that names
+//! the flag to allow it. With exactly that flag the program works.
 
 use std::net::TcpListener;
 
@@ -7,7 +7,7 @@ use crate::support::{Ended, Process, run};
 
 const FORMS: [&str; 2] = ["", "-wit"];
 
-/// What the guest prints where the host denies.
+/// The end of the guest's message for a denied operation.
 const DENIED: &str =
     "denied by the host's policy; the host's log names the rule that would allow it";
 
@@ -17,8 +17,8 @@ fn listener() -> (TcpListener, String) {
     (listener, port)
 }
 
-/// The program failed with this message, and the host said what was denied.
-/// Returns what would allow it.
+/// Checks that the program failed with this message and that the host reported what was
+/// denied. Returns the flag that would allow it.
 fn denied(ended: &Ended, message: &str, what: &str) -> String {
     assert_eq!(ended.code, Some(1), "{ended:?}");
     assert_eq!(ended.stdout, "", "{ended:?}");
@@ -34,7 +34,7 @@ fn denied(ended: &Ended, message: &str, what: &str) -> String {
     line.split_once("to allow it: ").expect(line).1.to_owned()
 }
 
-/// The words of a flag with its rule.
+/// Splits a flag and its rule into words.
 fn words(flag: &str) -> Vec<&str> {
     flag.split(' ').collect()
 }
@@ -100,8 +100,7 @@ fn a_denied_look_up_is_an_error_and_either_flag_that_the_host_names_allows_it() 
     let address = format!("tcp://127.0.0.1:{port}");
     let args = ["localhost", port.as_str()];
     for form in FORMS {
-        // An address is not a name: being allowed to connect there is not
-        // being allowed to ask for it by name.
+        // A rule for an address does not allow to look up a name that resolves to it.
         let ended = connect(&["--allow-connect", &address], form, &args).end();
         let flags = denied(&ended, "lookup of \"localhost\"", "look-up of localhost");
         let (by_name, lookup) = flags.split_once(", or ").unwrap();
@@ -120,7 +119,7 @@ fn a_denied_look_up_is_an_error_and_either_flag_that_the_host_names_allows_it() 
 
 #[test]
 fn a_rule_to_look_up_does_not_allow_to_connect() {
-    // One address, so that there is one denial.
+    // Localhost has only this address here, so there is one denial.
     let (_listener, port) = listener();
     for form in FORMS {
         let ended = connect(

@@ -1,5 +1,5 @@
-//! The reference's echo client and server print what the reference's print, in
-//! every pairing of the static and the composed form.
+//! Checks that our echo client and server print what those of asyncio's documentation
+//! print, in every pairing of the static and the composed form.
 
 use crate::support::{python, run};
 

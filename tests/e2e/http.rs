@@ -1,4 +1,4 @@
-//! The reference's third program, in each of its forms, against nginx.
+//! Runs the example `http-headers`, in each of its forms, against nginx.
 
 use std::fs;
 
@@ -14,9 +14,8 @@ const PYTHON: &str = "http-headers-py";
 
 const RUST: [&str; 2] = [STATIC, COMPOSED];
 
-/// Finds a port, writes the configuration for it, and becomes nginx. The port
-/// is kept by a socket that never listens; what nginx logs is printed without
-/// time and process.
+/// Finds a port, writes the configuration for it, and becomes nginx. A socket that never
+/// listens keeps the port. The lines of nginx's log are printed without time and process.
 const NGINX: &str = "import os, socket, sys
 folder, address = sys.argv[1:]
 family = socket.AF_INET6 if ':' in address else socket.AF_INET
@@ -39,7 +38,7 @@ os.dup2(write, 2)
 os.environ['PATH'] += ':/usr/sbin'
 os.execvp('nginx', ['nginx', '-p', folder, '-c', 'nginx.conf', '-e', 'stderr'])";
 
-/// Has a port and does not listen there.
+/// Binds to a port and never listens there.
 const BOUND: &str = "import signal, socket
 bound = socket.socket()
 bound.bind(('127.0.0.1', 0))
@@ -68,7 +67,7 @@ http {
 }
 ";
 
-/// nginx with two pages, on a port of its own. Killed when dropped.
+/// An nginx with two pages, on a port of its own. Dropping it kills the process.
 struct Nginx {
     scheme: &'static str,
     port: u16,
@@ -81,7 +80,7 @@ impl Nginx {
         Nginx::speaking("http", "", address)
     }
 
-    /// With the certificate that this identity has.
+    /// Serves https with this certificate.
     fn with_tls(address: &str, identity: &Identity) -> Nginx {
         let (certificate, key) = (&identity.certificate_file, &identity.key_file);
         let tls = format!("ssl; ssl_certificate {certificate}; ssl_certificate_key {key}");
@@ -98,7 +97,7 @@ impl Nginx {
         fs::write(folder.path().join("template"), configuration).unwrap();
         let mut process = python(NGINX, &[folder.path().to_str().unwrap(), address]);
         let port = process.wait_for("port ").parse().unwrap();
-        // Its first words after it has begun to listen.
+        // The first line that nginx logs once it listens.
         process.wait_for("using the ");
         Nginx {
             scheme,
@@ -108,7 +107,8 @@ impl Nginx {
         }
     }
 
-    /// The header lines for this URL, on `host` and the server's port.
+    /// Returns the header lines of the answer for this URL, on `host` and the server's
+    /// port.
     fn headers(&self, form: &str, host: &str, path: &str) -> Headers {
         self.headers_with(&[], form, host, path)
     }
@@ -121,7 +121,7 @@ impl Nginx {
     }
 }
 
-/// What the program printed, without its mark.
+/// Returns the printed header lines without the prefix of each.
 #[derive(Debug, PartialEq)]
 struct Headers(Vec<String>);
 
@@ -138,7 +138,7 @@ impl Headers {
         &self.0[0]
     }
 
-    /// The value of the one header with this name.
+    /// Returns the value of the one header with this name.
     fn value(&self, name: &str) -> &str {
         let values = self.0.iter().filter_map(|line| line.split_once(": "));
         let values: Vec<&str> = values
@@ -151,7 +151,7 @@ impl Headers {
         value
     }
 
-    /// Those that two answers to the same request have in common.
+    /// Returns the headers that have to be equal in two answers to the same request.
     fn without_date(mut self) -> Headers {
         self.0.retain(|line| !line.starts_with("Date: "));
         self

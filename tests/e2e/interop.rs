@@ -1,4 +1,4 @@
-//! Our servers with CPython's asyncio clients, and our clients with CPython's
+//! Runs our servers with CPython's asyncio clients, and our clients with CPython's
 //! servers: many connections at once in one instance, every kind of address,
 //! half-closing.
 
@@ -11,8 +11,7 @@ const FORMS: [&str; 2] = ["", "-wit"];
 
 const CONNECTIONS: &str = "100";
 const BYTES: &str = "1048576";
-/// More than the system's buffers hold, so that the slow connection blocks
-/// whoever sends to it.
+/// More than the kernel's buffers hold, so that the slow connection blocks its sender.
 const SLOW_BYTES: &str = "16777216";
 
 const ECHO_CLIENTS: &str = include_str!("peers/echo_clients.py");
@@ -20,7 +19,7 @@ const ECHO_SERVER: &str = include_str!("peers/echo_server.py");
 const ANSWER_CLIENT: &str = include_str!("peers/answer_client.py");
 const ANSWER_SERVER: &str = include_str!("peers/answer_server.py");
 
-/// Another one each time; printed, so that a failure can be repeated.
+/// Returns another seed each time, and prints it, so that a failure can be repeated.
 fn seed() -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let seed = now.subsec_nanos().to_string();
@@ -41,7 +40,7 @@ fn echo_server(form: &str, rule: &str, hosts: &[&str]) -> Process {
     )
 }
 
-/// CPython's clients have to get back what they send.
+/// Runs CPython's clients, which fail unless they get back what they send.
 fn cpython_clients(host: &str, port: u16, connections: &str, bytes: &str, slow_bytes: &str) {
     let port = port.to_string();
     let args = [host, &port, connections, bytes, slow_bytes, &seed()];
@@ -50,12 +49,12 @@ fn cpython_clients(host: &str, port: u16, connections: &str, bytes: &str, slow_b
     assert!(printed.ends_with("all done\n"), "{printed}");
 }
 
-/// One CPython client with a little data: whether the address works.
+/// Runs one CPython client with a little data, to see that the address works.
 fn cpython_client(address: SocketAddr) {
     cpython_clients(&address.ip().to_string(), address.port(), "1", "1000", "0");
 }
 
-/// Our clients have to get back what they send.
+/// Runs our clients, which fail unless they get back what they send.
 fn our_clients(form: &str, rules: &[String], host: &str, port: &str, amount: &[&str]) {
     let flags: Vec<&str> = rules
         .iter()
@@ -241,8 +240,8 @@ fn a_server_without_a_host_has_one_port_for_ipv4_and_ipv6() {
     }
 }
 
-/// Runs a guest that adopts sockets of its own, beside an echo; and visits the
-/// server that it makes of one.
+/// Runs a guest that adopts sockets of its own beside an echo server, and visits the
+/// server that the guest makes of one.
 fn adopting(guest: &str) -> Process {
     const VISIT: &str = "import socket, sys
 connection = socket.create_connection(('127.0.0.1', int(sys.argv[1])))

@@ -1,4 +1,4 @@
-//! What the kernel sees of servers, and what they do when it refuses.
+//! Checks what the kernel shows of servers, and how they behave when it refuses.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -13,7 +13,7 @@ use crate::support::{Ended, PATIENCE, Process, component, run, run_apart};
 const FORMS: [&str; 2] = ["", "-wit"];
 const ANYWHERE: &str = "--allow-listen=tcp://127.0.0.1:*";
 
-/// The echo server, which may have so many descriptors.
+/// Starts the echo server with a limit of file descriptors.
 fn echo_server_with_descriptors(form: &str, most: usize) -> Process {
     let mut command = Command::new("bash");
     command
@@ -31,7 +31,7 @@ fn connect(address: SocketAddr) -> TcpStream {
     client
 }
 
-/// Whether the server answers within this time.
+/// Returns true if the server answers within this time.
 fn answered(mut client: &TcpStream, within: Duration) -> bool {
     client.set_read_timeout(Some(within)).unwrap();
     matches!(client.read(&mut [0]), Ok(1))
@@ -63,11 +63,12 @@ fn ss15_out_of_descriptors_accepting_pauses_is_reported_once_and_goes_on() {
             }
             assert!(served.len() < 64, "it has more descriptors than it may");
         };
-        // Out of descriptors for some tries, as k8 has it: one each second.
+        // The server retries once a second (row K8), so this covers several tries without
+        // a descriptor.
         let began = Instant::now();
         assert!(!answered(&waiting, Duration::from_millis(2500)));
         assert!(began.elapsed() >= Duration::from_millis(2500));
-        // Those that are connected are served meanwhile.
+        // Connected clients are served meanwhile.
         for mut client in &served {
             client.write_all(b"y").unwrap();
             assert!(answered(client, PATIENCE));
@@ -101,7 +102,7 @@ fn l34_idle_connections_are_probed_where_asked_for() {
         let address = server.listening();
         let client = connect(address);
         assert!(answered(&client, PATIENCE));
-        // An acknowledgement may be under way: 01 is retransmission.
+        // 01 means retransmission: an acknowledgement may still be under way.
         while timer_of_connections(address.port()) == ["01"] {}
         assert_eq!(timer_of_connections(address.port()), ["00"]);
     }
@@ -142,8 +143,7 @@ fn l41_connections_that_are_gone_before_they_are_accepted_disturb_nobody() {
     }
 }
 
-/// Runs the program on a machine of its own that has no IPv6, if this one can
-/// make one.
+/// Runs the program in a network namespace without IPv6, if this machine can make one.
 fn without_ipv6(form: &str, hosts: &[&str]) -> Option<Ended> {
     let script = "echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6";
     let flags = [
@@ -175,7 +175,7 @@ fn l29_a_host_none_of_whose_addresses_is_the_machines_fails_the_call() {
     }
 }
 
-/// The kernel's timers of established connections whose local port this is.
+/// Reads the kernel's timers of established connections with this local port.
 fn timer_of_connections(port: u16) -> Vec<String> {
     let table = fs::read_to_string("/proc/net/tcp").unwrap();
     let local = format!(":{port:04X}");
@@ -187,7 +187,7 @@ fn timer_of_connections(port: u16) -> Vec<String> {
         .collect()
 }
 
-/// How many connections may wait at a listener.
+/// Reads how many connections may wait at the listener.
 fn backlog(port: u16) -> String {
     let filter = format!("sport = :{port}");
     let sockets = Command::new("ss")

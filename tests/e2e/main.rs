@@ -1,5 +1,5 @@
-//! End to end: guest components in the command, over real sockets, against each
-//! other and against real peers.
+//! The end-to-end tests: guest components run in the command, over real sockets, against
+//! each other and against real peers.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,

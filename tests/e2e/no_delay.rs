@@ -1,5 +1,5 @@
-//! TCP_NODELAY, as the kernel has it. The programs run within the test's own
-//! process, whose descriptors nobody has to permit it to ask about.
+//! Checks TCP_NODELAY as the kernel has it. The programs run in the test's own process,
+//! because the test may query the descriptors of that process only.
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -17,7 +17,7 @@ use wasmtime_wasi::WasiCtx;
 use crate::support::listening::Listening;
 use crate::support::{PATIENCE, cache, component};
 
-/// A program on a thread; dropping it ends both.
+/// A program on a thread of this process. Dropping it ends both.
 struct Inside {
     listening: Receiver<SocketAddr>,
     stop: Option<oneshot::Sender<()>>,
@@ -25,7 +25,7 @@ struct Inside {
 }
 
 impl Inside {
-    /// What may connect and listen on 127.0.0.1.
+    /// Starts a program that may connect and listen on 127.0.0.1.
     fn run(name: &str, args: &[&str]) -> Inside {
         let rule = "tcp://127.0.0.1:*";
         let mut policy = Policy::new();
@@ -75,7 +75,7 @@ impl Drop for Inside {
     }
 }
 
-/// Whether the program sends at once on the other end of this connection.
+/// Returns whether TCP_NODELAY is set on the other end of this connection.
 fn no_delay_at_the_other_end(of: &TcpStream) -> bool {
     let (near, far) = (of.local_addr().unwrap(), of.peer_addr().unwrap());
     let deadline = Instant::now() + PATIENCE;
@@ -102,8 +102,8 @@ fn descriptors() -> impl Iterator<Item = RawFd> {
 
 #[expect(unsafe_code, reason = "another thread has the descriptor")]
 fn no_delay(fd: RawFd, local: SocketAddr, peer: SocketAddr) -> Option<bool> {
-    // SAFETY: it is only asked about. If it is closed meanwhile, that fails, or the
-    // addresses are others.
+    // SAFETY: the descriptor is only queried. If the other thread closes it meanwhile,
+    // the query fails or finds other addresses.
     let fd = unsafe { BorrowedFd::borrow_raw(fd) };
     let socket = SockRef::from(&fd);
     let is = |found: std::io::Result<socket2::SockAddr>, wanted| {
@@ -140,7 +140,7 @@ fn connections_do_not_send_at_once_where_they_or_their_listener_were_told() {
     let program = Inside::run("tcp-options", &["delays", &port]);
     let (made, _) = listener.accept().unwrap();
     let accepted = TcpStream::connect(program.listening()).unwrap();
-    // The option is set after connecting, and the listener was set up after that.
+    // The program sets the option after connecting, and sets up the listener after that.
     assert!(!no_delay_at_the_other_end(&made));
     assert!(!no_delay_at_the_other_end(&accepted));
 }

@@ -1,5 +1,5 @@
-//! The WIT package, what each component imports and exports, and that the tests
-//! leave no component out.
+//! Checks the WIT package, what each component imports and exports, and that the tests
+//! use every component.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,7 +13,7 @@ use wit_parser::{
 
 use crate::support::{component, workspace};
 
-/// Ours.
+/// The packages of this repository.
 const PACKAGES: [&str; 2] = ["asyncio:streams", "asyncio:host"];
 
 // The WIT package
@@ -35,7 +35,7 @@ fn packages() -> (Resolve, [PackageId; 2]) {
     (resolve, packages)
 }
 
-/// Collects what lacks its documentation or its version.
+/// Collects the items that lack documentation or a version.
 struct Check<'a> {
     resolve: &'a Resolve,
     package: PackageId,
@@ -83,7 +83,7 @@ impl Check<'_> {
         }
     }
 
-    /// Whether the type stands there because of a `use`.
+    /// Returns whether a `use` brings the type into the interface.
     fn is_used(&self, here: InterfaceId, ty: &TypeDef) -> bool {
         let TypeDefKind::Type(Type::Id(of)) = &ty.kind else {
             return false;
@@ -111,7 +111,7 @@ impl Check<'_> {
     }
 }
 
-/// What lacks its documentation or its version, and how many items there are.
+/// Returns the items that lack documentation or a version, and the number of all items.
 fn undocumented(resolve: &Resolve, package: PackageId) -> (Vec<String>, usize) {
     let mut check = Check {
         resolve,
@@ -267,8 +267,8 @@ struct Surface {
 }
 
 impl Surface {
-    /// Of a component whose WASI is on the 0.3 track, and whose own package is
-    /// of this version.
+    /// Reads a component. Its WASI has to be on the 0.3 track, and our packages at this
+    /// version.
     fn of(name: &str) -> Surface {
         let bytes = fs::read(component(name)).unwrap();
         let DecodedWasm::Component(resolve, world) = wit_component::decode(&bytes).unwrap() else {
@@ -291,7 +291,7 @@ impl Surface {
         }
     }
 
-    /// The packages that it imports from.
+    /// Returns the packages that it imports from.
     fn packages(&self) -> BTreeSet<String> {
         let packages = self.imports.iter().filter_map(|name| name.split_once('/'));
         packages.map(|(package, _)| package.to_owned()).collect()
@@ -342,7 +342,7 @@ fn the_streams_component_imports_nothing_but_sockets_a_clock_and_in_full_what_th
                 "asyncio:streams/types",
             ])
         );
-        // As the package says of it.
+        // The package documents these imports of the component.
         let (resolve, package) = package();
         let (imports, exports) = names(&resolve, resolve.packages[package].worlds[variant]);
         let unversioned = |names: Vec<String>| -> BTreeSet<String> {
@@ -368,7 +368,7 @@ fn a_plain_application_imports_nothing_but_streams_and_the_command_line() {
     }
 }
 
-/// The one composed guest whose point is that it has sockets of its own.
+/// The one composed guest that makes sockets of its own on purpose.
 const ADOPTS: &str = "adopts-wit";
 
 #[test]
@@ -389,9 +389,9 @@ fn a_composed_guest_has_no_socket_unless_it_brings_its_own() {
     }
 }
 
-/// What the host adds to WASI, and the linked programs that ask for it. Sessions and
-/// listeners may be on Unix sockets, so that whoever imports the one imports the
-/// other.
+/// The capabilities, and the linked programs that import each. Sessions and inherited
+/// listeners may be on Unix sockets, so a program that imports `tls` or `listeners`
+/// imports `unix-sockets` too.
 const MORE: [(&str, &[&str]); 4] = [
     (
         "tcp-options",
@@ -461,8 +461,8 @@ fn guests() -> BTreeSet<String> {
     guests
 }
 
-/// The examples; those in the folder `wit` end in `-wit`. A `mod.rs` is a part
-/// of some.
+/// The examples. Those in the folder `wit` end in `-wit`. A `mod.rs` belongs to another
+/// example.
 fn examples() -> BTreeSet<String> {
     let folder = workspace().join("examples");
     let examples: BTreeSet<String> = sources(&folder)
@@ -481,7 +481,7 @@ fn stem(file: &Path) -> String {
     file.file_stem().unwrap().to_str().unwrap().to_owned()
 }
 
-/// The Rust files in a folder and below.
+/// Lists the Rust files in a folder and below.
 fn sources(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
@@ -504,7 +504,7 @@ fn every_component_is_run_by_a_test() {
         .filter(|file| !file.starts_with(&guests_folder) && !file.ends_with("packages.rs"))
         .map(|file| fs::read_to_string(file).unwrap())
         .collect();
-    // By its name, or by what both its forms have in common and the form.
+    // The tests name a guest in full, or as a common name with `{form}`.
     let named = |name: &str| {
         let both = name.trim_end_matches("-wit");
         tests.iter().any(|test| {

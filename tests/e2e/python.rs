@@ -1,5 +1,5 @@
-//! Python programs as components: the module in python/, its examples against
-//! each other, Rust's and CPython, and its README.
+//! Runs Python programs as components: the module in python/, its examples against each
+//! other, Rust's and CPython, and its README.
 
 mod folder;
 mod identities;
@@ -22,7 +22,7 @@ fn read(path: &str) -> String {
     std::fs::read_to_string(workspace().join(path)).unwrap()
 }
 
-/// The example as CPython's own asyncio runs it.
+/// Runs the example with CPython's own asyncio.
 pub(crate) fn cpython(name: &str, args: &[&str]) -> Process {
     let source = read(&format!("examples/python/{name}.py"));
     let ours = "import asyncio_streams as asyncio";
@@ -78,7 +78,7 @@ fn the_echo_server_serves_clients_in_python_in_rust_and_of_cpython() {
         assert_eq!(client.success(), sent_and_received(message));
         messages.insert(message);
     }
-    // All of them, in the order in which they happened to come.
+    // The clients come in any order.
     while !messages.is_empty() {
         let line = server.wait_for("Received '");
         let message = line.split('\'').next().unwrap();
@@ -167,14 +167,14 @@ fn an_exception_is_a_traceback_and_exit_code_1() {
     assert!(ended.stderr.contains("tcp_echo_client.py"), "{ended:?}");
 }
 
-/// What python/tests/behaviours printed: one run for all its checks.
+/// The output of python/tests/behaviours: one run for all its checks.
 static BEHAVIOURS: LazyLock<Ended> = LazyLock::new(|| behaviours("3", &UNCHECKED, &[]));
 
-/// What some of the checks of TLS need.
+/// The permissions that some of the checks of TLS need.
 const UNCHECKED: [&str; 2] = ["--allow-tls-unverified", "--allow-tls-guest-roots"];
 
-/// What starts the command as a service manager would: with listeners, and with
-/// descriptors for some hundred connections, an end of them within reach.
+/// Starts the command as a service manager would, with listeners, and with so few
+/// descriptors that a check can use them up.
 const STARTER: &str = "import os, resource, socket, sys
 folder, *command = sys.argv[1:]
 unix = socket.socket(socket.AF_UNIX)
@@ -217,8 +217,8 @@ fn behaviours(code: &str, flags: &[&str], checks: &[&str]) -> Ended {
     ended
 }
 
-/// The checks in behaviours/, in order: the name, and whether CPython's own
-/// asyncio passes it as well.
+/// Lists the checks in behaviours/, in order: the name, and whether CPython's own asyncio
+/// has to pass it as well.
 fn checks() -> Vec<(String, bool)> {
     let folder = std::fs::read_dir(workspace().join("python/tests/behaviours")).unwrap();
     let paths: BTreeSet<PathBuf> = folder.map(|entry| entry.unwrap().path()).collect();
@@ -237,7 +237,7 @@ fn checks() -> Vec<(String, bool)> {
         .collect()
 }
 
-/// The lines that say how checks ended.
+/// Returns the lines that say how checks ended.
 fn results(ended: &Ended) -> Vec<&str> {
     let lines = ended.stdout.lines();
     lines
@@ -256,7 +256,7 @@ fn the_module_behaves_as_asyncio_does() {
     assert!(expected.len() > 100, "{expected:?}");
 }
 
-/// So what is said to be the same is the same.
+/// Checks that the behaviours marked as the same are the same.
 #[test]
 fn cpythons_asyncio_passes_the_checks_that_do_not_depart() {
     let (identities, folder) = (Identities::new(), Folder::new());
@@ -295,13 +295,13 @@ fn what_failed_unseen_is_reported_and_does_not_end_the_program() {
         let line = format!("ValueError: {error}\n");
         assert_eq!(ended.stderr.matches(&line).count(), 1, "{ended:?}");
     }
-    // And nothing else; a refused rule is the command's to report.
+    // Nothing else is reported. The command reports a denied request, not the program.
     let tracebacks = ended.stderr.matches("Traceback").count();
     assert_eq!(tracebacks, 3, "{ended:?}");
     assert!(!ended.stderr.contains("gnored"), "{ended:?}");
 }
 
-/// A check that reads.
+/// The name of a check that reads.
 const FIRST: &str = "rd1_a_negative_read_returns_all_to_the_end_whatever_the_limit";
 
 #[test]
@@ -313,15 +313,15 @@ fn sys_exit_ends_the_program_with_its_code_and_cancels_its_tasks() {
     }
 }
 
-/// The README's block that begins so.
+/// Returns the README's block with this info string.
 fn block(readme: &str, info: &str) -> String {
     let start = format!("```{info}\n");
     let (_, rest) = readme.split_once(&start).unwrap();
     rest.split("```").next().unwrap().to_owned()
 }
 
-/// Builds and runs the README's program with the README's commands; only its
-/// set-up is what `cargo xtask test` has made.
+/// Builds and runs the README's program with the README's commands. Only the environment
+/// is the one that `cargo xtask test` has made.
 #[test]
 fn the_readme_does_what_it_says() {
     let readme = read("python/README.md");

@@ -1,5 +1,5 @@
-//! What the command refuses to run: with exit code 2 and a message that says
-//! what does not fit and what to do.
+//! Checks that the command refuses files that do not fit, with exit code 2 and a message
+//! that says what does not fit and what to do.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,14 +11,14 @@ use wit_parser::{LiftLowerAbi, ManglingAndAbi, Resolve};
 
 use crate::support::{Ended, Process, component, workspace};
 
-/// The application of most tests.
+/// The world of the application in most tests.
 const APPLICATION: &str = "
     import streams;
     import server;
     export wasi:cli/run@0.3.0;
 ";
 
-/// The project's WIT package, to be changed, and what programs export.
+/// The project's WIT package, for a test to change, and the exports of a program.
 struct Package {
     folder: TempDir,
     version: &'static str,
@@ -55,7 +55,7 @@ impl Package {
         package
     }
 
-    /// One more package.
+    /// Adds a package that the application depends on.
     fn dependency(&self, name: &str, wit: &str) {
         let path = self.folder.path().join("deps").join(format!("{name}.wit"));
         fs::write(path, wit).unwrap();
@@ -77,7 +77,7 @@ impl Package {
         self
     }
 
-    /// The package with this in a file replaced, which is there once.
+    /// Replaces a text that occurs once in the file.
     fn replace(self, file: &str, before: &str, after: &str) -> Package {
         let path = self.folder.path().join(file);
         let text = fs::read_to_string(&path).unwrap();
@@ -86,7 +86,8 @@ impl Package {
         self
     }
 
-    /// A component of this world, which traps if anything calls it.
+    /// Builds a component of this world. It traps as soon as one of its functions is
+    /// called.
     fn component(&self, world: &str) -> Vec<u8> {
         let wit = format!(
             "package asyncio:streams@{}; world test {{ {world} }}",
@@ -111,7 +112,7 @@ impl Package {
         run_file(&path)
     }
 
-    /// Runs the application, which is refused, and returns the message.
+    /// Runs the application, which has to be refused, and returns the message.
     fn refused(&self, world: &str) -> String {
         message(&self.run(world))
     }
@@ -131,7 +132,7 @@ fn run_file(path: &Path) -> Ended {
     command(&["run"], path)
 }
 
-/// The message of a refusal, which names the file.
+/// Returns the message of a refusal, which has to name the file.
 fn message(ended: &Ended) -> String {
     assert_eq!(ended.code, Some(2), "{ended:?}");
     assert_eq!(ended.stdout, "");
@@ -305,7 +306,7 @@ fn a_component_without_a_program_is_refused_with_what_it_has() {
 
 // Files that are no components
 
-/// Files that cannot be run, with what they are.
+/// Files that cannot be run, each with its description.
 fn broken() -> Vec<(String, Vec<u8>)> {
     let noise: Vec<u8> = (0..5000_u32).map(|n| (n * n / 8) as u8).collect();
     let begin = |magic: &[u8]| [magic, &noise].concat();
@@ -398,7 +399,7 @@ fn a_streams_component_that_is_none_is_refused_and_named() {
         &["the streams component"],
     );
 
-    // A component, but another one.
+    // Another component that is not the streams component.
     let other = component("probe");
     let flags = ["run", "--streams-component", other.to_str().unwrap()];
     assert_contains(

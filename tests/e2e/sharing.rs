@@ -1,4 +1,4 @@
-//! Listening sockets that several programs of one process have in common.
+//! Checks listeners that several programs of one process share.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -36,7 +36,7 @@ impl Guest {
         Guest::with_args(&[name, &ip, &port], listeners, rules)
     }
 
-    /// The first argument names the program.
+    /// Starts the program that the first argument names.
     fn with_args(args: &[&str], listeners: &SharedListeners, rules: &[&str]) -> Guest {
         let mut policy = Policy::new();
         for rule in rules {
@@ -74,7 +74,7 @@ impl Guest {
         self.listening.recv_timeout(PATIENCE).unwrap()
     }
 
-    /// Waits until it listens, whoever has opened the socket.
+    /// Waits until the program listens, on its own socket or on a shared one.
     fn listens(&self) {
         while self.stats.snapshot().listeners_open == 0 {
             assert!(!self.thread.is_finished(), "it ended");
@@ -124,7 +124,7 @@ fn an_address_is_served_until_the_last_guest_that_shares_it_is_stopped() {
         assert!(matches!(second.stop().exit, Exit::Success));
         drop(client);
         assert!(is_refused(address));
-        // Nobody has it any more.
+        // The address is free again.
         let third = start(address);
         assert_eq!(third.address(), address);
         let fourth = start(address);
@@ -165,7 +165,7 @@ fn without_sharing_an_address_in_use_is_in_use() {
     assert!(matches!(first.stop().exit, Exit::Success));
 }
 
-/// With the port reused, so that other processes can have it as well.
+/// Starts a program that sets SO_REUSEPORT, so that other processes can share the port.
 fn reusing(name: &str, listeners: &SharedListeners, rules: &[&str], at: SocketAddr) -> Guest {
     let (ip, port) = (at.ip().to_string(), at.port().to_string());
     Guest::with_args(&["shares", name, &ip, &port], listeners, rules)

@@ -1,5 +1,5 @@
-//! Sockets are what `wasi:sockets` 0.3 documents. The same checks run on ours
-//! and on wasmtime-wasi's; where these differ is written down here.
+//! Checks that sockets are what `wasi:sockets` 0.3 documents. The same checks run on our
+//! implementation and on wasmtime-wasi's; the differences are listed here.
 
 mod wasmtime_wasi;
 
@@ -13,12 +13,12 @@ use socket2::{Domain, Socket, Type};
 use crate::support::ports::ReservedPort;
 use crate::support::{run, run_apart, workspace};
 
-/// What fails on wasmtime-wasi's sockets.
+/// The checks that fail on wasmtime-wasi's sockets.
 const DEPARTURES: [(&str, &str); 2] = [
-    // After a read that has taken all there was, it takes the socket for
-    // readable still.
+    // After a read that took all bytes, wasmtime-wasi still reports the socket as
+    // readable.
     ("streams", "asking_for_nothing_waits_for_bytes"),
-    // It answers with the address in disguise.
+    // wasmtime-wasi answers with the IPv4-mapped IPv6 address.
     (
         "lookup",
         "an_ipv4_address_in_disguise_is_answered_as_what_it_is",
@@ -45,7 +45,7 @@ const FREE_PORTS: [&str; 4] = [
 
 const FAMILIES: [&str; 2] = ["v4", "v6"];
 
-/// Why each check of the part failed, if it did. All of them have to have run.
+/// Returns the reason of each check that failed. All checks of the part have to have run.
 fn failures(part: &str, output: &str) -> BTreeMap<String, String> {
     let mut failures = BTreeMap::new();
     let mut done = Vec::new();
@@ -62,7 +62,7 @@ fn failures(part: &str, output: &str) -> BTreeMap<String, String> {
     failures
 }
 
-/// The names of the checks, from the list in their file.
+/// Reads the names of the checks from the list in their file.
 fn names(part: &str) -> Vec<String> {
     let path = workspace().join("tests/guests/src").join(part);
     let text = fs::read_to_string(path.with_extension("rs")).unwrap();
@@ -75,12 +75,12 @@ fn passes_on_ours(part: &str, flags: &[&str], args: &[&str]) {
     all_passed(&checks(part), &run(flags, "sockets", args).success());
 }
 
-/// The file of a part, in the folder of the guests.
+/// Names the file of a part, within the guests' sources.
 fn checks(part: &str) -> String {
     format!("sockets/{part}")
 }
 
-/// All checks of that file were made, and none has failed.
+/// Fails unless every check of that file has run and passed.
 pub(crate) fn all_passed(part: &str, output: &str) {
     let failures = failures(part, output);
     assert!(failures.is_empty(), "{part}: {failures:#?}\n{output}");
@@ -177,9 +177,9 @@ fn every_socket_counts_as_long_as_something_of_it_is_held() {
         let address = SocketAddr::new(ip, 0);
         let listener = TcpListener::bind(address).unwrap();
         let peer = listener.local_addr().unwrap().port().to_string();
-        // Holds on to what it has accepted.
+        // Keeps the accepted connections open.
         thread::spawn(move || listener.incoming().collect::<Vec<_>>());
-        // Bound and not listening: taken, and refused.
+        // Bound and not listening: the kernel keeps the port and refuses connections.
         let nobody = Socket::new(Domain::for_address(address), Type::STREAM, None).unwrap();
         nobody.bind(&address.into()).unwrap();
         let refused = nobody.local_addr().unwrap().as_socket().unwrap();

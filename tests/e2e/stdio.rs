@@ -1,4 +1,4 @@
-//! Standard streams as a reader and as writers.
+//! Checks standard streams as a reader and as writers.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, Stdio};
@@ -11,7 +11,8 @@ use crate::support::{CACHE, cache, component, run};
 
 const UPPER: [&str; 2] = ["upper", "upper-wit"];
 
-/// With the one in Python, which needs more memory and whose errors are tracebacks.
+/// The forms, with the one in Python, which needs more memory and prints errors as
+/// tracebacks.
 const PROGRAMS: [&str; 3] = ["upper", "upper-wit", "upper-py"];
 
 fn start(flags: &[&str], name: &str, args: &[&str]) -> Child {
@@ -28,7 +29,7 @@ fn start(flags: &[&str], name: &str, args: &[&str]) -> Child {
         .unwrap()
 }
 
-/// What a program that has these lines as its input prints.
+/// Runs the program with these lines as its input and returns what it prints.
 fn upper(name: &str, input: &str) -> (Option<i32>, String, String) {
     let mut child = start(&[], name, &[]);
     child
@@ -89,7 +90,7 @@ fn an_input_that_is_closed_from_the_start_is_at_its_end() {
     }
 }
 
-/// Nobody reads its output, until it takes no more input.
+/// The test does not read the program's output until the program takes no more input.
 #[test]
 fn a_program_whose_output_is_not_read_reads_no_more_input_and_loses_nothing() {
     const LINES: usize = 300_000;
@@ -128,7 +129,7 @@ fn a_program_whose_output_is_not_read_reads_no_more_input_and_loses_nothing() {
     }
 }
 
-/// The number once it does not change any more.
+/// Waits until the number no longer changes.
 fn until_it_stays(number: &AtomicUsize) -> usize {
     let mut before = number.load(Ordering::Relaxed);
     let mut still = 0;
@@ -147,13 +148,13 @@ fn a_program_whose_output_is_closed_is_told_and_ends() {
         let mut child = start(&[], name, &[]);
         let mut stdin = child.stdin.take().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        // As `| head -1` does.
+        // Reads one line and closes the pipe, as `| head -1` does.
         stdin.write_all(b"first\n").unwrap();
         let mut line = String::new();
         stdout.read_line(&mut line).unwrap();
         assert_eq!(line, "FIRST\n");
         drop(stdout);
-        // Its input has no end; the program's has.
+        // The input has no end, but the program ends.
         while stdin.write_all(b"another\n").is_ok() {}
         let output = child.wait_with_output().unwrap();
         let stderr = String::from_utf8(output.stderr).unwrap();

@@ -1,4 +1,4 @@
-//! Running the command and its peers, and waiting for what they print.
+//! Runs the command and its peers, and waits for what they print.
 
 pub(crate) mod authority;
 pub(crate) mod listening;
@@ -14,10 +14,10 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Longer than anything takes; a test that waits this long has failed.
+/// Longer than anything takes. A test that waits this long has failed.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
-/// A component that `cargo xtask setup` has built.
+/// Returns the path of a component that `cargo xtask setup` has built.
 pub(crate) fn component(name: &str) -> PathBuf {
     let path = workspace()
         .join("target/components")
@@ -37,16 +37,16 @@ pub(crate) fn workspace() -> PathBuf {
         .to_owned()
 }
 
-/// Names the folder in which the command keeps compiled programs.
+/// The variable that names the folder in which the command keeps compiled programs.
 pub(crate) const CACHE: &str = "ASYNCIO_STREAMS_CACHE";
 
-/// The tests' own: the user's is none of their business. For everything that
-/// [`Process::start`] starts.
+/// The tests' own folder for compiled programs, so that the user's stays as it is.
+/// [`Process::start`] sets it for everything that it starts.
 pub(crate) fn cache() -> PathBuf {
     workspace().join("target/cache")
 }
 
-/// `asyncio-streams run` with these flags, this component and these arguments.
+/// Starts `asyncio-streams run` with these flags, this component and these arguments.
 pub(crate) fn run(flags: &[&str], name: &str, args: &[&str]) -> Process {
     let mut command = Command::new(env!("CARGO_BIN_EXE_asyncio-streams"));
     command
@@ -59,9 +59,9 @@ pub(crate) fn run(flags: &[&str], name: &str, args: &[&str]) -> Process {
     Process::start(command)
 }
 
-/// The same as a service manager starts it: with one or two listening sockets, and
-/// these of the variables that tell of them; LISTEN_PID is the command's own. With two,
-/// its standard output goes to standard error.
+/// Starts it as a service manager does, with one or two listening sockets and these of
+/// the variables that describe them. LISTEN_PID is the command's own process. With two
+/// sockets, standard output goes to standard error.
 pub(crate) fn run_activated(
     sockets: Vec<OwnedFd>,
     variables: &[(&str, &str)],
@@ -89,8 +89,7 @@ pub(crate) fn run_activated(
     Process::start_with(command, stdin, stdout.unwrap_or_else(Stdio::piped))
 }
 
-/// The same on a machine of its own, made ready by `script`, if this one can
-/// make one.
+/// Runs it in a network namespace that `script` prepares, if this machine can make one.
 pub(crate) fn run_apart(script: &str, flags: &[&str], name: &str, args: &[&str]) -> Option<Ended> {
     let script = format!("ip link set lo up && {script} || exit 77; exec \"$0\" \"$@\"");
     let mut command = Command::new("unshare");
@@ -109,18 +108,18 @@ pub(crate) fn run_apart(script: &str, flags: &[&str], name: &str, args: &[&str])
     (!refused).then_some(ended)
 }
 
-/// CPython with this program.
+/// Starts CPython with this program.
 pub(crate) fn python(program: &str, args: &[&str]) -> Process {
     let mut command = Command::new("python3");
     command.arg("-u").arg("-c").arg(program).args(args);
     Process::start(command)
 }
 
-/// A running program whose lines are collected. Killed when dropped.
+/// A running program whose lines are collected. Dropping it kills the process.
 pub(crate) struct Process {
     child: Child,
     lines: Receiver<Line>,
-    /// Lines that nobody has waited for yet.
+    /// Lines that arrived and that no call has returned yet.
     unseen: VecDeque<String>,
     stdout: String,
     stderr: String,
@@ -131,7 +130,7 @@ enum Line {
     Stderr(String),
 }
 
-/// What a program has printed, and its exit code.
+/// The output of a program that has ended, and its exit code.
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) code: Option<i32>,
@@ -172,16 +171,16 @@ impl Process {
         self.child.id()
     }
 
-    /// Waits for a line of standard output or error that starts with this, and
-    /// returns the rest of it. Each line is found once; others stay to be waited
-    /// for, because the two streams arrive in any order.
+    /// Waits for a line of standard output or error that starts with this, and returns
+    /// the rest of it. Each line is found once. Other lines are kept, because the two
+    /// streams arrive in any order.
     pub(crate) fn wait_for(&mut self, start: &str) -> String {
         let line = self.wait_for_line(start, |line| line.starts_with(start));
         line[start.len()..].trim_end().to_owned()
     }
 
-    /// Looks for a line that starts with this among those that have arrived by now. Such
-    /// a line is found once.
+    /// Looks for a line that starts with this among those that have arrived by now. Each
+    /// line is found once.
     pub(crate) fn has_printed(&mut self, start: &str) -> bool {
         while let Ok(line) = self.lines.try_recv() {
             let line = self.keep(line);
@@ -191,7 +190,7 @@ impl Process {
         found.and_then(|at| self.unseen.remove(at)).is_some()
     }
 
-    /// Waits for a line that has this somewhere, as the host's log has.
+    /// Waits for a line that contains this, as the lines of the host's log do.
     pub(crate) fn wait_for_part(&mut self, part: &str) -> String {
         self.wait_for_line(part, |line| line.contains(part))
     }
@@ -214,7 +213,7 @@ impl Process {
         }
     }
 
-    /// The address of the next `listening on ADDR` line.
+    /// Waits for the next line `listening on ADDR` and returns the address.
     pub(crate) fn listening(&mut self) -> SocketAddr {
         self.wait_for("listening on ").parse().unwrap()
     }
@@ -228,7 +227,7 @@ impl Process {
         assert!(status.success());
     }
 
-    /// Waits for the end.
+    /// Waits for the end of the program.
     pub(crate) fn end(mut self) -> Ended {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -246,8 +245,8 @@ impl Process {
         }
     }
 
-    /// Waits for the end, which has to be a success, and returns what was
-    /// printed to standard output.
+    /// Waits for the end of the program, which has to be a success, and returns its
+    /// standard output.
     pub(crate) fn success(self) -> String {
         let ended = self.end();
         assert_eq!(ended.code, Some(0), "{ended:?}");
@@ -272,7 +271,7 @@ impl std::fmt::Debug for Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // One that has ended already is fine.
+        // The process may have ended already.
         drop(self.child.kill());
         drop(self.child.wait());
     }

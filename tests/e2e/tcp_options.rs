@@ -1,4 +1,4 @@
-//! What `asyncio:host` adds to sockets, as seen from outside.
+//! Checks the options that `asyncio:host` adds to sockets, as seen from outside.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
@@ -12,18 +12,18 @@ use crate::support::{PATIENCE, Process, run};
 const FORMS: [&str; 2] = ["", "-wit"];
 const FREE: &str = "--allow-listen=tcp://127.0.0.1:0";
 
-/// The rule that names this address.
+/// Returns the rule that names this address.
 fn named(address: SocketAddr) -> String {
     format!("--allow-listen=tcp://{address}")
 }
 
-/// A server that shares this address.
+/// Starts a server that shares this address.
 fn sharing(form: &str, flag: &str, name: &str, address: SocketAddr) -> Process {
     let (host, port) = (address.ip().to_string(), address.port().to_string());
     run(&[flag], &format!("shares{form}"), &[name, &host, &port])
 }
 
-/// The server whose turn it is.
+/// Connects, and returns the name of the server that answers.
 fn answer(address: SocketAddr) -> String {
     let mut client = TcpStream::connect(address).unwrap();
     client.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -45,7 +45,7 @@ fn shared_by_both(form: &str, host: &str) {
         answers.insert(answer(address));
     }
     assert!(answers.contains("first") && answers.contains("second"));
-    // With one of them gone, the other has all.
+    // The remaining server gets all connections.
     first.signal("KILL");
     first.end();
     assert_eq!(answer(address), "second");

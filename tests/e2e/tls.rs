@@ -1,5 +1,5 @@
-//! TLS: a program that does as it is told, linked and composed, with peers that
-//! do what they are told not to.
+//! Checks TLS. The program does what its arguments say, linked and composed. Some peers
+//! break the rules of TLS on purpose.
 
 pub(crate) mod wire;
 
@@ -21,7 +21,7 @@ use crate::support::{Process, run};
 
 const FORMS: [&str; 2] = ["tls", "tls-wit"];
 
-/// The program as a client of `localhost`, which trusts this authority.
+/// Starts the program as a client of `localhost` that trusts this authority.
 fn client(authority: &Authority, form: &str, port: u16, words: &[&str]) -> Process {
     client_with(&[authority.roots_flag()], form, port, words)
 }
@@ -38,7 +38,7 @@ fn client_with(flags: &[String], form: &str, port: u16, words: &[&str]) -> Proce
     )
 }
 
-/// The program as a server, and where it listens.
+/// Starts the program as a server, and returns its address.
 fn server(flags: &[String], form: &str, words: &[&str]) -> (Process, SocketAddr) {
     let mut server = server_that_fails(flags, form, words);
     let address = server.listening();
@@ -51,8 +51,8 @@ fn server_that_fails(flags: &[String], form: &str, words: &[&str]) -> Process {
     run(&all, form, &[&["server", "127.0.0.1"], words].concat())
 }
 
-/// Waits for connections one after the other; the port, and what `serve` has made
-/// of them.
+/// Accepts so many connections, one after the other. Returns the port, and the thread,
+/// which collects what `serve` returns.
 fn peer<T: Send + 'static>(
     count: usize,
     serve: impl Fn(TcpStream) -> T + Send + 'static,
@@ -66,7 +66,7 @@ fn peer<T: Send + 'static>(
     (port, served)
 }
 
-/// The lines that a program which ends by itself has printed.
+/// Waits for the end of the program and returns the lines that it has printed.
 fn lines(program: Process) -> Vec<String> {
     program.success().lines().map(str::to_owned).collect()
 }

@@ -1,4 +1,4 @@
-//! Sessions of `asyncio:host/tls`, as the interface documents them: without the
+//! Checks the sessions of `asyncio:host/tls` as the interface documents them, without the
 //! library between, and as peers see them.
 
 pub(crate) mod peer;
@@ -18,12 +18,12 @@ const CONNECT: &str = "--allow-connect=tcp://127.0.0.1:*";
 const LISTEN: &str = "--allow-listen=tcp://127.0.0.1:0";
 const MANY: usize = 64 << 20;
 
-/// The guest, as a client that trusts the localhost.
+/// Starts the guest as a client that trusts the authority.
 fn client(localhost: &Localhost, args: &[&str]) -> Process {
     run(&[CONNECT, &localhost.roots_flag()], "tls-raw", args)
 }
 
-/// The guest, as the server `localhost`.
+/// Starts the guest as the server `localhost`.
 fn server(localhost: &Localhost, args: &[&str]) -> Process {
     run(&[LISTEN, &localhost.identity_flag()], "tls-raw", args)
 }
@@ -190,7 +190,7 @@ fn an_end_of_the_connection_is_told_apart_from_one_of_the_session() {
 fn a_peer_that_does_not_end_its_half_is_left_after_a_time() {
     let localhost = Localhost::new();
     let (port, peer) = localhost.serve(|mut session: Served| {
-        // The end of the session, and then that of the connection.
+        // The session ends first, and then the connection.
         assert_eq!(session.read(&mut [0]).unwrap(), 0);
         assert_eq!(session.sock.read(&mut [0]).unwrap(), 0);
     });
@@ -212,13 +212,14 @@ fn what_still_comes_while_closing_is_dropped() {
     peer.join().unwrap();
 }
 
-/// The peer has got `begun`, and then the end of the connection alone.
+/// Checks that the peer received `begun` and then the end of the connection, without an
+/// end of the session.
 fn is_cut_short(mut session: Served) {
     let mut begun = [0; 5];
     session.read_exact(&mut begun).unwrap();
     assert_eq!(&begun, b"begun");
     let error = session.read(&mut begun).unwrap_err();
-    // A reset, where something of the peer's was not read yet.
+    // The kernel sends a reset if the guest closes with unread data.
     let kinds = [ErrorKind::UnexpectedEof, ErrorKind::ConnectionReset];
     assert!(kinds.contains(&error.kind()), "{error}");
 }
@@ -321,7 +322,7 @@ fn a_handshake_fails_by_what_the_peer_is() {
     assert_eq!(output, format!("ErrorCode::NotTls\n{again}"));
     peer.join().unwrap();
 
-    // The connection is closed while the program goes on.
+    // The guest closes the connection and goes on running.
     let (port, peer) = accept(|mut connection: TcpStream| {
         connection.read_to_end(&mut Vec::new()).unwrap();
     });

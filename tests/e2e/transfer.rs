@@ -1,5 +1,5 @@
-//! Much data within little memory, and data that outlive the program that
-//! wrote them.
+//! Checks transfers of much data within little memory, and of data that arrive after the
+//! program that wrote them has ended.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -11,8 +11,7 @@ use std::time::Duration;
 use crate::noise::Noise;
 use crate::support::{Ended, python, run};
 
-/// Each form, and how much memory it may take: a composed program has two
-/// memories.
+/// Each form, with the memory that it may take. A composed program has two memories.
 const FORMS: [(&str, u64); 2] = [("", 8 << 20), ("-wit", 16 << 20)];
 
 const BYTES: usize = 64 << 20;
@@ -28,7 +27,7 @@ fn listener() -> (TcpListener, String, String) {
     (listener, port, rule)
 }
 
-/// A listener whose connections keep as little as the system permits.
+/// Makes a listener whose connections buffer as little as the kernel permits.
 fn tight_listener() -> (TcpListener, String, String) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
@@ -61,7 +60,7 @@ fn read_noise(mut connection: TcpStream, bytes: usize) {
     assert_eq!(received, bytes);
 }
 
-/// Counts what the system has taken.
+/// Writes so many bytes, and counts those that the kernel has taken.
 fn write_noise(mut connection: TcpStream, bytes: usize, written: &AtomicUsize) {
     let mut noise = Noise::new(SEED);
     for _ in 0..bytes / CHUNK {
@@ -70,7 +69,7 @@ fn write_noise(mut connection: TcpStream, bytes: usize, written: &AtomicUsize) {
     }
 }
 
-/// A figure of `--stats`.
+/// Reads a figure of `--stats`.
 fn figure(ended: &Ended, name: &str) -> u64 {
     let start = format!(" {name}=");
     let (_, rest) = ended.stderr.split_once(&start).expect("--stats");
@@ -132,7 +131,7 @@ fn a_guest_that_does_not_read_makes_its_peer_wait_within_8_mib_of_memory() {
             let written = written.clone();
             move || write_noise(data, BYTES, &written)
         });
-        // A peer that is only slow makes this weaker, and never fails it.
+        // A slow peer makes this check weaker, but never fails it.
         let mut before = 0;
         loop {
             thread::sleep(Duration::from_millis(200));
@@ -149,7 +148,7 @@ fn a_guest_that_does_not_read_makes_its_peer_wait_within_8_mib_of_memory() {
     }
 }
 
-/// A guest writes and returns; only then its peer begins to read.
+/// The guest writes and returns. Its peer begins to read only then.
 fn leaves(bytes: usize, how: &str) {
     for (form, _) in FORMS {
         let (listener, port, rule) = tight_listener();
@@ -196,7 +195,7 @@ fn what_was_written_arrives_when_the_peer_begins_to_read_after_the_program_has_e
     }
 }
 
-/// A guest writes more than the system keeps and returns; its peer never reads.
+/// The guest writes more than the kernel buffers and returns. Its peer never reads.
 fn is_cut(form: &str) {
     let (listener, port, rule) = tight_listener();
     let bytes = (16 << 20).to_string();

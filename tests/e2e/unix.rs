@@ -1,5 +1,5 @@
-//! Unix sockets: what is granted and what is not, what becomes of the files, and
-//! peers of other origin.
+//! Checks Unix sockets: what is granted and what is not, what happens to the files, and
+//! peers written by others.
 
 mod denials;
 mod files;
@@ -19,7 +19,7 @@ use crate::support::{Ended, PATIENCE, Process, run};
 
 const FORMS: [&str; 2] = ["unix", "unix-wit"];
 
-/// A folder of the test's own.
+/// A temporary folder for one test.
 struct Folder(TempDir);
 
 impl Folder {
@@ -31,23 +31,23 @@ impl Folder {
         self.0.path().join(name)
     }
 
-    /// The path as text.
+    /// Returns the path as text.
     fn at(&self, name: &str) -> String {
         self.path(name).to_str().unwrap().to_owned()
     }
 }
 
-/// The flag that grants connecting to this path.
+/// Returns the flag that grants connecting to this path.
 fn connecting(path: &str) -> String {
     format!("--allow-connect=unix://{path}")
 }
 
-/// The flag that grants listening there.
+/// Returns the flag that grants listening at this path.
 fn listening(path: &str) -> String {
     format!("--allow-listen=unix://{path}")
 }
 
-/// The program as a server at this path, once it serves.
+/// Starts the program as a server at this path, and waits until it serves.
 fn serving(form: &str, path: &str, more: &[&str]) -> Process {
     serving_with(&[&listening(path)], form, path, more)
 }
@@ -59,14 +59,14 @@ fn serving_with(flags: &[&str], form: &str, path: &str, more: &[&str]) -> Proces
     server
 }
 
-/// A client that waits no longer than anything takes.
+/// Connects with a limit on the time that reads may take.
 fn client(path: impl AsRef<Path>) -> UnixStream {
     let client = UnixStream::connect(path).unwrap();
     client.set_read_timeout(Some(PATIENCE)).unwrap();
     client
 }
 
-/// Sends a line, which comes back.
+/// Sends a line, and expects it back.
 fn exchange(client: &mut UnixStream, line: &str) {
     assert_eq!(ask(client, line), line);
 }
@@ -83,13 +83,13 @@ fn ask(client: &mut UnixStream, line: &str) -> String {
     String::from_utf8(answer).unwrap()
 }
 
-/// A socket whose listener was killed: its file is there, and nobody listens.
+/// Leaves a socket file behind as a killed listener does.
 fn left_behind(path: &Path) {
     drop(UnixListener::bind(path).unwrap());
     assert!(path.exists());
 }
 
-/// The program has failed with this message, and nothing else was said.
+/// Checks that the program failed with this message and that nothing else was printed.
 fn fails(ended: &Ended, message: &str) {
     assert_eq!(
         (ended.code, ended.stdout.as_str(), ended.stderr.as_str()),

@@ -1,5 +1,5 @@
-//! Unix sockets are what `asyncio:host/unix-sockets` documents, and leave alone what
-//! is not theirs.
+//! Checks that Unix sockets are what `asyncio:host/unix-sockets` documents, and that
+//! files of others stay as they are.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -13,8 +13,8 @@ use crate::sockets::all_passed;
 use crate::support::{Process, run};
 use crate::tls_raw::peer::Localhost;
 
-/// A folder with what the checks want to be there. Its socket `live.sock` is this
-/// test's, which accepts whoever comes and keeps it.
+/// Makes a folder with the files that the checks expect. The test listens at `live.sock`,
+/// accepts every client and keeps the connection.
 fn folder() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
@@ -76,7 +76,7 @@ fn addresses_are_as_documented_and_what_is_somebody_elses_stays() {
         fs::read(folder.path().join("file.sock")).unwrap(),
         b"precious"
     );
-    // Each denial says what would allow it.
+    // Each denial names what would allow it.
     let at = |name: &str| format!("unix://{}/{name}", folder.path().display());
     for remedy in [
         format!("to allow it: --allow-listen {}", at("other")),

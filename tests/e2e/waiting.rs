@@ -1,4 +1,4 @@
-//! The reference's fifth program: an open socket, and waiting for its data.
+//! Runs the example `wait-for-data`: an open socket, and waiting for its data.
 
 use crate::support::run;
 

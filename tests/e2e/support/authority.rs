@@ -14,10 +14,10 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tempfile::TempDir;
 
-/// Authorities that were made; no two of one process have the same name.
+/// Counts the authorities, so that no two of one process have the same name.
 static COUNT: AtomicUsize = AtomicUsize::new(0);
 
-/// An authority, and the folder with what it has issued.
+/// An authority, and the folder with the certificates that it has issued.
 pub(crate) struct Authority {
     folder: TempDir,
     certificate: Certificate,
@@ -52,7 +52,7 @@ impl Authority {
         authority
     }
 
-    /// The file with its own certificate.
+    /// Returns the file with the authority's own certificate.
     pub(crate) fn roots(&self) -> String {
         self.path("roots.pem")
     }
@@ -66,18 +66,18 @@ impl Authority {
         format!("--tls-roots={}", self.roots())
     }
 
-    /// A file beside the certificates.
+    /// Returns the path of a file beside the certificates.
     pub(crate) fn path(&self, file: &str) -> String {
         let path: PathBuf = self.folder.path().join(file);
         path.to_str().unwrap().to_owned()
     }
 
-    /// A certificate for servers of these names and addresses.
+    /// Issues a certificate for servers of these names and addresses.
     pub(crate) fn server(&self, file: &str, names: &[&str]) -> Identity {
         self.issue(file, names, |_| {})
     }
 
-    /// A certificate for the server that most tests have.
+    /// Issues the certificate of the server in most tests.
     pub(crate) fn localhost(&self) -> Identity {
         self.server("server", &["localhost", "127.0.0.1", "::1"])
     }
@@ -96,7 +96,7 @@ impl Authority {
         })
     }
 
-    /// A certificate for a client.
+    /// Issues a certificate for a client.
     pub(crate) fn client(&self, name: &str) -> Identity {
         self.issue(name, &[name], |params| {
             params.distinguished_name.push(DnType::CommonName, name);
@@ -104,7 +104,7 @@ impl Authority {
         })
     }
 
-    /// One that no authority has signed.
+    /// Makes a certificate that no authority has signed.
     pub(crate) fn self_signed(&self, names: &[&str]) -> Identity {
         let key = KeyPair::generate().unwrap();
         let certificate = leaf(names).self_signed(&key).unwrap();
@@ -135,20 +135,20 @@ impl Authority {
         identity
     }
 
-    /// What a client of the test needs to trust this authority.
+    /// Makes the settings of a client that trusts this authority.
     pub(crate) fn client_config(&self) -> Arc<ClientConfig> {
         let config = ClientConfig::builder().with_root_certificates(self.root_store());
         Arc::new(config.with_no_client_auth())
     }
 
-    /// A server of the test with this certificate.
+    /// Makes the settings of a server with this certificate.
     pub(crate) fn server_config(&self, identity: &Identity) -> Arc<ServerConfig> {
         let (chain, key) = identity.der();
         let config = ServerConfig::builder().with_no_client_auth();
         Arc::new(config.with_single_cert(chain, key).unwrap())
     }
 
-    /// The same, and clients need a certificate.
+    /// Makes the settings of a server that also requires a certificate of each client.
     pub(crate) fn asking_server_config(&self, identity: &Identity) -> Arc<ServerConfig> {
         let (chain, key) = identity.der();
         let verifier = WebPkiClientVerifier::builder(Arc::new(self.root_store()));
@@ -182,7 +182,7 @@ impl Identity {
         path
     }
 
-    /// Takes the place of another in the other's files.
+    /// Writes this identity to the files of another one, whose place it takes.
     pub(crate) fn replace(self, other: &Identity) -> Identity {
         let replaced = Identity {
             certificate_file: other.certificate_file.clone(),

@@ -1,10 +1,10 @@
 //! Ports that a test may give back and take again.
 //!
 //! The kernel gives ports of the ephemeral range to everything that asks for any free
-//! port, also to the clients of other tests. Whoever closes such a port and wants it
-//! back may find it taken, and whoever connects to it may find another listener, or
-//! even itself. [`ReservedPort`] therefore takes ports outside that range. Where the
-//! kernel has to pick the port, [`LoopbackAddress`] has the ports of an address to itself.
+//! port, also to the clients of other tests. A test that closes such a port and wants it
+//! back may find it taken. A test that connects there may find another listener, or even
+//! itself. [`ReservedPort`] therefore takes ports outside that range. Where the kernel
+//! has to pick the port, [`LoopbackAddress`] has the ports of an address to itself.
 
 use std::fs;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -16,14 +16,14 @@ use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
 
 use socket2::{Domain, Socket, Type};
 
-/// Ports that are tried: more than all tests ever hold at the same time.
+/// The number of ports to try: more than all tests ever hold at the same time.
 const COUNT: u16 = 8000;
 
 /// A port of the loopback addresses that no other test has until this is dropped, and
 /// that the kernel gives to no socket by itself.
 pub(crate) struct ReservedPort {
     port: u16,
-    /// The kernel frees it with the process, however that ends.
+    /// The kernel closes this socket when the process ends, and so frees the name.
     _lock: UnixListener,
 }
 
@@ -56,8 +56,8 @@ impl ReservedPort {
     }
 }
 
-/// An address of this machine that no other test uses until this is dropped. Only
-/// sockets on all addresses can be in the way there.
+/// An address of this machine that no other test uses until this is dropped. Only sockets
+/// on all addresses can be in the way there.
 pub(crate) struct LoopbackAddress {
     ip: Ipv4Addr,
     _lock: UnixListener,
@@ -78,15 +78,16 @@ impl LoopbackAddress {
     }
 }
 
-/// Abstract names belong to the network namespace, as ports do. So this excludes tests
-/// of other processes, users and checkouts as well.
+/// Locks a name until the socket is closed. Abstract names belong to the network
+/// namespace, as ports do, so this excludes tests of other processes, users and checkouts
+/// as well.
 fn lock(name: &str) -> Option<UnixListener> {
     let name = format!("asyncio-streams/tests/{name}");
     let address = UnixAddress::from_abstract_name(name).unwrap();
     UnixListener::bind_addr(&address).ok()
 }
 
-/// Ports beside those that the kernel picks from.
+/// Returns ports beside those that the kernel picks from.
 fn range() -> RangeInclusive<u16> {
     let ephemeral = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap();
     let mut ends = ephemeral.split_whitespace().map(|end| end.parse().unwrap());
@@ -101,7 +102,8 @@ fn range() -> RangeInclusive<u16> {
     start..=end.expect("there are enough ports beside the ephemeral ones")
 }
 
-/// Without `SO_REUSEADDR`, so that ports with connections in TIME_WAIT count as taken.
+/// Binds without `SO_REUSEADDR`, so that ports with connections in TIME_WAIT count as
+/// taken.
 fn is_free(port: u16) -> bool {
     let all: [SocketAddr; 2] = [
         (Ipv4Addr::UNSPECIFIED, port).into(),
