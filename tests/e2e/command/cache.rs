@@ -1,4 +1,4 @@
-//! Compiled programs are kept for the next run.
+//! Checks that compiled programs are kept for the next run.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -11,11 +11,11 @@ use tempfile::TempDir;
 use super::command;
 use crate::support::{CACHE, Ended, Process, component, workspace};
 
-/// Composed, so that there is more to keep than a compiled component.
+/// The application is composed, so the cache keeps more than one compiled component.
 const PROGRAM: &str = "tcp-echo-server-wit";
 
-/// What the command says, beside what the program prints, when it is not
-/// allowed anything.
+/// The command's own lines when the program is denied everything, without those of the
+/// program.
 const DENIED: &str = "denied bind to 127.0.0.1:0";
 
 fn start(folder: &Path) -> Process {
@@ -28,7 +28,8 @@ fn start(folder: &Path) -> Process {
     Process::start(command)
 }
 
-/// Whether this run has compiled; it has done the same in any case.
+/// Returns whether this run has compiled the program. Its output has to be the same in
+/// both cases.
 fn compiled(ended: &Ended) -> bool {
     assert_eq!(ended.code, Some(1), "{ended:?}");
     assert!(ended.stderr.contains(DENIED), "{ended:?}");
@@ -43,7 +44,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     entries.map(|entry| entry.unwrap().path()).collect()
 }
 
-/// A folder in which a program is kept, and the file.
+/// Makes a folder in which a program is kept, and returns it with the file.
 fn kept() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     assert!(compiled(&start(folder.path()).end()));
@@ -108,7 +109,7 @@ fn runs_at_the_same_time_do_not_disturb_each_other() {
     assert!(!compiled(&start(folder.path()).end()));
 }
 
-/// Runs a program that succeeds, with this folder, and returns the only line on
+/// Runs a program, which has to succeed, with this folder. Returns the only line on
 /// standard error.
 fn warned(folder: &Path) -> String {
     let mut command = command(&["run", "--cache"]);
@@ -135,7 +136,7 @@ fn a_folder_that_cannot_be_used_is_said_once_and_the_program_runs() {
     let file = folder.path().join("file");
     fs::write(&file, "").unwrap();
     assert!(warned(&file.join("cache")).contains("cannot be used"));
-    // Not even by the superuser.
+    // Even the superuser cannot create a folder there.
     assert!(warned(Path::new("/proc/asyncio-streams")).contains("cannot be used"));
 }
 
@@ -151,7 +152,7 @@ fn a_folder_that_others_may_write_to_is_refused_and_the_program_runs() {
 
 #[test]
 fn a_folder_of_another_user_is_refused() {
-    // Only the superuser can give one away.
+    // Only the superuser can change the owner of a folder.
     let folder = tempfile::tempdir().unwrap();
     if std::os::unix::fs::chown(folder.path(), Some(65534), None).is_ok() {
         assert!(warned(folder.path()).contains("belongs to another user (uid 65534)"));

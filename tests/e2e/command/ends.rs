@@ -1,4 +1,4 @@
-//! How a program ends, and what happens after it has returned.
+//! Checks how a program ends, and what happens after it has returned.
 
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
@@ -6,7 +6,7 @@ use std::io::{ErrorKind, Read, Write};
 use super::{Peer, connect, expect, is_over, is_reset};
 use crate::support::{Ended, run, workspace};
 
-/// The number of the line of a guest's source that holds this.
+/// Returns the number of the first line of a guest's source that contains this code.
 fn line_of(guest: &str, code: &str) -> usize {
     let path = workspace().join(format!("tests/guests/src/bin/{guest}.rs"));
     let source = fs::read_to_string(path).unwrap();
@@ -14,7 +14,7 @@ fn line_of(guest: &str, code: &str) -> usize {
     line.expect("the source says so") + 1
 }
 
-/// The line that says where the program trapped.
+/// Returns the line that says where the program trapped.
 fn trap(ended: &Ended) -> &str {
     assert_eq!(ended.code, Some(134), "{ended:?}");
     let mut lines = ended.stderr.lines();

@@ -1,4 +1,4 @@
-//! The forms of program that run.
+//! Checks that every form of a program runs.
 
 use std::fs;
 use std::io::Write;
@@ -9,7 +9,7 @@ use wit_component::DecodedWasm;
 use super::{Peer, command, expect, is_over, run_file};
 use crate::support::{Process, component, workspace};
 
-/// A core module as cargo makes it.
+/// Builds a core module as cargo makes it.
 fn core_module(name: &str) -> PathBuf {
     let path = workspace()
         .join("target/guests/wasm32-unknown-unknown/guest")
@@ -18,7 +18,7 @@ fn core_module(name: &str) -> PathBuf {
     path
 }
 
-/// A client that a peer answers.
+/// Runs a client, and answers it as its peer.
 fn answered(start: impl FnOnce(&Peer) -> Process) {
     let peer = Peer::new();
     let client = start(&peer);

@@ -1,4 +1,4 @@
-//! Listeners and limits.
+//! Checks listeners and limits.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::{Peer, connect, expect, is_over};
 use crate::support::{PATIENCE, run};
 
-/// The addresses that the command reports, and those that the program prints.
+/// Returns the addresses that the command reports, and those that the program prints.
 fn listeners(rules: &[&str], hosts: &[&str]) -> (Vec<String>, Vec<String>) {
     let flags: Vec<&str> = rules
         .iter()
@@ -79,7 +79,7 @@ fn one_socket_too_many_is_an_error_of_the_program() {
 #[test]
 fn a_server_without_a_socket_for_a_client_goes_on_with_others() {
     for name in ["tcp-echo-server", "tcp-echo-server-wit"] {
-        // The listener, and one connection.
+        // The limit counts the listener and one connection.
         let flags = ["--allow-listen", "tcp://127.0.0.1:0", "--max-sockets", "2"];
         let mut server = run(&flags, name, &["127.0.0.1", "0"]);
         let address = server.listening();

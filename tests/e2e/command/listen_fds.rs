@@ -1,4 +1,4 @@
-//! Sockets that whoever starts the command has opened for it.
+//! Checks listeners that the command inherits from the process that starts it.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -19,7 +19,7 @@ fn listener() -> (TcpListener, SocketAddr) {
     (listener, address)
 }
 
-/// The guest with one listener, whom the test keeps as well.
+/// Starts the guest with one inherited listener. The test keeps a duplicate.
 fn start(form: &str, listener: &TcpListener, flags: &[&str]) -> Process {
     let handed = OwnedFd::from(listener.try_clone().unwrap());
     let variables = [("LISTEN_FDS", "1"), ("LISTEN_FDNAMES", "web")];
@@ -28,7 +28,7 @@ fn start(form: &str, listener: &TcpListener, flags: &[&str]) -> Process {
     run_activated(vec![handed], &variables, &flags, &name, &["web"])
 }
 
-/// The answer to `who`.
+/// Sends `who` and returns the answer.
 fn who(mut connection: impl Read + Write) -> String {
     connection.write_all(b"who\n").unwrap();
     let mut answer = String::new();
@@ -41,7 +41,7 @@ fn finish(mut connection: TcpStream) {
     assert_eq!(connection.read(&mut [0]).unwrap(), 0);
 }
 
-/// It was not started: the message.
+/// Checks that the command did not run the program, and returns its message.
 fn refused(ended: Ended) -> String {
     assert_eq!(
         (ended.code, ended.stdout.as_str()),

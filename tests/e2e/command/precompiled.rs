@@ -1,4 +1,4 @@
-//! Programs compiled beforehand.
+//! Checks programs compiled ahead of time.
 
 use std::fs;
 use std::path::Path;
@@ -8,8 +8,7 @@ use wasmtime::{Config, Engine, ModuleVersionStrategy};
 use super::{command, connect, expect, run_file};
 use crate::support::{Ended, Process, component, workspace};
 
-/// The command lines of the transcript in docs/writing-programs.md, and the output it
-/// shows.
+/// The commands and the output in the transcript of docs/writing-programs.md.
 fn transcript() -> (Vec<String>, Vec<String>) {
     let page = fs::read_to_string(workspace().join("docs/writing-programs.md")).unwrap();
     let (_, block) = page.split_once("```text compile\n").unwrap();
@@ -55,7 +54,7 @@ fn compile(folder: &Path, name: &str) {
     assert_eq!(Process::start(compile).success(), "");
 }
 
-/// The message of a refusal, which names the file.
+/// Returns the message of a refusal, which has to name the file.
 fn refused(ended: &Ended) -> String {
     assert_eq!(ended.code, Some(2), "{ended:?}");
     assert_eq!(ended.stdout, "");
@@ -77,7 +76,7 @@ fn a_precompiled_program_runs_only_when_it_is_trusted() {
 
     let printed = run_file(&["--allow-precompiled"], &file, &["one"]).success();
     assert_eq!(printed, "probe.cwasm\none\n");
-    // For others the option changes nothing.
+    // The option changes nothing for programs that are not compiled.
     let printed = run_file(&["--allow-precompiled"], &component("probe"), &[]).success();
     assert_eq!(printed, "probe.wasm\n");
 }
@@ -94,7 +93,8 @@ fn compile_writes_to_standard_output() {
     assert_eq!(printed, "program\n");
 }
 
-/// The refusal of a file with these bytes, which is trusted.
+/// Runs a file with these bytes, allowed as precompiled, and returns the message of the
+/// refusal.
 fn refused_though_trusted(bytes: &[u8]) -> String {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("program.cwasm");
@@ -104,7 +104,7 @@ fn refused_though_trusted(bytes: &[u8]) -> String {
     message
 }
 
-/// What another engine makes of the same program.
+/// Compiles the same program with another engine.
 fn compiled_with(change: impl FnOnce(&mut Config)) -> Vec<u8> {
     let mut config = Config::new();
     config.wasm_component_model_async(true);

@@ -1,4 +1,4 @@
-//! What signals do.
+//! Checks what signals do.
 
 use std::net::TcpStream;
 
@@ -6,7 +6,7 @@ use super::{Peer, connect, expect, is_over};
 use crate::support::ports::ReservedPort;
 use crate::support::{Process, run};
 
-/// A client that waits for an answer is stopped.
+/// Signals a client that waits for an answer, and returns its exit code.
 fn stopped(name: &str, signal: &str) -> Option<i32> {
     let peer = Peer::new();
     let client = peer.visited_by(name, &[], &["hello"]);
@@ -70,6 +70,7 @@ fn a_second_signal_ends_a_program_that_computes_at_once() {
     // The code is that of the second signal. The command may see both at the same time and
     // take them in any order.
     assert!(matches!(ended.code, Some(130 | 143)), "{ended:?}");
-    // After one signal it would wait for the program to give way, and say so.
+    // After one signal the command would wait for the program to give way, and report
+    // that it did not.
     assert!(!ended.stderr.contains("did not give way"), "{ended:?}");
 }

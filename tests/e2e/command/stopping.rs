@@ -1,4 +1,4 @@
-//! How servers stop.
+//! Checks how servers stop.
 
 use std::future::Future;
 use std::io::{ErrorKind, Read};
@@ -19,7 +19,7 @@ use crate::support::{Process, cache, component, run};
 
 const FORMS: [&str; 2] = ["", "-wit"];
 
-/// A server with these options of the command.
+/// Starts a server with these options of the command.
 fn server(name: &str, flags: &[&str]) -> (Process, SocketAddr) {
     server_on(0, name, flags)
 }
@@ -32,7 +32,7 @@ fn server_on(port: u16, name: &str, flags: &[&str]) -> (Process, SocketAddr) {
     (server, address)
 }
 
-/// A client that the server has accepted.
+/// Connects, and waits until the server has answered.
 fn client(address: SocketAddr) -> TcpStream {
     let mut client = connect(address);
     exchange(&mut client, "hello\n");
@@ -124,7 +124,7 @@ fn a_second_signal_ends_a_server_at_once_and_resets_its_connections() {
     }
 }
 
-/// The program in this process, on any free port.
+/// Makes a runner of the program in this process, on any free port.
 fn runner(name: &str) -> (Runner, UnboundedReceiver) {
     runner_on(0, name)
 }
@@ -147,7 +147,8 @@ fn runner_on(port: u16, name: &str) -> (Runner, UnboundedReceiver) {
 
 type UnboundedReceiver = tokio::sync::mpsc::UnboundedReceiver<SocketAddr>;
 
-/// Runs a server until it ends or `visit`, which is told where it listens, does.
+/// Runs a server until it ends or until `visit` returns, which is called with its
+/// address.
 fn embedded<T: Send + 'static>(
     runner: Runner,
     mut addresses: UnboundedReceiver,

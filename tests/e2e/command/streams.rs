@@ -1,4 +1,4 @@
-//! Arguments and standard streams.
+//! Checks arguments and standard streams.
 
 use std::io::Read;
 use std::process::Stdio;
@@ -61,7 +61,7 @@ fn a_mebibyte_printed_at_once_arrives_whole_at_a_slow_reader() {
     let mut received: Vec<u8> = Vec::new();
     let mut piece = [0; 4096];
     loop {
-        // So that the pipe is full most of the time.
+        // The reader is so slow that the pipe is full most of the time.
         thread::sleep(Duration::from_millis(1));
         match stdout.read(&mut piece).unwrap() {
             0 => break,

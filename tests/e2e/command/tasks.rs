@@ -1,4 +1,4 @@
-//! Time and tasks.
+//! Checks time and tasks.
 
 use crate::support::run;
 

@@ -1,4 +1,4 @@
-//! Files with certificates, roots and private keys.
+//! Checks the files with certificates, roots and private keys.
 
 use std::fs;
 use std::path::PathBuf;
@@ -19,7 +19,7 @@ impl Files {
         files
     }
 
-    /// Another certificate, with a key of its own.
+    /// Writes another certificate, with a key of its own.
     fn renew(&self) {
         let names = ["a.example".to_owned()];
         let CertifiedKey { cert, signing_key } = generate_simple_self_signed(names).unwrap();

@@ -1,4 +1,4 @@
-//! Several runs of one program that serve one port.
+//! Checks several workers that serve one port.
 
 use std::fs;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
@@ -25,7 +25,7 @@ fn two_workers_on(ip: &str, form: &str, flags: &[&str]) -> (Process, SocketAddr)
     (server, address)
 }
 
-/// Clients of both workers.
+/// Returns a client of each worker.
 fn one_of_each(address: SocketAddr) -> (TcpStream, TcpStream) {
     let deadline = Instant::now() + PATIENCE;
     let (first, whose) = ask(address);
@@ -38,7 +38,7 @@ fn one_of_each(address: SocketAddr) -> (TcpStream, TcpStream) {
     }
 }
 
-/// Waits until a worker has had half a second of the processor.
+/// Waits until a worker has used half a second of processor time.
 fn until_one_computes(server: &Process) {
     let deadline = Instant::now() + PATIENCE;
     let tasks = format!("/proc/{}/task", server.id());
@@ -59,7 +59,7 @@ fn until_one_computes(server: &Process) {
     }
 }
 
-/// A client, and who serves it.
+/// Connects, and asks which worker serves the client.
 fn ask(address: SocketAddr) -> (TcpStream, String) {
     let mut client = connect(address);
     client.write_all(b"who\n").unwrap();
@@ -95,7 +95,7 @@ fn a_worker_that_computes_holds_up_no_other() {
 #[test]
 fn workers_that_are_stopped_end_by_themselves() {
     for form in FORMS {
-        // The port is picked, since workers share that too.
+        // The workers share a port that the kernel has picked.
         let own = LoopbackAddress::new();
         let (server, address) = two_workers_on(&own.ip().to_string(), form, &[]);
         let mut clients: Vec<TcpStream> = (0..10).map(|_| connect(address)).collect();

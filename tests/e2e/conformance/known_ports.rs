@@ -8,21 +8,21 @@ use socket2::{Domain, Socket, Type};
 
 use crate::support::ports::ReservedPort;
 
-/// Ports of known behaviour, as long as it lives.
+/// Ports of known behaviour, until this is dropped.
 pub(crate) struct KnownPorts {
-    /// Nobody listens on this port of 127.0.0.1 and ::1.
+    /// A connect to this port of 127.0.0.1 and ::1 is refused.
     pub(crate) refused: u16,
-    /// On this port 127.0.0.1 sends back what it receives, and ::1 never
-    /// answers.
+    /// On this port 127.0.0.1 sends back what it receives, and ::1 never answers.
     pub(crate) half_silent: u16,
-    /// One for each check that closes a port and wants it again, or to find it closed.
+    /// Ports for the checks that close one and want it again, or expect to find it
+    /// closed.
     pub(crate) free: Vec<ReservedPort>,
     _sockets: Vec<Socket>,
 }
 
 impl KnownPorts {
     pub(crate) fn open() -> KnownPorts {
-        // Bound and not listening: taken, and refused.
+        // Bound and not listening: the kernel keeps the ports and refuses connections.
         let (refused, mut sockets) = both(|v4, v6| Ok(vec![bind(v4)?, bind(v6)?]));
         let (half_silent, silent) = both(|v4, v6| {
             let echo = TcpListener::bind(v4)?;
@@ -40,7 +40,7 @@ impl KnownPorts {
     }
 }
 
-/// A port that `take` can have in both families.
+/// Finds a port that `take` can take in both families.
 fn both<T>(take: impl Fn(SocketAddr, SocketAddr) -> io::Result<T>) -> (u16, T) {
     let reserved = ReservedPort::new();
     let port = reserved.number();
@@ -55,8 +55,8 @@ fn bind(address: SocketAddr) -> io::Result<Socket> {
     Ok(socket)
 }
 
-/// A listener that answers nobody: its queue is full, and the kernel drops what
-/// else arrives.
+/// Makes a listener whose queue is full, so that the kernel drops further connects
+/// without an answer.
 fn silence(address: SocketAddr) -> io::Result<Vec<Socket>> {
     let listener = bind(address)?;
     listener.listen(0)?;
@@ -77,7 +77,7 @@ fn silence(address: SocketAddr) -> io::Result<Vec<Socket>> {
 fn repeat(connection: io::Result<TcpStream>) {
     let connection = connection.unwrap();
     thread::spawn(move || {
-        // A peer that goes away is fine.
+        // The peer may reset the connection.
         drop(io::copy(&mut &connection, &mut &connection));
     });
 }

@@ -1,5 +1,5 @@
-//! The far end of connections, worked by the program under test: it sends
-//! commands on a connection of its own, one line each, and gets a number back.
+//! The other end of the guest's connections. The guest sends commands on a connection of
+//! their own, one line each, and gets a number back.
 
 use std::collections::HashMap;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
@@ -20,26 +20,26 @@ use super::receiver::PeerReceiver;
 use crate::support;
 use crate::tls::wire::Wire;
 
-/// How long sending and receiving take to notice that they are to give up.
+/// The longest time until a blocked send or receive notices that it has to give up.
 pub(super) const PATIENCE: Duration = Duration::from_millis(5);
 
-/// Listens for the program's commands and for its connections.
+/// Listens for the guest's commands and for its connections.
 pub(crate) struct Peer {
-    /// The port for commands, or their path.
+    /// The port for commands, or the path of the Unix socket.
     pub(crate) commands: String,
-    /// The port for connections, or their path.
+    /// The port for connections, or the path of the Unix socket.
     pub(crate) connections: String,
 }
 
-/// What peers need for TLS.
+/// The settings of TLS for both roles of the peer.
 pub(crate) struct TlsConfigs {
     pub(crate) client: Arc<ClientConfig>,
     pub(crate) server: Arc<ServerConfig>,
 }
 
-/// Where connections come from and go to.
+/// The addresses from which the peer accepts and to which it connects.
 struct Endpoint {
-    /// The program's; a Unix socket's is in the command.
+    /// The guest's host. Empty with Unix sockets, whose path is in the command.
     host: String,
     connections: Listener,
     tls: Option<TlsConfigs>,
@@ -55,7 +55,7 @@ struct Link {
     wire: Arc<Wire>,
     sending: Sender<Send>,
     receiver: PeerReceiver,
-    /// The threads are to give up.
+    /// Set when the threads have to give up.
     over: Arc<AtomicBool>,
     thread: JoinHandle<()>,
 }
@@ -66,7 +66,7 @@ pub(super) enum Send {
 }
 
 impl Peer {
-    /// Serves one program, on free ports of this host.
+    /// Serves one guest, on free ports of this host.
     pub(crate) fn start(host: &str, tls: Option<TlsConfigs>) -> Peer {
         let listen = || TcpListener::bind((host, 0)).unwrap();
         let port = |listener: &TcpListener| listener.local_addr().unwrap().port().to_string();
@@ -83,7 +83,7 @@ impl Peer {
         )
     }
 
-    /// Serves one program, on Unix sockets in this folder.
+    /// Serves one guest, on Unix sockets in this folder.
     pub(crate) fn start_in(folder: &Path, tls: Option<TlsConfigs>) -> Peer {
         let path = |name| folder.join(name).to_str().unwrap().to_owned();
         let peer = Peer {
@@ -130,7 +130,7 @@ fn unix(stream: UnixStream) -> Socket {
     OwnedFd::from(stream).into()
 }
 
-/// Does as the program says, until it has nothing more to say.
+/// Executes the guest's commands until the guest closes the connection.
 fn obey(socket: &Socket, endpoint: &Endpoint) {
     let mut commands = BufReader::new(socket);
     let mut answers = socket;
@@ -198,7 +198,7 @@ impl Endpoint {
         }
     }
 
-    /// To a port of the program's host, or to a path.
+    /// Connects to a port of the guest's host, or to a path.
     fn connect(&self, to: &str) -> Wire {
         let socket = match to.parse::<u16>() {
             Ok(port) => at_once(TcpStream::connect((self.host.as_str(), port)).unwrap()),
@@ -243,8 +243,8 @@ impl Link {
         }
     }
 
-    /// Waits until there is something that nobody has received, without which the
-    /// end of a Unix socket is no reset. TCP does not need it.
+    /// Waits until there is unread data. The kernel resets a Unix socket only if it is
+    /// closed with unread data; TCP does not need it.
     fn has_unread(&self) {
         let socket = &self.wire.socket;
         if socket.local_addr().unwrap().is_unix() {
@@ -253,25 +253,25 @@ impl Link {
         }
     }
 
-    /// Closes the socket, so that a reset is sent where the system can.
+    /// Closes the socket, so that the kernel sends a reset where it can.
     fn end(mut self) {
         let linger = Some(Duration::ZERO);
         self.wire.socket.set_linger(linger).unwrap();
         self.over.store(true, Ordering::Relaxed);
-        // The threads have the socket as well.
+        // The threads hold the socket as well.
         self.receiver.end();
         drop(self.sending);
         self.thread.join().unwrap();
     }
 
     fn send(&self, send: Send) -> u64 {
-        // A connection that is lost takes nothing more.
+        // The thread is gone if the connection is lost.
         drop(self.sending.send(send));
         0
     }
 }
 
-/// Sends all of it, unless it is given up.
+/// Sends all bytes, unless `given_up` is set.
 fn write(mut socket: &Socket, mut bytes: &[u8], given_up: &AtomicBool) -> io::Result<()> {
     while !bytes.is_empty() {
         match socket.write(bytes) {

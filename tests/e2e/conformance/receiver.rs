@@ -1,4 +1,4 @@
-//! How a peer receives.
+//! The receiving half of a peer.
 
 use std::io::{ErrorKind, Read};
 use std::sync::Arc;
@@ -9,23 +9,23 @@ use std::thread::{self, JoinHandle};
 use super::peer::{PATIENCE, Send};
 use crate::tls::wire::Wire;
 
-/// What a session's thread reads ahead: so many pieces of so many bytes, so that
-/// whoever sends more has to wait, as on TCP.
+/// The number of pieces that the thread of a session reads ahead, so that a sender of
+/// more has to wait, as on TCP.
 const PIECES: usize = 16;
 const PIECE: usize = 4096;
 
-/// How a peer receives.
+/// The receiving half of a peer.
 pub(super) enum PeerReceiver {
-    /// When it is told to.
+    /// Receives when it is told to.
     Plain,
-    /// Ahead, because a session's end wants an answer.
+    /// Reads ahead on a thread, because the peer has to answer the end of a session.
     Ahead {
         pieces: Receiver<Vec<u8>>,
-        /// Of the last piece, what was not asked for yet.
+        /// The bytes of the last piece that no command has asked for yet.
         rest: Vec<u8>,
-        /// The end is not to be answered.
+        /// Set when the end of the session must not be answered.
         stay: Arc<AtomicBool>,
-        /// The thread is to give up.
+        /// Set when the thread has to give up.
         over: Arc<AtomicBool>,
         thread: JoinHandle<()>,
     },
@@ -42,7 +42,7 @@ impl PeerReceiver {
             let ended = read_ahead(&wire, &sender, &given_up);
             drop(sender);
             if ended && !staying.load(Ordering::Relaxed) {
-                // A connection that is lost takes nothing more.
+                // The sending thread is gone if the connection is lost.
                 drop(answers.send(Send::End));
             }
         });
@@ -55,7 +55,7 @@ impl PeerReceiver {
         }
     }
 
-    /// Goes on when the other end's half has ended.
+    /// Leaves this half open when the other end's half has ended.
     pub(super) fn stay(&self) -> u64 {
         if let PeerReceiver::Ahead { stay, .. } = self {
             stay.store(true, Ordering::Relaxed);
@@ -63,7 +63,7 @@ impl PeerReceiver {
         0
     }
 
-    /// That many bytes, or what there is until the end.
+    /// Receives so many bytes, or all bytes until the end.
     pub(super) fn receive(&mut self, wire: &Wire, count: u64) -> Vec<u8> {
         let PeerReceiver::Ahead { pieces, rest, .. } = self else {
             let mut bytes = Vec::new();
@@ -84,8 +84,7 @@ impl PeerReceiver {
         std::mem::replace(rest, left)
     }
 
-    /// Receives nothing any more. What has not been received by then stays in the
-    /// socket.
+    /// Stops receiving. Bytes that have not been received by then stay in the socket.
     pub(super) fn end(&mut self) {
         let PeerReceiver::Ahead {
             pieces,
@@ -102,7 +101,7 @@ impl PeerReceiver {
     }
 }
 
-/// Takes what arrives; true once the other end has ended the session.
+/// Receives all pieces. Returns true if the other end has ended the session.
 fn read_ahead(mut wire: &Wire, pieces: &SyncSender<Vec<u8>>, given_up: &AtomicBool) -> bool {
     let mut piece = vec![0; PIECE];
     while !given_up.load(Ordering::Relaxed) {
@@ -110,7 +109,7 @@ fn read_ahead(mut wire: &Wire, pieces: &SyncSender<Vec<u8>>, given_up: &AtomicBo
             Ok(0) => return true,
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             Ok(count) if pieces.send(piece[..count].to_vec()).is_ok() => {}
-            // Lost, cut short, or nobody wants it any more.
+            // The connection is lost or cut short, or the receiver is gone.
             Ok(_) | Err(_) => return false,
         }
     }

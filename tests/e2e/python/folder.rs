@@ -1,4 +1,4 @@
-//! A folder for the Unix sockets of python/tests/behaviours, and its peer.
+//! A folder for the Unix sockets of python/tests/behaviours, and the peer of the checks.
 
 use std::fs;
 
@@ -8,10 +8,10 @@ use super::read;
 use crate::support::ports::ReservedPort;
 use crate::support::{Process, python};
 
-/// What peer.py leaves in a file that is no socket.
+/// The content of the file that peer.py leaves where a check wants to listen.
 const PRECIOUS: &str = "precious";
 
-/// The folder, in which peer.py has made what is in the way.
+/// The folder, in which peer.py has made the files that the checks expect.
 pub(super) struct Folder {
     folder: TempDir,
     ports: String,
@@ -46,7 +46,7 @@ impl Folder {
         [&self.ports, self.path()]
     }
 
-    /// What permits the checks their sockets.
+    /// Returns the flags that grant the checks their sockets.
     pub(super) fn flags(&self) -> Vec<String> {
         let path = self.path();
         let name = self.folder.path().file_name().unwrap().to_str().unwrap();
@@ -62,7 +62,7 @@ impl Folder {
             .collect()
     }
 
-    /// What was in the way and is no socket is still there.
+    /// Checks that the file which is no socket is still there.
     pub(super) fn check(&self) {
         let file = fs::read_to_string(self.folder.path().join("file")).unwrap();
         assert_eq!(file, PRECIOUS);

@@ -5,11 +5,11 @@ use std::fs;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 use tempfile::TempDir;
 
-/// A folder with an authority, `roots.pem`, and `<name>.pem` of each identity, which
-/// holds its key too.
+/// A folder with the certificate of an authority, `roots.pem`, and `<name>.pem` of each
+/// identity, which holds the certificate and its key.
 pub(super) struct Identities(TempDir);
 
-/// The identities, the names in their certificates, and the year in which they end.
+/// The identities: name, the names in the certificate, and the year in which it ends.
 const IDENTITIES: [(&str, &[&str], i32); 4] = [
     (
         "localhost",
@@ -21,7 +21,7 @@ const IDENTITIES: [(&str, &[&str], i32); 4] = [
     (STRANGER, &["localhost"], 2096),
 ];
 
-/// The one that is its own authority.
+/// The identity that is its own authority.
 const STRANGER: &str = "stranger";
 
 impl Identities {
@@ -56,7 +56,8 @@ impl Identities {
         format!("{}/{name}.pem", self.folder())
     }
 
-    /// What has the command trust the authority alone, and know the identities.
+    /// Returns the flags that make the command trust the authority alone, and name the
+    /// identities.
     pub(super) fn flags(&self) -> Vec<String> {
         let identities =
             IDENTITIES.map(|(name, ..)| format!("--tls-identity={name}={}", self.file(name)));

@@ -1,4 +1,4 @@
-//! Standard streams in Python: python/tests/standard.py.
+//! Checks standard streams in Python with python/tests/standard.py.
 
 use std::fs;
 use std::process::Command;
@@ -7,7 +7,7 @@ use crate::support::{CACHE, Ended, Process, cache, component, run};
 
 const PROGRAM: &str = "standard-py";
 
-/// The shell's `script`, in which `"$@"` is the program with these arguments.
+/// Runs the shell's `script`, in which `"$@"` is the program with these arguments.
 fn shell(script: &str, args: &[&str]) -> Ended {
     let mut command = Command::new("sh");
     command
@@ -64,7 +64,7 @@ fn everything_is_written_when_the_program_ends_whatever_its_code() {
 fn a_program_ends_while_its_standard_input_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     let fifo = folder.path().join("fifo");
-    // Held open for writing by the program itself.
+    // The program itself holds the fifo open for writing, so it never ends.
     let script = format!(
         "mkfifo {0} && exec 3<>{0} && echo first >&3 && exec \"$@\" <{0}",
         fifo.display()

@@ -1,5 +1,5 @@
-//! TLS in Python beyond the checks of behaviours/: https, certificates, and what
-//! is not permitted.
+//! Checks TLS in Python beyond the checks of behaviours/: https, certificates, and what
+//! is denied.
 
 use std::process::Command;
 
@@ -7,7 +7,7 @@ use super::identities::Identities;
 use super::{behaviours, cpython, results};
 use crate::support::{Process, python, run, workspace};
 
-/// What a check prints that ends without an error, or with one.
+/// Returns how the check ended: `ok` or `failed`.
 fn outcome<'a>(result: &'a str, check: &str) -> &'a str {
     let (outcome, name) = result.split_once(' ').unwrap();
     assert_eq!(name, check);
@@ -45,7 +45,7 @@ server.serve_forever()";
          HTTP header> X-Path: /path/page.html\n\
          HTTP header> X-TLS: TLSv1.3\n"
     );
-    // Both trust what they are told to.
+    // Without the authority, both refuse the server.
     let theirs = cpython("http_headers", &[&url]).end();
     assert_eq!(theirs.code, Some(1), "{theirs:?}");
     let strange = run(&[&allow], "http-headers-py", &[&url]).end();
@@ -57,7 +57,7 @@ server.serve_forever()";
     }
 }
 
-/// So a context that checks less does not work by accident.
+/// Shows that a context that checks less does not work by accident.
 #[test]
 fn what_is_not_permitted_is_a_permission_error_and_the_flag_is_named() {
     let cases = [

@@ -1,4 +1,4 @@
-//! The checks on wasmtime-wasi alone, with its own sockets.
+//! Runs the checks on wasmtime-wasi's own sockets.
 
 use std::fs;
 use std::sync::LazyLock;
@@ -14,7 +14,8 @@ use crate::support::{PATIENCE, component};
 
 const OUTPUT: usize = 1 << 20;
 
-/// Compiled once, because compiling takes longer than most programs.
+/// The engine and the component, compiled once, because compiling takes longer than most
+/// checks.
 static SOCKETS: LazyLock<(Engine, Component)> = LazyLock::new(|| {
     let engine = engine().unwrap();
     let bytes = fs::read(component("sockets")).unwrap();
@@ -36,8 +37,8 @@ impl WasiView for State {
     }
 }
 
-/// Runs the checks, which may use every address and no UDP, and returns what
-/// they have printed.
+/// Runs the checks, which may use every address and no UDP, and returns what they have
+/// printed.
 pub(super) fn run(args: &[&str]) -> String {
     let stdout = MemoryOutputPipe::new(OUTPUT);
     let wasi = WasiCtx::builder()

@@ -1,4 +1,4 @@
-//! As a client of servers that others have written.
+//! Checks the client side of TLS against servers that others have written.
 
 use std::process::Command;
 
@@ -6,8 +6,8 @@ use super::{FORMS, client, client_with, lines};
 use crate::support::authority::{Authority, Identity};
 use crate::support::{Process, python};
 
-/// Sends lines back, and tells of each connection. Arguments: certificate, key,
-/// version (`1.2` or `1.3`), and the authority of the clients, if they need
+/// Sends lines back, and prints what each connection negotiated. Arguments: certificate,
+/// key, version (`1.2` or `1.3`), and the authority of the clients, if they need
 /// certificates.
 const SERVER: &str = "import socket, ssl, sys
 certificate, key, version, *authority = sys.argv[1:]
@@ -47,7 +47,7 @@ fn cpython(identity: &Identity, version: &str, more: &[&str]) -> (Process, u16) 
     (server, port)
 }
 
-/// `openssl s_server`, which sends lines back in reverse.
+/// Starts `openssl s_server`, which sends lines back in reverse.
 fn openssl(identity: &Identity, flags: &[&str]) -> (Process, u16) {
     let mut command = Command::new("stdbuf");
     command

@@ -1,4 +1,4 @@
-//! How sessions end: by both ends, by one of them, or not at all.
+//! Checks how sessions end: by both ends, by one of them, or not at all.
 
 use std::io::ErrorKind;
 use std::net::TcpStream;
@@ -7,7 +7,8 @@ use super::wire::Wire;
 use super::{FORMS, client, lines, peer, server};
 use crate::support::authority::Authority;
 
-/// What the program prints as a client of a server that does so.
+/// Runs the program as a client of a server that calls `serve`. Returns the printed
+/// lines, and the result of `serve`.
 fn with_server<T: Send + 'static>(
     form: &str,
     words: &[&str],
@@ -22,8 +23,8 @@ fn with_server<T: Send + 'static>(
     (printed, served.join().unwrap().remove(0))
 }
 
-/// What the program prints as a server of a client that does so, up to the line
-/// that begins like this.
+/// Runs the program as a server of a client that calls `connect`. Returns the rest of the
+/// printed line that starts with `until`, and the result of `connect`.
 fn with_client<T>(
     form: &str,
     words: &[&str],
@@ -47,7 +48,7 @@ fn t1_a_stream_that_is_cut_short_is_told_from_one_that_ended() {
         let (printed, ()) = with_server(form, &words, |wire| {
             wire.send(b"part of it");
             wire.fin();
-            // Until the other side has it, too.
+            // Waits until the program has ended the connection, too.
             drop(wire.rest());
         });
         let cut = "Tls(UnexpectedEof)";
@@ -143,9 +144,9 @@ fn l14_a_peer_that_never_ends_its_half_is_given_up_when_the_limit_is_over() {
     let words = ["shutdown=100", "--", "send:bye", "close", "closed"];
     for form in FORMS {
         let (printed, sent) = with_server(form, &words, |wire| {
-            // Reads the end, and does not answer it.
+            // Reads the end of the session, and does not answer it.
             let sent = wire.rest();
-            // The connection ends all the same.
+            // Waits until the program closes the connection.
             drop(wire.peek());
             sent
         });
@@ -229,7 +230,7 @@ fn a_program_that_is_killed_ends_no_session() {
 #[test]
 fn a_program_that_ends_sends_what_it_has_written_and_ends_its_sessions() {
     for form in FORMS {
-        // It neither closes nor waits.
+        // The program neither closes the connection nor waits.
         let (printed, received) = with_server(form, &["--", "fill:1000000"], |wire| {
             let received = wire.rest();
             wire.send_end();

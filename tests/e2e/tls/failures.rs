@@ -1,4 +1,4 @@
-//! Handshakes that come to nothing: what both ends are told.
+//! Checks handshakes that fail: both ends have to learn why.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -8,8 +8,8 @@ use super::wire::Wire;
 use super::{FORMS, client, lines, peer, server};
 use crate::support::authority::{Authority, Identity};
 
-/// What the program prints as a client of this server, and what the server is
-/// told.
+/// Runs the program as a client of this server. Returns what the program prints, and the
+/// error of the server.
 fn refused(authority: &Authority, form: &str, identity: &Identity) -> (String, String) {
     let config = authority.server_config(identity);
     let (port, served) = peer(1, move |tcp| Wire::server(tcp, config.clone()).err());
@@ -62,7 +62,7 @@ fn t6_a_server_that_does_not_speak_tls_is_recognised() {
     {
         let (port, served) = peer(1, move |mut tcp: TcpStream| {
             tcp.write_all(answer).unwrap();
-            // The end, however it comes.
+            // Waits for the end or a reset.
             drop(tcp.read_to_end(&mut Vec::new()));
         });
         let printed = lines(client(&authority, form, port, &["--", "info"]));
@@ -86,7 +86,7 @@ fn t6_a_client_that_does_not_speak_tls_is_reported_and_closed() {
         for bytes in garbage {
             let mut tcp = TcpStream::connect(address).unwrap();
             tcp.write_all(bytes).unwrap();
-            // Perhaps an alert, and an end or a reset.
+            // The server may send an alert before it ends or resets the connection.
             drop(tcp.read_to_end(&mut Vec::new()));
             assert_eq!(
                 server.wait_for("handshake failed: "),
@@ -106,7 +106,7 @@ fn t7_a_peer_that_goes_during_the_handshake_is_an_error_at_once() {
     let authority = Authority::new();
     for form in FORMS {
         let (port, served) = peer(1, |mut tcp: TcpStream| {
-            // The hello has begun to come.
+            // Waits for the first bytes of the client's hello.
             tcp.read_exact(&mut [0; 5]).unwrap();
             tcp.shutdown(Shutdown::Write).unwrap();
             drop(tcp.read_to_end(&mut Vec::new()));
@@ -147,7 +147,7 @@ fn oc16_a_server_that_says_nothing_is_given_up_when_the_limit_is_over() {
     let authority = Authority::new();
     for form in FORMS {
         let (port, served) = peer(1, |mut tcp: TcpStream| {
-            // Until the client gives it up.
+            // Waits until the client gives up.
             let mut hello = Vec::new();
             drop(tcp.read_to_end(&mut hello));
             hello
@@ -188,7 +188,8 @@ fn a_server_that_wants_a_certificate_refuses_a_client_without_one() {
     for form in FORMS {
         let config = config.clone();
         let (port, served) = peer(1, move |tcp| Wire::server(tcp, config.clone()).err());
-        // In TLS 1.3 the client has finished by then, and is told when it reads.
+        // In TLS 1.3 the client's handshake has ended by then. The client learns of the
+        // alert when it reads.
         let printed = lines(client(&authority, form, port, &["--", "line"]));
         // certificate_required
         assert_eq!(

@@ -1,4 +1,4 @@
-//! Memories of programs that a test can look into.
+//! Linear memories that a test can search.
 
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,7 +14,8 @@ const ALIGNMENT: usize = 1 << 16;
 #[derive(Clone, Default)]
 pub(super) struct Memories(Arc<Mutex<Vec<Arc<Bytes>>>>);
 
-/// Never moves, and is as large from the start as it may get.
+/// The bytes of a memory. They never move, because all of the capacity is allocated at
+/// once.
 struct Bytes {
     base: *mut u8,
     size: AtomicUsize,
@@ -22,15 +23,15 @@ struct Bytes {
 
 struct Memory(Arc<Bytes>);
 
-/// What is looked for.
+/// The byte strings to search for.
 pub(super) struct Needles {
     needles: Vec<Vec<u8>>,
-    /// Whether one begins with this byte.
+    /// For each byte, whether a needle begins with it.
     begins: [bool; 256],
 }
 
 impl Memories {
-    /// The same configuration, with memories of this kind.
+    /// Changes the configuration so that its memories are of this kind.
     pub(super) fn config(&self, mut config: Config) -> Config {
         config.with_host_memory(Arc::new(self.clone()));
         config.memory_reservation(CAPACITY as u64);
@@ -44,7 +45,7 @@ impl Memories {
         self.0.lock().unwrap().len()
     }
 
-    /// How many memories have each of the needles in them. To be asked while no
+    /// Counts, for each needle, the memories that contain it. Must not be called while a
     /// program runs.
     pub(super) fn holding(&self, needles: &Needles) -> Vec<usize> {
         let mut holding = vec![0; needles.needles.len()];
@@ -64,8 +65,8 @@ impl Bytes {
 
     fn bytes(&self) -> &[u8] {
         let size = self.size.load(Ordering::Acquire);
-        // SAFETY: all of it is there and initialised, and nobody writes meanwhile,
-        // as whoever looks has been told to see to.
+        // SAFETY: all bytes are allocated and initialised, and no program writes
+        // meanwhile, because callers of `holding` make sure that none runs.
         unsafe { std::slice::from_raw_parts(self.base, size) }
     }
 }
@@ -77,13 +78,13 @@ impl Drop for Bytes {
     }
 }
 
-// SAFETY: it is plain memory; who may use it when is for its users to settle.
+// SAFETY: it is plain memory; its users decide which thread may access it when.
 unsafe impl Send for Bytes {}
 // SAFETY: as above.
 unsafe impl Sync for Bytes {}
 
-// SAFETY: new memory is zeroed, has as much room as was asked for, and no guard,
-// which the configuration asks for none of.
+// SAFETY: new memory is zeroed, has as much room as was asked for, and no guard, because
+// the configuration asks for none.
 unsafe impl MemoryCreator for Memories {
     fn new_memory(
         &self,
@@ -106,8 +107,8 @@ unsafe impl MemoryCreator for Memories {
     }
 }
 
-// SAFETY: the pointer stays as long as the memory lives, and this many bytes of it
-// can be used.
+// SAFETY: the pointer stays valid as long as the memory lives, and so many bytes behind
+// it can be used.
 unsafe impl LinearMemory for Memory {
     fn byte_size(&self) -> usize {
         self.0.size.load(Ordering::Acquire)
@@ -141,7 +142,7 @@ impl Needles {
         Needles { needles, begins }
     }
 
-    /// Whether each is there.
+    /// Returns, for each needle, whether the bytes contain it.
     fn found(&self, bytes: &[u8]) -> Vec<bool> {
         let mut found = vec![false; self.needles.len()];
         for (at, byte) in bytes.iter().enumerate() {

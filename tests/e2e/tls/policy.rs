@@ -1,4 +1,4 @@
-//! What the host's policy says about TLS.
+//! Checks the host's policy on TLS.
 
 use std::net::TcpStream;
 
@@ -7,19 +7,19 @@ use super::{FORMS, client_with, lines, peer, server, server_that_fails};
 use crate::support::Process;
 use crate::support::authority::Authority;
 
-/// What the program prints, and what the host tells; it is no failure of the
-/// program's.
+/// Returns what the program prints and what the host reports. The program has to succeed.
 fn told(program: Process) -> (String, String) {
     let ended = program.end();
     assert_eq!(ended.code, Some(0), "{ended:?}");
     (ended.stdout, ended.stderr)
 }
 
-/// A server with a certificate of this authority, which sends a line.
+/// Starts a server with a certificate of this authority that sends a line. Returns its
+/// port.
 fn greeting(authority: &Authority) -> u16 {
     let config = authority.server_config(&authority.localhost());
     let (port, _) = peer(100, move |tcp| {
-        // Some do not trust it.
+        // Some clients do not trust the certificate.
         if let Ok(wire) = Wire::server(tcp, config.clone()) {
             wire.send(b"hello\n");
             wire.send_end();
@@ -75,7 +75,7 @@ fn roots_of_the_programs_own_need_a_permission() {
         let printed = lines(client_with(&allow, form, port, &words));
         assert_eq!(printed, ["line \"hello\\n\""], "{form}");
 
-        // Those, and no others.
+        // The program trusts those roots, and no others.
         let other = format!("roots={}", Authority::new().pem());
         let flags = [authority.roots_flag(), allow[0].clone()];
         let printed = lines(client_with(&flags, form, port, &[&other, "--", "line"]));
@@ -134,7 +134,7 @@ fn oc15_without_a_name_nothing_is_checked_about_it_which_needs_a_permission() {
         let printed = lines(client_with(&flags, form, port, &["name=", "--", "line"]));
         assert_eq!(printed, ["line \"hello\\n\""], "{form}");
 
-        // The authority is still checked.
+        // The client still checks the authority.
         let other = Authority::new();
         let flags = [other.roots_flag(), flags[1].clone()];
         let printed = lines(client_with(&flags, form, port, &["name=", "--", "line"]));
@@ -196,7 +196,7 @@ fn files_that_were_changed_are_read_again_at_a_sighup_and_connections_live_on() 
             assert_eq!(wire.exactly(11), "still here\n", "{form}");
         }
 
-        // A file that cannot be read changes nothing.
+        // The host keeps the identity if the file cannot be read.
         std::fs::write(&old.certificate_file, "no certificate").unwrap();
         server.signal("HUP");
         server.wait_for_part(&old.certificate_file);

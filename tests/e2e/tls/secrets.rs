@@ -1,4 +1,5 @@
-//! That the keys of the policy's identities never are in a program's memory.
+//! Checks that the private keys of the policy's identities never are in a program's
+//! memory.
 
 use std::fs;
 use std::future::poll_fn;
@@ -22,12 +23,12 @@ use crate::support::authority::{Authority, Identity as Issued};
 use crate::support::component;
 use crate::support::listening::Listening;
 
-/// What the client sends, and is in the program's memory for that.
+/// The client sends this, so it is in the program's memory.
 const SENT: &str = "what the client has sent is in the program's memory";
 const ANSWER: &str = "as is what the server has answered to it";
 
-/// Those of `asyncio:host/tls`. Bytes come from `receive` and, with what the peer
-/// has shown, from `handshake`.
+/// The functions of `asyncio:host/tls`. Bytes come from `receive` and, with the peer's
+/// certificate, from `handshake`.
 const FUNCTIONS: &str = "[constructor]context [method]connection.handshake \
     [method]connection.receive [method]connection.send [method]context.load-verify-locations \
     [method]context.set-alpn-protocols [method]context.set-minimum-version \
@@ -40,7 +41,7 @@ fn program(engine: &Engine, form: &str) -> Component {
     Component::from_binary(engine, &program).unwrap()
 }
 
-/// What holds of a private key in any form that one could have it in.
+/// Returns the private key in every form in which a program could hold it.
 fn forms_of(key: &rcgen::KeyPair) -> Vec<Vec<u8>> {
     let der = key.serialize_der();
     // The octet string of 32 bytes in SEC 1's ECPrivateKey.
@@ -61,7 +62,7 @@ fn forms_of(key: &rcgen::KeyPair) -> Vec<Vec<u8>> {
     forms
 }
 
-/// Serves two sessions, and looks at the memories each time the program has run.
+/// Serves two sessions, and searches the memories each time the program has run.
 fn serve(
     form: &str,
     authority: &Authority,
@@ -115,7 +116,7 @@ fn serve(
         let mut run = runner.run(&engine, &component);
         poll_fn(|cx: &mut Context<'_>| {
             let polled = run.as_mut().poll(cx);
-            // Nobody runs in them now.
+            // No program runs in the memories now.
             for (most, now) in found.iter_mut().zip(memories.holding(needles)) {
                 *most = now.max(*most);
             }
@@ -141,8 +142,8 @@ fn no_memory_of_a_program_ever_holds_a_private_key_of_the_policy() {
         let (found, memories) = serve(form, &authority, &server, &Needles::new(needles));
         assert!(memories >= holders, "{form}: {memories}");
         assert_eq!(found[..secrets], vec![0; secrets], "{form}");
-        // The search finds what is there: in the application, and composed in the
-        // streams component as well.
+        // The search finds bytes that are there: in the application, and in the composed
+        // form in the streams component as well.
         assert!(
             found[secrets..].iter().all(|found| *found >= holders),
             "{form}: {found:?}"
@@ -150,7 +151,8 @@ fn no_memory_of_a_program_ever_holds_a_private_key_of_the_policy() {
     }
 }
 
-/// The interfaces that a program imports, and the functions of that of TLS.
+/// Returns the interfaces that a program imports, and the functions of
+/// `asyncio:host/tls`.
 fn imports(engine: &Engine, component: &Component) -> (Vec<String>, Vec<String>) {
     let ty = component.component_type();
     let mut functions = Vec::new();
@@ -179,7 +181,8 @@ fn no_function_that_a_program_imports_could_give_it_a_private_key() {
     let engine = Engine::new(&config()).unwrap();
     for form in FORMS {
         let (interfaces, functions) = imports(&engine, &program(&engine, form));
-        // Composed, everything that the streams component's variant `full` has.
+        // The composed form imports everything that the variant `full` of the streams
+        // component does.
         let full = if form == "tls" {
             ""
         } else {

@@ -1,4 +1,4 @@
-//! As a server of clients that others have written.
+//! Checks the server side of TLS against clients that others have written.
 
 use std::process::Command;
 
@@ -6,8 +6,8 @@ use super::{FORMS, server};
 use crate::support::authority::{Authority, Identity};
 use crate::support::{Process, python};
 
-/// Sends a line and reads one. Arguments: port, authority, version, the name of
-/// the server, its protocols, and its certificate and key, if it has any.
+/// Sends a line and reads one. Arguments: port, authority, version, the name of the
+/// server, the protocols, and certificate and key, if the client has any.
 const CLIENT: &str = "import socket, ssl, sys
 port, authority, version, name, protocols, *identity = sys.argv[1:]
 context = ssl.create_default_context(cafile=authority)
@@ -29,7 +29,7 @@ except OSError as error:
     print('error', error)
 ";
 
-/// Comes twice, the second time with the session of the first. Arguments: port,
+/// Connects twice, the second time with the session of the first. Arguments: port,
 /// authority, version.
 const RETURNING: &str = "import socket, ssl, sys
 port, authority, version = sys.argv[1:]
@@ -51,7 +51,7 @@ fn cpython(authority: &Authority, port: u16, words: &[&str]) -> Process {
     python(CLIENT, &[&[port.as_str(), &roots], words].concat())
 }
 
-/// `openssl s_client`, which sends this and prints what comes.
+/// Runs `openssl s_client`, which sends this and prints what it receives.
 fn openssl(authority: &Authority, port: u16, input: &str, flags: &str) -> Process {
     let mut command = Command::new("bash");
     let roots = authority.roots();
@@ -217,7 +217,7 @@ fn clients_without_a_protocol_in_common_are_told_so() {
         let error = client.wait_for("error ");
         assert!(error.contains("no application protocol"), "{error}");
         server.wait_for("handshake failed: ");
-        // Without any it is served.
+        // A client without protocols is served.
         let mut client = cpython(&authority, address.port(), &["1.3", "localhost", ""]);
         assert_eq!(client.wait_for("line "), r"b'abc\n'");
     }
@@ -254,7 +254,7 @@ fn certificates_of_clients_are_asked_for_or_required() {
                 let info = server.wait_for("info ");
                 assert!(info.ends_with(" peercert=-"), "{info}");
             } else {
-                // TLS 1.3 tells the client when it reads.
+                // In TLS 1.3 the client learns of the alert when it reads.
                 let error = client.wait_for("error ");
                 let told =
                     error.contains("CERTIFICATE_REQUIRED") || error.contains("HANDSHAKE_FAILURE");
@@ -313,7 +313,8 @@ fn the_name_that_a_client_asks_for_chooses_among_a_servers_certificates() {
                 "{info}"
             );
         }
-        // Where none fits it is the first one, which this client does not take.
+        // If no certificate fits, the server presents the first one, which this client
+        // refuses.
         let mut client = cpython(&authority, address.port(), &["1.3", "three.test", ""]);
         let error = client.wait_for("error ");
         assert!(error.contains("Hostname mismatch"), "{error}");

@@ -1,4 +1,4 @@
-//! Clients that connect and say nothing.
+//! Checks clients that connect and send nothing.
 
 use std::io::Read;
 use std::net::TcpStream;
@@ -40,12 +40,12 @@ fn ss16_a_server_with_200_stalled_handshakes_serves_others_and_gives_those_up_in
             );
         }
         server.wait_for("handshake failed: HandshakeTimeout");
-        // They were served while all the others stalled.
+        // They were served while all the other clients stalled.
         server.signal("INT");
         let printed = server.end().stdout;
         let first = printed.find("handshake failed").unwrap();
         assert!(printed[..first].contains("client 4"), "{form}: {printed}");
-        // Through the component's interface the latest 16 can be had.
+        // The component's interface keeps the latest 16 failures.
         let told = printed
             .matches("handshake failed: HandshakeTimeout")
             .count();
@@ -53,7 +53,7 @@ fn ss16_a_server_with_200_stalled_handshakes_serves_others_and_gives_those_up_in
     }
 }
 
-/// As many as a server has under way.
+/// The number of handshakes that a server allows at the same time.
 const MOST: usize = 256;
 
 #[test]

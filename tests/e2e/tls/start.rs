@@ -1,4 +1,4 @@
-//! TLS on a connection that is open already.
+//! Checks TLS that starts on an open connection.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -8,7 +8,7 @@ use super::{FORMS, client, lines, peer, server};
 use crate::support::authority::Authority;
 use crate::support::python;
 
-/// As the server of one session: an answer to STARTTLS, then lines sent back.
+/// Serves one session after another: answers STARTTLS, then sends lines back.
 const SERVER: &str = "import socket, ssl, sys
 certificate, key, version = sys.argv[1:]
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -32,8 +32,8 @@ while True:
     print('rest', session.unwrap().recv(1))
 ";
 
-/// As a client that sends its hello, and later what it has to say, in one segment
-/// with what comes before. Arguments: port, authority, version.
+/// A client that sends its hello in one segment with the bytes before it, and later data
+/// in the same way. Arguments: port, authority, version.
 const PIPELINING: &str = "import socket, ssl, sys
 port, authority, version = sys.argv[1:]
 context = ssl.create_default_context(cafile=authority)

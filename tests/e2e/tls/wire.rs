@@ -1,4 +1,4 @@
-//! A connection of the test: plain, or a session whose every step is the test's.
+//! A connection of the test: plain, or a session whose every step the test decides.
 
 use std::io::{self, Read, Write};
 use std::mem::MaybeUninit;
@@ -10,9 +10,9 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, Connection, ServerConfig, ServerConnection};
 use socket2::Socket;
 
-/// One thread may read while another one writes.
+/// A connection. One thread may read while another one writes.
 pub(crate) struct Wire {
-    /// TCP, or a Unix socket.
+    /// A TCP or a Unix socket.
     pub(crate) socket: Socket,
     session: Option<Mutex<Connection>>,
 }
@@ -26,7 +26,7 @@ impl Wire {
         }
     }
 
-    /// A client whose handshake is done.
+    /// Completes the handshake as a client.
     pub(crate) fn client(
         socket: impl Into<Socket>,
         config: Arc<ClientConfig>,
@@ -37,7 +37,7 @@ impl Wire {
         Wire::begin(socket.into(), session.into())
     }
 
-    /// A server whose handshake is done.
+    /// Completes the handshake as a server.
     pub(crate) fn server(socket: impl Into<Socket>, config: Arc<ServerConfig>) -> io::Result<Wire> {
         let session = ServerConnection::new(config).map_err(io::Error::other)?;
         Wire::begin(socket.into(), session.into())
@@ -56,13 +56,13 @@ impl Wire {
         self.session.is_some()
     }
 
-    /// The other end's own, in DER.
+    /// Returns the certificate of the other end, in DER.
     pub(crate) fn peer_certificate(&self) -> Vec<u8> {
         let session = self.session().unwrap();
         session.peer_certificates().unwrap()[0].to_vec()
     }
 
-    /// The bytes as they are sent.
+    /// Returns the bytes as they are sent.
     pub(crate) fn seal(&self, bytes: &[u8]) -> Vec<u8> {
         let Some(mut session) = self.session() else {
             return bytes.to_vec();
@@ -71,7 +71,7 @@ impl Wire {
         outgoing(&mut session)
     }
 
-    /// What ends this side's half of the session.
+    /// Returns the bytes that end this side's half of the session.
     pub(crate) fn seal_end(&self) -> Vec<u8> {
         let Some(mut session) = self.session() else {
             return Vec::new();
@@ -84,12 +84,12 @@ impl Wire {
         (&self.socket).write_all(&self.seal(bytes)).unwrap();
     }
 
-    /// Ends the session's half and not the connection's.
+    /// Ends this half of the session, and not of the connection.
     pub(crate) fn send_end(&self) {
         (&self.socket).write_all(&self.seal_end()).unwrap();
     }
 
-    /// Ends the connection's half, and not the session's.
+    /// Ends this half of the connection, and not of the session.
     pub(crate) fn fin(&self) {
         self.socket.shutdown(Shutdown::Write).unwrap();
     }
@@ -100,13 +100,13 @@ impl Wire {
         self.socket.set_linger(linger).unwrap();
     }
 
-    /// Waits until there is something to receive, or no more; 1 or 0.
+    /// Waits until there is a byte to receive (1), or the end (0).
     pub(crate) fn peek(&self) -> io::Result<usize> {
         self.socket.peek(&mut [MaybeUninit::uninit()])
     }
 
-    /// Everything until the end, and whether that was the end of the session, or
-    /// why it was not.
+    /// Reads everything until the end. The result says whether the session ended, or why
+    /// it did not.
     pub(crate) fn rest(&self) -> (String, io::Result<()>) {
         let mut bytes = Vec::new();
         let mut wire = self;
@@ -126,7 +126,8 @@ impl Wire {
     }
 }
 
-/// An end without the session's end is an error: `UnexpectedEof`.
+/// Reads. An end of the connection without the end of the session is an error:
+/// `UnexpectedEof`.
 impl Read for &Wire {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
         loop {
@@ -138,7 +139,7 @@ impl Read for &Wire {
                 read => return read,
             }
             drop(session);
-            // Others may send meanwhile.
+            // Lets other threads send meanwhile.
             self.peek()?;
             let Some(mut session) = self.session() else {
                 continue;

@@ -31,12 +31,13 @@ impl Localhost {
         }
     }
 
-    /// The file with the authority's own certificate.
+    /// Returns the file with the authority's own certificate.
     pub(crate) fn authority_file(&self) -> String {
         self.authority.roots()
     }
 
-    /// One file with the certificate for `localhost` and its key.
+    /// Writes one file with the certificate for `localhost` and its key, and returns its
+    /// path.
     pub(crate) fn identity_file(&self) -> String {
         self.identity.in_one_file()
     }
@@ -55,7 +56,7 @@ impl Localhost {
         self.authority.server_config(&self.identity)
     }
 
-    /// What a client of the test needs to trust the authority.
+    /// Makes the settings of a client that trusts the authority.
     pub(crate) fn client_config(&self) -> Arc<ClientConfig> {
         self.authority.client_config()
     }

@@ -1,5 +1,5 @@
-//! What is not granted fails in the program, and the host says what would permit it;
-//! with exactly that it works.
+//! Checks that a denial is an error in the program, and that the host names what would
+//! permit it. With exactly that the program works.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -8,12 +8,12 @@ use std::os::unix::net::UnixListener;
 use super::{FORMS, Folder, connecting, listening};
 use crate::support::{Ended, Process, run};
 
-/// What the program prints where the host denies.
+/// The end of the program's message for a denied operation.
 const DENIED: &str =
     "denied by the host's policy; the host's log names the rule that would allow it";
 
-/// The program was denied this (`connect to`, `listen on`) at the path, for this
-/// reason. Returns what the host says would permit it.
+/// Checks that the program was denied this (`connect to`, `listen on`) at the path, for
+/// this reason. Returns what the host says would permit it.
 fn denied(ended: &Ended, what: &str, path: &str, reason: &str) -> String {
     assert_eq!(
         (ended.code, ended.stdout.as_str()),
@@ -34,7 +34,7 @@ fn denied(ended: &Ended, what: &str, path: &str, reason: &str) -> String {
     remedy.to_owned()
 }
 
-/// The words of a flag with its rule.
+/// Splits a flag and its rule into words.
 fn words(flag: &str) -> Vec<&str> {
     flag.split(' ').collect()
 }
@@ -52,7 +52,7 @@ fn serve(flags: &[&str], form: &str, path: &str) -> Process {
     run(flags, form, &["serve", path])
 }
 
-/// It serves until it is told to stop.
+/// Waits until the program serves, and stops it.
 fn is_serving(mut process: Process, path: &str) {
     process.wait_for(&format!("listening on unix:{path}"));
     process.signal("TERM");
@@ -180,7 +180,7 @@ fn no_link_leads_out_of_a_granted_folder() {
             );
             assert_eq!(fs::read_link(&link).unwrap(), outside.path("secret.sock"));
         }
-        // Not even a probe has come.
+        // The listener has not even seen a probe.
         assert!(listener.accept().is_err());
         let rule = connecting(&target);
         is_connected(connect(&[&rule], form, &target));
@@ -236,7 +236,7 @@ fn an_abstract_name_needs_a_rule_of_its_own() {
     let name = format!("asyncio-streams-test-{}", std::process::id());
     let address = SocketAddr::from_abstract_name(&name).unwrap();
     let listener = UnixListener::bind_addr(&address).unwrap();
-    // The zero byte in front, as the program has it.
+    // The program writes an abstract name with a zero byte in front.
     let place = format!("%00{name}");
     let paths = connecting(&folder.at("*"));
     for form in FORMS {

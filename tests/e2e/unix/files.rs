@@ -1,4 +1,4 @@
-//! What is at the path already, and what becomes of the file.
+//! Checks files that are at the path already, and what happens to the server's own file.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -64,7 +64,7 @@ fn ux3_a_live_servers_socket_is_left_alone_and_so_are_its_connections() {
         );
         exchange(&mut old, "after\n");
         exchange(&mut client(&path), "another\n");
-        // A probe is no failure of the server's.
+        // The first server does not report the probe as a failure.
         first.signal("TERM");
         let ended = first.end();
         assert_eq!(ended.stderr, format!("listening on unix:{path}\n"));
@@ -134,7 +134,8 @@ fn ux8_missing_sockets_and_folders_are_errors_that_say_so() {
     }
 }
 
-/// The mode of the file that a server makes under this umask, with this in its rule.
+/// Returns the mode of the file that a server makes under this umask, with this in its
+/// rule.
 fn mode(form: &str, path: &str, umask: &str, setting: &str) -> u32 {
     let mut command = Command::new("bash");
     command
@@ -211,7 +212,7 @@ fn l35_what_somebody_has_put_in_its_place_stays() {
     let folder = Folder::new();
     let path = folder.at("a.sock");
     for form in FORMS {
-        // Another server's socket.
+        // The socket of another server takes its place.
         let server = serving(form, &path, &[]);
         fs::remove_file(&path).unwrap();
         let _other = UnixListener::bind(&path).unwrap();
@@ -220,7 +221,7 @@ fn l35_what_somebody_has_put_in_its_place_stays() {
         assert!(is_socket(&folder.path("a.sock")));
         fs::remove_file(&path).unwrap();
 
-        // A file.
+        // A regular file takes its place.
         let server = serving(form, &path, &[]);
         fs::rename(&path, folder.path("moved")).unwrap();
         fs::write(&path, "of value").unwrap();
@@ -243,7 +244,7 @@ fn nothing_is_removed_where_a_server_could_not_start() {
     left_behind(Path::new(&left));
     let others = ["live", "left"].map(|name| folder.path(name));
     for form in FORMS {
-        // One is in use, the other is not granted.
+        // The first path is in use, the second one is not granted.
         assert_eq!(serve(form, &live).code, Some(1));
         let denied = run(&[&listening(&live)], form, &["serve", &left]).end();
         assert_eq!(denied.code, Some(1));

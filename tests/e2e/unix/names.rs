@@ -1,4 +1,4 @@
-//! What a path may be, and what is known of both ends.
+//! Checks which paths are valid, and what is known of both ends.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -7,7 +7,7 @@ use std::os::unix::net::UnixListener;
 use super::{FORMS, Folder, ask, client, connecting, exchange, fails, listening, serving};
 use crate::support::{Process, run};
 
-/// Connects and serves there, and fails both times before anything is tried.
+/// Connects and serves at this path. Both have to fail before anything is tried.
 fn is_refused(form: &str, path: &str, message: &str) {
     let grants = ["--allow-connect=unix:///*", "--allow-listen=unix:///*"];
     for what in ["connect", "serve"] {
@@ -73,7 +73,7 @@ fn ux2_an_abstract_name_has_no_file() {
     }
 }
 
-/// The exit code of another server of this name.
+/// Returns the exit code of another server of this name.
 fn in_use(form: &str, name: &str, place: &str) -> Option<i32> {
     let grant = format!("--allow-listen=unix://@{name}");
     let ended = run(&[&grant], form, &["serve", place]).end();
@@ -152,7 +152,7 @@ fn ux10_the_names_of_both_ends_are_the_path_and_none() {
     }
 }
 
-/// The user and group that run this.
+/// Returns the user and the group of this process.
 fn ids() -> String {
     let of = |flag| {
         let mut command = std::process::Command::new("id");

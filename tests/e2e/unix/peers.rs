@@ -1,4 +1,4 @@
-//! Peers of other origin: socat, and CPython's asyncio.
+//! Checks peers written by others: socat, and CPython's asyncio.
 
 use std::process::Command;
 
@@ -77,7 +77,7 @@ fn cpythons_clients_get_their_echo_from_our_server() {
     }
 }
 
-/// More at once than may wait for CPython to accept them.
+/// More clients at once than may wait for CPython to accept them.
 #[test]
 fn our_clients_get_their_echo_from_cpythons_server() {
     let folder = Folder::new();
@@ -125,7 +125,7 @@ fn socat_ends_its_side_and_then_reads_our_answer() {
     for form in FORMS {
         let mut server = run(&[&super::listening(&path)], form, &["answer", &path]);
         server.wait_for("listening on unix:");
-        // Half of what it prints comes back only after its own end.
+        // Without `-t 60`, socat gives up half a second after its own end.
         let script = format!("printf 'why not?' | socat -t 60 - UNIX-CONNECT:{path}");
         let mut shell = Command::new("bash");
         shell.args(["-c", &script]);
@@ -139,7 +139,7 @@ fn our_client_gets_an_answer_from_what_socat_runs() {
     let path = folder.at("a.sock");
     for form in FORMS {
         let listen = format!("UNIX-LISTEN:{path}");
-        // sort has nothing to say before the end of its input.
+        // sort prints nothing before the end of its input.
         let mut socat = Process::start(socat(&["-d", "-d", "-t", "60", &listen, "EXEC:sort"]));
         socat.wait_for_part("listening on");
         let grant = connecting(&path);

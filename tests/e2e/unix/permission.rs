@@ -1,4 +1,4 @@
-//! What the system does not permit, whatever the rules say.
+//! Checks what the kernel does not permit, whatever the rules say.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -9,7 +9,7 @@ use std::process::Command;
 use super::{FORMS, Folder, connecting, listening};
 use crate::support::{Ended, Process, component};
 
-/// A user without rights of its own; the tests may be run by root, who has all.
+/// A user without rights of its own. Root may run the tests, and has all rights.
 const NOBODY: &str = "65534";
 
 fn is_root() -> bool {
@@ -22,7 +22,7 @@ fn id() -> Command {
     command
 }
 
-/// The command, as somebody who has no rights beyond those in the modes of files.
+/// Runs the command as a user who has no rights beyond those in the modes of files.
 fn unprivileged(program: &str) -> Command {
     let mut command = match is_root() {
         true => Command::new("setpriv"),
@@ -33,7 +33,8 @@ fn unprivileged(program: &str) -> Command {
     command
 }
 
-/// Whether such a user can run what was built, which may lie in somebody's home.
+/// Returns whether such a user can run the command, which may lie in a private home
+/// folder.
 fn can_be_checked() -> bool {
     let mut command = unprivileged("test");
     command.args(["-x", env!("CARGO_BIN_EXE_asyncio-streams")]);
@@ -57,7 +58,7 @@ fn set_mode(path: impl AsRef<Path>, mode: u32) {
     fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
 }
 
-/// It was not permitted. Returns what the host says would do it.
+/// Checks that the kernel did not permit it. Returns what the host says would permit it.
 fn denied(ended: &Ended, what: &str, path: &str) -> String {
     assert_eq!(ended.code, Some(1), "{ended:?}");
     let line = format!(
@@ -79,7 +80,7 @@ fn a_socket_that_may_not_be_written_to_is_denied_until_it_may() {
     for form in FORMS {
         for (folders, sockets) in [(0o711, 0o600), (0o600, 0o666)] {
             set_mode(folder.0.path(), folders);
-            // The test's own user can be the owner of both.
+            // The test's own user may own both.
             let sockets = if is_root() { sockets } else { 0 };
             fs::metadata(&path)
                 .is_ok()

@@ -1,5 +1,5 @@
-//! The example client of Redis, with a server of its own and with one that answers
-//! what it should not.
+//! Runs the example client of Redis, with a real server and with one that sends invalid
+//! replies.
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixListener;
@@ -11,10 +11,10 @@ use crate::support::{CACHE, Ended, Process, cache, component};
 
 const FORMS: [&str; 2] = ["redis-client", "redis-client-wit"];
 
-/// With the one in Python, whose errors are tracebacks.
+/// The forms, with the one in Python, whose errors are tracebacks.
 const PROGRAMS: [&str; 3] = ["redis-client", "redis-client-wit", "redis-client-py"];
 
-/// A server on a Unix socket and no port.
+/// A server on a Unix socket, without a port.
 struct Redis {
     folder: Folder,
     path: String,
@@ -44,7 +44,7 @@ impl Redis {
         redis_client(&self.path, form, args, input)
     }
 
-    /// What the client prints, which is no error.
+    /// Returns what the client prints. It has to succeed.
     fn prints(&self, form: &str, args: &[&str]) -> String {
         let ended = self.client(form, args, b"");
         assert_eq!(
@@ -56,8 +56,8 @@ impl Redis {
     }
 }
 
-/// The client, with this on its standard input. `PATH` among the arguments is the
-/// server's.
+/// Runs the client with this standard input. `PATH` among the arguments stands for the
+/// server's path.
 fn redis_client(path: &str, form: &str, args: &[&str], input: &[u8]) -> Ended {
     let mut child = Command::new(env!("CARGO_BIN_EXE_asyncio-streams"))
         .env(CACHE, cache())
@@ -75,7 +75,7 @@ fn redis_client(path: &str, form: &str, args: &[&str], input: &[u8]) -> Ended {
     let mut stdin = child.stdin.take().unwrap();
     let input = input.to_vec();
     let feeding = thread::spawn(move || {
-        // It may end without reading all of it.
+        // The client may end without reading all of it.
         drop(stdin.write_all(&input));
     });
     let output = child.wait_with_output().unwrap();
@@ -113,7 +113,7 @@ fn replies_of_every_kind_are_printed_as_redis_cli_does() {
             command.args(["-s", &redis.path, "--raw"]).args(args);
             let theirs = Process::start(command);
             match args[0] {
-                // It has done it already.
+                // Our client has run this command already.
                 "DEL" | "RPUSH" => drop(theirs),
                 _ => assert_eq!(ours, theirs.success(), "{args:?}"),
             }
@@ -180,7 +180,7 @@ fn an_error_reply_is_printed_and_the_exit_code_is_1() {
 fn a_server_that_goes_away_is_an_error() {
     for form in FORMS {
         let redis = Redis::start();
-        // It is killed while the client waits for an answer.
+        // The server is killed while the client waits for an answer.
         let waiting = {
             let path = redis.path.clone();
             let form = form.to_owned();
@@ -199,7 +199,7 @@ fn a_server_that_goes_away_is_an_error() {
         );
         assert!(ended.stderr.starts_with("error: "), "{ended:?}");
         let gone = redis.client(form, &["PATH", "PING"], b"");
-        // Bindings show an error of the package as its parts.
+        // The bindings print an error of the package in parts.
         let words = ["connection refused", "ConnectionRefused"];
         assert!(words.iter().any(|it| gone.stderr.contains(it)), "{gone:?}");
         assert!(redis.folder.path("redis.sock").exists());
@@ -212,7 +212,7 @@ fn blocks_a_client(control: &mut (impl Read + Write)) -> bool {
         .unwrap();
     let mut answer = Vec::new();
     let mut byte = [0];
-    // The length, then so many bytes and the end of the line.
+    // The reply is a length, then so many bytes and the end of the line.
     while !answer.ends_with(b"\r\n") {
         control.read_exact(&mut byte).unwrap();
         answer.push(byte[0]);
@@ -226,7 +226,7 @@ fn blocks_a_client(control: &mut (impl Read + Write)) -> bool {
         .contains("blocked_clients:1")
 }
 
-/// A server that answers each command with this, and ends.
+/// Starts a server that answers each command with this reply, and ends the connection.
 fn answering(reply: Vec<u8>) -> (Folder, String) {
     let folder = Folder::new();
     let path = folder.at("redis.sock");
@@ -237,7 +237,7 @@ fn answering(reply: Vec<u8>) -> (Folder, String) {
             let mut piece = [0; 64];
             let count = connection.read(&mut piece).unwrap();
             assert!(piece[..count].starts_with(b"*1\r\n$4\r\nPING\r\n"));
-            // It may give up before it has received all of it.
+            // The client may give up before it has received all of it.
             drop(connection.write_all(&reply));
         }
     });
@@ -287,7 +287,8 @@ fn what_is_no_reply_is_an_error_that_says_what_is_wrong() {
     }
 }
 
-/// Bindings show an error of the package as its parts.
+/// Returns whether this is the composed form, whose bindings print an error of the
+/// package in parts.
 fn is_composed(form: &str, reply: &str, ended: &Ended) -> bool {
     let parts = match reply {
         _ if reply.len() > 1000 => "LimitOverrun",

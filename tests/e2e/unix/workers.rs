@@ -1,4 +1,4 @@
-//! Several runs of one program at one path.
+//! Checks several workers at one path.
 
 use std::io::Read;
 use std::os::unix::net::UnixStream;
@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::{FORMS, Folder, ask, client, exchange, listening, serving_with};
 use crate::support::PATIENCE;
 
-/// Clients of both workers.
+/// Returns a client of each worker.
 fn one_of_each(path: &str) -> [UnixStream; 2] {
     let deadline = Instant::now() + PATIENCE;
     let mut first = client(path);
