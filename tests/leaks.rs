@@ -1,8 +1,8 @@
-//! What connections cost: after thousands of them nothing is left behind, and
-//! idle ones hold little.
+//! Checks that thousands of connections leave nothing behind, and that idle ones hold
+//! little.
 //!
-//! A test binary of its own whose tests run one after the other, because
-//! descriptors are counted.
+//! This is a test binary of its own whose tests run one after the other, because it
+//! counts the descriptors of the process.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "e2e/support/listening.rs"]
@@ -33,7 +33,7 @@ use listening::Listening;
 const PATIENCE: Duration = Duration::from_secs(120);
 const BASELINE: usize = 100;
 
-/// What may not grow.
+/// The figures that may not grow.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Held {
     sockets: usize,
@@ -54,8 +54,7 @@ async fn held(stats: &Stats) -> Held {
     }
 }
 
-/// Waits until what is held is `expected`: the last connections may still be
-/// on their way out.
+/// Waits until the figures are `expected`. The last connections may still be closing.
 async fn expect(stats: &Stats, expected: Held, after: &str) {
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -71,7 +70,7 @@ async fn expect(stats: &Stats, expected: Held, after: &str) {
     }
 }
 
-/// What is held once it stops changing.
+/// Waits until the figures stop changing.
 async fn settled(stats: &Stats) -> Held {
     let mut last = held(stats).await;
     let mut same = 0;
@@ -84,7 +83,7 @@ async fn settled(stats: &Stats) -> Held {
     last
 }
 
-/// The guest, at the other end of its control connection.
+/// The control connection to the guest.
 struct Control {
     lines: BufReader<TcpStream>,
     port: u16,
@@ -102,7 +101,7 @@ impl Control {
         }
     }
 
-    /// The guest makes `count` connections to `port`.
+    /// Has the guest make `count` connections to `port`.
     async fn run(&mut self, mode: &str, count: usize, port: u16) {
         let order = format!("{mode} {count} {port}\n");
         self.lines
@@ -115,7 +114,7 @@ impl Control {
         assert_eq!(answer, "done\n", "{mode}");
     }
 
-    /// The guest takes `count` connections.
+    /// Makes `count` connections to the guest.
     async fn visit(&self, count: usize) {
         for _ in 0..count {
             let mut visit = TcpStream::connect(("127.0.0.1", self.port)).await.unwrap();
@@ -126,13 +125,14 @@ impl Control {
         }
     }
 
-    /// The guest takes `count` connections that are reset, one after the other.
+    /// Makes `count` connections to the guest and resets them, one after the other.
     async fn visit_and_reset(&self, count: usize) {
         for _ in 0..count {
             let visit = TcpStream::connect(("127.0.0.1", self.port)).await.unwrap();
             visit.set_zero_linger().unwrap();
             drop(visit);
-            // They are taken in order: once this one is answered, that one was.
+            // The guest accepts in order, so the answer to this one shows that it has
+            // accepted that one.
             self.visit(1).await;
         }
     }
@@ -151,7 +151,7 @@ async fn answer(mut connection: impl AsyncRead + AsyncWrite + Unpin) {
     if connection.read_exact(&mut byte).await.is_ok() {
         drop(connection.write_all(&byte).await);
     }
-    // Until the guest closes, or has closed already.
+    // The guest closes, or has closed already.
     drop(connection.read(&mut byte).await);
 }
 
@@ -164,7 +164,7 @@ async fn reset(listener: TcpListener) {
     }
 }
 
-/// A listener of IPv4 whose port never answers in IPv6, which clients try first.
+/// Makes a listener of IPv4 whose port never answers in IPv6, which clients try first.
 async fn echo_with_silence() -> (TcpListener, u16, (TcpListener, Vec<TcpStream>)) {
     loop {
         let (listener, port) = local().await;
@@ -177,7 +177,7 @@ async fn echo_with_silence() -> (TcpListener, u16, (TcpListener, Vec<TcpStream>)
     }
 }
 
-/// An address where connections are neither accepted nor refused.
+/// Makes an address where connections are neither accepted nor refused.
 async fn black_hole(address: SocketAddr) -> io::Result<(TcpListener, Vec<TcpStream>)> {
     let socket = match address {
         SocketAddr::V4(_) => TcpSocket::new_v4(),
@@ -188,7 +188,7 @@ async fn black_hole(address: SocketAddr) -> io::Result<(TcpListener, Vec<TcpStre
     let listener = socket.listen(1)?;
     let address = listener.local_addr().unwrap();
     let mut waiting = Vec::new();
-    // The kernel drops further ones when its queue is full.
+    // The kernel drops further connects when the queue is full.
     while let Ok(connected) =
         tokio::time::timeout(Duration::from_millis(200), TcpStream::connect(address)).await
     {
@@ -285,7 +285,7 @@ async fn nothing_is_left_behind_by(guest: &str, handles: Option<usize>) {
     drop((denied, refusing));
 }
 
-/// Both ends of each session are the guest's.
+/// Both ends of each session belong to the guest.
 async fn sessions_leave_nothing_behind() {
     let (control, control_port) = local().await;
     let mut policy = Policy::new();
@@ -320,7 +320,8 @@ async fn sessions_leave_nothing_behind() {
             order(&mut control, mode, 1000).await;
             expect(&stats, before, &format!("1000 {mode} sessions")).await;
             if mode == "complete" {
-                // What was said in the sessions, and by the control connection.
+                // The figures count the bytes of the sessions and of the control
+                // connection.
                 let now = stats.snapshot();
                 let answer = "done\n".len() as u64;
                 assert_eq!(now.bytes_sent_total - bytes.bytes_sent_total, 2000 + answer);
@@ -346,7 +347,7 @@ async fn order(control: &mut BufReader<TcpStream>, mode: &str, count: usize) {
     assert_eq!(answer, "done\n", "{mode}");
 }
 
-/// Sends a MiB, compares what comes back, and stays.
+/// Sends a MiB, compares it with the echo, and keeps the connection open.
 async fn visit_with_a_mebibyte(address: SocketAddr) -> TcpStream {
     let mut visit = TcpStream::connect(address).await.unwrap();
     let sent: Vec<u8> = (0..1_u32 << 20).map(|n| (n % 251) as u8).collect();
@@ -401,7 +402,7 @@ async fn idle_connections_hold_little_of(guest: &str, most: usize) {
         );
         assert!(each <= most, "{each} bytes each");
     };
-    // The server never ends by itself: it is dropped with the test.
+    // The server never ends by itself. The test drops it.
     tokio::select! {
         ended = runner.run(&engine, &component) => panic!("the server ended: {ended:?}"),
         () = test => {}

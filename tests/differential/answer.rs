@@ -1,4 +1,4 @@
-//! What a driver answers to a step.
+//! The answer of a driver to a step.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,7 +9,7 @@ use crate::words::{quote_runs, unquote};
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Outcome {
     Ok,
-    /// It waits.
+    /// The call waits.
     Pending,
     Data(Vec<u8>),
     Incomplete {
@@ -19,7 +19,7 @@ pub(crate) enum Outcome {
     Overrun {
         consumed: usize,
     },
-    /// CPython's `readline` over the limit, which has thrown bytes away.
+    /// CPython's `readline` met a line over the limit, and threw bytes away.
     LineOverrun {
         found: bool,
         dropped: usize,
@@ -28,39 +28,38 @@ pub(crate) enum Outcome {
     Closed,
     Aborted,
     EofWritten,
-    /// Reset by the peer, or a broken pipe: which of the two, the kernel
-    /// decides.
+    /// Reset by the peer, or a broken pipe. The kernel decides which of the two.
     Connection,
     Cancelled,
-    /// What should come of it did not, in all the time that a step has.
+    /// The expected outcome did not come within the time that a step has.
     Stuck,
-    /// A value as text, or an error that nobody expects.
+    /// A value as text, or an unexpected error.
     Other(String),
 }
 
-/// What can be seen of a connection after a step.
+/// The visible state of a connection after a step.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct State {
-    /// How many bytes the transport has taken from the peer.
+    /// The number of bytes that the transport has taken from the peer.
     pub(crate) received: usize,
-    /// How many of them were not read.
+    /// The number of those bytes that were not read.
     pub(crate) buffered: usize,
     pub(crate) reading: bool,
     pub(crate) closing: bool,
     pub(crate) closed: bool,
     pub(crate) eof: bool,
-    /// Whether something written waits.
+    /// Whether written bytes still wait.
     pub(crate) queued: bool,
 }
 
 /// The answer to one step.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Answer {
-    /// By the names of steps: this step's own outcome, and those of earlier
-    /// ones that have ended by now.
+    /// The outcomes by the names of steps: of this step, and of earlier ones that have
+    /// ended by now.
     pub(crate) outcomes: BTreeMap<u32, Outcome>,
     pub(crate) state: State,
-    /// What the peer found.
+    /// The bytes and the end that the peer received.
     pub(crate) peer: Option<String>,
 }
 
@@ -82,7 +81,7 @@ impl Answer {
 }
 
 impl Answer {
-    /// What there is after a further step, which counts as one with this.
+    /// Adds the answer to a further step, which counts as one with this.
     pub(crate) fn then(mut self, next: Answer) -> Answer {
         self.outcomes.extend(next.outcomes);
         self.state = next.state;
@@ -125,7 +124,7 @@ impl Outcome {
         }
     }
 
-    /// How many bytes it has taken from the reader.
+    /// Returns the number of bytes that it has taken from the reader.
     pub(crate) fn taken(&self) -> usize {
         match self {
             Outcome::Data(data) => data.len(),
@@ -134,7 +133,7 @@ impl Outcome {
         }
     }
 
-    /// How many bytes it has thrown away.
+    /// Returns the number of bytes that it has thrown away.
     pub(crate) fn thrown_away(&self) -> usize {
         match self {
             Outcome::LineOverrun { dropped, .. } => *dropped,

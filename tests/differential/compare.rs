@@ -1,4 +1,4 @@
-//! Compares what CPython and our side answer, step by step.
+//! Compares the answers of CPython and of our side, step by step.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,19 +9,19 @@ use crate::departures::{
 use crate::script::{Action, Step};
 use crate::session::{PIECE, SKIPPED};
 
-/// How often each departure was needed.
+/// The number of times that each departure was needed.
 pub(crate) type Uses = BTreeMap<&'static str, usize>;
 
 pub(crate) struct Comparison<'a> {
     limit: usize,
     memory: Memory,
-    /// What has begun and not ended on either side.
+    /// The calls that have begun and not ended on either side.
     begun: BTreeMap<u32, Begun>,
-    /// What waits on our side only, because CPython's was cancelled.
+    /// The calls that wait on our side only, because CPython's were cancelled.
     late: BTreeMap<u32, Action>,
-    /// What waits on CPython's side only, and what it came to on ours.
+    /// The calls that wait on CPython's side only, and their outcome on ours.
     early: BTreeMap<u32, Outcome>,
-    /// How much our side has read.
+    /// The number of bytes that our side has read.
     taken: usize,
     before: State,
     /// This step cancels something.
@@ -31,7 +31,7 @@ pub(crate) struct Comparison<'a> {
     uses: &'a mut Uses,
 }
 
-/// A call that was made.
+/// A call, and the state when it was made.
 #[derive(Debug, Clone)]
 struct Begun {
     action: Action,
@@ -60,8 +60,8 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    /// Compares the answers to a step: how the script goes on, or what differs.
-    /// `sent` is all that the peer has sent.
+    /// Compares the answers to a step. Returns how the script goes on, or what differs.
+    /// `sent` is everything that the peer has sent.
     pub(crate) fn step(
         &mut self,
         step: &Step,
@@ -94,20 +94,20 @@ impl<'a> Comparison<'a> {
         Ok(then)
     }
 
-    /// Whether flow control holds back some of what was sent: the size of the
-    /// pieces decides how much, and is not documented.
+    /// Returns whether flow control holds back some of the bytes. The size of the pieces
+    /// decides how many, and is not documented.
     fn in_pieces(&self, sent: usize) -> bool {
         sent >= PIECE && sent > 2 * self.limit
     }
 
-    /// Whether what comes from here on would depend on that.
+    /// Returns whether the results from here on would depend on that.
     pub(crate) fn depends_on_pieces(&self, step: &Step, sent: usize) -> bool {
         let ends = |call: &Action| matches!(call.verb(), "close" | "abort");
         self.in_pieces(sent) && step.calls().iter().any(|(_, call)| ends(call))
     }
 
-    /// Whether this cannot be compared, because a read has ended on our side
-    /// that still waits on CPython's.
+    /// Returns whether this cannot be compared, because a read has ended on our side that
+    /// still waits on CPython's.
     pub(crate) fn is_early(&self, step: &Step) -> bool {
         step.calls().iter().any(|(_, call)| {
             let name = call.argument().parse();
@@ -240,7 +240,7 @@ impl<'a> Comparison<'a> {
         Ok(then)
     }
 
-    /// Our side has read what CPython had thrown away.
+    /// Records that our side has read the bytes that CPython threw away.
     fn skipped(&mut self, theirs: &Answer, ours: &Answer) -> Result<Then, String> {
         let thrown_away: usize = theirs.outcomes.values().map(Outcome::thrown_away).sum();
         self.taken += thrown_away;
@@ -250,7 +250,7 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    /// What CPython had cancelled and we had not.
+    /// Returns the calls that CPython had cancelled and our side had not.
     fn ended_late(
         &mut self,
         name: u32,
@@ -270,7 +270,7 @@ impl<'a> Comparison<'a> {
     fn state(&mut self, theirs: State, ours: State) -> Result<Then, String> {
         let mut theirs = theirs;
         if self.memory.ahead || !self.early.is_empty() {
-            // CPython's reader keeps what ours has returned.
+            // CPython's reader still holds the bytes that ours has returned.
             theirs.received = ours.received;
             theirs.buffered = ours.buffered;
             theirs.eof = ours.eof;
@@ -302,8 +302,9 @@ impl<'a> Comparison<'a> {
         ))
     }
 
-    /// D12. CPython: cancelling `read(-1)` loses what it had collected. Here:
-    /// nothing is lost, and may be so much that flow control holds back more.
+    /// D12. In CPython, cancelling `read(-1)` loses the bytes that it had collected. Here
+    /// nothing is lost, and the buffer may hold so much that flow control holds back
+    /// more.
     fn lost_by_cancelling(&self, theirs: State, ours: State) -> bool {
         let lost = ours.buffered.saturating_sub(theirs.buffered);
         let same = State {
@@ -316,8 +317,8 @@ impl<'a> Comparison<'a> {
     }
 }
 
-/// Whether the peer gets a reset, and everything before it, if the subject
-/// closes while bytes from the peer are in the system's buffers.
+/// Returns whether the peer gets a reset, and everything before it, if the subject closes
+/// while bytes from the peer are in the kernel's buffers.
 fn kernel_decides(theirs: &Answer, ours: &Answer, sent: usize) -> bool {
     const POSSIBLE: [&str; 5] = [
         "everything",

@@ -1,21 +1,21 @@
-//! Where we depart from CPython on purpose: for each departure, exactly which
-//! pair of results it permits, and how the script goes on.
+//! The departures from CPython on purpose. Each says exactly which pair of results it
+//! permits, and how the script goes on.
 //!
 //! The ids are those of the project's table of departures.
 
 use crate::answer::{Outcome, State};
 use crate::script::Action;
 
-/// One call, and what either side made of it.
+/// One call, and its outcome on either side.
 pub(crate) struct Case<'a> {
     pub(crate) action: &'a Action,
-    /// CPython's.
+    /// CPython's outcome.
     pub(crate) theirs: &'a Outcome,
     pub(crate) ours: &'a Outcome,
-    /// CPython's, before the step and after it.
+    /// CPython's state, before the step and after it.
     pub(crate) before: State,
     pub(crate) after: State,
-    /// What our reader has and nobody has read.
+    /// The bytes that our reader holds unread.
     pub(crate) unread: &'a [u8],
     pub(crate) limit: usize,
     /// Another read was waiting, or had begun just before.
@@ -25,20 +25,19 @@ pub(crate) struct Case<'a> {
     pub(crate) memory: &'a Memory,
 }
 
-/// What has happened so far.
+/// The events so far on which departures depend.
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
-    /// A `wait_closed` was cancelled: CPython's others are too, from then on.
+    /// A `wait_closed` was cancelled. From then on, CPython cancels the others too.
     pub(crate) wait_closed_cancelled: bool,
     /// `abort` threw bytes away.
     pub(crate) discarded: bool,
-    /// Bytes that CPython's reader hides behind an error have been read from
-    /// ours.
+    /// Our reader has returned bytes that CPython's hides behind an error.
     pub(crate) ahead: bool,
     /// `pause_reading` was called, and `resume_reading` not since.
     pub(crate) paused_by_hand: bool,
-    /// That was done while flow control held the peer back: CPython has one
-    /// switch for both.
+    /// Reading was paused while flow control held the peer back. CPython has one switch
+    /// for both.
     pub(crate) paused_twice: bool,
     /// `close` or `abort` was called.
     pub(crate) left: bool,
@@ -50,13 +49,13 @@ pub(crate) struct Memory {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Then {
     GoOn,
-    /// The two are no longer in step.
+    /// The two sides are no longer in step.
     End,
 }
 
 pub(crate) type Departure = fn(&Case<'_>) -> Option<Then>;
 
-/// All departures, by id and the words for them in the table.
+/// All departures, by id and by the words for them in the table.
 pub(crate) const ALL: &[(&str, &str, Departure)] = &[
     ("D1", "what had arrived is readable before the error", d1),
     (
@@ -96,7 +95,7 @@ pub(crate) const ALL: &[(&str, &str, Departure)] = &[
     ),
 ];
 
-/// The departure that permits this, if one does.
+/// Returns the departure that permits this, if there is one.
 pub(crate) fn permitted(case: &Case<'_>) -> Option<(&'static str, Then)> {
     let mut permitted = ALL
         .iter()
@@ -104,7 +103,7 @@ pub(crate) fn permitted(case: &Case<'_>) -> Option<(&'static str, Then)> {
     permitted.next()
 }
 
-/// Every departure by its id, with its words.
+/// Lists every departure by its id, with its words.
 pub(crate) fn table() -> impl Iterator<Item = (&'static str, &'static str)> {
     let by_outcome = ALL.iter().map(|(id, what, _)| (*id, *what));
     let by_state = [
@@ -116,16 +115,15 @@ pub(crate) fn table() -> impl Iterator<Item = (&'static str, &'static str)> {
     by_outcome.chain(by_state)
 }
 
-/// CPython: the error hides bytes already received. Here: nothing asked for,
-/// then the bytes, then the error.
+/// In CPython, the error hides bytes that were received. Here a read returns nothing more
+/// than asked for, then the bytes, then the error.
 fn d1(case: &Case<'_>) -> Option<Then> {
     (case.action.reads() && *case.theirs == Outcome::Connection).then_some(())?;
     let expected = after_an_error(case.action, case.unread, case.limit)?;
     (*case.ours == expected).then_some(Then::GoOn)
 }
 
-/// CPython's reader still has the bytes that it hides, so it is not at their
-/// end.
+/// CPython's reader still has the bytes that it hides, so `at_eof` is false there.
 fn d1_at_eof(case: &Case<'_>) -> Option<Then> {
     let other = |text: &str| Outcome::Other(text.to_owned());
     let asked = case.action.verb() == "at_eof" && case.memory.ahead;
@@ -133,8 +131,8 @@ fn d1_at_eof(case: &Case<'_>) -> Option<Then> {
     (asked && read && case.unread.is_empty()).then_some(Then::GoOn)
 }
 
-/// CPython: a write error is every later read's error too, also when the peer
-/// had ended its data. Here: reads go on to that end.
+/// In CPython, a write error is the error of every later read too, also when the peer had
+/// ended its data. Here reads go on to that end.
 fn d1_writing(case: &Case<'_>) -> Option<Then> {
     let at_end = match case.ours {
         Outcome::Data(data) => {
@@ -149,7 +147,7 @@ fn d1_writing(case: &Case<'_>) -> Option<Then> {
     (case.memory.peer_ended && at_end && failed).then_some(Then::GoOn)
 }
 
-/// What a read comes to when the connection has failed with `unread` bytes in
+/// Returns the outcome of a read when the connection has failed with `unread` bytes in
 /// the buffer.
 fn after_an_error(action: &Action, unread: &[u8], limit: usize) -> Option<Outcome> {
     let until = |separator: &[u8]| {
@@ -179,8 +177,8 @@ fn after_an_error(action: &Action, unread: &[u8], limit: usize) -> Option<Outcom
     })
 }
 
-/// CPython: `readline` throws the line away, or all there is of it. Here: as
-/// `readuntil`, nothing is consumed; the test has read the same bytes at once.
+/// In CPython, `readline` throws the line away, or all bytes of it so far. Here it
+/// consumes nothing, as `readuntil`; the test has read the same bytes at once.
 fn d2(case: &Case<'_>) -> Option<Then> {
     match (case.theirs, case.ours) {
         (Outcome::LineOverrun { found, dropped }, Outcome::Overrun { consumed })
@@ -192,8 +190,8 @@ fn d2(case: &Case<'_>) -> Option<Then> {
     }
 }
 
-/// CPython: a write after `close`, or on a lost connection, vanishes, or is
-/// sent if something else still waits to be. Here: an error.
+/// In CPython, a write after `close`, or on a lost connection, vanishes, or is sent if
+/// something else still waits to be sent. Here it is an error.
 fn d3(case: &Case<'_>) -> Option<Then> {
     let refused = matches!(
         case.ours,
@@ -207,7 +205,7 @@ fn d3(case: &Case<'_>) -> Option<Then> {
     })
 }
 
-/// CPython: `write_eof` on a connection that has failed does nothing. Here: an
+/// In CPython, `write_eof` on a connection that has failed does nothing. Here it is an
 /// error.
 fn d3_eof(case: &Case<'_>) -> Option<Then> {
     let failed = case.action.verb() == "write_eof" && case.before.closed;
@@ -215,8 +213,8 @@ fn d3_eof(case: &Case<'_>) -> Option<Then> {
         .then_some(Then::GoOn)
 }
 
-/// CPython: cancelling one `wait_closed` cancels all others, now and later.
-/// Here: they wait, or have their answer.
+/// In CPython, cancelling one `wait_closed` cancels all others, now and later. Here they
+/// wait, or have their answer.
 fn d4(case: &Case<'_>) -> Option<Then> {
     let cancelled = case.memory.wait_closed_cancelled && *case.theirs == Outcome::Cancelled;
     (case.action.verb() == "wait_closed" && cancelled).then_some(())?;
@@ -228,8 +226,8 @@ fn d4(case: &Case<'_>) -> Option<Then> {
     right.then_some(Then::GoOn)
 }
 
-/// CPython: a read that the buffer can satisfy takes bytes away from one that
-/// waits for more. Here: it is refused.
+/// In CPython, a read that the buffer can satisfy takes bytes away from one that waits
+/// for more. Here it is refused.
 fn d6(case: &Case<'_>) -> Option<Then> {
     let second = case.action.reads() && case.a_read_waited;
     (second && *case.ours == Outcome::Busy).then_some(())?;
@@ -240,18 +238,17 @@ fn d6(case: &Case<'_>) -> Option<Then> {
     }
 }
 
-/// CPython: a drain that waits when `abort` throws its bytes away ends well,
-/// and a later one says that the connection is lost. Here: both say that it was
-/// aborted.
+/// In CPython, a drain that waits when `abort` throws its bytes away succeeds, and a
+/// later one says that the connection is lost. Here both say that it was aborted.
 fn d8(case: &Case<'_>) -> Option<Then> {
     let ends = matches!(case.theirs, Outcome::Ok | Outcome::Connection);
     let aborted = case.memory.discarded && *case.ours == Outcome::Aborted;
     (case.action.verb() == "drain" && ends && aborted).then_some(Then::GoOn)
 }
 
-/// The same error by two names: CPython calls a connection lost that was closed
-/// on this side. A drain in the same turn as the close sees that loss there, and
-/// here everything sent.
+/// The same error by two names: CPython calls a connection lost that was closed on this
+/// side. A drain in the same turn as the close sees that loss there, and everything sent
+/// here.
 fn wr9(case: &Case<'_>) -> Option<Then> {
     let closed = case.memory.left && case.after.closed;
     let named = match case.ours {
@@ -263,18 +260,17 @@ fn wr9(case: &Case<'_>) -> Option<Then> {
         .then_some(Then::GoOn)
 }
 
-/// CPython asks the system at once, and is told that there is no connection any
-/// more (ENOTCONN). Here the end is sent in the background, and a reset is met
-/// by the next read or write.
+/// CPython asks the kernel at once, which answers that there is no connection any more
+/// (ENOTCONN). Here the end is sent in the background, and the next read or write meets
+/// the reset.
 fn wr14(case: &Case<'_>) -> Option<Then> {
     let refused = *case.theirs == Outcome::Other("not-connected".to_owned());
     (case.action.verb() == "write_eof" && refused && *case.ours == Outcome::Ok)
         .then_some(Then::GoOn)
 }
 
-/// A defect of CPython that nobody would want: the transport forgets to note
-/// that a connection which `close` had to flush is gone, and `abort` or `write`
-/// then find no loop.
+/// A defect of CPython: the transport forgets to note that a connection which `close` had
+/// to flush is gone, and `abort` or `write` then find no loop.
 fn c1(case: &Case<'_>) -> Option<Then> {
     let trips = matches!(case.theirs, Outcome::Other(text) if text.starts_with("unexpected AttributeError: 'NoneType'"));
     let right = match case.action.verb() {
@@ -284,15 +280,15 @@ fn c1(case: &Case<'_>) -> Option<Then> {
     (trips && case.before.closed && right).then_some(Then::GoOn)
 }
 
-/// D6 once more. CPython: a second `read(-1)` takes what there is, then has to
-/// wait, is refused, and has lost it. Here: it is refused.
+/// D6 again. In CPython, a second `read(-1)` takes the buffered bytes, then has to wait,
+/// is refused, and has lost them. Here it is refused.
 pub(crate) fn lost_by_a_second_read(theirs: State, ours: State) -> bool {
     theirs.buffered < ours.buffered && theirs.received == ours.received
 }
 
-/// D1 once more: reading was paused when writing failed. CPython: what the
-/// system still has is not read, and the end of the data is not known. Here: the
-/// end is, and so is what had been received.
+/// D1 again: reading was paused when writing failed. CPython does not read the bytes that
+/// the kernel still has, and does not learn of the end of the data. Here the end is
+/// known, and so are the bytes received before it.
 pub(crate) fn more_after_a_write_error(theirs: State, ours: State, memory: &Memory) -> bool {
     let Some(more) = ours.received.checked_sub(theirs.received) else {
         return false;

@@ -1,6 +1,6 @@
-//! Random scripts, made step by step while CPython runs them, so that each step
-//! makes sense where it stands: cancelling what waits, a second read while one
-//! does, the peer receiving what has been written.
+//! Generates random scripts step by step while CPython runs them, so that each step makes
+//! sense where it stands: it cancels a call that waits, starts a second read while one
+//! waits, or lets the peer receive what was written.
 
 use crate::random::Random;
 use crate::script::{Action, Role};
@@ -11,7 +11,7 @@ pub(crate) struct Generator {
     pub(crate) role: Role,
     pub(crate) limit: usize,
     profile: Profile,
-    /// Steps that are left.
+    /// The number of steps left.
     left: usize,
     flooded: bool,
     /// `pause_reading` was called last.
@@ -22,17 +22,17 @@ pub(crate) struct Generator {
 enum Profile {
     /// A small limit, a few bytes at a time.
     Small,
-    /// The default limit, up to tens of KiB at a time, less than the limit
-    /// holds back altogether.
+    /// The default limit, up to tens of KiB at a time, but less than makes flow control
+    /// hold the peer back.
     Bulk,
     /// The peer lets the subject wait to write.
     Stalled,
-    /// Much more than flow control lets in at once, and reads that do not show
-    /// in which pieces it comes.
+    /// Much more than flow control lets in at once, with reads whose results do not
+    /// depend on the size of the pieces.
     Flow,
 }
 
-/// Whether this cancels a read that an earlier step began.
+/// Returns whether this cancels a read that an earlier step began.
 fn cancels_a_read(session: &Session<'_>, call: &Action) -> bool {
     let name = call.argument().parse();
     let cancelled = name.ok().and_then(|name: u32| session.pending.get(&name));
@@ -69,7 +69,8 @@ impl Generator {
         }
     }
 
-    /// What to do next, as the step of this name; none when it is enough.
+    /// Returns the next step, which has this name, or none when the script is long
+    /// enough.
     pub(crate) fn next(&mut self, session: &Session<'_>, name: u32) -> Option<Action> {
         self.left = self.left.checked_sub(1)?;
         if session.state.closing {
@@ -109,14 +110,13 @@ impl Generator {
         choices
     }
 
-    /// Some more calls in the same turn, cancelling one of them perhaps.
+    /// Adds some more calls in the same turn, which may cancel one of them.
     ///
-    /// Left out is what is different there for reasons that each side is free to
-    /// have: who of several reads has the first turn, how soon `close` shows in
+    /// Left out are calls whose results may differ for reasons that each side is free to
+    /// have: which of several reads has the first turn, how soon `close` shows in
     /// `at_eof`, whether a read that `close` ends can still be cancelled (between
-    /// components its result is lost then), whether a write is on its way when
-    /// `abort` comes, and in how many segments several writes meet a peer that is
-    /// gone.
+    /// components its result is lost then), whether a write is on its way when `abort`
+    /// comes, and in how many segments several writes meet a peer that is gone.
     fn several(&mut self, session: &Session<'_>, name: u32, first: &[String]) -> Action {
         let mut calls = vec![Action::Call(first.to_vec())];
         for _ in 0..self.random.between(1, 3) {
@@ -173,7 +173,7 @@ impl Generator {
     }
 
     fn reads(&mut self, session: &Session<'_>, choices: &mut Choices) {
-        // Others are refused, mostly, while one waits.
+        // While one read waits, most other calls are refused.
         let weight: usize = match (session.waiting_read(), self.profile) {
             (Some(_), _) => 1,
             (None, Profile::Stalled) => 5,
@@ -273,7 +273,8 @@ impl Generator {
         }
     }
 
-    /// Much comes only while nothing waits that the size of the pieces shows in.
+    /// Sends much only while no call waits whose result depends on the size of the
+    /// pieces.
     fn may_come(&self, session: &Session<'_>, count: usize) -> bool {
         session.peer.sent.len() + count < 2048
             || session
@@ -281,7 +282,7 @@ impl Generator {
                 .is_none_or(|action| action.verb() == "readexactly" || action.argument() == "-1")
     }
 
-    /// A number of bytes to read, around the limit and its double.
+    /// Picks a number of bytes to read, around the limit and its double.
     fn count(&mut self) -> usize {
         let limit = match self.profile {
             Profile::Bulk => 20_000,
@@ -295,7 +296,7 @@ impl Generator {
         }
     }
 
-    /// Bytes that the peer sends.
+    /// Makes the bytes that the peer sends.
     fn data(&mut self) -> Vec<u8> {
         let large = matches!(self.profile, Profile::Bulk | Profile::Flow);
         if large && !self.random.once_in(3) {
@@ -312,7 +313,7 @@ impl Generator {
         (0..count).map(|_| self.letter()).collect()
     }
 
-    /// A few bytes.
+    /// Makes a few bytes.
     fn bytes(&mut self) -> Vec<u8> {
         if self.random.once_in(8) {
             return vec![self.letter(); self.random.below(600)];
@@ -334,7 +335,7 @@ impl Generator {
         self.random.one_of(&all).to_vec()
     }
 
-    /// A water mark: small, large, or not given.
+    /// Picks a water mark: small, large, or none.
     fn mark(&mut self) -> String {
         match self.random.below(5) {
             0 | 1 => "-".to_owned(),

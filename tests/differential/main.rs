@@ -1,14 +1,14 @@
-//! The differential test: the same random scripts over real sockets with
-//! CPython's asyncio and with ours, and every result compared.
+//! The differential test: runs the same random scripts over real sockets with CPython's
+//! asyncio and with ours, and compares every result.
 //!
-//! A script is a connection between a subject and its peer, which this program
-//! plays. First CPython is the subject, then our library, linked statically and
-//! composed (`driver`, `driver-wit`). Whatever differs has to be one of the
-//! departures that are made on purpose (`departures.rs`).
+//! A script is a connection between a subject and its peer, which this program plays.
+//! First CPython is the subject, then our library, linked statically and composed
+//! (`driver`, `driver-wit`). Each difference has to be one of the departures that are
+//! made on purpose (`departures.rs`).
 //!
-//! The scripts in `scripts/` come first, then random ones. In the environment:
-//! `ASYNCIO_STREAMS_SCRIPTS` says how many, and `ASYNCIO_STREAMS_SEED` which
-//! one is the first. A script that fails is made shorter and put into
+//! The scripts in `scripts/` come first, then random ones. The variable
+//! `ASYNCIO_STREAMS_SCRIPTS` sets their number, and `ASYNCIO_STREAMS_SEED` the seed of
+//! the first one. A script that fails is made shorter and written to
 //! `target/differential/`.
 #![expect(
     clippy::unwrap_used,
@@ -41,20 +41,20 @@ use crate::compare::Uses;
 use crate::run::{Bench, Failure};
 use crate::script::{Role, Script};
 
-/// How many random scripts, unless told otherwise.
+/// The number of random scripts, unless the variable sets it.
 const SCRIPTS: usize = 400;
 const WORKERS: usize = 2;
-/// Enough to see what is wrong.
+/// The number of failures after which the test stops: enough to see what is wrong.
 const FAILURES: usize = 5;
 
-/// What is to be run.
+/// A script to run.
 enum Job {
-    /// A script that was written down, by its file.
+    /// A script from a file.
     Written(PathBuf),
     Random(u64),
 }
 
-/// Says what was running when a subject has broken down.
+/// Prints the script that was running if a subject breaks down.
 struct Running<'a>(&'a Job);
 
 impl Drop for Running<'_> {
@@ -68,7 +68,7 @@ impl Drop for Running<'_> {
     }
 }
 
-/// What has come of it so far.
+/// The results so far.
 #[derive(Default)]
 struct Report {
     clients: usize,
@@ -155,7 +155,7 @@ fn work(jobs: &Mutex<VecDeque<Job>>, report: &Mutex<Report>) {
     }
 }
 
-/// Makes the script shorter and writes it down; the words for people.
+/// Makes the script shorter and writes it to a file. Returns the message for the user.
 fn failed(bench: &mut Bench, seed: u64, script: &Script, failure: &str) -> String {
     let folder = workspace().join("target/differential");
     fs::create_dir_all(&folder).unwrap();
@@ -187,7 +187,7 @@ fn number(variable: &str) -> Option<u64> {
     )
 }
 
-/// Another one each time.
+/// Returns another seed each time.
 fn now() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     u64::from(now.subsec_nanos()) << 20

@@ -9,13 +9,13 @@ use socket2::SockRef;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(crate) struct Peer {
-    /// None once it is closed.
+    /// None once the socket is closed.
     socket: Option<TcpStream>,
     address: SocketAddr,
     subject: SocketAddr,
-    /// All that has been sent.
+    /// All bytes that were sent.
     pub(crate) sent: Vec<u8>,
-    /// How much has been received of what the subject has written.
+    /// The number of the subject's bytes that were received.
     received: usize,
     wrong: bool,
 }
@@ -34,7 +34,7 @@ impl Peer {
         }
     }
 
-    /// The addresses of both ends by the names that they have for everybody.
+    /// The addresses of both ends, by the names that both drivers use.
     pub(crate) fn name(&self, address: &str) -> Option<&'static str> {
         if address == self.address.to_string() {
             Some("the peer's address")
@@ -49,8 +49,8 @@ impl Peer {
         self.socket.is_some()
     }
 
-    /// Sends in one segment, as far as the system does so. To a subject that is
-    /// gone it may be in vain.
+    /// Sends in one segment, if the kernel does so. A subject that is gone does not
+    /// receive it.
     pub(crate) fn send(&mut self, data: &[u8]) {
         self.sent.extend_from_slice(data);
         if let Some(mut socket) = self.socket.as_ref() {
@@ -68,7 +68,7 @@ impl Peer {
         self.socket = None;
     }
 
-    /// Closes with RST.
+    /// Closes the connection with a reset.
     pub(crate) fn reset(&mut self) {
         if let Some(socket) = self.socket.take() {
             let options = SockRef::from(&socket);
@@ -76,13 +76,13 @@ impl Peer {
         }
     }
 
-    /// Receives all of `written`; says what it got.
+    /// Receives all of `written`, and describes what was received.
     pub(crate) fn receive(&mut self, written: &[u8]) -> String {
         let end = self.take(written, written.len());
         self.verdict(written, end)
     }
 
-    /// Receives to the end; says what it got and how that ended.
+    /// Receives to the end, and describes what was received and how it ended.
     pub(crate) fn finish(&mut self, written: &[u8]) -> String {
         let end = self.take(written, usize::MAX).unwrap_or("more");
         format!("{}, {end}", self.verdict(written, None))
@@ -98,7 +98,7 @@ impl Peer {
         end.map_or_else(|| got.to_owned(), |end| format!("{got}, {end}"))
     }
 
-    /// Receives until there are `count` bytes, or to the end, and tells which.
+    /// Receives until there are `count` bytes, or to the end. Returns which of the two.
     fn take(&mut self, written: &[u8], count: usize) -> Option<&'static str> {
         let mut socket = self.socket.as_ref()?;
         let mut piece = vec![0; 1 << 16];

@@ -1,6 +1,6 @@
 //! Reproducible choices.
 
-/// A generator of numbers (SplitMix64): the same seed, the same choices.
+/// A generator of numbers (SplitMix64). The same seed makes the same choices.
 #[derive(Debug, Clone)]
 pub(crate) struct Random(u64);
 
@@ -17,17 +17,17 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    /// Below `end`.
+    /// Returns a number below `end`.
     pub(crate) fn below(&mut self, end: usize) -> usize {
         (self.next() % end.max(1) as u64) as usize
     }
 
-    /// From `first` to `last`.
+    /// Returns a number from `first` to `last`.
     pub(crate) fn between(&mut self, first: usize, last: usize) -> usize {
         first + self.below(last.saturating_sub(first) + 1)
     }
 
-    /// Once in so many times.
+    /// Returns true once in so many times.
     pub(crate) fn once_in(&mut self, times: usize) -> bool {
         self.below(times) == 0
     }
@@ -36,7 +36,7 @@ impl Random {
         choices[self.below(choices.len())]
     }
 
-    /// One of these, each as often as its weight says.
+    /// Picks one of these, each as often as its weight says.
     pub(crate) fn weighed<T>(&mut self, choices: Vec<(usize, T)>) -> T {
         let total = choices.iter().map(|(weight, _)| weight).sum();
         let mut left = self.below(total);

@@ -14,14 +14,14 @@ pub(crate) struct Bench {
     ours: Vec<Subject>,
 }
 
-/// Why a script fails.
+/// The reason why a script fails.
 pub(crate) enum Failure {
-    /// This step cannot be where it is.
+    /// This step cannot stand where it does.
     Impossible(String),
     Differs(String),
 }
 
-/// What CPython answers to each step.
+/// CPython's answers to each step.
 type Guide = Vec<(Step, Answer)>;
 
 impl Bench {
@@ -32,7 +32,7 @@ impl Bench {
         }
     }
 
-    /// Makes the script of this seed and runs it: the script, and what differs.
+    /// Makes the script of this seed and runs it. Returns the script, and what differs.
     pub(crate) fn make(&mut self, seed: u64, uses: &mut Uses) -> (Script, Option<String>) {
         let mut generator = Generator::new(seed);
         let mut script = Script {
@@ -57,7 +57,7 @@ impl Bench {
         (script, failure)
     }
 
-    /// Runs a script: what differs, if something does.
+    /// Runs a script. Returns what differs, if something does.
     pub(crate) fn check(&mut self, script: &Script, uses: &mut Uses) -> Result<(), Failure> {
         let mut session = Session::open(&mut self.cpython, script.role, script.limit);
         let mut guide = Guide::new();
@@ -91,7 +91,7 @@ impl Bench {
     }
 }
 
-/// Everything that waits has to end when both ends close.
+/// Every call that waits has to end when both ends close.
 fn finish(session: &mut Session<'_>, guide: &mut Guide) {
     for (name, verb) in [(9001, "close"), (9002, FINISH)] {
         let action = Action::call(verb);
@@ -129,8 +129,8 @@ fn replay(
     Ok(())
 }
 
-/// How much CPython's `readline` has thrown away where ours has refused the
-/// line (D2): our side skips it, and both are in step again.
+/// Returns how many bytes CPython's `readline` has thrown away where ours has refused the
+/// line (D2). Our side skips them, and both are in step again.
 fn thrown_away(theirs: &Answer, ours: &Answer) -> Option<usize> {
     theirs.outcomes.iter().find_map(|(name, theirs)| {
         let ours = ours.outcomes.get(name)?;
@@ -141,7 +141,7 @@ fn thrown_away(theirs: &Answer, ours: &Answer) -> Option<usize> {
     })
 }
 
-/// Both sides, step by step.
+/// Compares both sides, step by step.
 fn transcript(guide: &Guide, ours: &[Answer]) -> String {
     let mut text = String::new();
     for (index, (step, theirs)) in guide.iter().enumerate() {

@@ -1,5 +1,5 @@
-//! Scripts: what the subject and its peer do, one step after the other, and
-//! their text form.
+//! Scripts: the steps of the subject and its peer, one after the other, and their text
+//! form.
 //!
 //! ```text
 //! # CPython throws such a line away (D2)
@@ -10,9 +10,8 @@
 //! 3 read 100
 //! ```
 //!
-//! A number names its step: `cancel 3` cancels what step 3 began. The calls of
-//! `5 write abc & close` are made in one go, without a turn of the loop between
-//! them, and are named 5 and 6.
+//! A number names its step: `cancel 3` cancels the call of step 3. The calls of `5 write
+//! abc & close` are made without a turn of the loop between them, and are named 5 and 6.
 
 use std::fmt;
 
@@ -26,7 +25,7 @@ pub(crate) struct Script {
     pub(crate) steps: Vec<Step>,
 }
 
-/// What the subject is: it connects to the peer, or the peer to it.
+/// The subject's role: it connects to the peer, or the peer to it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Role {
     Client,
@@ -41,8 +40,7 @@ pub(crate) struct Step {
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Action {
-    /// A call of the subject: its words, as the drivers know them. Several have
-    /// an `&` between them.
+    /// Calls of the subject, in the words of the drivers, with an `&` between them.
     Call(Vec<String>),
     /// The peer sends.
     Send(Vec<u8>),
@@ -57,7 +55,7 @@ pub(crate) enum Action {
 }
 
 impl Step {
-    /// Each call with its name; none if it is the peer's step.
+    /// Returns each call with its name, or none for a step of the peer.
     pub(crate) fn calls(&self) -> Vec<(u32, Action)> {
         let Action::Call(words) = &self.action else {
             return Vec::new();
@@ -72,7 +70,7 @@ impl Action {
         Action::Call(words.split(' ').map(str::to_owned).collect())
     }
 
-    /// The method that is called; empty for what the peer does.
+    /// Returns the method that is called, or an empty text for a step of the peer.
     pub(crate) fn verb(&self) -> &str {
         match self {
             Action::Call(words) => words.first().map_or("", String::as_str),
@@ -80,7 +78,7 @@ impl Action {
         }
     }
 
-    /// The call's first argument.
+    /// Returns the call's first argument.
     pub(crate) fn argument(&self) -> &str {
         match self {
             Action::Call(words) => words.get(1).map_or("", String::as_str),
@@ -95,7 +93,7 @@ impl Action {
         )
     }
 
-    /// A call's words, as the drivers know them.
+    /// Returns a call in the words of the drivers.
     pub(crate) fn in_full(&self) -> String {
         match self {
             Action::Call(words) => words.join(" "),
@@ -103,7 +101,7 @@ impl Action {
         }
     }
 
-    /// Whether it is a call that may wait.
+    /// Returns whether the call may wait.
     pub(crate) fn waits(&self) -> bool {
         self.reads() || matches!(self.verb(), "drain" | "wait_closed")
     }
@@ -126,7 +124,7 @@ impl Action {
 }
 
 impl Script {
-    /// The steps of such a script without those for which `keep` is false.
+    /// Returns the script without the steps for which `keep` is false.
     pub(crate) fn only(&self, mut keep: impl FnMut(usize, &Step) -> bool) -> Script {
         let steps = self.steps.iter().enumerate();
         let steps = steps.filter(|(index, step)| keep(*index, step));
@@ -195,7 +193,7 @@ impl fmt::Display for Action {
     }
 }
 
-/// A word for people: long repetitions are counted.
+/// Writes a word for a reader, with the repetitions counted.
 fn in_short(word: &str) -> String {
     match unquote(word) {
         Some(data) if word.len() > 24 => quote_runs(&data),
@@ -203,7 +201,7 @@ fn in_short(word: &str) -> String {
     }
 }
 
-/// A word as the drivers want it.
+/// Writes a word for the drivers.
 fn in_full(word: &str) -> String {
     match unquote(word) {
         Some(data) if word.contains('*') => quote(&data),

@@ -1,5 +1,5 @@
-//! One script with one subject: the steps of both ends, and what is known of
-//! the connection in between.
+//! Runs one script with one subject: the steps of both ends, and the known state of the
+//! connection between.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,23 +12,25 @@ use crate::script::{Action, Role, Step};
 use crate::subject::Subject;
 use crate::words::quote;
 
-/// The step after the last one of every script: whatever waits has to end.
+/// The name of the step after the last one of every script. Every call that waits has to
+/// end by then.
 pub(crate) const FINISH: &str = "finish";
 
-/// The name of what our side reads because CPython has thrown it away.
+/// The name of the read with which our side skips what CPython has thrown away.
 pub(crate) const SKIPPED: u32 = 9000;
 
-/// The smallest piece in which much may arrive.
+/// The smallest piece in which many bytes may arrive.
 pub(crate) const PIECE: usize = 2048;
 
-/// More than the system keeps between a writer and a peer that does not read.
+/// More than the kernel buffers between a writer and a peer that does not read.
 static FLOOD: LazyLock<usize> = LazyLock::new(|| {
     let kept = fs::read_to_string("/proc/sys/net/ipv4/tcp_wmem").unwrap_or_default();
     let kept = kept.split_whitespace().last().and_then(|n| n.parse().ok());
     kept.unwrap_or(14 << 20) + (2 << 20)
 });
 
-/// A step that cannot be: scripts that are being shrunk have them.
+/// A step that makes no sense where it stands. Scripts that are being made shorter have
+/// such steps.
 #[derive(Debug)]
 pub(crate) struct Impossible;
 
@@ -39,14 +41,14 @@ pub(crate) struct Session<'a> {
     pub(crate) fin: bool,
     /// The peer has reset the connection.
     pub(crate) reset: bool,
-    /// The peer takes nothing, and more was written than the system keeps.
+    /// The peer takes nothing, and more was written than the kernel buffers.
     pub(crate) stalled: bool,
     /// The calls that wait.
     pub(crate) pending: BTreeMap<u32, Action>,
     pub(crate) state: State,
-    /// What the peer can expect.
+    /// The bytes that the peer can expect.
     written: Vec<u8>,
-    /// `pause_reading` was called, and so much has been sent since.
+    /// Set by `pause_reading`: the number of bytes sent since.
     paused: Option<usize>,
     eof_written: bool,
 }
@@ -83,12 +85,12 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Whether a read waits, for something or for anything.
+    /// Returns whether a read waits, for something or for anything.
     pub(crate) fn waiting_read(&self) -> Option<&Action> {
         self.pending.values().find(|action| action.reads())
     }
 
-    /// Does a step and waits for what comes of it.
+    /// Does a step and waits for its results.
     pub(crate) fn perform(&mut self, step: &Step) -> Result<Answer, Impossible> {
         self.check(step)?;
         let mut found = None;
@@ -119,7 +121,7 @@ impl<'a> Session<'a> {
         Ok(self.ask(step, &request, found))
     }
 
-    /// The subject reads what CPython has thrown away.
+    /// Has the subject read the bytes that CPython has thrown away.
     pub(crate) fn skip(&mut self, count: usize) -> Result<Answer, Impossible> {
         let step = Step {
             name: SKIPPED,
@@ -128,7 +130,7 @@ impl<'a> Session<'a> {
         self.perform(&step)
     }
 
-    /// Gives the subject up to the next script.
+    /// Leaves the subject to the next script.
     pub(crate) fn leave(self) {
         self.subject.demand("leave");
     }
@@ -144,8 +146,8 @@ impl<'a> Session<'a> {
         possible.then_some(()).ok_or(Impossible)
     }
 
-    /// Only what waits, or begins in the same go, can be cancelled; a flood needs
-    /// a peer that does not take it.
+    /// Only a call that waits, or one of the same step, can be cancelled. A flood needs a
+    /// peer that does not receive.
     fn can_call(&self, calls: &[(u32, Action)]) -> bool {
         let begun = |name| calls.iter().any(|(own, call)| *own == name && call.waits());
         let floods = calls.iter().any(|(_, call)| call.verb() == "flood");
@@ -161,11 +163,11 @@ impl<'a> Session<'a> {
         calls.iter().all(can)
     }
 
-    /// Whether the size of the pieces in which so many bytes arrive, which is
-    /// not documented, shows in no result.
+    /// Returns whether no result shows the size of the pieces in which so many bytes
+    /// arrive. That size is not documented.
     fn is_whole(&self, count: usize) -> bool {
         if self.paused.is_some_and(|sent| sent > 0) {
-            // Of what comes during a pause, our side holds the first piece.
+            // Our side holds the first piece that arrives during a pause.
             return false;
         }
         let unread = self.peer.sent.len() - (self.state.received - self.state.buffered);
@@ -250,7 +252,7 @@ impl<'a> Session<'a> {
     }
 }
 
-/// What a writing step writes.
+/// Returns the bytes that a writing step writes.
 fn bytes(action: &Action) -> Vec<u8> {
     let Action::Call(words) = action else {
         return Vec::new();
@@ -265,7 +267,7 @@ fn bytes(action: &Action) -> Vec<u8> {
     }
 }
 
-/// A call with bytes as its arguments.
+/// Makes a call with bytes as its arguments.
 pub(crate) fn with_bytes(verb: &str, pieces: &[Vec<u8>]) -> Action {
     let pieces = pieces.iter().map(|piece| quote(piece));
     Action::Call(std::iter::once(verb.to_owned()).chain(pieces).collect())

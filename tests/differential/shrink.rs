@@ -1,4 +1,4 @@
-//! Makes a script that fails shorter.
+//! Makes a failing script shorter.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use crate::script::Script;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Leaves out steps as long as the rest still fails; the script, and how it
+/// Leaves out steps as long as the rest still fails. Returns the script, and how it
 /// fails.
 pub(crate) fn shrink(bench: &mut Bench, script: &Script, failure: &str) -> (Script, String) {
     let started = Instant::now();

@@ -1,8 +1,7 @@
-//! What is under test: a program that does to a connection what its control
-//! connection asks for, CPython's `driver.py` or our guests `driver` and
-//! `driver-wit`.
+//! The program under test. It does to a connection what its control connection asks for:
+//! CPython's `driver.py`, or our guests `driver` and `driver-wit`.
 //!
-//! A request is a line, its answer another one:
+//! A request is a line, and its answer another one:
 //!
 //! | request | answer |
 //! |---|---|
@@ -12,13 +11,13 @@
 //! | `step NAME TOTAL FLAGS CALL [& CALL]...` | outcomes and state, separated by tabs |
 //! | `leave` | `ok`, when the connection is gone |
 //!
-//! The calls of a step are made in one go; NAME is the first one's number.
-//! TOTAL is how many bytes the peer has sent; FLAGS say what else it has done:
-//! `f` it has ended its data, `r` reset the connection, `s` it takes nothing
-//! of what is written. The driver answers once all that can be seen: the bytes
-//! are in the reader or flow control holds them back, the end or the failure is
-//! noticed, what was written is gone as far as the peer takes it, and whoever
-//! can go on has done so.
+//! The calls of a step are made without a turn of the loop between them; NAME is the
+//! number of the first one. TOTAL is the number of bytes that the peer has sent. FLAGS
+//! say what else the peer has done: `f` it has ended its data, `r` it has reset the
+//! connection, `s` it receives nothing. The driver answers once the step has taken full
+//! effect: the bytes are in the reader or flow control holds them back, the end or the
+//! failure is noticed, written bytes are gone as far as the peer takes them, and every
+//! call that can end has ended.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -27,7 +26,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-/// More than a driver waits for anything.
+/// Longer than a driver waits for anything.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -41,7 +40,7 @@ pub(crate) struct Subject {
     pub(crate) kind: Kind,
     process: Child,
     control: BufReader<TcpStream>,
-    /// Where the peer waits for the subject.
+    /// The port where the peer waits for the subject.
     pub(crate) listener: TcpListener,
 }
 
@@ -87,7 +86,7 @@ impl Subject {
         answer.trim_end_matches('\n').to_owned()
     }
 
-    /// As `ask`, for a request that has one good answer.
+    /// Sends a request that has one good answer.
     pub(crate) fn demand(&mut self, request: &str) {
         assert_eq!(self.ask(request), "ok", "{:?}: {request}", self.kind);
     }
@@ -95,7 +94,7 @@ impl Subject {
 
 impl Drop for Subject {
     fn drop(&mut self) {
-        // One that has ended already is fine.
+        // The process may have ended already.
         drop(self.process.kill());
         drop(self.process.wait());
     }
@@ -128,7 +127,7 @@ fn ours(name: &str, control: u16, listener: u16) -> Command {
     command
 }
 
-/// What a program complains about is for those who run the test.
+/// Passes the program's standard error on to the user of the test.
 fn pass_on(from: impl Read + Send + 'static) {
     thread::spawn(move || {
         let lines = BufReader::new(from).lines().map_while(Result::ok);

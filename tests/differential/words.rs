@@ -1,9 +1,9 @@
-//! Bytes as one word of a line, in both directions, and how people see them.
+//! Bytes as one word of a line, in both directions, and the form for readers.
 
-/// Repetitions from here on are counted in scripts.
+/// The length from which repetitions are counted in scripts.
 const RUN: usize = 12;
 
-/// One word without blanks, as the drivers read and write it.
+/// Quotes bytes as one word without blanks, as the drivers read and write it.
 pub(crate) fn quote(data: &[u8]) -> String {
     if data.is_empty() {
         return "-".to_owned();
@@ -11,7 +11,7 @@ pub(crate) fn quote(data: &[u8]) -> String {
     data.iter().map(|&byte| letter(byte)).collect()
 }
 
-/// As [`quote`], with long repetitions counted: `a*3000`.
+/// Quotes as [`quote`] does, with long repetitions counted: `a*3000`.
 pub(crate) fn quote_runs(data: &[u8]) -> String {
     if data.is_empty() {
         return "-".to_owned();
@@ -26,7 +26,7 @@ pub(crate) fn quote_runs(data: &[u8]) -> String {
     runs.collect()
 }
 
-/// What either of the two stands for.
+/// Returns the bytes that either form stands for.
 pub(crate) fn unquote(word: &str) -> Option<Vec<u8>> {
     let mut data = Vec::new();
     if word == "-" {

@@ -1,4 +1,4 @@
-//! What Unix sockets leave behind.
+//! Checks that Unix sockets leave nothing behind.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use wasmtime_wasi::WasiCtx;
 
 use super::{BASELINE, answer, expect, load, run, settled};
 
-/// All that the guest can be told to do.
+/// All modes of the guest.
 const MODES: [&str; 12] = [
     "complete",
     "dropped",
@@ -36,7 +36,7 @@ async fn echo(listener: UnixListener) {
     }
 }
 
-/// Closes each connection with something unread in it.
+/// Closes each connection with unread data, which resets it.
 async fn reset(listener: UnixListener) {
     loop {
         let (connection, _) = listener.accept().await.unwrap();
@@ -44,7 +44,7 @@ async fn reset(listener: UnixListener) {
     }
 }
 
-/// A listener whose queue is full, and who waits in it.
+/// Makes a listener whose queue is full, and the client that waits in it.
 fn full(path: &Path) -> (Socket, std::os::unix::net::UnixStream) {
     let listener = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
     listener.bind(&SockAddr::unix(path).unwrap()).unwrap();
