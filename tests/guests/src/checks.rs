@@ -1,4 +1,4 @@
-//! The raw checks of sockets have in common how a check fails, and the two halves of a
+//! Shared by the raw checks of sockets: how a check fails, and the two halves of a
 //! connection.
 
 use std::error::Error;

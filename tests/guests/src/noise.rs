@@ -1,6 +1,6 @@
 //! Reproducible bytes: some that look random, and a pattern.
 
-/// So many bytes, each of which differs from those around it.
+/// Returns so many bytes, each of which differs from those around it.
 pub fn pattern(count: usize) -> Vec<u8> {
     (0..=250).cycle().take(count).collect()
 }
@@ -14,12 +14,12 @@ pub struct Noise {
 }
 
 impl Noise {
-    /// The sequence of this seed, from its beginning.
+    /// Starts the sequence of this seed.
     pub fn new(seed: u64) -> Noise {
         Noise { seed, position: 0 }
     }
 
-    /// The next bytes.
+    /// Returns the next bytes.
     pub fn bytes(&mut self, count: usize) -> Vec<u8> {
         let skipped = (self.position % 8) as usize;
         let mut bytes = Vec::with_capacity(count + 16);
@@ -34,7 +34,7 @@ impl Noise {
         bytes
     }
 
-    /// Whether these are the next bytes.
+    /// Compares the bytes with the next ones of the sequence.
     ///
     /// # Errors
     /// Says where the first difference is.

@@ -24,7 +24,7 @@ pub use bindings::asyncio::host::tls::{
     Connection, Context, Details, ErrorCode, Side, Transport, VerifyMode, Version,
 };
 
-/// How a half has ended.
+/// The result of a half.
 pub type Outcome = Result<(), ErrorCode>;
 
 /// Longer than anything takes.
@@ -32,24 +32,24 @@ pub const PATIENCE: u64 = seconds(60);
 
 const ROOM: usize = 64 * 1024;
 
-/// As durations are counted.
+/// Converts seconds to the unit of the interface, nanoseconds.
 pub const fn seconds(seconds: u64) -> u64 {
     seconds * 1_000_000_000
 }
 
 /// A session with both halves in use.
 pub struct Session {
-    /// What has to be kept.
+    /// The connection, which has to be kept while the halves are in use.
     pub connection: Connection,
-    /// Its details.
+    /// The negotiated details.
     pub details: Details,
-    /// What comes.
+    /// The received data.
     pub received: StreamReader<u8>,
-    /// How that ended.
+    /// The result of receiving.
     pub receive: FutureReader<Outcome>,
-    /// What goes.
+    /// The data to send.
     pub to_send: StreamWriter<u8>,
-    /// How that ended.
+    /// The result of sending.
     pub send: FutureReader<Outcome>,
 }
 
@@ -70,17 +70,17 @@ impl Session {
         })
     }
 
-    /// All of these have been taken.
+    /// Writes all of the bytes.
     pub async fn write(&mut self, bytes: &[u8]) -> bool {
         self.to_send.write_all(bytes.to_vec()).await.is_empty()
     }
 
-    /// What is next; nothing at the end.
+    /// Reads the next bytes. Returns none at the end.
     pub async fn read(&mut self) -> Vec<u8> {
         next(&mut self.received).await
     }
 
-    /// Sends back what comes, until its end.
+    /// Sends back all data until their end.
     pub async fn echo(&mut self) {
         loop {
             let bytes = self.read().await;
@@ -90,7 +90,7 @@ impl Session {
         }
     }
 
-    /// Ends both halves: how they were, and how the end was.
+    /// Ends both halves. Returns the results of both halves, and of closing the session.
     pub async fn close(self) -> [Outcome; 3] {
         drop(self.to_send);
         let sent = self.send.await;
@@ -100,7 +100,7 @@ impl Session {
     }
 }
 
-/// What is next in a stream; nothing at its end.
+/// Reads the next bytes of a stream. Returns none at its end.
 pub async fn next(stream: &mut StreamReader<u8>) -> Vec<u8> {
     match stream.read(Vec::with_capacity(ROOM)).await {
         (StreamResult::Complete(_), bytes) => bytes,
@@ -108,19 +108,19 @@ pub async fn next(stream: &mut StreamReader<u8>) -> Vec<u8> {
     }
 }
 
-/// Of a client that trusts what the policy trusts.
+/// Makes the context of a client that trusts the roots of the policy.
 pub fn client() -> Context {
     Context::new(Side::Client)
 }
 
-/// Of a server with this identity.
+/// Makes the context of a server with this identity.
 pub fn server(identity: &str) -> Result<Context, ErrorCode> {
     let context = Context::new(Side::Server);
     context.use_identity(identity)?;
     Ok(context)
 }
 
-/// A session yet to begin.
+/// Wraps a socket in a session that has not begun.
 pub fn wrap(
     context: &Context,
     socket: TcpSocket,
@@ -129,12 +129,12 @@ pub fn wrap(
     context.wrap_socket(Transport::Tcp(socket), &[], name)
 }
 
-/// A new socket.
+/// Creates a socket.
 pub fn create() -> Result<TcpSocket, SocketError> {
     TcpSocket::create(IpAddressFamily::Ipv4)
 }
 
-/// On 127.0.0.1.
+/// Returns an address of 127.0.0.1.
 pub fn local(port: u16) -> IpSocketAddress {
     IpSocketAddress::Ipv4(Ipv4SocketAddress {
         port,
@@ -142,23 +142,23 @@ pub fn local(port: u16) -> IpSocketAddress {
     })
 }
 
-/// Connected to 127.0.0.1.
+/// Connects to a port of 127.0.0.1.
 pub async fn connect(port: u16) -> Result<TcpSocket, SocketError> {
     let socket = create()?;
     socket.connect(local(port)).await?;
     Ok(socket)
 }
 
-/// Connections to a free port of 127.0.0.1.
+/// A listener on a free port of 127.0.0.1.
 pub struct Listener {
     _socket: TcpSocket,
     connections: StreamReader<TcpSocket>,
-    /// The port.
+    /// The port that the kernel picked.
     pub port: u16,
 }
 
 impl Listener {
-    /// Listens.
+    /// Starts to listen.
     pub fn open() -> Result<Listener, SocketError> {
         let socket = create()?;
         socket.bind(local(0))?;
@@ -174,19 +174,19 @@ impl Listener {
         })
     }
 
-    /// The next connection.
+    /// Accepts the next connection.
     pub async fn accept(&mut self) -> Result<TcpSocket, SocketError> {
         let next = self.connections.next().await;
         next.ok_or(SocketError::ConnectionAborted)
     }
 
-    /// Both ends of a connection, the accepted one first.
+    /// Makes both ends of a connection, the accepted one first.
     pub async fn pair(&mut self) -> Result<(TcpSocket, TcpSocket), SocketError> {
         let port = self.port;
         try_join(self.accept(), connect(port)).await
     }
 
-    /// Both ends of a session, the server first.
+    /// Makes both ends of a session, the server first.
     pub async fn sessions(
         &mut self,
         server: &Context,

@@ -1,6 +1,5 @@
-//! What a connection is to do, in words from the command line: settings of TLS,
-//! then `--`, then steps. Whoever includes it says what it is run against
-//! (`net`).
+//! The steps of a connection, in words of the command line: settings of TLS, then `--`,
+//! then steps. The including program defines `net`, the form to run against.
 
 mod settings;
 mod step;
@@ -30,7 +29,7 @@ impl Script {
         Ok(Script { settings, steps: steps? })
     }
 
-    /// Prints what each step comes to.
+    /// Runs the steps, and prints the result of each.
     pub(super) async fn perform(&self, reader: StreamReader, writer: StreamWriter) {
         for step in &self.steps {
             if let Some(outcome) = step.perform(&self.settings, &reader, &writer).await {

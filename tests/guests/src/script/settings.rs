@@ -5,10 +5,10 @@ use super::super::net::{
     ConnectOptions, ServerOptions, SslContext, TlsOptions, TlsVersion, VerifyMode,
 };
 
-/// Of the context, and of the options.
+/// The settings of the context, and the options.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Settings {
-    /// Without TLS from the start.
+    /// Set to begin without TLS.
     plain: bool,
     alpn: Option<Vec<String>>,
     roots: Option<String>,
@@ -73,8 +73,8 @@ impl Settings {
         options
     }
 
-    /// For beginning TLS on an open connection: whoever has an identity and no
-    /// name to check is the server.
+    /// Makes the options that begin TLS on an open connection. A program with an identity
+    /// and no name to check is the server.
     pub(super) fn start(&self) -> TlsOptions {
         let mut options = TlsOptions::new(self.context(match self.name {
             Some(_) => SslContext::client(),

@@ -7,7 +7,7 @@ use asyncio_streams::{ExtraInfo, sleep, spawn};
 use super::super::net::{StreamReader, StreamWriter};
 use super::Settings;
 
-/// What is asked of a session, by its names.
+/// The details of a session, by their names.
 const DETAILS: [&str; 5] = [
     "version",
     "cipher",
@@ -16,10 +16,10 @@ const DETAILS: [&str; 5] = [
     "peercert",
 ];
 
-/// One word.
+/// A step, which is one word.
 #[derive(Debug, Clone)]
 pub(super) enum Step {
-    /// Tells what the handshake came to.
+    /// Prints the details of the session.
     Info,
     /// Writes, and drains.
     Send(String),
@@ -31,7 +31,7 @@ pub(super) enum Step {
     Until(String),
     /// Reads to the end.
     All,
-    /// Reads so many bytes and says how many came.
+    /// Reads so many bytes and prints how many came.
     Count(usize),
     /// Sends lines back, until the end.
     Echo,
@@ -47,7 +47,7 @@ pub(super) enum Step {
     Start,
     /// Reads a line in the background, and prints it.
     Reading,
-    /// Holds the connection, for ever.
+    /// Holds the connection for ever.
     Hold,
 }
 
@@ -75,7 +75,7 @@ impl Step {
         })
     }
 
-    /// What it came to, if there is something to be said.
+    /// Returns the text to print, if the step has a result.
     pub(super) async fn perform(
         &self,
         settings: &Settings,

@@ -65,7 +65,7 @@ async fn a_bind_that_failed_can_be_tried_again(ip: Ip) -> Outcome {
     Ok(())
 }
 
-/// Addresses that documentation alone uses.
+/// Addresses reserved for documentation.
 async fn an_address_of_another_machine_is_not_bindable(ip: Ip) -> Outcome {
     let elsewhere: IpAddr = match ip {
         Ip::V4 => "192.0.2.1".parse()?,
@@ -96,8 +96,8 @@ async fn an_ipv4_address_in_disguise_is_invalid(ip: Ip) -> Outcome {
     Ok(())
 }
 
-/// Makes a connection that the listener's side ends first, which is where it is
-/// remembered for some time.
+/// Makes a connection that the listener's side ends first. The kernel keeps that side in
+/// TIME_WAIT.
 async fn end_a_connection(ip: Ip, mut listener: Listener) -> Outcome {
     listener.address.set_ip(ip.loopback());
     let (accepted, client) = listener.pair().await?;
@@ -123,8 +123,8 @@ async fn so_can_one_that_listening_had_picked(ip: Ip) -> Outcome {
         let address = listener.address;
         end_a_connection(ip, listener).await?;
         match listen_again(ip, address) {
-            // The kernel may have given the port to another program meanwhile. The
-            // connection that has ended would be in the way each time.
+            // The kernel may have given the port to another program meanwhile. A
+            // connection in TIME_WAIT would be in the way each time.
             Err(ErrorCode::AddressInUse) if tries < 20 => tries += 1,
             listening => {
                 listening?;
@@ -145,7 +145,7 @@ async fn a_wildcard_of_ipv6_leaves_ipv4_alone(_: Ip) -> Outcome {
     loop {
         let v6 = Listener::of(Ip::V6.create()?)?;
         let port = v6.address.port();
-        // Others may have the port in IPv4.
+        // Another program may have the port in IPv4.
         let refused = connect(&Ip::V4.create()?, (Ip::V4.loopback(), port).into()).await;
         let v4 = Ip::V4.create()?;
         match v4.bind(wasi(Ip::V4.unspecified(), port)) {

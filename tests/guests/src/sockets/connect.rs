@@ -22,7 +22,7 @@ checks! {
     a_connect_that_was_given_up_closes_the_socket
 }
 
-/// Nobody connects to it.
+/// A port to which no check really connects.
 const PORT: u16 = 47;
 
 async fn the_wildcard_address_is_invalid(ip: Ip) -> Outcome {

@@ -1,5 +1,5 @@
-//! Where only free ports of loopback addresses are allowed, to listen on and to
-//! connect to, and no names.
+//! Checks under a policy that allows listening on free ports of loopback addresses and
+//! connecting to such ports, and no names.
 
 use wasi::sockets::ip_name_lookup::ErrorCode;
 
@@ -14,7 +14,7 @@ checks! {
     a_name_that_is_denied_is_not_looked_up_and_an_address_is_no_name
 }
 
-/// None of the free ones.
+/// A port that the policy does not allow.
 const PORT: u16 = 47;
 
 async fn a_connect_that_was_denied_closes_the_socket(ip: Ip) -> Outcome {
@@ -38,7 +38,7 @@ async fn a_bind_that_was_denied_can_be_tried_elsewhere(ip: Ip) -> Outcome {
 
 async fn a_listen_that_was_denied_leaves_the_socket_to_be_bound(ip: Ip) -> Outcome {
     let socket = ip.create()?;
-    // It would be on all interfaces.
+    // An unbound socket would listen on all interfaces.
     fails!(socket.listen(), AccessDenied);
     fails!(local(&socket), InvalidState);
     socket.bind(wasi(ip.loopback(), 0))?;

@@ -1,4 +1,4 @@
-//! How halves of connections end, and what their futures say then.
+//! Checks how halves of connections end, and the results of their futures.
 
 use wasi::sockets::types::{ErrorCode, TcpSocket};
 use wit_bindgen::StreamResult;
@@ -111,7 +111,7 @@ async fn sending_to_one_that_is_gone_fails(ip: Ip) -> Outcome {
     Ok(())
 }
 
-/// It has closed both directions, and only keeps its socket.
+/// The socket is kept, with both directions closed.
 async fn sending_to_one_that_no_longer_receives_fails(ip: Ip) -> Outcome {
     let (server, mut client) = ip.pair().await?;
     let _kept = server.socket;
@@ -124,8 +124,8 @@ async fn sending_to_one_that_no_longer_receives_fails(ip: Ip) -> Outcome {
     Ok(())
 }
 
-/// One end of a connection that the other end has reset: it was closed while
-/// bytes for it waited, and had sent no end.
+/// Makes one end of a connection that the other end has reset. The other end was closed
+/// with unread bytes, before it had ended its data.
 async fn reset(ip: Ip) -> Result<End<TcpSocket>, super::Failure> {
     let (accepted, client) = ip.listener()?.pair().await?;
     let mut client = End::of(client);
@@ -141,7 +141,7 @@ async fn a_reset_ends_receiving_with_an_error(ip: Ip) -> Outcome {
     let (result, bytes) = client.received.read(Vec::with_capacity(1)).await;
     same!((result, bytes), (StreamResult::Dropped, vec![]));
     fails!(client.receive.await, ConnectionReset);
-    // The system tells it once.
+    // The kernel reports the error once.
     write_until_dropped(&mut client.to_send).await;
     fails!(client.send.await, ConnectionBroken);
     Ok(())

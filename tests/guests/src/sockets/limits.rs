@@ -1,7 +1,7 @@
-//! Where a program may have ten sockets: each counts, whatever became of it, as
-//! long as something of it is held.
+//! Checks with a limit of ten sockets. Each socket counts as long as the program holds
+//! some part of it, in every state.
 //!
-//! Further arguments: the ports of a listener, and where nobody listens.
+//! Further arguments: the port of a listener, and a port that refuses.
 
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -34,7 +34,7 @@ checks! {
 
 const LIMIT: usize = 10;
 
-/// Not among the ports that are allowed.
+/// A port that the policy does not allow.
 const DENIED: u16 = 47;
 
 fn peer(ip: Ip, at: usize) -> Result<SocketAddr, Failure> {
@@ -49,7 +49,7 @@ async fn connected(ip: Ip) -> Result<TcpSocket, Failure> {
     Ok(socket)
 }
 
-/// How many more there can be.
+/// Returns how many more sockets the program may create.
 fn room(ip: Ip) -> Result<usize, Failure> {
     let mut more = Vec::new();
     loop {
@@ -63,7 +63,8 @@ fn room(ip: Ip) -> Result<usize, Failure> {
     }
 }
 
-/// So many make it full; once they are dropped, all of them can be had again.
+/// Makes so many parts, which have to reach the limit, and drops them, after which as
+/// many have to fit again.
 async fn fill<T>(ip: Ip, many: usize, make: impl AsyncFn() -> Result<T, Failure>) -> Outcome {
     let before = room(ip)?;
     for _ in 0..3 {
@@ -162,7 +163,7 @@ async fn sockets_that_were_denied_count(ip: Ip) -> Outcome {
 }
 
 async fn accepted_sockets_count(ip: Ip) -> Outcome {
-    // Pairs are even.
+    // Pairs count twice, so one socket makes the rest even.
     let _one = ip.create()?;
     let listener = futures::lock::Mutex::new(ip.listener()?);
     fill(ip, 4, async || listener.lock().await.pair().await).await
@@ -186,7 +187,7 @@ async fn a_connection_that_was_only_asked_about_counts(ip: Ip) -> Outcome {
     let asked = listener.connections.read(Vec::new()).await.0;
     same!(asked, StreamResult::Complete(0));
     same!(room(ip)?, LIMIT - 4);
-    // What nobody takes any more does not count.
+    // A connection in the queue of a dropped listener does not count.
     drop(listener);
     while room(ip)? < LIMIT - 2 {
         pause().await;
@@ -210,7 +211,7 @@ async fn a_connection_beyond_the_limit_is_reset(ip: Ip) -> Outcome {
         same!(accepting.cancel().0, StreamResult::Cancelled);
     }
     fails!(client.receive.await, ConnectionReset);
-    // The listener goes on once there is room.
+    // The listener continues once there is room.
     drop(full);
     listener.pair().await?;
     Ok(())
@@ -238,7 +239,7 @@ async fn a_batch_takes_no_more_than_there_are(ip: Ip) -> Outcome {
         fails!(client.receive.await, ConnectionReset);
     }
     drop(batch);
-    // Those of the clients that were reset are free as well.
+    // The sockets of the clients that were reset are free as well.
     while room(ip)? < CLIENTS {
         pause().await;
     }

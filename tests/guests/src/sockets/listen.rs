@@ -49,7 +49,7 @@ async fn a_bind_is_kept(ip: Ip) -> Outcome {
 async fn on_an_address_where_another_listens_it_is_refused(ip: Ip) -> Outcome {
     let (first, second) = (ip.bound()?, ip.create()?);
     let address = local(&first)?;
-    // Neither listens yet.
+    // Neither of the two listens yet.
     second.bind(wasi(address.ip(), address.port()))?;
     let _listening = Listener::of(first)?;
     fails!(second.listen(), AddressInUse);
@@ -179,7 +179,7 @@ async fn without_its_stream_it_goes_on_listening(ip: Ip) -> Outcome {
     ensure!(socket.get_is_listening(), "it does not listen");
     same!(local(&socket)?, address);
     fails!(socket.listen(), InvalidState);
-    // The system's queue has room for it.
+    // The kernel's queue has room for the connection.
     connect(&ip.create()?, address).await?;
     Ok(())
 }

@@ -78,7 +78,7 @@ async fn localhost_is_at_loopback_addresses(_: Ip) -> Outcome {
     Ok(())
 }
 
-/// A machine without a resolver cannot know.
+/// Without a resolver the machine cannot know whether the name exists.
 fn unknown(answer: Result<Vec<IpAddr>, ErrorCode>) -> Result<(), Failure> {
     let unknown = matches!(
         answer,

@@ -44,7 +44,7 @@ pub(crate) use crate::checks::{Failure, Outcome};
 
 pub(crate) type Check = fn(Ip) -> Pin<Box<dyn Future<Output = Outcome>>>;
 
-/// The checks of one part.
+/// Returns the checks of one part.
 pub(crate) fn part(name: &str) -> Result<&'static [(&'static str, Check)], Failure> {
     Ok(match name {
         "bind" => bind::CHECKS,

@@ -17,7 +17,7 @@ checks! {
 const SECOND: u64 = 1_000_000_000;
 const KIB: u64 = 1024;
 
-/// All options of a socket that are numbers.
+/// The options of a socket that are numbers.
 #[derive(Debug, PartialEq, Eq)]
 struct Numbers {
     idle_time: u64,
@@ -40,7 +40,7 @@ impl Numbers {
         })
     }
 
-    /// As the system keeps them, and far from what it begins with.
+    /// Values that the kernel keeps as they are, far from the defaults.
     fn unusual(number: u8) -> Numbers {
         Numbers {
             idle_time: u64::from(number) * SECOND,

@@ -1,4 +1,4 @@
-//! On a machine with few ports to be picked.
+//! Checks on a machine with few ports to pick from.
 
 use super::support::{Listener, connect, wasi};
 use super::{Failure, Ip, Outcome};
@@ -8,7 +8,7 @@ checks! {
     where_no_port_is_left_connecting_has_no_address
 }
 
-/// Listeners on all of the ports.
+/// Makes listeners on all of the ports.
 fn every_port(ip: Ip) -> Result<Vec<Listener>, Failure> {
     let mut listeners = Vec::new();
     loop {

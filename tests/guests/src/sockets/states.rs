@@ -30,7 +30,7 @@ fn has_options(socket: &TcpSocket) -> Result<(), ErrorCode> {
     socket.set_send_buffer_size(16_000)
 }
 
-/// It is not connected: what it would send is not taken, and nothing arrives.
+/// Checks that a socket without a connection takes no data and receives none.
 async fn neither_sends_nor_receives(socket: TcpSocket) -> Outcome {
     let mut end = End::of(socket);
     same!(

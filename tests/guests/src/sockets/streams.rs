@@ -1,4 +1,4 @@
-//! Bytes on their way.
+//! Checks the transfer of bytes.
 
 use std::pin::pin;
 use std::task::Poll;
@@ -120,7 +120,7 @@ async fn one_half_may_come_first(ip: Ip) -> Outcome {
     Ok(())
 }
 
-/// Also after a read that has taken all there was.
+/// This holds also after a read that has taken all bytes.
 async fn asking_for_nothing_waits_for_bytes(ip: Ip) -> Outcome {
     let (mut server, mut client) = ip.pair().await?;
     for _ in 0..3 {
@@ -130,7 +130,7 @@ async fn asking_for_nothing_waits_for_bytes(ip: Ip) -> Outcome {
             server.write(b"a part").await?;
             same!(asking.await.0, StreamResult::Complete(0));
         }
-        // It takes nothing.
+        // A read of no bytes takes nothing.
         same!(
             client.received.read(Vec::new()).await.0,
             StreamResult::Complete(0)
@@ -217,7 +217,7 @@ async fn cancelled_writes_lose_nothing_and_send_nothing_twice(ip: Ip) -> Outcome
     let receiving = async {
         let mut received = Vec::new();
         let mut data = server.received;
-        // A part now and then, so that the other side has to wait.
+        // Reads in parts with pauses, so that the other side has to wait.
         loop {
             let (result, part) = data.read(Vec::with_capacity(50_000)).await;
             received.extend(part);

@@ -46,7 +46,7 @@ impl Ip {
         }
     }
 
-    /// Addresses that are not unicast.
+    /// Returns addresses that are not unicast.
     pub(crate) fn many(self) -> Vec<IpAddr> {
         match self {
             Ip::V4 => vec![
@@ -65,15 +65,15 @@ impl Ip {
         TcpSocket::create(self.family())
     }
 
-    /// Bound to a loopback address.
+    /// Makes a socket that is bound to a loopback address.
     pub(crate) fn bound(self) -> Result<TcpSocket, ErrorCode> {
         let socket = self.create()?;
         socket.bind(wasi(self.loopback(), 0))?;
         Ok(socket)
     }
 
-    /// Listens on a loopback address, at a port that nothing else can take once it is
-    /// given back.
+    /// Listens on a loopback address, at the reserved port, which no other socket can
+    /// take once the listener is closed.
     pub(crate) fn listener_to_close(self) -> Result<Listener, Failure> {
         let socket = self.create()?;
         socket.bind(wasi(self.loopback(), free_port()?))?;
@@ -85,21 +85,21 @@ impl Ip {
         Listener::of(self.bound()?)
     }
 
-    /// Both ends of a connection; the first one is accepted.
+    /// Makes both ends of a connection; the first one is accepted.
     pub(crate) async fn pair(self) -> Result<(End<TcpSocket>, End<TcpSocket>), Failure> {
         let (accepted, client) = self.listener()?.pair().await?;
         Ok((End::of(accepted), End::of(client)))
     }
 }
 
-/// The port that the test has reserved for this program. The kernel gives it to no
-/// socket by itself, as it does with the port of any socket that is closed.
+/// Returns the port that the test has reserved for this program. The kernel gives it to
+/// no other socket by itself, unlike a port that a closed socket had.
 pub(crate) fn free_port() -> Result<u16, Failure> {
     let port = asyncio_streams::args().nth(3);
     Ok(port.ok_or("the free port is missing")?.parse()?)
 }
 
-/// IPv4 addresses written as IPv6 ones: mapped, and compatible.
+/// IPv4 addresses in the form of IPv6: mapped, and compatible.
 pub(crate) fn disguised() -> [IpAddr; 2] {
     let compatible = Ipv6Addr::new(0, 0, 0, 0, 0, 0, 0x7f00, 1);
     [
@@ -165,7 +165,7 @@ impl Listener {
         next.ok_or_else(|| "the stream of connections has ended".into())
     }
 
-    /// A connection to it: what it has accepted, and the client.
+    /// Makes a connection to it: the accepted socket, and the client.
     pub(crate) async fn pair(&mut self) -> Result<(TcpSocket, TcpSocket), Failure> {
         let client = match self.address {
             SocketAddr::V4(_) => Ip::V4.create()?,
@@ -197,14 +197,14 @@ pub(crate) async fn both(
     Ok(())
 }
 
-/// Writes until nothing is taken any more.
+/// Writes until the other side takes nothing any more.
 pub(crate) async fn write_until_dropped(to_send: &mut StreamWriter<u8>) {
     while to_send.write(vec![b'.'; 4096]).await.0 != StreamResult::Dropped {
         pause().await;
     }
 }
 
-/// Lets the host do what is due.
+/// Gives the host time to complete pending work.
 pub(crate) async fn pause() {
     asyncio_streams::sleep(std::time::Duration::from_millis(1)).await;
 }

@@ -1,4 +1,4 @@
-//! UDP is not allowed. Every other function needs a socket.
+//! Checks that UDP is denied. Every other function needs a socket.
 
 use wasi::sockets::types::UdpSocket;
 

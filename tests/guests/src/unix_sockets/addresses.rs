@@ -1,6 +1,5 @@
-//! Where a socket can be, and where not. The folder has a file, a link to a socket
-//! that lives, the socket that is left of somebody, and that of the test, which
-//! lives.
+//! Checks which addresses are valid. The folder has a file, a link to a socket in use, a
+//! socket whose listener is gone, and a socket at which the test listens.
 
 use super::Folder;
 use super::support::{Address, ErrorCode, SocketError, UnixSocket, connect, path, text};
@@ -52,7 +51,7 @@ async fn a_path_with_a_parent_folder_is_denied(folder: Folder) -> Outcome {
     denied(folder.at("folder/../live.sock")).await
 }
 
-/// Neither to be bound nor connected to.
+/// Checks that the address can neither be bound nor connected to.
 async fn denied(address: Address) -> Outcome {
     let socket = UnixSocket::create()?;
     fails!(
@@ -122,9 +121,9 @@ async fn where_somebody_listens_it_is_in_use(folder: Folder) -> Outcome {
             ErrorCode::Socket(SocketError::AddressInUse)
         );
     }
-    // Still there.
+    // The file is still there.
     connect(&folder.at("live.sock")).await?;
-    // Of this very program, and not listening yet.
+    // A socket of this program, which does not listen yet.
     let bound = folder.bound("ours.sock")?;
     fails!(
         socket.bind(&folder.at("ours.sock")),
@@ -135,7 +134,7 @@ async fn where_somebody_listens_it_is_in_use(folder: Folder) -> Outcome {
     Ok(())
 }
 
-/// The test grants it by the name of the folder.
+/// The test grants an abstract name, which is the path of the folder.
 async fn an_abstract_name_has_a_grant_of_its_own(folder: Folder) -> Outcome {
     let address = Address::Abstract(folder.0.into_bytes());
     let socket = UnixSocket::create()?;

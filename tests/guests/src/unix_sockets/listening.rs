@@ -1,4 +1,4 @@
-//! Listening, connecting, and what becomes of the file.
+//! Checks listening, connecting, and what happens to the file.
 
 use std::pin::pin;
 
@@ -30,7 +30,7 @@ async fn what_is_accepted_has_the_address_and_the_credentials_of_the_peer(
     same!(text(accepted.get_remote_address()?), "unnamed");
     same!(text(client.get_local_address()?), "unnamed");
     same!(text(client.get_remote_address()?), address);
-    // All of them are this very process.
+    // Both ends belong to this process.
     let (one, other) = UnixSocket::pair()?;
     let ours = one.get_peer_credentials()?;
     ensure!(ours.pid.is_some(), "no process");
@@ -67,7 +67,7 @@ async fn closing_it_ends_its_stream_and_removes_the_file(folder: Folder) -> Outc
     ensure!(listener.connections.next().await.is_none(), "it goes on");
     let late = UnixSocket::create()?;
     fails!(late.connect(listener.address).await, ErrorCode::NotFound);
-    // What it has accepted is not concerned.
+    // An accepted connection does not depend on the listener.
     accepted.send_nowait(b"x")?;
     same!(client.receive_nowait(2)?, Some(b"x".to_vec()));
     Ok(())
@@ -101,7 +101,7 @@ async fn a_connect_waits_while_more_wait_than_may(folder: Folder) -> Outcome {
     let address = folder.at("e.sock");
     let mut clients = Vec::new();
     let accepting = async {
-        // As many as are let in without.
+        // The number of connections that the kernel queues without a backlog.
         loop {
             let client = UnixSocket::create()?;
             let mut connecting = Box::pin({

@@ -8,7 +8,7 @@ macro_rules! checks {
     };
 }
 
-/// Ends the check unless the call fails so.
+/// Ends the check unless the call fails with this error.
 macro_rules! fails {
     ($call:expr, $error:pat) => {
         match $call {
@@ -37,7 +37,7 @@ use crate::checks::{Failure, Outcome};
 
 pub(crate) type Check = fn(Folder) -> Pin<Box<dyn Future<Output = Outcome>>>;
 
-/// The checks of one part.
+/// Returns the checks of one part.
 pub(crate) fn part(name: &str) -> Result<&'static [(&'static str, Check)], Failure> {
     Ok(match name {
         "addresses" => addresses::CHECKS,

@@ -1,5 +1,5 @@
-//! TLS over Unix sockets. The test's policy has the identity `server` for
-//! `localhost`, and its roots.
+//! Checks TLS over Unix sockets. The test's policy has its roots, and the identity
+//! `server` for `localhost`.
 
 use futures::future::try_join;
 use wasi::wit_stream;
@@ -28,7 +28,7 @@ fn server(socket: UnixSocket, received: &[u8]) -> Result<Connection, ErrorCode> 
     context.wrap_socket(Transport::Unix(socket), received, None)
 }
 
-/// A line from the client, and the end of the session.
+/// Sends a line from the client, and ends the session.
 async fn talk(server: Connection, client: Connection) -> Outcome {
     let (shaken, _) = try_join(server.handshake(PATIENCE), client.handshake(PATIENCE)).await?;
     same!(shaken.server_hostname.as_deref(), Some("localhost"));
@@ -59,7 +59,7 @@ async fn a_session_is_had_over_a_pair(_: Folder) -> Outcome {
 async fn a_session_begins_with_what_was_received_before(_: Folder) -> Outcome {
     let (one, other) = UnixSocket::pair()?;
     let connection = client(other)?;
-    // The client begins, and the server finds it in its buffer.
+    // The client begins the handshake. The server finds its bytes in the buffer.
     let begun = async { Ok::<_, Failure>(connection.handshake(PATIENCE).await?) };
     let serving = async {
         let mut early = Vec::new();

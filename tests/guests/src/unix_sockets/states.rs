@@ -1,4 +1,4 @@
-//! What may be called when.
+//! Checks which calls each state permits.
 
 use wasi::wit_stream;
 use wit_bindgen::StreamResult;
@@ -16,7 +16,7 @@ checks! {
     a_pair_counts_as_two_and_dropped_ones_do_not_count
 }
 
-/// Nothing that a connection is for.
+/// Checks that everything that needs a connection fails.
 async fn is_not_connected(socket: &UnixSocket) -> Outcome {
     fails!(socket.get_remote_address(), SocketError::InvalidState);
     fails!(socket.get_peer_credentials(), SocketError::InvalidState);
@@ -32,7 +32,7 @@ async fn is_not_connected(socket: &UnixSocket) -> Outcome {
     Ok(())
 }
 
-/// Neither to be bound nor to be connected.
+/// Checks that the socket can neither be bound nor connected.
 async fn is_not_new(socket: &UnixSocket, folder: &Folder) -> Outcome {
     fails!(
         socket.bind(&folder.at("more.sock")),
@@ -81,7 +81,7 @@ async fn a_connected_socket_sends_and_receives(folder: Folder) -> Outcome {
         fails!(socket.listen(), SocketError::InvalidState);
         fails!(socket.set_listen_backlog_size(1), SocketError::InvalidState);
         ensure!(!socket.get_is_listening(), "it listens");
-        // Each half once, and then not beside it.
+        // Each half can be used once, and excludes the calls that do not wait.
         let end = End::of(socket);
         let (mut received, again) = end.socket.receive();
         same!(received.next().await, None);
@@ -108,7 +108,7 @@ async fn a_failed_socket_is_of_no_use(folder: Folder) -> Outcome {
     Ok(())
 }
 
-/// The test permits six.
+/// The test's limit is six sockets.
 async fn a_pair_counts_as_two_and_dropped_ones_do_not_count(folder: Folder) -> Outcome {
     for _ in 0..3 {
         let (one, other) = UnixSocket::pair()?;

@@ -1,4 +1,4 @@
-//! Bytes on their way, over pairs.
+//! Checks the transfer of bytes over pairs.
 
 use std::pin::pin;
 
@@ -91,7 +91,7 @@ async fn who_closes_breaks_what_is_sent(_: Folder) -> Outcome {
     drop(other);
     ensure!(one.received.next().await.is_none(), "a byte");
     one.receive.await?;
-    // Refused by the system once it has the first of it.
+    // The kernel refuses the first of the bytes.
     let mut to_send = one.to_send;
     let rest = to_send.write_all(b"for nobody".to_vec()).await;
     same!(rest, b"for nobody");

@@ -27,7 +27,7 @@ pub(super) use bindings::asyncio::host::tls;
 pub(super) use bindings::asyncio::host::unix_sockets::{Address, ErrorCode, UnixSocket};
 pub(super) use wasi::sockets::types::ErrorCode as SocketError;
 
-/// Where the files are.
+/// The folder with the files of the test.
 #[derive(Clone)]
 pub(crate) struct Folder(pub(crate) String);
 
@@ -36,7 +36,7 @@ impl Folder {
         path(&format!("{}/{name}", self.0))
     }
 
-    /// Bound to this name.
+    /// Makes a socket that is bound to this name.
     pub(super) fn bound(&self, name: &str) -> Result<UnixSocket, Failure> {
         let socket = UnixSocket::create()?;
         socket.bind(&self.at(name))?;
@@ -69,7 +69,7 @@ impl Listener {
         accepted.ok_or_else(|| "it does not listen any more".into())
     }
 
-    /// A connection to it: what it has accepted, and the client.
+    /// Makes a connection to it: the accepted socket, and the client.
     pub(super) async fn pair(&mut self) -> Result<(UnixSocket, UnixSocket), Failure> {
         let address = self.address.clone();
         let connected = async { connect(&address).await };
@@ -87,7 +87,7 @@ impl ByteSocket for UnixSocket {
     }
 }
 
-/// Both ends of a connection.
+/// Makes both ends of a connection.
 pub(super) fn pair() -> Result<(End<UnixSocket>, End<UnixSocket>), Failure> {
     let (one, other) = UnixSocket::pair()?;
     Ok((End::of(one), End::of(other)))
@@ -103,7 +103,7 @@ pub(super) fn path(path: &str) -> Address {
     Address::Path(path.as_bytes().to_vec())
 }
 
-/// As text, to be compared.
+/// Writes the address as text, to be compared.
 pub(super) fn text(address: Address) -> String {
     match address {
         Address::Unnamed => "unnamed".to_owned(),
