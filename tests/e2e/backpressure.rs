@@ -61,7 +61,7 @@ fn connections_are_made_and_accepted_while_other_calls_wait() {
 }
 
 #[test]
-fn reads_whose_time_is_over_lose_nothing() {
+fn reads_that_time_out_lose_nothing() {
     let bytes = 100_000;
     for form in FORMS {
         let args = [bytes.to_string(), SEED.to_string()];
@@ -92,7 +92,7 @@ fn reads_whose_time_is_over_lose_nothing() {
 }
 
 #[test]
-fn a_wait_that_was_given_up_without_being_cancelled_is_in_nobodys_way() {
+fn an_abandoned_wait_that_was_not_cancelled_does_not_block_the_next_read() {
     const PEER: &str = "import socket
 listener = socket.create_server(('127.0.0.1', 0))
 print('port', listener.getsockname()[1])
@@ -116,7 +116,7 @@ connection.recv(1)";
 }
 
 #[test]
-fn sv5_nobody_listens_any_more_once_a_server_is_closed() {
+fn sv5_connects_are_refused_once_a_server_is_closed() {
     let free = ReservedPort::new();
     let port = free.number().to_string();
     let rule = format!("tcp://127.0.0.1:{port}");

@@ -239,7 +239,7 @@ fn http_headers_connects_to_port_80_unless_the_url_has_another() {
 }
 
 #[test]
-fn http_headers_fails_where_nobody_listens() {
+fn http_headers_fails_where_the_connect_is_refused() {
     let mut peer = python(BOUND, &[]);
     let port = peer.wait_for("port ");
     let url = format!("http://127.0.0.1:{port}/");

@@ -109,7 +109,7 @@ fn l34_idle_connections_are_probed_where_asked_for() {
 }
 
 #[test]
-fn k7_the_backlog_is_what_was_asked_for_and_100_unless_it_was() {
+fn k7_the_backlog_is_the_one_asked_for_or_100() {
     for form in FORMS {
         let mut server = run(&[ANYWHERE], &format!("keeps-alive{form}"), &["7"]);
         assert_eq!(backlog(server.listening().port()), "7");
@@ -123,7 +123,7 @@ fn k7_the_backlog_is_what_was_asked_for_and_100_unless_it_was() {
 }
 
 #[test]
-fn l41_connections_that_are_gone_before_they_are_accepted_disturb_nobody() {
+fn l41_connections_that_are_reset_before_they_are_accepted_are_passed_over() {
     for form in FORMS {
         let mut server = run(
             &[ANYWHERE],
@@ -154,7 +154,7 @@ fn without_ipv6(form: &str, hosts: &[&str]) -> Option<Ended> {
 }
 
 #[test]
-fn l28_of_a_hosts_addresses_those_that_are_not_the_machines_are_passed_over() {
+fn l28_addresses_of_a_host_that_are_not_on_this_machine_are_passed_over() {
     for form in FORMS {
         let Some(ended) = without_ipv6(form, &["localhost"]) else {
             return;
@@ -165,7 +165,7 @@ fn l28_of_a_hosts_addresses_those_that_are_not_the_machines_are_passed_over() {
 }
 
 #[test]
-fn l29_a_host_none_of_whose_addresses_is_the_machines_fails_the_call() {
+fn l29_a_host_without_an_address_of_this_machine_fails_the_call() {
     for form in FORMS {
         let Some(ended) = without_ipv6(form, &["127.0.0.1", "::1"]) else {
             return;

@@ -146,7 +146,7 @@ fn everything_in_the_packages_is_documented_and_has_a_version() {
 }
 
 #[test]
-fn whatever_lacks_its_documentation_or_its_version_is_found() {
+fn items_without_documentation_or_version_are_found() {
     let mut resolve = Resolve::default();
     let wit = "package asyncio:streams@0.1.0;
         interface all {

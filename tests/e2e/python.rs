@@ -289,7 +289,7 @@ import behaviours",
 }
 
 #[test]
-fn what_failed_unseen_is_reported_and_does_not_end_the_program() {
+fn unseen_failures_are_reported_and_do_not_end_the_program() {
     let ended = &*BEHAVIOURS;
     for error in ["plain callback", "coroutine callback", "never retrieved"] {
         let line = format!("ValueError: {error}\n");

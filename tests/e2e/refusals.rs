@@ -257,7 +257,7 @@ fn an_application_that_imports_an_unknown_interface_of_ours_is_refused() {
 }
 
 #[test]
-fn an_application_that_imports_what_nobody_provides_is_refused() {
+fn an_application_with_an_import_that_is_not_provided_is_refused() {
     let package = Package::new();
     let wit = "package acme:database@1.2.3; interface tables { open: func(); }";
     package.dependency("database", wit);

@@ -172,7 +172,7 @@ fn reusing(name: &str, listeners: &SharedListeners, rules: &[&str], at: SocketAd
 }
 
 #[test]
-fn a_guest_that_reuses_a_port_needs_a_rule_that_names_it_whoever_shares_it() {
+fn a_guest_that_reuses_a_port_needs_a_rule_that_names_it_also_to_share_it() {
     let listeners = SharedListeners::new();
     let own = LoopbackAddress::new();
     let anywhere = ["tcp://127.0.0.0/8:*"];

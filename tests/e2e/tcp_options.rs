@@ -89,7 +89,7 @@ fn ss12_a_port_is_taken_unless_both_programs_share_it() {
 }
 
 #[test]
-fn a_port_that_may_be_somebody_elses_is_shared_only_where_a_rule_names_it() {
+fn a_port_of_another_program_is_shared_only_if_a_rule_names_it() {
     for form in FORMS {
         let mut first = sharing(form, FREE, "first", "127.0.0.1:0".parse().unwrap());
         let address = first.listening();

@@ -137,7 +137,7 @@ fn openssl_serves_in_both_versions() {
 }
 
 #[test]
-fn what_was_received_before_is_a_part_of_the_handshake() {
+fn bytes_received_before_are_a_part_of_the_handshake() {
     let localhost = Localhost::new();
     for bytes in ["1", "5", "100"] {
         let mut guest = server(&localhost, &["upgrades", bytes]);
@@ -200,7 +200,7 @@ fn a_peer_that_does_not_end_its_half_is_left_after_a_time() {
 }
 
 #[test]
-fn what_still_comes_while_closing_is_dropped() {
+fn data_that_arrive_while_closing_are_dropped() {
     let localhost = Localhost::new();
     let (port, peer) = localhost.serve(|mut session: Served| {
         session.write_all(&pattern(MANY)).unwrap();
@@ -310,7 +310,7 @@ fn writes_that_are_given_up_lose_nothing_and_send_nothing_twice() {
 }
 
 #[test]
-fn a_handshake_fails_by_what_the_peer_is() {
+fn each_peer_that_is_not_valid_fails_the_handshake_with_its_error() {
     let again = "again Some(ErrorCode::Socket(ErrorCode::InvalidState))\n";
     let localhost = Localhost::new();
     let (port, peer) = accept(|mut connection: TcpStream| {
@@ -365,7 +365,7 @@ fn each_state_permits_what_the_wit_says() {
 }
 
 #[test]
-fn what_the_policy_does_not_permit_is_denied_and_told() {
+fn requests_that_the_policy_does_not_permit_are_denied_and_reported() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port().to_string();
     let ended = run(&[CONNECT], "tls-raw", &["wishes", &port]).end();
@@ -411,7 +411,7 @@ fn what_the_policy_does_not_permit_is_denied_and_told() {
 }
 
 #[test]
-fn what_cannot_be_a_session_is_refused() {
+fn a_socket_that_cannot_carry_a_session_is_refused() {
     let localhost = Localhost::new();
     let flags = [
         CONNECT,

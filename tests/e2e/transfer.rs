@@ -167,12 +167,12 @@ fn leaves(bytes: usize, how: &str) {
 }
 
 #[test]
-fn what_was_written_arrives_when_the_program_closes_and_returns_at_once() {
+fn written_data_arrive_when_the_program_closes_and_returns_at_once() {
     leaves(48 << 10, "close");
 }
 
 #[test]
-fn what_was_written_arrives_when_the_program_drops_its_handles_and_returns_at_once() {
+fn written_data_arrive_when_the_program_drops_its_handles_and_returns_at_once() {
     leaves(48 << 10, "drop");
 }
 
@@ -183,7 +183,7 @@ fn more_than_the_system_keeps_arrives_after_the_program_has_returned() {
 }
 
 #[test]
-fn what_was_written_arrives_when_the_peer_begins_to_read_after_the_program_has_exited() {
+fn written_data_arrive_when_the_peer_begins_to_read_after_the_program_has_exited() {
     for (form, _) in FORMS {
         let (listener, port, rule) = listener();
         let bytes = 48 << 10;

@@ -63,7 +63,7 @@ fn names(folder: &Path) -> Vec<String> {
 }
 
 #[test]
-fn addresses_are_as_documented_and_what_is_somebody_elses_stays() {
+fn addresses_are_as_documented_and_files_of_others_stay() {
     let folder = folder();
     let ended = start("addresses", folder.path(), &[]).end();
     assert_eq!(ended.code, Some(0), "{ended:?}");

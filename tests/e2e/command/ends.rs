@@ -64,7 +64,7 @@ fn a_panic_says_what_and_where_after_what_was_printed() {
 }
 
 #[test]
-fn what_was_printed_before_a_panic_arrives_however_much_it_is() {
+fn output_printed_before_a_panic_arrives_in_any_amount() {
     let ended = run(&[], "panics", &["300000"]).end();
     trap(&ended);
     assert_eq!(ended.stdout, format!("{}before\n", ".".repeat(300_000)));

@@ -49,7 +49,7 @@ fn a_core_module_straight_from_cargo_runs() {
 }
 
 #[test]
-fn what_compose_writes_runs_without_a_streams_component() {
+fn a_composed_program_runs_without_a_streams_component() {
     let folder = tempfile::tempdir().unwrap();
     for application in [
         component("tcp-echo-client-wit"),
@@ -91,7 +91,7 @@ fn another_streams_component_is_used_when_it_is_named() {
 }
 
 #[test]
-fn what_is_composed_for_other_hosts_imports_nothing_but_wasi() {
+fn a_program_composed_for_other_hosts_imports_nothing_but_wasi() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("composed.wasm");
     for (which, needs_ours) in [("tcp", false), ("full", true)] {

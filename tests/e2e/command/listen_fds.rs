@@ -114,7 +114,7 @@ fn a_listener_is_taken_once() {
 }
 
 #[test]
-fn a_listener_that_nobody_handed_over_is_denied_with_what_would_bring_it() {
+fn a_listener_that_was_not_inherited_is_denied_with_the_option_that_passes_it() {
     for form in FORMS {
         let (listener, _) = listener();
         let variables = [("LISTEN_FDS", "1"), ("LISTEN_FDNAMES", "web")];
@@ -168,7 +168,7 @@ fn a_server_that_is_stopped_leaves_connections_to_its_successor() {
 }
 
 #[test]
-fn workers_share_what_is_handed_over() {
+fn workers_share_an_inherited_listener() {
     for form in FORMS {
         let (listener, address) = listener();
         let mut server = start(form, &listener, &["--workers", "2"]);
@@ -203,7 +203,7 @@ fn a_listener_of_both_families_serves_both() {
 }
 
 #[test]
-fn what_was_not_handed_over_is_said_together_with_what_does_it() {
+fn without_inherited_sockets_the_message_names_what_passes_them() {
     let probe = component("probe");
     let run_probe = || {
         let mut command = command(&["run", "--listen-fds"]);

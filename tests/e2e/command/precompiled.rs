@@ -115,7 +115,7 @@ fn compiled_with(change: impl FnOnce(&mut Config)) -> Vec<u8> {
 }
 
 #[test]
-fn what_another_engine_has_compiled_is_refused_with_what_to_do() {
+fn a_program_of_another_engine_is_refused_with_what_to_do() {
     let other_settings = compiled_with(|config| {
         config.epoch_interruption(true);
     });
@@ -134,7 +134,7 @@ fn what_another_engine_has_compiled_is_refused_with_what_to_do() {
 }
 
 #[test]
-fn what_is_no_precompiled_program_is_refused() {
+fn a_file_that_is_no_precompiled_program_is_refused() {
     let module = b"\0asm\x01\0\0\0";
     let module = Engine::default().precompile_module(module).unwrap();
     let message = refused_though_trusted(&module);

@@ -247,7 +247,7 @@ fn dropping_a_run_resets_its_connections() {
 }
 
 #[test]
-fn a_listener_is_closed_while_nobody_runs_the_guest() {
+fn a_listener_is_closed_while_the_guest_is_not_polled() {
     let free = ReservedPort::new();
     let (runner, addresses) = runner_on(free.number(), "finishes");
     let stop: StopHandle = runner.stop_handle();

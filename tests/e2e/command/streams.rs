@@ -75,7 +75,7 @@ fn a_mebibyte_printed_at_once_arrives_whole_at_a_slow_reader() {
 }
 
 #[test]
-fn a_program_whose_output_nobody_reads_ends() {
+fn a_program_whose_output_is_not_read_ends() {
     let mut child = command(&["run"])
         .arg(component("prints-much"))
         .arg("65536")

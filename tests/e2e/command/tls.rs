@@ -123,7 +123,7 @@ fn server(flags: &[&str]) -> Process {
 }
 
 #[test]
-fn sighup_has_the_files_read_again_and_says_what_came_of_it() {
+fn sighup_reads_the_files_again_and_reports_the_result() {
     let files = Files::new();
     let mut server = server(&["--tls-identity", &files.identity("web")]);
     files.renew();

@@ -44,13 +44,13 @@ fn standard_input_reaches_standard_output_byte_for_byte() {
 }
 
 #[test]
-fn what_is_printed_before_a_write_or_after_the_close_is_in_its_place() {
+fn output_printed_before_a_write_or_after_the_close_keeps_its_place() {
     let printed = run(&[], PROGRAM, &["order"]).success();
     assert_eq!(printed, "printed, written, printed\n");
 }
 
 #[test]
-fn everything_is_written_when_the_program_ends_whatever_its_code() {
+fn everything_is_written_when_the_program_ends_with_any_code() {
     for code in ["0", "1", "3"] {
         let ended = run(&[], PROGRAM, &["lines", code]).end();
         assert_eq!(ended.code, code.parse().ok());
@@ -75,7 +75,7 @@ fn a_program_ends_while_its_standard_input_goes_on() {
 }
 
 #[test]
-fn an_output_that_nobody_reads_is_a_broken_pipe() {
+fn an_output_without_a_reader_is_a_broken_pipe() {
     let ended = shell("\"$@\" | head -c 10; echo", &["endless"]);
     assert_eq!(ended.stdout, "endless, e\n", "{ended:?}");
     assert_eq!(

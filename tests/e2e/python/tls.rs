@@ -59,7 +59,7 @@ server.serve_forever()";
 
 /// Shows that a context that checks less does not work by accident.
 #[test]
-fn what_is_not_permitted_is_a_permission_error_and_the_flag_is_named() {
+fn a_denied_option_is_a_permission_error_and_the_flag_is_named() {
     let cases = [
         (
             "oc15_an_empty_name_is_not_checked",

@@ -185,7 +185,7 @@ fn t5_data_that_come_after_ones_own_close_are_dropped_and_no_error() {
 }
 
 #[test]
-fn what_abort_cuts_short_the_peer_can_tell_from_an_end() {
+fn the_peer_can_tell_data_cut_short_by_abort_from_an_end() {
     for form in FORMS {
         let (printed, received) = with_server(
             form,

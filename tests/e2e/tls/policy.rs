@@ -30,7 +30,7 @@ fn greeting(authority: &Authority) -> u16 {
 }
 
 #[test]
-fn an_identity_that_the_policy_does_not_know_is_denied_and_the_log_says_what_would_do() {
+fn an_identity_that_the_policy_does_not_know_is_denied_and_the_log_names_the_option() {
     let authority = Authority::new();
     let flags = [authority.roots_flag(), authority.localhost().flag("main")];
     for form in FORMS {

@@ -156,7 +156,7 @@ fn l13_l44_a_server_takes_the_hello_that_came_with_the_line_before_it() {
 }
 
 #[test]
-fn p8_a_client_refuses_what_was_put_before_the_session() {
+fn p8_a_client_refuses_bytes_that_were_put_before_the_session() {
     let authority = Authority::new();
     for form in FORMS {
         let (port, served) = peer(1, |mut tcp: TcpStream| {
@@ -215,7 +215,7 @@ fn p8_a_server_refuses_commands_that_were_put_behind_starttls() {
 }
 
 #[test]
-fn what_was_written_before_start_tls_is_sent_before_it() {
+fn bytes_written_before_start_tls_are_sent_before_it() {
     let authority = Authority::new();
     let config = authority.server_config(&authority.localhost());
     for form in FORMS {

@@ -95,7 +95,7 @@ fn a_denied_listen_is_an_error_and_the_flag_that_the_host_names_allows_it() {
 }
 
 #[test]
-fn what_is_denied_explicitly_names_the_rule_to_remove() {
+fn a_denial_by_a_deny_rule_names_the_rule_to_remove() {
     let folder = Folder::new();
     let path = folder.at("a.sock");
     let _listener = UnixListener::bind(&path).unwrap();
@@ -198,7 +198,7 @@ fn no_link_leads_out_of_a_granted_folder() {
 }
 
 #[test]
-fn a_link_to_a_granted_socket_is_denied_as_well_and_what_it_leads_to_is_named() {
+fn a_link_to_a_granted_socket_is_denied_as_well_and_the_target_is_named() {
     let folder = Folder::new();
     let (link, target) = (folder.at("link"), folder.at("a.sock"));
     let _listener = UnixListener::bind(&target).unwrap();

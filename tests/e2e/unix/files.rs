@@ -153,7 +153,7 @@ fn mode(form: &str, path: &str, umask: &str, setting: &str) -> u32 {
 }
 
 #[test]
-fn the_rule_says_which_mode_the_file_has_whatever_the_umask() {
+fn the_rule_sets_the_mode_of_the_file_under_every_umask() {
     let folder = Folder::new();
     let path = folder.at("a.sock");
     for form in FORMS {
@@ -208,7 +208,7 @@ fn l35_the_file_stays_if_the_server_wants_it_to() {
 }
 
 #[test]
-fn l35_what_somebody_has_put_in_its_place_stays() {
+fn l35_a_file_that_replaced_the_servers_stays() {
     let folder = Folder::new();
     let path = folder.at("a.sock");
     for form in FORMS {

@@ -176,7 +176,7 @@ fn a_server_is_told_who_its_clients_are() {
 }
 
 #[test]
-fn ux7_ux9_what_means_nothing_with_a_path_is_refused_and_tls_needs_a_name() {
+fn ux7_ux9_options_that_mean_nothing_with_a_path_are_refused_and_tls_needs_a_name() {
     let folder = Folder::new();
     let path = folder.at("a.sock");
     let _listener = UnixListener::bind(&path).unwrap();
@@ -215,7 +215,7 @@ fn ux7_ux9_what_means_nothing_with_a_path_is_refused_and_tls_needs_a_name() {
 }
 
 #[test]
-fn a_pair_needs_no_rule_and_its_ends_are_adopted_with_what_is_in_them() {
+fn a_pair_needs_no_rule_and_its_ends_are_adopted_with_their_data() {
     for form in FORMS {
         assert_eq!(
             run(&[], form, &["pair", "-"]).success(),

@@ -245,7 +245,7 @@ fn answering(reply: Vec<u8>) -> (Folder, String) {
 }
 
 #[test]
-fn what_is_no_reply_is_an_error_that_says_what_is_wrong() {
+fn an_invalid_reply_is_an_error_that_says_what_is_wrong() {
     let nested = "*1\r\n".repeat(33);
     let long = format!("+{}\r\n", "x".repeat(100_000));
     for (reply, problem) in [

@@ -1,5 +1,4 @@
-// Reads each question to its end and only then answers; the other side of
-// `answer-client`.
+// Reads each question to its end and only then answers. Its peer is `answer-client`.
 //
 // Arguments: host and port.
 

@@ -1,8 +1,8 @@
-// Does what a control connection asks for, again and again, so that the host
-// can look whether anything is left behind.
+// Does what a control connection asks for, again and again, so that the host can check
+// that nothing is left behind.
 //
-// Arguments: host and port of the control connection. Each line it sends is
-// `MODE COUNT [PORT]`; each is answered with `done` when it is over.
+// Arguments: host and port of the control connection. Each line that it sends is `MODE
+// COUNT [PORT]`, and is answered with `done`.
 
 use std::cell::Cell;
 use std::error::Error;
@@ -70,7 +70,7 @@ async fn complete(port: &str) -> Outcome {
     Ok(())
 }
 
-/// As `complete`, without closing.
+/// Does the same as `complete`, without closing.
 async fn dropped(port: &str) -> Outcome {
     let (reader, writer) = open_connection(HOST, port).await?;
     writer.write(b"x")?;
@@ -95,7 +95,7 @@ async fn reset(port: &str) -> Outcome {
     Ok(())
 }
 
-/// Nobody answers in time.
+/// Connects to an address that does not answer in time.
 async fn timed_out(port: &str) -> Outcome {
     let options = ConnectOptions::new().timeout(Duration::from_millis(1));
     match options.open_connection(HOST, port).await {
@@ -104,7 +104,7 @@ async fn timed_out(port: &str) -> Outcome {
     }
 }
 
-/// The first address does not answer, and the second one wins.
+/// Connects where the first address does not answer, and the second one wins.
 async fn overtaken(port: &str) -> Outcome {
     let options = ConnectOptions::new().happy_eyeballs_delay(Duration::from_millis(1));
     let (_reader, writer) = options.open_connection(None, port).await?;
@@ -114,7 +114,7 @@ async fn overtaken(port: &str) -> Outcome {
 }
 
 async fn serve(reader: StreamReader, writer: StreamWriter, served: Rc<Cell<usize>>) -> Outcome {
-    // Visitors may be gone at any time.
+    // Clients may be gone at any time.
     if let Ok(byte) = reader.read(1).await
         && writer.write(&byte).is_ok()
     {

@@ -1,5 +1,5 @@
-// Sends lines back, but for `who`, which it answers with what tells it from other
-// runs. Computes for ever after `compute`, and panics after `panic`.
+// Sends lines back, except `who`, which it answers with the number of this run. Computes
+// for ever after `compute`, and panics after `panic`.
 //
 // Arguments: host and port.
 

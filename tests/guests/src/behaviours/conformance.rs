@@ -1,12 +1,12 @@
-// Runs the battery of tests/conformance over TCP or a Unix socket, or TLS on
-// either. The peer of each connection is the test that runs this program, which
-// does as it is told on a connection of its own.
+// Runs the battery of tests/conformance over TCP or a Unix socket, or TLS on either. The
+// peer of each connection is the test that runs this program. It takes commands on a
+// connection of their own.
 //
-// Arguments: `client`, `server`, `tls-client` or `tls-server`; a host, the port
-// where the peer takes commands, and the port where it takes connections, or,
-// instead of each, a path: that of the program's server and those of the peer.
-// Then a part of the names of the checks to run (all, if there is none), or names
-// of checks to leave out, each after a `-`.
+// Arguments: `client`, `server`, `tls-client` or `tls-server`; a host, the port where the
+// peer takes commands, and the port where it takes connections. With Unix sockets these
+// are paths: of the program's server, and the two of the peer. Then a part of the names
+// of the checks to run (all, if there is none), or names of checks to leave out, each
+// after a `-`.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -29,7 +29,7 @@ mod battery;
 
 type Outcome = Result<(), Box<dyn Error>>;
 
-/// Lets others run.
+/// Lets other tasks run.
 async fn pause() {
     asyncio_streams::sleep(Duration::from_millis(1)).await;
 }
@@ -108,7 +108,7 @@ enum Role {
     Server(Accepting),
 }
 
-/// A server whose connections are taken one by one.
+/// A server whose connections are accepted one by one.
 struct Accepting {
     server: Server,
     accepted: Mutex<UnboundedReceiver<(StreamReader, StreamWriter)>>,
@@ -117,7 +117,7 @@ struct Accepting {
 impl Accepting {
     async fn start(options: ServerOptions, host: &str) -> Result<Accepting, Box<dyn Error>> {
         let (sender, accepted) = unbounded();
-        // A plain callback: the connection goes on elsewhere.
+        // A plain callback hands the connection over.
         let taken = move |reader, writer| sender.unbounded_send((reader, writer));
         Ok(Accepting {
             server: match is_path(host) {
@@ -128,7 +128,7 @@ impl Accepting {
         })
     }
 
-    /// The port where it listens, or the path.
+    /// The port, or the path, where it listens.
     fn place(&self) -> String {
         match self.server.sockets().first().unwrap() {
             Address::Unix(UnixAddress::Path(path)) => String::from_utf8(path.clone()).unwrap(),
@@ -144,7 +144,7 @@ impl battery::Maker for Pairs {
         let (reader, writer, number) = match &self.role {
             Role::Client { options, host, place } => {
                 let options = options.clone().limit(limit);
-                // Both at once: a handshake needs both ends.
+                // Both at once, because a handshake needs both ends.
                 let opening = open(&options, host, place);
                 let (opened, taken) = join(opening, self.puppet.ask("accept", b"")).await;
                 let (reader, writer) = opened.unwrap();
@@ -168,7 +168,7 @@ impl battery::Maker for Pairs {
     }
 }
 
-/// The far end of a connection, in the test that runs this program.
+/// The other end of a connection, in the test that runs this program.
 struct Peer {
     puppet: Rc<Puppet>,
     number: u64,
@@ -201,7 +201,8 @@ impl battery::Peer for Peer {
     async fn reset(&mut self, writer: &StreamWriter) {
         if self.is_unix {
             self.ignore().await;
-            // Refused where all was written; then that is what is left unread.
+            // The write is refused where everything was written; then that is the unread
+            // data.
             drop(writer.write("unread"));
         }
         self.puppet.ask(&format!("reset {}", self.number), b"").await;
@@ -214,12 +215,11 @@ impl Drop for Peer {
     }
 }
 
-/// Commands to the test that runs this program: a line each, and what it
-/// answers.
+/// The commands to the test that runs this program: a line each, and the answer.
 struct Puppet {
     reader: StreamReader,
     writer: StreamWriter,
-    /// Peers that nobody holds any more.
+    /// The peers that were dropped.
     dropped: RefCell<VecDeque<u64>>,
 }
 
@@ -232,7 +232,7 @@ impl Puppet {
         }
     }
 
-    /// The number in the answer, and as many bytes where they were asked for.
+    /// Returns the number in the answer, and as many bytes if the command asks for bytes.
     async fn ask(&self, command: &str, payload: &[u8]) -> (u64, Vec<u8>) {
         loop {
             let dropped = self.dropped.borrow_mut().pop_front();

@@ -1,4 +1,4 @@
-// Connects and says so.
+// Connects and prints `connected`.
 //
 // Arguments: host, port, and the local host and port to bind to first.
 

@@ -1,5 +1,5 @@
-// Opens connections until one fails, holds them all, and says how it failed.
-// Then it closes one and opens another. Arguments: address and port.
+// Opens connections until one fails, holds them all, and prints the error. Then it closes
+// one and opens another. Arguments: address and port.
 
 use asyncio_streams::println;
 use net::open_connection;

@@ -1,6 +1,6 @@
-// Does to a connection what a control connection asks for, one step after the
-// other, and reports what came of it: our side of the differential test.
-// `tests/differential/driver.py` does the same with CPython.
+// Does to a connection what a control connection asks for, one step after the other, and
+// reports the results: our side of the differential test. `tests/differential/driver.py`
+// does the same with CPython.
 //
 // Argument: the port of the control connection.
 
@@ -21,11 +21,11 @@ use net::{
 type Outcome = Result<(), Box<dyn Error>>;
 
 const HOST: &str = "127.0.0.1";
-/// How often a step looks whether it is over: first at once again and again,
-/// then every millisecond.
+/// The number of times that a step checks whether it is over: first in every turn, then
+/// every millisecond.
 const AT_ONCE: u32 = 200;
 const PATIENCE: u32 = 8_000;
-/// How many turns without anything new are enough.
+/// The number of turns without progress after which all tasks wait.
 const TURNS: u32 = 12;
 
 async fn program() -> Outcome {
@@ -93,8 +93,8 @@ async fn listen(
         .await
 }
 
-/// Until it is so and everybody who can go on has done so, which shows in
-/// `progress`; not for ever.
+/// Waits until the condition holds and no task makes progress, as `progress` shows. Gives
+/// up after a while.
 async fn until(condition: impl Fn() -> bool, progress: impl Fn() -> usize) -> bool {
     for attempt in 0..AT_ONCE + PATIENCE {
         let (mut quiet, mut before) = (0, progress());
@@ -115,7 +115,7 @@ async fn until(condition: impl Fn() -> bool, progress: impl Fn() -> usize) -> bo
     false
 }
 
-/// Lets everybody else go on who can.
+/// Lets every other task run that can.
 async fn turn() {
     let mut first = true;
     poll_fn(|cx| {
@@ -128,19 +128,19 @@ async fn turn() {
     .await;
 }
 
-/// A connection, and what was begun on it.
+/// A connection, and the calls on it that have begun.
 struct Connection {
     reader: StreamReader,
     writer: StreamWriter,
     begun: BTreeMap<u32, Begun>,
-    /// Bytes that reads have returned.
+    /// The bytes that reads have returned.
     taken: Rc<Cell<usize>>,
     closed: Rc<Cell<bool>>,
-    /// By `pause_reading`.
+    /// Set by `pause_reading`.
     paused: bool,
 }
 
-/// A call that waits. Its answer is put here.
+/// A call that waits. Its task puts the answer here.
 struct Begun {
     task: JoinHandle<()>,
     reads: bool,
@@ -167,7 +167,7 @@ impl Connection {
         }
     }
 
-    /// Begins a call; its answer comes with the step in which it is over.
+    /// Begins a call. Its answer is reported with the step in which it ends.
     fn begin(&mut self, name: u32, reads: bool, call: impl Future<Output = String> + 'static) {
         let answer: Rc<RefCell<Option<String>>> = Rc::default();
         let task = spawn({
@@ -215,7 +215,7 @@ impl Connection {
             .any(|begun| begun.reads && begun.answer.borrow().is_none())
     }
 
-    /// How many calls have their answer.
+    /// Returns the number of calls that have ended.
     fn ended(&self) -> usize {
         let answers = self.begun.values().map(|begun| begun.answer.borrow());
         answers.filter(|answer| answer.is_some()).count()
@@ -242,16 +242,16 @@ impl Connection {
     }
 }
 
-/// A step of the script, and what the peer has done before it.
+/// A step of the script, and the state of the peer before it.
 struct Step<'a> {
     name: u32,
-    /// How many bytes the peer has sent.
+    /// The number of bytes that the peer has sent.
     total: usize,
-    /// It has sent the end of its data.
+    /// The peer has sent the end of its data.
     fin: bool,
-    /// It has reset the connection.
+    /// The peer has reset the connection.
     reset: bool,
-    /// It takes nothing of what is written.
+    /// The peer receives nothing.
     stalled: bool,
     words: &'a [&'a str],
 }
@@ -296,8 +296,8 @@ impl Step<'_> {
         Ok(answers.collect::<String>() + &connection.state())
     }
 
-    /// Whether everything that the peer has done can be seen, and everything
-    /// written has gone, as far as either is possible.
+    /// Returns whether everything that the peer has done is visible, and everything
+    /// written is sent, as far as either is possible.
     fn settled(&self, connection: &Connection) -> bool {
         let Connection {
             reader,
@@ -314,7 +314,7 @@ impl Step<'_> {
         if (queued && !self.stalled) || (self.reset && self.stalled) {
             return false;
         }
-        // A read that waits receives past what flow control allows.
+        // A read that waits receives more than flow control allows.
         let wanted = connection.waits_for_bytes() && !connection.paused;
         if !transport.is_reading() && !wanted {
             return true;
@@ -323,14 +323,14 @@ impl Step<'_> {
             return false;
         }
         if self.fin {
-            // Only an empty buffer shows the end, and every read that waits.
+            // Only an empty buffer shows the end, and every read that waits gets it.
             return !connection.waits_for_bytes() && (reader.buffered() > 0 || reader.at_eof());
         }
         !self.reset
     }
 }
 
-/// Begins what waits; false if this does not.
+/// Begins a call that may wait. Returns false if this call does not.
 fn begin(connection: &mut Connection, name: u32, call: &[&str]) -> Result<bool, Box<dyn Error>> {
     match call {
         ["read", "-1"] => connection.read(name, async |reader| reader.read_to_end().await),
@@ -364,7 +364,7 @@ fn begin(connection: &mut Connection, name: u32, call: &[&str]) -> Result<bool, 
     Ok(true)
 }
 
-/// Does what does not wait.
+/// Makes a call that does not wait.
 fn make(connection: &mut Connection, call: &[&str]) -> Result<String, Box<dyn Error>> {
     let Connection {
         reader,
@@ -460,7 +460,7 @@ fn closed(result: Result<(), ErrorCode>) -> String {
     result.map_or_else(|code| connection_error(&code), |()| "ok".to_owned())
 }
 
-/// Which of the two it is decides the kernel.
+/// The kernel decides which of the two errors it is.
 fn connection_error(code: &ErrorCode) -> String {
     match code {
         ErrorCode::ConnectionReset | ErrorCode::ConnectionBroken => "connection".to_owned(),
@@ -469,7 +469,7 @@ fn connection_error(code: &ErrorCode) -> String {
     }
 }
 
-/// Bytes as one word.
+/// Quotes bytes as one word.
 fn quote(data: &[u8]) -> String {
     if data.is_empty() {
         return "-".to_owned();

@@ -1,6 +1,6 @@
-// Connects many times at once, sends noise on each connection and compares
-// what comes back. The first of several connections is slow: it stops reading
-// in the middle until all others have finished.
+// Connects many times at once, sends noise on each connection and compares the echo. The
+// first of several connections is slow: it stops reading in the middle until all others
+// have finished.
 //
 // Arguments: host (`-`: none), port, number of connections, bytes on each, a
 // seed, and bytes on the slow one if that differs.

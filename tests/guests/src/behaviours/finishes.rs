@@ -1,5 +1,5 @@
-// Sends lines back. When its host stops it, it lets its clients finish, and says
-// so. A server that it starts then is stopped as well.
+// Sends lines back. When its host stops it, it lets its clients finish, and prints that.
+// It starts another server then, which is stopped as well.
 //
 // Arguments: host and port.
 

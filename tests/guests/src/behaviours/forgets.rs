@@ -1,5 +1,5 @@
-// Sends a greeting and returns with the connection open, which nothing owns
-// any more. Arguments: address and port.
+// Sends a greeting and returns with the connection open, without an owner. Arguments:
+// address and port.
 
 use net::open_connection;
 

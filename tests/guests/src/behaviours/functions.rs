@@ -1,8 +1,8 @@
 // Checks what holds for connecting and serving.
 //
-// Arguments: a port where nobody listens, a port where 127.0.0.1 sends back what
-// it receives and ::1 never answers, free ports with commas between them, and a part
-// of the names of the checks to run (all, if there is none).
+// Arguments: a port that refuses, a port where 127.0.0.1 sends back what it receives and
+// ::1 never answers, free ports with commas between them, and a part of the names of the
+// checks to run (all, if there is none).
 
 use std::cell::RefCell;
 use std::error::Error;
@@ -16,7 +16,7 @@ mod conformance;
 
 type Outcome = Result<(), Box<dyn Error>>;
 
-/// Lets others run.
+/// Lets other tasks run.
 async fn pause() {
     asyncio_streams::sleep(Duration::from_millis(1)).await;
 }

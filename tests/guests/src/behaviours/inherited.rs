@@ -1,8 +1,8 @@
-// Serves listeners that its host hands over, and sends lines back; `who` is answered
-// with the listener's name and what tells this run from others. When its host stops
-// it, it lets its clients finish.
+// Serves listeners that it inherits from its host, and sends lines back. It answers `who`
+// with the listener's name and the number of this run. When its host stops it, it lets
+// its clients finish.
 //
-// Arguments: the names of the listeners to be taken, one after the other.
+// Arguments: the names of the listeners to take, one after the other.
 
 use std::error::Error;
 

@@ -1,4 +1,4 @@
-// Serves with `keep_alive` and a backlog of its own, and keeps its connections.
+// Serves with `keep_alive` and a backlog, and keeps its connections.
 //
 // Argument: the backlog.
 

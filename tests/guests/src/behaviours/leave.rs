@@ -1,4 +1,4 @@
-// Writes noise and returns at once, without waiting for anything.
+// Writes noise and returns at once, without waiting.
 //
 // Arguments: host, port, bytes, a seed, and whether to `close` the writer
 // first or only to `drop` it.

@@ -1,5 +1,5 @@
-// Counts the lines it receives and, at the end of the data, answers how many
-// there were and how many bytes; any number of connections at once.
+// Counts the lines that it receives and, at the end of the data, answers with the number
+// of lines and of bytes; any number of connections at once.
 //
 // Arguments: how to read (`readline`, `readuntil` with `\r\n`, `readlines`), a
 // host and a port.
@@ -12,7 +12,7 @@ type Outcome = Result<(), Box<dyn Error>>;
 
 const USAGE: &str = "usage: lines-server readline|readuntil|readlines HOST PORT";
 
-/// How many lines one call may bring.
+/// The most lines that one call may bring.
 const BATCH: usize = 1024;
 
 #[derive(Clone, Copy)]

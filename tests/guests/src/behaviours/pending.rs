@@ -38,14 +38,14 @@ async fn program() -> Outcome {
     }
     println!("ten came back");
 
-    // Both were waiting all the time: neither has an answer yet.
+    // Both were waiting all the time, so neither has an answer yet.
     writer.transport().abort();
     let (reading, draining) = (reading.await?, draining.await?);
     println!("read: {reading:?}, drain: {draining:?}");
     Ok(())
 }
 
-/// Sends lines back; after `stall`, nothing any more.
+/// Sends lines back; stops reading after `stall`.
 async fn serve(reader: StreamReader, writer: StreamWriter) -> Outcome {
     loop {
         let line = reader.readline().await?;

@@ -1,4 +1,4 @@
-// Serves on a port that others may share, and tells each client its own name.
+// Serves on a port that other programs may share, and sends each client its own name.
 //
 // Arguments: the name, a host and a port.
 

@@ -1,7 +1,7 @@
-// Reads with time limits that are often over, and compares what it got.
+// Reads with time limits that often pass, and compares the received bytes.
 //
-// First nothing is on its way, so the limit has to be over; then it asks for
-// the bytes.
+// At first the peer sends nothing, so that the limits pass; then the program asks for the
+// bytes.
 //
 // Arguments: host, port, bytes and a seed.
 
@@ -31,7 +31,8 @@ async fn program() -> Outcome {
     }
     let mut received = 0;
     while received < bytes {
-        // One piece at a time, each with limits that are over before it comes.
+        // Asks for one piece at a time, and reads it with limits that pass before it
+        // comes.
         writer.write(b"?")?;
         let wanted = (bytes - received).min(1000);
         let mut piece = 0;
@@ -56,7 +57,7 @@ async fn program() -> Outcome {
     Ok(())
 }
 
-/// Over at once, or soon.
+/// Returns a limit that passes at once, or soon.
 fn limit(timeouts: u64) -> Duration {
     Duration::from_micros(timeouts % 2 * 50)
 }

@@ -2,7 +2,7 @@
 // number of connections at once. A source sends without end. A sink counts, and
 // answers how many bytes there were once they end with a newline.
 //
-// Arguments: which of them, a host and a port.
+// Arguments: `echo`, `source` or `sink`, a host and a port.
 
 use std::error::Error;
 
@@ -12,7 +12,7 @@ type Outcome = Result<(), Box<dyn Error>>;
 
 const USAGE: &str = "usage: tls-flows echo|source|sink HOST PORT";
 
-/// What a source sends at once: so many times the bytes 0 to 250.
+/// The number of times that a source sends the bytes 0 to 250 in one write.
 const REPEATED: usize = 1024;
 
 #[derive(Clone, Copy)]
@@ -66,7 +66,7 @@ async fn echo(reader: &StreamReader, writer: &StreamWriter) -> Outcome {
     }
 }
 
-/// Until the client has gone.
+/// Sends until the client has gone.
 async fn source(writer: &StreamWriter) {
     let block = (0..=250).collect::<Vec<u8>>().repeat(REPEATED);
     while writer.write(&block).is_ok() && writer.drain().await.is_ok() {}

@@ -1,4 +1,4 @@
-// A client or server whose connections do as they are told.
+// Runs a client or server whose steps are its arguments.
 //
 // Arguments: `client`, host and port, or `server` and host; settings of TLS, `--`
 // and steps.

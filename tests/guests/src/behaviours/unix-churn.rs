@@ -1,10 +1,10 @@
-// Does with Unix sockets what a control connection asks for, again and again, so
-// that the host can look whether anything is left behind.
+// Does with Unix sockets what a control connection asks for, again and again, so that the
+// host can check that nothing is left behind.
 //
-// Argument: a folder. In it are the socket `control`, each of whose lines is `MODE
-// COUNT` and is answered with `done` when it is over; `echo`; `reset`, which is
-// closed with what it has got unread; `deaf`, at which nobody listens; `full`, at which
-// nobody is accepted; and, while this program runs, its own `server`.
+// Argument: a folder with the test's sockets. Each line of `control` is `MODE COUNT` and
+// is answered with `done`. `echo` sends bytes back. `reset` closes with unread data.
+// Nothing listens at `deaf`, and `full` accepts no connection. While this program runs,
+// it listens at `server`.
 
 use std::error::Error;
 use std::time::Duration;
@@ -89,7 +89,7 @@ async fn timed_out(path: &str) -> Outcome {
     }
 }
 
-/// Both ends of a pair, one of them without streams.
+/// Makes both ends of a pair, one of them without streams.
 async fn paired() -> Outcome {
     let (one, other) = socketpair()?;
     let (reader, _writer) = ConnectOptions::new().adopt(one).await?;
@@ -98,7 +98,7 @@ async fn paired() -> Outcome {
     Ok(())
 }
 
-/// A server that comes and goes, with a client.
+/// Starts and ends a server, with a client.
 async fn served(path: &str) -> Outcome {
     let server = start_unix_server(serve, path).await?;
     exchange(path, true).await?;
@@ -107,7 +107,7 @@ async fn served(path: &str) -> Outcome {
     Ok(())
 }
 
-/// A server whose path somebody else has.
+/// Starts a server at a path that is in use.
 async fn taken(path: &str) -> Outcome {
     match start_unix_server(serve, path).await {
         Ok(_) => Err("a path that is taken was had".into()),
@@ -116,7 +116,7 @@ async fn taken(path: &str) -> Outcome {
 }
 
 async fn serve(reader: StreamReader, writer: StreamWriter) -> Outcome {
-    // Visitors may be gone at any time.
+    // Clients may be gone at any time.
     if let Ok(byte) = reader.read(1).await
         && writer.write(&byte).is_ok()
     {

@@ -1,7 +1,7 @@
-// Does with Unix sockets what a test wants.
+// Uses Unix sockets as its arguments say.
 //
-// Arguments: what (see `program`), a path, in which `%XX` is a byte, and what that
-// takes.
+// Arguments: a command (see `program`), a path, in which `%XX` is a byte, and the
+// arguments of the command.
 
 use std::error::Error;
 use std::rc::Rc;
@@ -48,7 +48,7 @@ fn unescaped(path: &str) -> Outcome<UnixAddress> {
     Ok(bytes.into())
 }
 
-/// Connects, and says what is known of both ends.
+/// Connects, and prints the addresses and the peer of both ends.
 async fn connect(path: UnixAddress) -> Outcome {
     let (_reader, writer) = open_unix_connection(path).await?;
     let info = |name| writer.get_extra_info(name);
@@ -64,7 +64,7 @@ async fn connect(path: UnixAddress) -> Outcome {
     Ok(())
 }
 
-/// Who the peer is: process, user and group.
+/// Returns the peer's process, user and group.
 fn credentials(writer: &StreamWriter) -> Outcome<String> {
     match writer.get_extra_info("peercred") {
         Some(ExtraInfo::Credentials(Credentials { pid, uid, gid })) => {
@@ -94,7 +94,7 @@ async fn answer(reader: StreamReader, writer: StreamWriter) -> Outcome {
     Ok(())
 }
 
-/// Sends noise on many connections at once, and compares what comes back.
+/// Sends noise on many connections at once, and compares the echo.
 async fn clients(path: UnixAddress, count: u64, bytes: usize, seed: u64) -> Outcome {
     let clients: Vec<_> = (0..count)
         .map(|index| {
@@ -144,8 +144,8 @@ async fn exchange(path: UnixAddress, bytes: usize, noise: Noise) -> Outcome {
     Ok(())
 }
 
-/// Sends back what it receives, but for `who`, which tells this run from others,
-/// `peer`, which tells who asks, and `panic`.
+/// Sends lines back, except `who`, which it answers with the number of this run, `peer`,
+/// which it answers with the client's process, and `panic`.
 async fn serve(path: UnixAddress, cleanup: bool) -> Outcome {
     let who = Rc::new(format!("{}\n", wasi::clocks::monotonic_clock::now()));
     let echo = move |reader, writer| echo(reader, writer, who.clone());
@@ -175,7 +175,7 @@ async fn echo(reader: StreamReader, writer: StreamWriter, who: Rc<String>) -> Ou
     }
 }
 
-/// A server that has its path and does not serve yet, and another one that wants it.
+/// Binds a server that does not serve yet, and starts another one at the same path.
 async fn twice(path: UnixAddress) -> Outcome {
     let waits = ServerOptions::new().start_serving(false);
     let first = waits.start_unix_server(answer, path.clone()).await?;
@@ -191,7 +191,7 @@ async fn twice(path: UnixAddress) -> Outcome {
     ask(path, "one").await
 }
 
-/// What means nothing with a path, and what TLS needs.
+/// Tries options that mean nothing with a path, and TLS without a name.
 async fn refused(path: UnixAddress) -> Outcome {
     let connect = ConnectOptions::new;
     for options in [
@@ -217,7 +217,7 @@ async fn refused(path: UnixAddress) -> Outcome {
     Ok(())
 }
 
-/// A pair, first without streams, then each end with them.
+/// Uses a pair, first without streams, then each end with them.
 async fn pair() -> Outcome {
     let (one, other) = socketpair()?;
     println!("nothing: {:?}", one.recv(10)?);
@@ -232,7 +232,7 @@ async fn pair() -> Outcome {
     }
     let (reader, writer) = ConnectOptions::new().adopt(one).await?;
     let (far_reader, far_writer) = ConnectOptions::new().adopt(other).await?;
-    // What was in the sockets is in the streams.
+    // The streams have the bytes that the sockets had.
     println!("left: {:?}", reader.readexactly(1).await?);
     writer.write_eof()?;
     let received = far_reader.read_to_end().await?;

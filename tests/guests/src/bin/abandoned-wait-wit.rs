@@ -1,8 +1,6 @@
-//! Gives up on waiting without being able to cancel it, and reads on; written
-//! against the WIT.
+//! Abandons a wait that it cannot cancel, and reads on; written against the WIT.
 //!
-//! Arguments: host and port of a peer that sends `ab`, then after it was asked
-//! for `c\n`.
+//! Arguments: host and port of a peer that sends `ab`, and `c\n` after a request.
 
 use std::rc::Rc;
 
@@ -23,7 +21,7 @@ async fn program() -> Outcome {
     reader.ready(ReadRequest::Exactly(2)).await?;
     let waiting = reader.clone();
     let given_up = spawn(async move { waiting.ready(ReadRequest::Line(None)).await });
-    // It is under way: it would answer none.
+    // The wait is under way and would answer none.
     let line = reader.read_nowait(&ReadRequest::Line(None))?;
     println!("line {line:?}");
     let waiting = reader.clone();

@@ -1,7 +1,7 @@
-//! Makes sockets of its own and gives them to the streams component: one that
-//! is connected, one that is bound, and one that is neither.
+//! Makes sockets of its own and gives them to the streams component: one that is
+//! connected, one that is bound, and one that is neither; written against the WIT.
 //!
-//! Arguments: host (an IPv4 address) and port of an echo.
+//! Arguments: host (an IPv4 address) and port of an echo server.
 
 use std::net::Ipv4Addr;
 

@@ -1,7 +1,7 @@
-//! Makes sockets of its own and streams of them: of one that is connected, one
-//! that is bound, and those that are neither.
+//! Makes sockets of its own, and streams of them: of one that is connected, one that is
+//! bound, and those that are neither; linked statically.
 //!
-//! Arguments: host (an IPv4 address) and port of an echo.
+//! Arguments: host (an IPv4 address) and port of an echo server.
 
 use std::net::Ipv4Addr;
 

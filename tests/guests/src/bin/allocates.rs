@@ -1,4 +1,4 @@
-//! Takes memory without an end.
+//! Allocates memory without an end.
 
 async fn program() {
     let mut taken = Vec::new();

@@ -1,6 +1,5 @@
-//! Sends what comes out of one stream of bytes through an echo and prints what
-//! comes out of another; written against the WIT. Nothing but streams in
-//! between.
+//! Sends one byte stream through an echo server and receives another, with nothing but
+//! byte streams between; written against the WIT.
 //!
 //! Arguments: host, port, and how many bytes to send.
 

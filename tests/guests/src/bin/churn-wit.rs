@@ -1,3 +1,3 @@
-//! Makes and takes connections on demand; composed.
+//! Makes and accepts connections on demand; composed.
 use guests::composed as net;
 include!("../behaviours/churn.rs");

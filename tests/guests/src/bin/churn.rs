@@ -1,3 +1,3 @@
-//! Makes and takes connections on demand; linked statically.
+//! Makes and accepts connections on demand; linked statically.
 use asyncio_streams as net;
 include!("../behaviours/churn.rs");

@@ -1,3 +1,3 @@
-//! Does what its clients say.
+//! Serves, and executes the commands of its clients; linked statically.
 use asyncio_streams as net;
 include!("../behaviours/commanded-server.rs");

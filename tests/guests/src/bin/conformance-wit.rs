@@ -1,4 +1,4 @@
-//! The battery over TCP and TLS; composed.
+//! Runs the battery over TCP and Unix sockets, with TLS or without; composed.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,

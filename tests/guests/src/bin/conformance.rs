@@ -1,4 +1,4 @@
-//! The battery over TCP and TLS.
+//! Runs the battery over TCP and Unix sockets, with TLS or without; linked statically.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,

@@ -1,3 +1,3 @@
-//! Does to a connection what it is asked to; written against the WIT.
+//! Does to a connection what its control connection asks for; written against the WIT.
 use guests::composed as net;
 include!("../behaviours/driver.rs");

@@ -22,7 +22,7 @@ async fn program() -> Outcome {
     }
 }
 
-/// An error is the peer's: it has gone.
+/// An error means that the peer is gone.
 async fn echo(reader: StreamReader, writer: StreamWriter) {
     let received = StreamReader::into_stream(reader).await;
     drop(writer.write_stream(received).await);

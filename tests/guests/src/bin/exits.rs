@@ -1,4 +1,4 @@
-//! Ends in the middle, with the exit code that is its argument.
+//! Exits in the middle, with the exit code that is its argument.
 
 async fn program() {
     let code = asyncio_streams::args().nth(1);

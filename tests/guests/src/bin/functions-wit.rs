@@ -1,4 +1,4 @@
-//! Checks of connecting and serving; composed.
+//! Checks connecting and serving; composed.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,

@@ -1,4 +1,4 @@
-//! Checks of connecting and serving.
+//! Checks connecting and serving; linked statically.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,

@@ -1,4 +1,4 @@
-//! Serves listeners that its host hands over; composed.
+//! Serves listeners that it inherits from its host; composed.
 use std::convert::identity as adopted;
 
 use guests::composed as net;

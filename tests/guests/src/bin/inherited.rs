@@ -1,4 +1,4 @@
-//! Serves listeners that its host hands over.
+//! Serves listeners that it inherits from its host; linked statically.
 use std::future::ready as adopted;
 
 use asyncio_streams as net;

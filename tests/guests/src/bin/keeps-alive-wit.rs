@@ -1,3 +1,3 @@
-//! Probes idle connections; composed.
+//! Serves with probes of idle connections; composed.
 use guests::composed as net;
 include!("../behaviours/keeps-alive.rs");

@@ -1,5 +1,5 @@
-//! Sends a greeting and returns while a task that the library does not know
-//! reads from the connection. Arguments: address and port.
+//! Sends a greeting and returns while a task that the library does not know of reads from
+//! the connection. Arguments: address and port.
 
 use asyncio_streams::open_connection;
 

@@ -1,3 +1,3 @@
-//! Listens and ends; composed.
+//! Listens, prints the addresses, and ends; composed.
 use guests::composed as net;
 include!("../behaviours/listens.rs");

@@ -1,4 +1,4 @@
-//! A server whose callback panics. Argument: the address.
+//! Runs a server whose callback panics. Argument: the address.
 
 use asyncio_streams::{StreamReader, StreamWriter, start_server};
 

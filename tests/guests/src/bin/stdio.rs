@@ -1,6 +1,6 @@
-//! Standard streams as writers, beside printing.
+//! Uses standard streams as writers, beside printing.
 //!
-//! Argument: `mixed`, or `much`, which writes until nobody takes it any more.
+//! Argument: `mixed`, or `much`, which writes until the output is closed.
 
 use asyncio_streams::{eprintln, println, stderr, stdout};
 

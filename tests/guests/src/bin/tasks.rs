@@ -1,4 +1,4 @@
-//! What `spawn` and cancelling do, told by the order of the lines.
+//! Shows what `spawn` and cancelling do by the order of its lines.
 
 use std::future::pending;
 
@@ -19,7 +19,7 @@ async fn program() -> Result<(), Box<dyn std::error::Error>> {
 
     let finished = spawn(async { "finished" });
     let (tell, told) = oneshot::channel();
-    // Its handle is dropped at once.
+    // The handle is dropped at once.
     drop(spawn(async move {
         println!("a task without a handle runs");
         let _ = tell.send("told");
@@ -31,7 +31,7 @@ async fn program() -> Result<(), Box<dyn std::error::Error>> {
     let outer = spawn(async { spawn(async { "inner" }).await });
     println!("a task's own task: {:?}", outer.await?);
 
-    // Does not keep the program.
+    // This task does not keep the program from ending.
     drop(spawn(pending::<()>()));
     println!("end");
     Ok(())

@@ -1,9 +1,9 @@
-//! Sockets of its own, with what `asyncio:host` adds to them.
+//! Makes sockets of its own, and sets the options that `asyncio:host` adds to them.
 //!
-//! Arguments: what to do, and the port of a peer on 127.0.0.1. `states` tries every
-//! option in every state; `delays` lets a connection and those of a listener keep
-//! small writes back, and holds them; `returns` shares a port that it had before,
-//! when the peer has it.
+//! Arguments: a command, and the port of a peer on 127.0.0.1. `states` tries every option
+//! in every state. `delays` turns TCP_NODELAY off for a connection and for those of a
+//! listener, and holds them. `returns` tries to share a port that it had before and that
+//! the peer has now.
 
 use std::future::{Future, pending, poll_fn};
 use std::pin::pin;
@@ -117,7 +117,7 @@ fn local(port: u16) -> IpSocketAddress {
     loopback(1, port)
 }
 
-/// Where nobody else picks ports.
+/// Returns an address on which no other program lets the kernel pick ports.
 fn elsewhere(port: u16) -> IpSocketAddress {
     loopback(77, port)
 }

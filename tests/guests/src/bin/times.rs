@@ -1,4 +1,4 @@
-//! What `sleep` and `timeout` do, told by the order of the lines.
+//! Shows what `sleep` and `timeout` do by the order of its lines.
 
 use std::future::{pending, ready};
 use std::time::Duration;
@@ -9,7 +9,7 @@ const SHORT: Duration = Duration::from_millis(1);
 const LONG: Duration = Duration::from_millis(500);
 const VERY_LONG: Duration = Duration::from_secs(3600);
 
-/// Says when it is dropped.
+/// Prints a line when it is dropped.
 struct Told(&'static str);
 
 impl Drop for Told {

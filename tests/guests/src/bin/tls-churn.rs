@@ -1,5 +1,5 @@
-//! Makes sessions of `asyncio:host/tls`, both ends of them, as told by a control
-//! connection: lines of a mode and a count, answered by `done`.
+//! Makes both ends of sessions of `asyncio:host/tls`. A control connection sends lines of
+//! a mode and a count, each answered with `done`.
 //!
 //! Argument: the port of the control connection on 127.0.0.1.
 
@@ -36,7 +36,7 @@ impl Ground {
                 client.write(b"begun").await;
                 server.read().await;
                 drop(client);
-                // Its end, which is told once it is met.
+                // Reads to the end, because the result is only known then.
                 server.read().await;
                 match server.receive.await {
                     Ok(()) => Err("the end of the session".into()),

@@ -1,8 +1,7 @@
-//! Sessions of `asyncio:host/tls`, told line by line.
+//! Uses sessions of `asyncio:host/tls` and prints the results line by line.
 //!
-//! The first argument says what to do, most of it with the port of a peer on
-//! 127.0.0.1. `localhost` is the name that the peers' certificates are for, and
-//! `server` the policy's name for one.
+//! The first argument is a command. Most commands take the port of a peer on 127.0.0.1.
+//! The peers' certificates are for `localhost`, and the policy's identity is `server`.
 
 use std::error::Error;
 use std::future::{Future, pending, poll_fn};
@@ -53,13 +52,13 @@ async fn program() -> Outcome {
     }
 }
 
-/// A session with the peer.
+/// Begins a session with the peer.
 async fn begin(port: u16) -> Result<Session, Box<dyn Error>> {
     let connection = wrap(&client(), connect(port).await?, NAME)?;
     Ok(Session::begin(connection).await?)
 }
 
-/// Sends one connection's bytes back to it.
+/// Sends back the bytes of one connection.
 async fn serves(context: Context) -> Outcome {
     let mut listener = Listener::open()?;
     let socket = listener.accept().await?;
@@ -79,7 +78,7 @@ async fn serves(context: Context) -> Outcome {
     Ok(())
 }
 
-/// As a server that has received so many bytes already.
+/// Serves a connection of which it has received so many bytes already.
 async fn upgrades(bytes: usize) -> Outcome {
     let mut listener = Listener::open()?;
     let socket = listener.accept().await?;
@@ -97,7 +96,7 @@ async fn upgrades(bytes: usize) -> Outcome {
     Ok(())
 }
 
-/// Sends so many bytes and then the end, while it receives what comes back.
+/// Sends so many bytes and then the end, while it receives the echo.
 async fn talks(port: u16, bytes: usize) -> Outcome {
     let session = begin(port).await?;
     let (mut to_send, mut received) = (session.to_send, session.received);
@@ -137,7 +136,7 @@ async fn says(port: u16, line: &str) -> Outcome {
     Ok(())
 }
 
-/// What a handshake comes to in this time.
+/// Prints the result of a handshake with this time limit.
 async fn meets(port: u16, milliseconds: u64) -> Outcome {
     let connection = wrap(&client(), connect(port).await?, NAME)?;
     match connection.handshake(milliseconds * 1_000_000).await {
@@ -163,7 +162,7 @@ async fn receives(port: u16) -> Outcome {
     Ok(())
 }
 
-/// Closes what it has not used, with this time for the peer.
+/// Closes a session that it has not used, with this time limit for the peer.
 async fn closes(port: u16, milliseconds: u64) -> Outcome {
     let connection = wrap(&client(), connect(port).await?, NAME)?;
     connection.handshake(PATIENCE).await?;
@@ -178,7 +177,7 @@ async fn drops(port: u16) -> Outcome {
     session.write(b"begun").await;
     let (mut received, mut to_send) = (session.received, session.to_send);
     let connection = session.connection;
-    // In this order: the read is under way.
+    // The order matters: the read has to be under way.
     let (read, ()) = join(next(&mut received), async { drop(connection) }).await;
     println!("read {read:?}, {:?}", session.receive.await);
     let rest = to_send.write_all(b"more".to_vec()).await;
@@ -186,7 +185,7 @@ async fn drops(port: u16) -> Outcome {
     stay().await
 }
 
-/// Gives a close up that waits for what is to be sent.
+/// Cancels a close that waits until everything is sent.
 async fn gives_up_closing(port: u16) -> Outcome {
     let mut session = begin(port).await?;
     session.write(b"begun").await;
@@ -200,19 +199,19 @@ async fn gives_up_closing(port: u16) -> Outcome {
     stay().await
 }
 
-/// Until somebody stops the program.
+/// Waits until the program is stopped.
 async fn stay() -> Outcome {
     println!("stays");
     pending().await
 }
 
-/// With a session that is in use.
+/// Returns while a session is in use.
 async fn stays(mut session: Session) -> Outcome {
     session.write(b"begun").await;
     stay().await
 }
 
-/// With a session whose data it has ended.
+/// Returns while a session is open whose data it has ended.
 async fn ends(port: u16) -> Outcome {
     let mut session = begin(port).await?;
     session.write(b"all").await;
@@ -228,7 +227,7 @@ async fn detaches(port: u16) -> Outcome {
     let (mut received, receive) = socket.receive();
     let (mut to_send, data) = wit_stream::new();
     let send = socket.send(data);
-    // In this order: the read is under way.
+    // The order matters: the read has to be under way.
     let (read, connection) =
         join(next(&mut received), async { wrap(&client(), socket, NAME) }).await;
     println!("read {read:?}, {:?}", receive.await);
@@ -241,7 +240,7 @@ async fn detaches(port: u16) -> Outcome {
     Ok(())
 }
 
-/// Asks whether there is something, and takes it in pieces of a byte.
+/// Waits with reads of no bytes, and takes the data in pieces of a byte.
 async fn asks(port: u16) -> Outcome {
     let mut session = begin(port).await?;
     {
@@ -259,7 +258,7 @@ async fn asks(port: u16) -> Outcome {
     Ok(())
 }
 
-/// Sends so many bytes by writes that are given up at once.
+/// Sends so many bytes by writes that it cancels at once.
 async fn cancels_writes(port: u16, bytes: usize) -> Outcome {
     let mut session = begin(port).await?;
     let all = pattern(bytes);
@@ -281,7 +280,7 @@ async fn cancels_writes(port: u16, bytes: usize) -> Outcome {
     Ok(())
 }
 
-/// What may be called when.
+/// Calls everything in every state.
 async fn states(port: u16) -> Outcome {
     let context = client();
     let unconnected = wrap(&context, create()?, NAME);
@@ -308,7 +307,7 @@ async fn states(port: u16) -> Outcome {
     Ok(())
 }
 
-/// Both halves, where they cannot be had.
+/// Uses both halves where they are not available.
 async fn tell(state: &str, connection: &Connection) {
     let (mut received, receive) = connection.receive();
     let nothing = next(&mut received).await;
@@ -323,7 +322,7 @@ async fn tell(state: &str, connection: &Connection) {
     );
 }
 
-/// What a policy may permit.
+/// Asks for everything that a policy may permit.
 async fn wishes(port: u16) -> Outcome {
     let roots = client().load_verify_locations(b"no roots");
     println!("roots {roots:?}");
@@ -336,7 +335,7 @@ async fn wishes(port: u16) -> Outcome {
     Ok(())
 }
 
-/// What is refused whatever the policy is.
+/// Asks for what is refused under every policy.
 async fn refuses() -> Outcome {
     let mut listener = Listener::open()?;
     for (begins, received) in [

@@ -1,3 +1,3 @@
-//! TLS, as it is told; composed.
+//! Runs a TLS client or server whose steps are its arguments; composed.
 use guests::composed as net;
 include!("../behaviours/tls.rs");

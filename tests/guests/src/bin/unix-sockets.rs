@@ -1,8 +1,8 @@
 //! Checks that `asyncio:host/unix-sockets` is what it documents, with both ends in
 //! this program.
 //!
-//! Arguments: the part whose checks are to be run, and a folder that has been made
-//! ready for it.
+//! Arguments: the part whose checks are to be run, and a folder that the test has
+//! prepared.
 
 #[macro_use]
 #[path = "../checks.rs"]

@@ -1,4 +1,4 @@
-//! Unix sockets; composed.
+//! Uses Unix sockets; composed.
 use std::convert::identity as adopted;
 
 use guests::composed as net;

@@ -1,4 +1,4 @@
-//! Unix sockets.
+//! Uses Unix sockets; linked statically.
 use std::future::ready as adopted;
 
 use asyncio_streams as net;

@@ -1,5 +1,5 @@
-//! Calls the streams component, then traps without a word. Written against the
-//! WIT. Arguments: address and port.
+//! Calls the streams component, then traps without a message; written against the WIT.
+//! Arguments: address and port.
 
 use guests::composed::open_connection;
 
