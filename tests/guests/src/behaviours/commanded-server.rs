@@ -1,4 +1,4 @@
-// Sends lines back, except `who`, which it answers with the number of this run. Computes
+// Sends lines back, except `who`, which it answers with the time at which it started. Computes
 // for ever after `compute`, and panics after `panic`.
 //
 // Arguments: host and port.

@@ -1,5 +1,5 @@
 // Serves listeners that it inherits from its host, and sends lines back. It answers `who`
-// with the listener's name and the number of this run. When its host stops it, it lets
+// with the listener's name and the time at which it started. When its host stops it, it lets
 // its clients finish.
 //
 // Arguments: the names of the listeners to take, one after the other.

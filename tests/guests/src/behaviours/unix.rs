@@ -144,7 +144,7 @@ async fn exchange(path: UnixAddress, bytes: usize, noise: Noise) -> Outcome {
     Ok(())
 }
 
-/// Sends lines back, except `who`, which it answers with the number of this run, `peer`,
+/// Sends lines back, except `who`, which it answers with the time at which it started, `peer`,
 /// which it answers with the client's process, and `panic`.
 async fn serve(path: UnixAddress, cleanup: bool) -> Outcome {
     let who = Rc::new(format!("{}\n", wasi::clocks::monotonic_clock::now()));

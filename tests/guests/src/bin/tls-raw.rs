@@ -205,13 +205,13 @@ async fn stay() -> Outcome {
     pending().await
 }
 
-/// Returns while a session is in use.
+/// Holds a session in use until the program is stopped.
 async fn stays(mut session: Session) -> Outcome {
     session.write(b"begun").await;
     stay().await
 }
 
-/// Returns while a session is open whose data it has ended.
+/// Ends the data of a session and holds it until the program is stopped.
 async fn ends(port: u16) -> Outcome {
     let mut session = begin(port).await?;
     session.write(b"all").await;

@@ -14,7 +14,7 @@ checks! {
     an_address_of_another_machine_is_not_bindable
     an_address_of_the_other_family_is_invalid
     an_address_of_many_is_invalid
-    an_ipv4_address_in_disguise_is_invalid
+    an_ipv4_mapped_or_compatible_address_is_invalid
     an_address_that_ended_connections_hold_can_be_bound
     so_can_one_that_listening_had_picked
     a_wildcard_of_ipv6_leaves_ipv4_alone
@@ -89,7 +89,7 @@ async fn an_address_of_many_is_invalid(ip: Ip) -> Outcome {
     Ok(())
 }
 
-async fn an_ipv4_address_in_disguise_is_invalid(ip: Ip) -> Outcome {
+async fn an_ipv4_mapped_or_compatible_address_is_invalid(ip: Ip) -> Outcome {
     for address in disguised() {
         fails!(ip.create()?.bind(wasi(address, 0)), InvalidArgument);
     }

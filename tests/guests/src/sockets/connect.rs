@@ -11,11 +11,11 @@ checks! {
     port_0_is_invalid
     an_address_of_the_other_family_is_invalid
     an_address_of_many_is_invalid
-    an_ipv4_address_in_disguise_is_invalid
+    an_ipv4_mapped_or_compatible_address_is_invalid
     an_invalid_address_does_not_use_the_socket_up
     a_bind_is_kept
     a_port_is_picked_where_there_was_no_bind
-    where_nobody_listens_it_is_refused
+    without_a_listener_a_connect_is_refused
     a_socket_that_was_refused_is_closed
     a_socket_can_connect_to_itself
     a_socket_that_connects_takes_nothing_else
@@ -61,7 +61,7 @@ async fn an_address_of_many_is_invalid(ip: Ip) -> Outcome {
     Ok(())
 }
 
-async fn an_ipv4_address_in_disguise_is_invalid(_: Ip) -> Outcome {
+async fn an_ipv4_mapped_or_compatible_address_is_invalid(_: Ip) -> Outcome {
     let listener = Ip::V4.listener()?;
     let socket = Ip::V6.create()?;
     for address in disguised() {
@@ -105,7 +105,7 @@ async fn a_port_is_picked_where_there_was_no_bind(ip: Ip) -> Outcome {
     Ok(())
 }
 
-async fn where_nobody_listens_it_is_refused(ip: Ip) -> Outcome {
+async fn without_a_listener_a_connect_is_refused(ip: Ip) -> Outcome {
     let nobody = ip.bound()?;
     let address = local(&nobody)?;
     fails!(connect(&ip.create()?, address).await, ConnectionRefused);

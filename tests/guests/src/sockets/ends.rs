@@ -10,7 +10,7 @@ use super::{Ip, Outcome};
 use crate::checks::{End, at_once, read};
 
 checks! {
-    the_end_of_what_is_sent_is_the_end_of_what_is_received
+    the_end_of_the_sent_data_is_the_end_of_the_received_data
     a_half_that_is_under_way_has_no_result
     sending_ends_well_when_the_stream_is_dropped
     receiving_ends_well_when_the_stream_is_dropped
@@ -25,7 +25,7 @@ checks! {
 
 const MANY: usize = 2 << 20;
 
-async fn the_end_of_what_is_sent_is_the_end_of_what_is_received(ip: Ip) -> Outcome {
+async fn the_end_of_the_sent_data_is_the_end_of_the_received_data(ip: Ip) -> Outcome {
     let (server, mut client) = ip.pair().await?;
     drop(server);
     let (result, bytes) = client.received.read(Vec::with_capacity(1)).await;

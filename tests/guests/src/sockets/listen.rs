@@ -16,7 +16,7 @@ checks! {
     accepting_that_was_given_up_takes_none
     its_stream_goes_on_without_the_socket
     what_was_accepted_goes_on_without_the_listener
-    nobody_listens_once_socket_and_stream_are_gone
+    connects_are_refused_once_socket_and_stream_are_gone
     without_its_stream_it_goes_on_listening
     a_client_that_is_gone_already_is_accepted
     a_backlog_of_0_is_invalid_and_any_other_taken
@@ -158,7 +158,7 @@ async fn what_was_accepted_goes_on_without_the_listener(ip: Ip) -> Outcome {
     Ok(())
 }
 
-async fn nobody_listens_once_socket_and_stream_are_gone(ip: Ip) -> Outcome {
+async fn connects_are_refused_once_socket_and_stream_are_gone(ip: Ip) -> Outcome {
     let listener = ip.listener_to_close()?;
     let address = listener.address;
     drop(listener);

@@ -9,9 +9,9 @@ checks! {
     an_address_is_answered_as_it_is
     what_is_neither_a_name_nor_an_address_is_invalid
     localhost_is_at_loopback_addresses
-    a_name_that_nobody_has_is_an_error
+    a_name_that_does_not_exist_is_an_error
     a_name_may_be_written_in_any_script
-    an_ipv4_address_in_disguise_is_answered_as_what_it_is
+    an_ipv4_mapped_address_is_answered_as_ipv4
 }
 
 pub(super) async fn resolve(name: &str) -> Result<Vec<IpAddr>, ErrorCode> {
@@ -88,7 +88,7 @@ fn unknown(answer: Result<Vec<IpAddr>, ErrorCode>) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn a_name_that_nobody_has_is_an_error(_: Ip) -> Outcome {
+async fn a_name_that_does_not_exist_is_an_error(_: Ip) -> Outcome {
     unknown(resolve("nowhere.invalid").await)
 }
 
@@ -97,7 +97,7 @@ async fn a_name_may_be_written_in_any_script(_: Ip) -> Outcome {
 }
 
 /// `resolve-addresses` never returns IPv4-mapped IPv6 addresses.
-async fn an_ipv4_address_in_disguise_is_answered_as_what_it_is(_: Ip) -> Outcome {
+async fn an_ipv4_mapped_address_is_answered_as_ipv4(_: Ip) -> Outcome {
     let address: IpAddr = "127.0.0.1".parse()?;
     same!(resolve("::ffff:127.0.0.1").await?, [address]);
     Ok(())

@@ -11,7 +11,7 @@ checks! {
     a_part_of_a_second_is_not_lost
     what_was_set_before_connecting_stays
     connections_have_the_options_of_their_listener
-    connections_have_what_was_set_while_it_listened
+    connections_have_the_options_set_while_it_listened
 }
 
 const SECOND: u64 = 1_000_000_000;
@@ -169,7 +169,7 @@ async fn connections_have_the_options_of_their_listener(ip: Ip) -> Outcome {
     Ok(())
 }
 
-async fn connections_have_what_was_set_while_it_listened(ip: Ip) -> Outcome {
+async fn connections_have_the_options_set_while_it_listened(ip: Ip) -> Outcome {
     let mut listener = ip.listener()?;
     let on = !listener.socket.get_keep_alive_enabled()?;
     listener.socket.set_keep_alive_enabled(on)?;

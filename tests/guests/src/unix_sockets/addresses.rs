@@ -13,8 +13,8 @@ checks! {
     nothing_is_found_where_nothing_is
     a_file_is_no_socket_and_stays
     a_link_is_denied_wherever_it_leads
-    where_nobody_listens_any_more_it_is_refused_and_replaced
-    where_somebody_listens_it_is_in_use
+    a_socket_without_its_listener_refuses_and_is_replaced
+    an_address_with_a_listener_is_in_use
     an_abstract_name_has_a_grant_of_its_own
 }
 
@@ -102,7 +102,7 @@ async fn a_link_is_denied_wherever_it_leads(folder: Folder) -> Outcome {
     denied(folder.at("link.sock")).await
 }
 
-async fn where_nobody_listens_any_more_it_is_refused_and_replaced(folder: Folder) -> Outcome {
+async fn a_socket_without_its_listener_refuses_and_is_replaced(folder: Folder) -> Outcome {
     let socket = UnixSocket::create()?;
     fails!(
         socket.connect(folder.at("left.sock")).await,
@@ -113,7 +113,7 @@ async fn where_nobody_listens_any_more_it_is_refused_and_replaced(folder: Folder
     Ok(())
 }
 
-async fn where_somebody_listens_it_is_in_use(folder: Folder) -> Outcome {
+async fn an_address_with_a_listener_is_in_use(folder: Folder) -> Outcome {
     let socket = UnixSocket::create()?;
     for _ in 0..2 {
         fails!(

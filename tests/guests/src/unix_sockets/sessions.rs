@@ -11,7 +11,7 @@ use crate::checks::{Failure, Outcome};
 
 checks! {
     a_session_is_had_over_a_pair
-    a_session_begins_with_what_was_received_before
+    a_session_begins_with_bytes_received_before
     only_a_connected_socket_can_be_a_sessions
 }
 
@@ -56,7 +56,7 @@ async fn a_session_is_had_over_a_pair(_: Folder) -> Outcome {
     talk(server(one, &[])?, client(other)?).await
 }
 
-async fn a_session_begins_with_what_was_received_before(_: Folder) -> Outcome {
+async fn a_session_begins_with_bytes_received_before(_: Folder) -> Outcome {
     let (one, other) = UnixSocket::pair()?;
     let connection = client(other)?;
     // The client begins the handshake. The server finds its bytes in the buffer.

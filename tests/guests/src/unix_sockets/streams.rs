@@ -14,12 +14,12 @@ checks! {
     many_bytes_arrive_as_they_were_sent
     the_end_of_the_data_is_sent_and_the_other_half_goes_on
     streams_go_on_without_their_socket
-    who_gives_up_receiving_is_not_noticed
-    who_closes_breaks_what_is_sent
-    without_waiting_what_there_is_room_for_is_sent
-    without_waiting_what_has_come_is_received
+    a_peer_that_stops_receiving_is_not_noticed
+    a_peer_that_closes_breaks_sending
+    send_nowait_takes_as_much_as_there_is_room_for
+    receive_nowait_returns_the_bytes_that_have_come
     streams_begin_where_calls_without_waiting_have_stopped
-    who_closes_with_something_unread_resets
+    closing_with_unread_data_resets
 }
 
 const MANY: usize = 2 << 20;
@@ -74,7 +74,7 @@ async fn streams_go_on_without_their_socket(_: Folder) -> Outcome {
     Ok(())
 }
 
-async fn who_gives_up_receiving_is_not_noticed(_: Folder) -> Outcome {
+async fn a_peer_that_stops_receiving_is_not_noticed(_: Folder) -> Outcome {
     let (mut one, mut other) = pair()?;
     drop(one.received);
     one.receive.await?;
@@ -86,7 +86,7 @@ async fn who_gives_up_receiving_is_not_noticed(_: Folder) -> Outcome {
     Ok(())
 }
 
-async fn who_closes_breaks_what_is_sent(_: Folder) -> Outcome {
+async fn a_peer_that_closes_breaks_sending(_: Folder) -> Outcome {
     let (mut one, other) = pair()?;
     drop(other);
     ensure!(one.received.next().await.is_none(), "a byte");
@@ -99,7 +99,7 @@ async fn who_closes_breaks_what_is_sent(_: Folder) -> Outcome {
     Ok(())
 }
 
-async fn without_waiting_what_there_is_room_for_is_sent(_: Folder) -> Outcome {
+async fn send_nowait_takes_as_much_as_there_is_room_for(_: Folder) -> Outcome {
     let (one, other) = UnixSocket::pair()?;
     let sent = pattern(MANY);
     let mut count = 0;
@@ -123,7 +123,7 @@ async fn without_waiting_what_there_is_room_for_is_sent(_: Folder) -> Outcome {
     Ok(())
 }
 
-async fn without_waiting_what_has_come_is_received(_: Folder) -> Outcome {
+async fn receive_nowait_returns_the_bytes_that_have_come(_: Folder) -> Outcome {
     let (one, other) = UnixSocket::pair()?;
     same!(one.receive_nowait(10)?, None);
     other.send_nowait(b"abcdef")?;
@@ -152,7 +152,7 @@ async fn streams_begin_where_calls_without_waiting_have_stopped(_: Folder) -> Ou
     Ok(())
 }
 
-async fn who_closes_with_something_unread_resets(_: Folder) -> Outcome {
+async fn closing_with_unread_data_resets(_: Folder) -> Outcome {
     let (one, other) = UnixSocket::pair()?;
     other.send_nowait(b"unread")?;
     drop(one);
