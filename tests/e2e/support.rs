@@ -15,7 +15,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// Longer than anything takes. A test that waits this long has failed.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Returns the path of a component that `cargo xtask setup` has built.
 pub(crate) fn component(name: &str) -> PathBuf {
