@@ -47,7 +47,7 @@ async def main():
         if chosen and function.__name__ not in chosen:
             continue
         try:
-            await asyncio.wait_for(function(), 60)
+            await asyncio.wait_for(function(), 240)
             print("ok", function.__name__)
         except Exception:
             traceback.print_exc()

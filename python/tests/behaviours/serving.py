@@ -121,7 +121,7 @@ async def ss5_a_callback_that_returns_closes_what_nobody_holds():
 
     async with await serve(leaves) as server:
         reader, writer = await connect(server)
-        assert await asyncio.wait_for(reader.read(), 10) == b"bye"
+        assert await asyncio.wait_for(reader.read(), 60) == b"bye"
     async with await serve(hands_over) as server:
         reader, writer = await connect(server)
         await until(lambda: held)
@@ -157,7 +157,7 @@ async def l22_a_callback_that_is_cancelled_closes_its_connection():
         reader, writer = await connect(server)
         await until(lambda: tasks)
         tasks[0].cancel()
-        assert await asyncio.wait_for(reader.read(), 10) == b""
+        assert await asyncio.wait_for(reader.read(), 60) == b""
 
 
 @departs("3.11.5")
@@ -439,9 +439,9 @@ async def sv9_connections_that_come_with_the_close_are_closed_quietly():
         server.close()
         writer.write_eof()
         try:
-            assert await asyncio.wait_for(reader.read(), 10) == b""
+            assert await asyncio.wait_for(reader.read(), 60) == b""
         except ConnectionResetError:
             pass
-        await asyncio.wait_for(server.wait_closed(), 10)
+        await asyncio.wait_for(server.wait_closed(), 60)
     loop.set_exception_handler(None)
     assert not reported, reported

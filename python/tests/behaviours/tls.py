@@ -226,7 +226,7 @@ async def ss14_a_server_needs_a_context():
 async def ss16_a_handshake_that_fails_is_reported_and_the_server_goes_on():
     reports = Reports()
     context = server_context()
-    async with await serve(echo, ssl=context, ssl_handshake_timeout=0.2) as server:
+    async with await serve(echo, ssl=context, ssl_handshake_timeout=2) as server:
         reader, writer = await connect(server)
         writer.write(b"GET / HTTP/1.0\r\n\r\n")
         await until(lambda: len(reports.contexts) == 1)
@@ -239,7 +239,7 @@ async def ss16_a_handshake_that_fails_is_reported_and_the_server_goes_on():
     reports.end()
     garbage, timeout = (report["exception"] for report in reports.contexts)
     assert garbage.reason == "WRONG_VERSION_NUMBER", garbage
-    assert type(timeout) is ConnectionAbortedError and "0.2 seconds" in str(timeout)
+    assert type(timeout) is ConnectionAbortedError and "2 seconds" in str(timeout)
     assert "handshake" in reports.contexts[0]["message"]
     silent[1].close()
 

@@ -58,7 +58,7 @@ async def wr5_writelines_takes_any_iterable_all_of_it_or_none():
 async def wr7_drain_waits_above_the_high_mark_until_the_low_one():
     async with Pair() as pair:
         transport = pair.writer.transport
-        await asyncio.wait_for(pair.writer.drain(), 10)
+        await asyncio.wait_for(pair.writer.drain(), 60)
         transport.set_write_buffer_limits(high=1000)
         pair.writer.write(bytes(16 * MEBIBYTE))
         assert transport.get_write_buffer_size() > 1000
