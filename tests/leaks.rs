@@ -339,7 +339,10 @@ async fn sessions_leave_nothing_behind() {
     assert_eq!((report.stats.sockets_open, report.stats.sends_open), (0, 0));
 }
 
-async fn order(control: &mut BufReader<TcpStream>, mode: &str, count: usize) {
+async fn order<S>(control: &mut BufReader<S>, mode: &str, count: usize)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let order = format!("{mode} {count}\n");
     control.write_all(order.as_bytes()).await.unwrap();
     let mut answer = String::new();

@@ -10,7 +10,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::task::spawn_local;
 use wasmtime_wasi::WasiCtx;
 
-use super::{BASELINE, answer, expect, load, run, settled};
+use super::{BASELINE, answer, expect, load, order, run, settled};
 
 /// All modes of the guest.
 const MODES: [&str; 12] = [
@@ -51,14 +51,6 @@ fn full(path: &Path) -> (Socket, std::os::unix::net::UnixStream) {
     listener.listen(0).unwrap();
     let waiting = std::os::unix::net::UnixStream::connect(path).unwrap();
     (listener, waiting)
-}
-
-async fn order(control: &mut BufReader<UnixStream>, mode: &str, count: usize) {
-    let order = format!("{mode} {count}\n");
-    control.write_all(order.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    control.read_line(&mut answer).await.unwrap();
-    assert_eq!(answer, "done\n", "{mode}");
 }
 
 /// The guest takes `count` connections.
