@@ -1,13 +1,11 @@
-//! The command line.
+use clap::{Parser, Subcommand};
 
-use std::fmt;
-use std::io::{self, Write as _};
+use crate::compile::CompileArgs;
+use crate::completions::CompletionsArgs;
+use crate::compose::ComposeArgs;
+use crate::run::RunArgs;
 
-use clap::{CommandFactory as _, Parser, Subcommand};
-
-use crate::{compile, compose, run};
-
-/// Shown by `--help`.
+/// Shown at the end of `--help`.
 const EXAMPLES: &str = "\
 Examples:
   asyncio-streams run --allow-listen tcp://127.0.0.1:8888 echo-server.wasm
@@ -17,8 +15,7 @@ Examples:
   asyncio-streams compile app.wasm -o program.cwasm
 ";
 
-/// Run WebAssembly components that use asyncio Streams, with sockets granted by
-/// rule.
+/// Run WebAssembly components that use asyncio Streams, with sockets granted by rule
 #[derive(Debug, Parser)]
 #[command(name = "asyncio-streams", version, after_help = EXAMPLES)]
 pub(crate) struct Cli {
@@ -28,41 +25,28 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Run(Box<run::RunArgs>),
-    Compose(compose::ComposeArgs),
-    Compile(compile::CompileArgs),
-    /// Print completions for a shell.
-    Completions {
-        /// The shell to make them for.
-        shell: clap_complete::Shell,
-    },
+    Run(Box<RunArgs>),
+    Compose(ComposeArgs),
+    Compile(CompileArgs),
+    Completions(CompletionsArgs),
 }
 
 impl Cli {
-    /// Does what was asked for, and returns the exit code of the process.
+    /// Executes the subcommand, and returns the exit code of the process.
     pub(crate) fn execute(self) -> anyhow::Result<u8> {
         match self.command {
             Command::Run(args) => args.execute(),
             Command::Compose(args) => args.execute(),
             Command::Compile(args) => args.execute(),
-            Command::Completions { shell } => {
-                let mut cli = Self::command();
-                let name = cli.get_name().to_owned();
-                clap_complete::generate(shell, &mut cli, name, &mut io::stdout());
-                Ok(0)
-            }
+            Command::Completions(args) => args.execute(),
         }
     }
 }
 
-/// A line of ours on standard error, with colour only on a terminal. It is
-/// lost when standard error is closed.
-pub(crate) fn say(line: fmt::Arguments<'_>) {
-    let _ = writeln!(anstream::stderr(), "asyncio-streams: {line}");
-}
-
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory as _;
+
     use super::*;
 
     #[test]

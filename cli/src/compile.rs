@@ -4,23 +4,24 @@ use anyhow::{Context as _, anyhow};
 use asyncio_streams_host::{engine, precompiled};
 use clap::Args;
 
-use crate::output;
-use crate::streams::{StreamsArgs, read};
+use crate::files::{read, write};
+use crate::streams::StreamsArgs;
 
-/// Compile a program to native code, to be started without compiling
+/// Compile a program to native code, so that it starts without compiling
 ///
-/// The program is composed as by `run`. The file holds native code for this
-/// version of the command and for processors like this one. `run` takes it with
-/// --allow-precompiled, which says that you trust it: native code is not held
-/// by the sandbox. Not needed on a machine that runs the program again and
-/// again: `run` keeps what it has compiled.
+/// The program is composed as by `run`. The file holds native code for this version of the
+/// command and for processors like this one.
+///
+/// `run` accepts the file only with --allow-precompiled, because the sandbox does not confine
+/// native code. For programs that run repeatedly on one machine this command is not needed:
+/// `run` keeps what it has compiled.
 #[derive(Debug, Args)]
 pub(crate) struct CompileArgs {
     /// The program: a component, or a core module
     program: PathBuf,
 
-    /// Where to write the result, `-` for standard output; by default the program's name with
-    /// the ending .cwasm, in this folder
+    /// File to write the native code to, or `-` for standard output [default: the program's
+    /// name with the ending .cwasm, in the current folder]
     #[arg(short, long, value_name = "PATH")]
     output: Option<PathBuf>,
 
@@ -37,14 +38,14 @@ impl CompileArgs {
             .with_context(|| self.program.display().to_string())?;
         let output = match self.output {
             Some(path) => path,
-            None => usual_output(&self.program)?,
+            None => default_output(&self.program)?,
         };
-        output::write(&output, &native)?;
+        write(&output, &native)?;
         Ok(0)
     }
 }
 
-fn usual_output(program: &Path) -> anyhow::Result<PathBuf> {
+fn default_output(program: &Path) -> anyhow::Result<PathBuf> {
     let name = program
         .file_name()
         .with_context(|| format!("{} has no name; give one with -o", program.display()))?;

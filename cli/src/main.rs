@@ -2,34 +2,46 @@
 //! Streams, with sockets granted by rule.
 #![deny(unsafe_code)]
 
-mod cli;
+mod args;
 mod compile;
+mod completions;
 mod compose;
-mod output;
+mod files;
+mod report;
 mod run;
 mod streams;
 
 use std::io::{self, IsTerminal as _, Write as _};
+use std::process;
 
 use clap::Parser as _;
 use tracing_subscriber::EnvFilter;
 
-/// The filter of the logs, in the syntax of `tracing-subscriber`.
+use crate::args::Cli;
+use crate::report::report;
+
+/// The exit code when the command line is wrong, which is clap's too, or when the command
+/// could not do what it was asked for.
+const FAILED: u8 = 2;
+
+/// The environment variable with the filter of the logs, in the syntax of
+/// `tracing-subscriber`.
 const LOG_VARIABLE: &str = "ASYNCIO_STREAMS_LOG";
 
 fn main() {
-    let cli = cli::Cli::parse();
+    let cli = Cli::parse();
     log_to_stderr();
     let code = match cli.execute() {
         Ok(code) => code,
         Err(error) => {
-            cli::say(format_args!("\x1b[31merror\x1b[0m: {error:#}"));
-            2
+            report(format_args!("\x1b[31merror\x1b[0m: {error:#}"));
+            FAILED
         }
     };
     let _ = io::stdout().flush();
-    // Not by returning: a thread may be waiting for the guest's standard input.
-    std::process::exit(i32::from(code));
+    // Not by returning from `main`: tokio's thread that reads the guest's standard input
+    // may be blocked in the read.
+    process::exit(i32::from(code));
 }
 
 fn log_to_stderr() {

@@ -1,9 +1,9 @@
-//! What the command does before any guest runs.
+//! The command line, and what the command does before a guest runs.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Output;
+use std::{env, fs};
 
 use assert_cmd::Command;
 use tempfile::TempDir;
@@ -55,18 +55,54 @@ fn component(wit: &str) -> (TempDir, PathBuf) {
     (folder, path)
 }
 
+/// The texts of `--help` are files in `help/`, so that a change shows what users will read.
+/// To write them anew, run this test with UPDATE_HELP=1.
 #[test]
-fn help_shows_examples_and_the_grammar() {
-    let top = run(&["--help"]);
-    assert_eq!(top.code, Some(0));
-    assert!(top.stdout.contains("Examples:"), "{}", top.stdout);
-    let help = run(&["run", "--help"]);
-    assert_eq!(help.code, Some(0));
-    assert!(help.stdout.contains("tcp://HOST:PORT"), "{}", help.stdout);
+fn the_help_of_each_command_is_the_one_on_file() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/help");
+    let update = env::var_os("UPDATE_HELP").is_some();
+    for (name, args) in [
+        ("asyncio-streams", &["--help"][..]),
+        ("run", &["run", "--help"]),
+        ("compose", &["compose", "--help"]),
+        ("compile", &["compile", "--help"]),
+        ("completions", &["completions", "--help"]),
+    ] {
+        let shown = run(args);
+        assert_eq!(shown.code, Some(0), "{name}");
+        assert_eq!(shown.stderr, "", "{name}");
+        let path = folder.join(name).with_extension("txt");
+        if update {
+            fs::write(&path, &shown.stdout).unwrap();
+        }
+        let on_file = fs::read_to_string(&path).unwrap();
+        assert_eq!(
+            shown.stdout, on_file,
+            "{name}: see UPDATE_HELP in this test"
+        );
+    }
+}
+
+#[test]
+fn the_short_help_of_run_names_every_option_and_where_more_is_said() {
+    let short = run(&["run", "-h"]);
+    assert_eq!(short.code, Some(0));
+    let long = run(&["run", "--help"]).stdout;
+    let options = |help: &str| {
+        let lines = help.lines().map(str::trim_start);
+        let options = lines.filter(|line| line.starts_with('-'));
+        let names =
+            options.filter_map(|line| line.split_whitespace().find(|word| word.starts_with("--")));
+        names
+            .map(|name| name.trim_end_matches(',').to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert!(options(&long).len() > 20, "{long}");
+    assert_eq!(options(&short.stdout), options(&long));
     assert!(
-        help.stdout.contains("--allow-connect <RULE>"),
-        "{}",
-        help.stdout
+        short
+            .stdout
+            .ends_with("--help says more, and explains the rules.\n")
     );
 }
 
@@ -138,7 +174,7 @@ fn a_rule_for_unix_sockets_that_does_not_parse_shows_their_grammar() {
 }
 
 #[test]
-fn sockets_that_nobody_hands_over_are_an_error_that_says_what_to_do() {
+fn missing_inherited_sockets_are_an_error_that_says_what_to_do() {
     let bad = run(&["run", "--listen-fds", "app.wasm"]);
     assert_eq!(bad.code, Some(2));
     assert!(

@@ -7,28 +7,36 @@ use tracing::debug;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
-use crate::cli::say;
-use crate::streams::{StreamsArgs, read};
+use crate::files::read;
+use crate::report::report;
+use crate::streams::StreamsArgs;
 
-/// How a program becomes native code.
+/// The cache, and precompiled programs.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Compiling")]
-pub(crate) struct ProgramArgs {
-    /// Where compiled programs are kept for the next run, `none` for nowhere; by default
-    /// asyncio-streams in the user's folder for caches
-    #[arg(long, value_name = "DIR", env = "ASYNCIO_STREAMS_CACHE")]
+pub(crate) struct CompilingArgs {
+    /// Folder where compiled programs are kept for the next run, or `none` [default:
+    /// asyncio-streams in the user's folder for caches]
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "ASYNCIO_STREAMS_CACHE",
+        hide_env_values = true
+    )]
     cache: Option<PathBuf>,
 
-    /// Compile the program in any case, and do not keep it
+    /// Compile the program in any case, and do not keep the result
     #[arg(long)]
     no_cache: bool,
 
-    /// Run a file that `compile` has written; it is native code that no sandbox holds
+    /// Run a file that `compile` has written. The sandbox does not confine its native code:
+    /// give this option only for files that you trust
     #[arg(long)]
     allow_precompiled: bool,
 }
 
-impl ProgramArgs {
+impl CompilingArgs {
+    /// Reads a program and makes native code of it, by way of the cache.
     pub(crate) fn load(
         &self,
         engine: &Engine,
@@ -51,21 +59,22 @@ impl ProgramArgs {
 
     #[expect(
         unsafe_code,
-        reason = "native code is loaded, as the user has asked for"
+        reason = "native code is loaded, as the operator asked for"
     )]
     fn load_precompiled(&self, engine: &Engine, native: &[u8]) -> anyhow::Result<Component> {
         if !self.allow_precompiled {
             bail!(
-                "this is a precompiled program: native code that no sandbox holds; if you trust \
-                 where it comes from, run it with --allow-precompiled"
+                "this is a precompiled program: native code that the sandbox does not confine; if \
+                 you trust its origin, run it with --allow-precompiled"
             );
         }
-        // SAFETY: by the option, the user guarantees that the file is what
-        // `asyncio-streams compile` has written.
+        // SAFETY: with the option, the operator guarantees that `asyncio-streams compile` has
+        // written the file.
         unsafe { precompiled::load(engine, native) }.map_err(|error| anyhow!(error))
     }
 
-    /// None where nothing is to be kept or, after saying why, cannot be.
+    /// Returns `None` when nothing is to be kept, and, after a report, when the folder cannot
+    /// be used.
     fn open_cache(&self) -> Option<Cache> {
         let named = self
             .cache
@@ -75,15 +84,15 @@ impl ProgramArgs {
             return None;
         }
         let Some(folder) = named.cloned().or_else(Cache::usual_place) else {
-            debug!("no cache: the environment names no folder of the user's");
+            debug!("no cache: the environment does not say where the user's folder for caches is");
             return None;
         };
         match Cache::open(folder) {
             Ok(cache) => Some(cache),
             Err(CacheError::Unsupported) if named.is_none() => None,
             Err(error) => {
-                say(format_args!(
-                    "{error}; compiling without it (--no-cache does so without this line)"
+                report(format_args!(
+                    "{error}; compiling without a cache (--no-cache does so without this message)"
                 ));
                 None
             }

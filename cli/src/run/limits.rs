@@ -3,27 +3,29 @@ use std::time::Duration;
 use asyncio_streams_host::Limits;
 use clap::Args;
 
-/// How much the program may take.
+/// The resources that the program may take.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Limits")]
+#[command(next_help_heading = "Limits (with --workers, of each worker)")]
 pub(crate) struct LimitArgs {
-    /// TCP sockets at a time
+    /// Sockets open at the same time: TCP and Unix, listeners and connections
     #[arg(long, value_name = "N", default_value_t = Limits::default().sockets)]
     max_sockets: usize,
 
-    /// Linear memory, all components of the program together
+    /// Linear memory of all components of the program together: a number of bytes, or with a
+    /// unit, such as 64KiB, 64MiB, 4GiB
     #[arg(long, value_name = "SIZE", default_value = "4GiB", value_parser = size)]
     max_memory: usize,
 
-    /// Component handles at a time; a connection takes about five
+    /// Component handles at the same time; a connection takes about five
     #[arg(long, value_name = "N", default_value_t = Limits::default().handles)]
     max_handles: usize,
 
-    /// Tasks, streams and futures at a time; a connection takes about twenty
+    /// Tasks, streams and futures at the same time; a connection takes about twenty
     #[arg(long, value_name = "N", default_value_t = Limits::default().concurrent)]
     max_concurrent: usize,
 
-    /// Resources of the host at a time; a connection takes one
+    /// Resources of the host at the same time: one for each listener, and one for each connection
+    /// while the program holds its socket
     #[arg(long, value_name = "N", default_value_t = Limits::default().resources)]
     max_resources: usize,
 }
@@ -40,7 +42,7 @@ impl LimitArgs {
     }
 }
 
-/// `5`, `0.5`, `500ms`, `5s`, `2m`.
+/// Parses `5`, `0.5`, `500ms`, `5s`, `2m`.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let units = [("ms", 0.001), ("s", 1.0), ("m", 60.0)];
     let (number, unit) = units
@@ -55,7 +57,7 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "a duration is a number of seconds, or has a unit: 500ms, 5s, 2m".to_owned())
 }
 
-/// `1048576`, `64KiB`, `64MiB`, `4GiB`.
+/// Parses `1048576`, `64KiB`, `64MiB`, `4GiB`.
 fn size(text: &str) -> Result<usize, String> {
     let units = [("KiB", 10), ("MiB", 20), ("GiB", 30)];
     let (number, shift) = units

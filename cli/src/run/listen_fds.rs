@@ -1,5 +1,5 @@
-//! Sockets that whoever started this process has opened for it: what systemd calls
-//! socket activation.
+//! Listening sockets that the process inherited from the one that started it: systemd's
+//! socket activation (sd_listen_fds(3)).
 
 use std::env;
 use std::os::fd::{BorrowedFd, FromRawFd as _, OwnedFd, RawFd};
@@ -8,17 +8,18 @@ use std::process;
 use anyhow::{Context as _, anyhow, bail};
 use asyncio_streams_host::InheritedListener;
 
-/// The first descriptor; the others follow.
+/// The number of the first inherited descriptor; the others follow.
 const FIRST: RawFd = 3;
 
-/// The name of a socket that has none.
+/// The name of every socket when LISTEN_FDNAMES is not set, as in sd_listen_fds(3).
 const UNKNOWN: &str = "unknown";
 
-/// What to do about it.
-const REMEDY: &str = "start it by a systemd socket unit, or with `systemd-socket-activate \
---listen=ADDRESS asyncio-streams run --listen-fds ...`";
+const REMEDY: &str = "start the command from a systemd socket unit, or with \
+`systemd-socket-activate --listen=ADDRESS asyncio-streams run --listen-fds ...`";
 
-/// The sockets, with their names. To be called once, before anything is opened.
+/// Takes the inherited sockets, with their names.
+///
+/// To be called once, and before the process opens any file or starts a thread.
 pub(super) fn take() -> anyhow::Result<Vec<(String, InheritedListener)>> {
     let variable = |name: &str| env::var(name).ok();
     let names = names(
@@ -27,15 +28,15 @@ pub(super) fn take() -> anyhow::Result<Vec<(String, InheritedListener)>> {
         variable("LISTEN_FDNAMES").as_deref(),
         process::id(),
     );
-    let named = names.context("--listen-fds")?.into_iter().zip(FIRST..);
-    named.map(take_one).collect()
+    let numbered = names.context("--listen-fds")?.into_iter().zip(FIRST..);
+    numbered.map(take_one).collect()
 }
 
 fn take_one((name, number): (String, RawFd)) -> anyhow::Result<(String, InheritedListener)> {
     let listener = owned(number).and_then(|fd| {
         InheritedListener::try_from(fd).context(
-            "a program is handed sockets that listen: of a socket unit with ListenStream= and \
-             without Accept=yes",
+            "only listening sockets can be passed to a program: those of a socket unit with \
+             ListenStream= and without Accept=yes",
         )
     });
     let listener = listener
@@ -45,20 +46,21 @@ fn take_one((name, number): (String, RawFd)) -> anyhow::Result<(String, Inherite
 
 #[expect(
     unsafe_code,
-    reason = "a descriptor is made of the number that was handed over"
+    reason = "a descriptor is made of the number that the process inherited"
 )]
 fn owned(number: RawFd) -> anyhow::Result<OwnedFd> {
-    // SAFETY: it is closed by nobody meanwhile: there is one thread, which has
-    // opened nothing yet.
+    // SAFETY: the descriptor stays open during the call: the process has one thread, and
+    // has opened nothing yet that it could close.
     let fd = unsafe { BorrowedFd::borrow_raw(number) };
     rustix::io::fcntl_getfd(fd).context("it is not open")?;
-    // SAFETY: the descriptor is open. By LISTEN_PID, whoever started this process has
-    // made it over to it, and nothing else here knows it.
+    // SAFETY: the descriptor is open. LISTEN_PID says that it was made over to this process,
+    // and no other code of the process knows it.
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
-/// The names of the sockets that `variables` say are handed over to `process`, in
-/// the order of their descriptors.
+/// The names of the sockets that the process with the id `process` inherited, in the order
+/// of their descriptors. The other arguments are the values of LISTEN_PID, LISTEN_FDS and
+/// LISTEN_FDNAMES.
 fn names(
     pid: Option<&str>,
     count: Option<&str>,
@@ -66,19 +68,22 @@ fn names(
     process: u32,
 ) -> anyhow::Result<Vec<String>> {
     let (Some(pid), Some(count)) = (pid, count) else {
-        bail!("no sockets were handed over (LISTEN_PID and LISTEN_FDS are not set); {REMEDY}");
+        bail!(
+            "this process inherited no sockets (LISTEN_PID and LISTEN_FDS are not set); {REMEDY}"
+        );
     };
     if pid.parse() != Ok(process) {
         bail!(
-            "the sockets were handed over to the process {pid} (LISTEN_PID), and this one is \
-             {process}: what starts it has to become it, as `exec` in a shell does"
+            "the sockets are for the process {pid} (LISTEN_PID), and this is {process}: the \
+             process that is started with the sockets has to become this one, as with `exec` in \
+             a shell"
         );
     }
     let count = count
         .parse::<u16>()
-        .map_err(|_| anyhow!("LISTEN_FDS is `{count}`, and not a number of sockets"))?;
+        .map_err(|_| anyhow!("LISTEN_FDS is `{count}`, which is not a number of sockets"))?;
     if count == 0 {
-        bail!("no sockets were handed over (LISTEN_FDS is 0); {REMEDY}");
+        bail!("this process inherited no sockets (LISTEN_FDS is 0); {REMEDY}");
     }
     let count = usize::from(count);
     let Some(names) = names else {
@@ -103,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn sockets_have_the_names_that_were_handed_over_with_them() {
+    fn sockets_have_the_names_that_came_with_them() {
         let given = |given| names(Some("7"), Some("2"), given, 7).unwrap();
         assert_eq!(given(Some("web:admin")), ["web", "admin"]);
         assert_eq!(given(Some("web:")), ["web", ""]);
@@ -111,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_handed_over_says_what_to_do() {
+    fn an_error_about_missing_sockets_says_what_to_do() {
         let none = error(None, None, None);
         assert!(none.contains("systemd-socket-activate"), "{none}");
         let none = error(Some("7"), Some("0"), None);
@@ -121,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_sense_is_refused() {
+    fn variables_that_contradict_each_other_are_refused() {
         for count in ["", "-1", "1e3", "70000"] {
             let text = error(Some("7"), Some(count), None);
             assert!(text.contains(&format!("`{count}`")), "{text}");

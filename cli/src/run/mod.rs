@@ -14,43 +14,51 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
-use asyncio_streams_host::{Exit, RunReport, Runner, SharedListeners, StopHandle, StreamsCtx};
+use asyncio_streams_host::tls::Tls;
+use asyncio_streams_host::{
+    Exit, InheritedListener, RunReport, Runner, SharedListeners, StopHandle, StreamsCtx,
+};
 use clap::Args;
 use wasmtime::{Engine, ProfilingStrategy};
 use wasmtime_wasi::WasiCtx;
 
-use self::compiling::ProgramArgs;
+use self::compiling::CompilingArgs;
 use self::limits::{LimitArgs, duration};
 use self::observer::StderrObserver;
-use self::outcome::Telling;
-use self::permissions::Grants;
+use self::outcome::OutcomeReporter;
+use self::permissions::PermissionArgs;
 use self::signals::Stop;
 use self::tls::TlsArgs;
 use crate::streams::StreamsArgs;
 
 /// Run a program
 ///
-/// The component is composed with the streams component if it imports
-/// asyncio:streams, and compiled; the result is kept, so that the next run of the
-/// same program starts at once. Standard input, output and error are the program's; lines
-/// of this command on standard error start with `asyncio-streams:`, but for
-/// `listening on ADDRESS`, which says that a listener is up.
+/// A component that imports asyncio:streams is composed with the streams component. The
+/// program is compiled, and kept in a cache, so that its next run starts at once.
 ///
-/// With --workers, limits and statistics are those of each; one that fails has the
-/// others stopped, and its exit code is the command's.
+/// Standard input, output and error belong to the program. The command itself writes to
+/// standard error only, in lines that start with `asyncio-streams:`, and one line `listening
+/// on ADDRESS` for each listener that is ready for connections.
 ///
-/// SIGINT and SIGTERM stop it: a server refuses new connections from then on and
-/// ends by itself, within the time of --grace; any other program is dropped. A
-/// second signal ends the process at once. What is cut is reset. SIGHUP has the files
-/// of --tls-identity and --tls-roots read again; connections go on.
+/// With --workers, the program runs several times in one process. The workers share the
+/// listening sockets; limits and statistics are those of each worker. When one fails, the
+/// command stops the others, and exits with its code.
 ///
-/// Exits with the program's own code; 1 when it returned an error, 2 when it
-/// could not be started, 134 when it trapped, 130 and 143 when SIGINT and SIGTERM
-/// came and it did not end by itself.
+/// SIGINT and SIGTERM stop the program. A server refuses new connections from then on, and
+/// may take the time of --grace to end by itself. Any other program is dropped at once. A
+/// second signal ends the process at once. Connections that are cut are reset. SIGHUP reads
+/// the files of --tls-identity and --tls-roots again; open connections go on.
+///
+/// The exit code is the program's own. It is 1 when the program returned an error, 2 when the
+/// command line is wrong or the program could not be started, 134 when it trapped, and 130 or
+/// 143 when SIGINT or SIGTERM came and it did not end by itself.
 #[derive(Debug, Args)]
-#[command(after_long_help = permissions::help(), after_help = "The rules are explained by --help.")]
+#[command(
+    after_long_help = permissions::grammar(),
+    after_help = "--help says more, and explains the rules."
+)]
 pub(crate) struct RunArgs {
-    /// The program, a component or a core module; what follows is passed to it
+    /// The program: a component, or a core module. Everything after it is passed to the program
     #[arg(
         value_names = ["COMPONENT", "ARGS"],
         trailing_var_arg = true,
@@ -59,29 +67,29 @@ pub(crate) struct RunArgs {
     )]
     program: Vec<OsString>,
 
-    /// Set an environment variable of the program; without a value: pass it on
+    /// Set an environment variable of the program; without =VALUE, pass the command's own on
     #[arg(long, value_name = "NAME[=VALUE]")]
     env: Vec<String>,
 
-    /// How long connections may take to finish after the program returned
+    /// How long connections may take to finish after the program returned: a number of seconds,
+    /// or with a unit, such as 500ms, 5s, 2m
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
     linger: Duration,
 
-    /// How long a server may take to end after SIGINT or SIGTERM
+    /// How long a server may take to end by itself after SIGINT or SIGTERM
     #[arg(long, value_name = "TIME", default_value = "8s", value_parser = duration)]
     grace: Duration,
 
-    /// Run the program so many times at once, each on a thread of its own, with the
-    /// listening sockets in common
+    /// Number of workers: runs of the program at the same time, each on a thread of its own
     #[arg(long, value_name = "N", default_value = "1")]
     workers: NonZeroUsize,
 
-    /// Write a map of the compiled functions to /tmp, so that Linux's `perf`
-    /// names those of the program
+    /// Write a map of the compiled functions to /tmp/perf-PID.map, so that Linux's `perf` can
+    /// name them
     #[arg(long)]
     perf_map: bool,
 
-    /// Write at the end what the program had in use
+    /// Report at the end what the program has in use, and how many bytes it received and sent
     #[arg(long)]
     stats: bool,
 
@@ -89,7 +97,7 @@ pub(crate) struct RunArgs {
     streams: StreamsArgs,
 
     #[command(flatten)]
-    grants: Grants,
+    permissions: PermissionArgs,
 
     #[command(flatten)]
     tls: TlsArgs,
@@ -98,7 +106,7 @@ pub(crate) struct RunArgs {
     limits: LimitArgs,
 
     #[command(flatten)]
-    compiling: ProgramArgs,
+    compiling: CompilingArgs,
 }
 
 impl RunArgs {
@@ -106,78 +114,91 @@ impl RunArgs {
         let Some((path, args)) = self.program.split_first() else {
             return Err(anyhow!("no program was given"));
         };
-        let handed = match self.grants.listen_fds() {
+        // First of all: it relies on that the process has one thread and opened nothing yet.
+        let inherited = match self.permissions.listen_fds() {
             true => listen_fds::take()?,
             false => Vec::new(),
         };
         let path = Path::new(path);
-        let workers = self.workers.get();
-        let wasi = (0..workers).map(|_| wasi_ctx(path, args, &self.env));
+        let wasi = (0..self.workers.get()).map(|_| wasi_ctx(path, args, &self.env));
         let wasi = wasi.collect::<anyhow::Result<Vec<WasiCtx>>>()?;
         let tls = self.tls.load()?;
-        let mut config = asyncio_streams_host::config();
-        if self.perf_map {
-            config.profiler(ProfilingStrategy::PerfMap);
-        }
-        let engine = Engine::new(&config).map_err(|error| anyhow!("{error:#}"))?;
+        let engine = self.engine()?;
         let component = self.compiling.load(&engine, path, &self.streams)?;
 
-        let telling = Telling {
+        let runners = self.runners(wasi, &tls, &inherited);
+        let handles = runners.iter().map(Runner::stop_handle).collect();
+        let files = tls.reads_files().then_some(tls);
+        let stop = signals::watch(handles, self.grace, files);
+        let stop = stop.context("cannot watch for signals")?;
+        let reporter = OutcomeReporter {
             linger: self.linger,
             grace: self.grace,
             stats: self.stats,
         };
-        let (policy, limits) = (self.grants.policy(), self.limits.limits());
-        let listeners = SharedListeners::new();
-        let runner = |wasi| {
-            let ctx = StreamsCtx::builder()
-                .policy(policy.clone())
-                .limits(limits)
-                .tls(tls.clone())
-                .observer(StderrObserver);
-            let ctx = handed.iter().fold(ctx, |ctx, (name, listener)| {
-                ctx.listener(name, listener.clone())
-            });
-            let ctx = match workers {
-                1 => ctx,
-                _ => ctx.shared_listeners(&listeners),
-            };
-            Runner::new(ctx.build(), wasi)
-                .linger(self.linger)
-                .grace(self.grace)
-        };
-        let runners: Vec<Runner> = wasi.into_iter().map(runner).collect();
-        let handles = runners.iter().map(Runner::stop_handle).collect();
-        let files = tls.reads_files().then(|| tls.clone());
-        let stop = signals::watch(handles, self.grace, files);
-        let stop = stop.context("cannot watch for signals")?;
-        let mut failed = None;
-        // The store of each is gone when it is told, and with it every connection.
-        let told = |report: &RunReport, handle: &StopHandle| {
+        let mut failure = None;
+        // Called when the store of the run is gone, and with it every connection.
+        let ended = |outcome: &RunReport, handle: &StopHandle| {
             let signal = stop.get().map(Stop::to_string);
-            let other = failed.map(|_| "the end of another worker".to_owned());
-            let why = signal.or(other);
-            telling.tell(report, why.as_deref(), handle.has_served());
-            if workers::failed(report) {
-                failed.get_or_insert(report.exit.code());
+            let other = failure.map(|_| "the end of another worker".to_owned());
+            let stopped_by = signal.or(other);
+            reporter.report(outcome, stopped_by.as_deref(), handle.has_served());
+            if workers::failed(outcome) {
+                failure.get_or_insert(outcome.exit.code());
             }
         };
-        let reports = workers::run(runners, &engine, &component, self.grace, told);
-        let reports = reports.with_context(|| path.display().to_string())?;
-        if let Some(code) = failed {
+        let outcomes = workers::run(runners, &engine, &component, self.grace, ended);
+        let outcomes = outcomes.with_context(|| path.display().to_string())?;
+        if let Some(code) = failure {
             return Ok(code);
         }
-        let stopped = reports
-            .iter()
-            .any(|report| matches!(report.exit, Exit::Stopped));
+        let mut exits = outcomes.iter().map(|outcome| &outcome.exit);
+        let stopped = exits.any(|exit| matches!(exit, Exit::Stopped));
         Ok(match stop.get() {
             Some(stop) if stopped => stop.code(),
             _ => 0,
         })
     }
+
+    fn engine(&self) -> anyhow::Result<Engine> {
+        let mut config = asyncio_streams_host::config();
+        if self.perf_map {
+            config.profiler(ProfilingStrategy::PerfMap);
+        }
+        Engine::new(&config).map_err(|error| anyhow!("{error:#}"))
+    }
+
+    /// One runner for each worker.
+    fn runners(
+        &self,
+        wasi: Vec<WasiCtx>,
+        tls: &Tls,
+        inherited: &[(String, InheritedListener)],
+    ) -> Vec<Runner> {
+        let policy = self.permissions.policy();
+        let listeners = SharedListeners::new();
+        let runner = |wasi| {
+            let mut ctx = StreamsCtx::builder()
+                .policy(policy.clone())
+                .limits(self.limits.limits())
+                .tls(tls.clone())
+                .observer(StderrObserver);
+            for (name, listener) in inherited {
+                ctx = ctx.listener(name, listener.clone());
+            }
+            if self.workers.get() > 1 {
+                ctx = ctx.shared_listeners(&listeners);
+            }
+            Runner::new(ctx.build(), wasi)
+                .linger(self.linger)
+                .grace(self.grace)
+        };
+        wasi.into_iter().map(runner).collect()
+    }
 }
 
-/// Standard streams, arguments (the first is the file's name) and environment.
+/// The standard streams, the arguments, of which the first is the file's name, and the
+/// environment.
 fn wasi_ctx(path: &Path, args: &[OsString], env: &[String]) -> anyhow::Result<WasiCtx> {
     let mut wasi = WasiCtx::builder();
     wasi.inherit_stdio();

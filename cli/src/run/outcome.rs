@@ -2,49 +2,55 @@ use std::time::Duration;
 
 use asyncio_streams_host::{Exit, Linger, RunReport, StatsSnapshot};
 
-use crate::cli::say;
+use crate::report::report;
 
-/// Tells on standard error how a program ended.
-pub(super) struct Telling {
+/// Reports how a program ended.
+pub(super) struct OutcomeReporter {
+    /// As `--linger` says.
     pub(super) linger: Duration,
+    /// As `--grace` says.
     pub(super) grace: Duration,
+    /// Whether to report the statistics too.
     pub(super) stats: bool,
 }
 
-impl Telling {
-    /// What stopped the program, if something did, and whether it is a server.
-    pub(super) fn tell(&self, report: &RunReport, stop: Option<&str>, server: bool) {
-        if let Exit::Trap(trap) = &report.exit {
-            say(format_args!("\x1b[31m{trap}\x1b[0m"));
+impl OutcomeReporter {
+    /// Reports a trap, connections that are reset, and the statistics.
+    ///
+    /// `stopped_by` names what stopped the program, if anything did; `server` says whether
+    /// it had listened.
+    pub(super) fn report(&self, outcome: &RunReport, stopped_by: Option<&str>, server: bool) {
+        if let Exit::Trap(trap) = &outcome.exit {
+            report(format_args!("\x1b[31m{trap}\x1b[0m"));
         }
-        self.tell_what_was_cut(report, stop, server);
+        self.report_resets(outcome, stopped_by, server);
         if self.stats {
-            tell_stats(&report.stats);
+            report_stats(&outcome.stats);
         }
     }
 
-    fn tell_what_was_cut(&self, report: &RunReport, stop: Option<&str>, server: bool) {
+    fn report_resets(&self, outcome: &RunReport, stopped_by: Option<&str>, server: bool) {
         let Self { linger, grace, .. } = self;
-        let unfinished = report.stats.unfinished();
-        match (&report.exit, report.linger, stop) {
-            (_, Linger::TimedOut, _) => say(format_args!(
+        let unfinished = outcome.stats.unfinished();
+        match (&outcome.exit, outcome.linger, stopped_by) {
+            (_, Linger::TimedOut, _) => report(format_args!(
                 "connections not finished {linger:?} after the program returned: {unfinished}; they \
-                 are reset, and their peers may lack data (--linger allows more time)"
+                 are reset, and their peers may lack data (allow more time with --linger)"
             )),
-            (_, Linger::Stopped, Some(stop)) => say(format_args!(
-                "connections not finished when the program was stopped by {stop}: {unfinished}; they \
-                 are reset, and their peers may lack data"
+            (_, Linger::Stopped, Some(cause)) => report(format_args!(
+                "connections not finished when {cause} stopped the program: {unfinished}; they are \
+                 reset, and their peers may lack data"
             )),
-            (Exit::Stopped, _, Some(stop)) if server => say(format_args!(
-                "the program did not end within {grace:?} of {stop}; connections not finished, which \
-                 are reset: {unfinished} (--grace allows more time)"
+            (Exit::Stopped, _, Some(cause)) if server => report(format_args!(
+                "the program did not end within {grace:?} of {cause}; connections not finished: \
+                 {unfinished}; they are reset (allow more time with --grace)"
             )),
             _ => {}
         }
     }
 }
 
-fn tell_stats(stats: &StatsSnapshot) {
+fn report_stats(stats: &StatsSnapshot) {
     let StatsSnapshot {
         sockets_open,
         listeners_open,
@@ -59,11 +65,11 @@ fn tell_stats(stats: &StatsSnapshot) {
         concurrent_len,
         ..
     } = stats;
-    say(format_args!(
+    report(format_args!(
         "stats: sockets-open={sockets_open} listeners-open={listeners_open} \
-             sends-open={sends_open} sockets-opened-total={sockets_opened_total} \
-             bytes-received-total={bytes_received_total} bytes-sent-total={bytes_sent_total} \
-             denied-total={denied_total} memory-bytes={memory_bytes} memory-peak={memory_peak} \
-             table-len={table_len} concurrent-len={concurrent_len}"
+         sends-open={sends_open} sockets-opened-total={sockets_opened_total} \
+         bytes-received-total={bytes_received_total} bytes-sent-total={bytes_sent_total} \
+         denied-total={denied_total} memory-bytes={memory_bytes} memory-peak={memory_peak} \
+         table-len={table_len} concurrent-len={concurrent_len}"
     ));
 }

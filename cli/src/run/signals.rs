@@ -1,25 +1,32 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-use std::{fmt, io, thread};
+use std::{fmt, future, io, process, thread};
 
 use asyncio_streams_host::StopHandle;
 use asyncio_streams_host::tls::Tls;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
-#[cfg(unix)]
 use super::tls;
-use crate::cli::say;
+use crate::report::report;
 
-/// A request to stop.
+/// The time that a program which computes without a pause has after its grace. The host
+/// cannot drop it before it pauses.
+pub(super) const COMPUTING: Duration = Duration::from_secs(2);
+
+/// The first signal that asked the program to stop, once there is one.
+pub(crate) type FirstStop = Arc<OnceLock<Stop>>;
+
+/// A signal that asks the program to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stop {
-    /// SIGINT, or Ctrl-C.
+    /// SIGINT.
     Interrupt,
     /// SIGTERM.
     Terminate,
 }
 
 impl Stop {
-    /// The exit code for a process that it stopped.
+    /// The exit code of a process that this signal stopped, as a shell shows it.
     pub(crate) fn code(self) -> u8 {
         match self {
             Self::Interrupt => 130,
@@ -37,19 +44,13 @@ impl fmt::Display for Stop {
     }
 }
 
-/// How long a program may take to give way when its time is over: it cannot be
-/// dropped while it computes without a pause.
-pub(super) const COMPUTING: Duration = Duration::from_secs(2);
-
-/// The first request to stop, once there is one.
-pub(crate) type FirstStop = Arc<OnceLock<Stop>>;
-
-/// Has the first request stop the runs of the program. The process ends at the second one, or
-/// when the program has not ended some time after its grace, from a thread of its
-/// own. SIGHUP has the files of `files` read again; without, it means what it does
-/// to any process.
+/// Starts a thread that handles signals.
+///
+/// The first SIGINT or SIGTERM stops the runs of the program. The process ends at the second
+/// one, or when the runs have not ended [`COMPUTING`] after their grace. SIGHUP reads the
+/// files of `files` again; without `files`, it ends the process, as by default.
 pub(crate) fn watch(
-    program: Vec<StopHandle>,
+    runs: Vec<StopHandle>,
     grace: Duration,
     files: Option<Tls>,
 ) -> io::Result<FirstStop> {
@@ -58,48 +59,52 @@ pub(crate) fn watch(
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let mut requests = {
+    // Before this returns, so that no signal is missed.
+    let mut signals = {
         let _guard = runtime.enter();
-        Requests::new(files)?
+        Signals::new(files)?
     };
     thread::Builder::new()
         .name("signals".to_owned())
         .spawn(move || {
             runtime.block_on(async {
-                let stop = requests.next().await;
+                let stop = signals.next_stop().await;
                 let _ = seen.set(stop);
-                program.iter().for_each(StopHandle::stop);
-                let grace = if program.iter().any(StopHandle::has_served) {
-                    grace
-                } else {
-                    Duration::ZERO
-                };
-                let limit = grace.saturating_add(COMPUTING);
-                let last = tokio::time::timeout(limit, requests.next()).await;
-                program.iter().for_each(StopHandle::reset_unfinished);
-                if last.is_err() {
-                    say(format_args!(
-                        "the program computes and did not give way within {limit:?} of {stop}; the \
-                         process ends"
-                    ));
-                }
-                std::process::exit(i32::from(last.unwrap_or(stop).code()));
+                let code = stop_all(&runs, grace, stop, &mut signals).await;
+                process::exit(i32::from(code));
             });
         })?;
     Ok(first)
 }
 
-#[cfg(unix)]
-struct Requests {
-    interrupt: tokio::signal::unix::Signal,
-    terminate: tokio::signal::unix::Signal,
-    hang_up: Option<(tokio::signal::unix::Signal, Tls)>,
+/// Stops the runs, waits for the second signal or until their time is over, and returns the
+/// exit code. When the runs end in time, the process ends during the wait.
+async fn stop_all(runs: &[StopHandle], grace: Duration, stop: Stop, signals: &mut Signals) -> u8 {
+    runs.iter().for_each(StopHandle::stop);
+    let grace = match runs.iter().any(StopHandle::has_served) {
+        true => grace,
+        false => Duration::ZERO,
+    };
+    let limit = grace.saturating_add(COMPUTING);
+    let second = tokio::time::timeout(limit, signals.next_stop()).await;
+    runs.iter().for_each(StopHandle::reset_unfinished);
+    if second.is_err() {
+        report(format_args!(
+            "the program computes without a pause and did not end within {limit:?} of {stop}; the \
+             process ends"
+        ));
+    }
+    second.unwrap_or(stop).code()
 }
 
-#[cfg(unix)]
-impl Requests {
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hang_up: Option<(Signal, Tls)>,
+}
+
+impl Signals {
     fn new(files: Option<Tls>) -> io::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
         let hang_up = files.map(|files| Ok::<_, io::Error>((signal(SignalKind::hangup())?, files)));
         Ok(Self {
             hang_up: hang_up.transpose()?,
@@ -108,12 +113,13 @@ impl Requests {
         })
     }
 
-    async fn next(&mut self) -> Stop {
+    /// Waits for SIGINT or SIGTERM, and handles SIGHUP meanwhile.
+    async fn next_stop(&mut self) -> Stop {
         loop {
             let hang_up = async {
                 match &mut self.hang_up {
                     Some((signal, files)) => signal.recv().await.map(|()| files),
-                    None => std::future::pending().await,
+                    None => future::pending().await,
                 }
             };
             tokio::select! {
@@ -121,23 +127,6 @@ impl Requests {
                 _ = self.terminate.recv() => return Stop::Terminate,
                 Some(files) = hang_up => tls::reload(files),
             }
-        }
-    }
-}
-
-#[cfg(not(unix))]
-struct Requests;
-
-#[cfg(not(unix))]
-impl Requests {
-    fn new(_: Option<Tls>) -> io::Result<Self> {
-        Ok(Self)
-    }
-
-    async fn next(&mut self) -> Stop {
-        match tokio::signal::ctrl_c().await {
-            Ok(()) => Stop::Interrupt,
-            Err(_) => std::future::pending().await,
         }
     }
 }

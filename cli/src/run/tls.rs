@@ -7,32 +7,33 @@ use anyhow::{anyhow, bail};
 use asyncio_streams_host::tls::{Identity, LoadError, Roots, Tls};
 use clap::Args;
 
-use crate::cli::say;
+use crate::report::report;
 
-/// What the program may have of TLS.
+/// The identities and roots for TLS.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "TLS (default: clients that check servers with the public roots)")]
+#[command(next_help_heading = "TLS (default: clients check servers, with the roots `webpki`)")]
 pub(crate) struct TlsArgs {
-    /// Let the program present this certificate, by the name; the private key stays with
-    /// the host. NAME=FILE.pem if one file has both
+    /// Let the program present this certificate, which it selects by NAME; the private key
+    /// never enters the program. NAME=FILE.pem if one file holds both
     #[arg(long, value_name = "NAME=CERT.pem,KEY.pem")]
     tls_identity: Vec<NamedFiles>,
 
-    /// Which authorities are trusted; several are added up: webpki (those of Mozilla),
-    /// platform, none, or those in a PEM file [default: webpki]
+    /// Certificate authorities to trust: webpki (those that Mozilla trusts), platform (those of
+    /// the operating system), none, or those in a PEM file. Several options add up [default:
+    /// webpki]
     #[arg(long, value_name = "webpki|platform|none|FILE.pem")]
     tls_roots: Vec<RootsArg>,
 
-    /// Let the program trust authorities that it brings itself
+    /// Let the program trust certificate authorities of its own
     #[arg(long)]
     allow_tls_guest_roots: bool,
 
-    /// Let the program connect without checking the server's certificate, or its name
+    /// Let the program connect without checking the server's certificate, or the name in it
     #[arg(long)]
     allow_tls_unverified: bool,
 }
 
-/// `NAME=CERT.pem,KEY.pem` or `NAME=FILE.pem`.
+/// An identity as given on the command line: `NAME=CERT.pem,KEY.pem` or `NAME=FILE.pem`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct NamedFiles {
     name: String,
@@ -44,7 +45,7 @@ struct NamedFiles {
 struct RootsArg(Roots);
 
 impl TlsArgs {
-    /// Reads the files.
+    /// Reads the files; an error names the option.
     pub(crate) fn load(&self) -> anyhow::Result<Tls> {
         let mut tls = Tls::builder()
             .allow_guest_roots(self.allow_tls_guest_roots)
@@ -53,7 +54,7 @@ impl TlsArgs {
         for files in &self.tls_identity {
             let name = &files.name;
             if !names.insert(name) {
-                bail!("--tls-identity: the name `{name}` is there twice");
+                bail!("--tls-identity: the name `{name}` is given twice");
             }
             let identity = Identity::from_files(name, &files.certificate, &files.key);
             tls = tls.identity(identity.map_err(|error| option("tls-identity", &error))?);
@@ -70,16 +71,13 @@ fn option(name: &str, error: &LoadError) -> anyhow::Error {
     anyhow!("--{name}: {error}")
 }
 
-/// Reads the files again, and says what came of it.
-#[cfg(unix)]
+/// Reads the files again, and reports the result.
 pub(super) fn reload(tls: &Tls) {
     match tls.reload() {
-        Ok(()) => say(format_args!("TLS files were read again")),
+        Ok(()) => report(format_args!("TLS files were read again")),
         Err(errors) => {
             for error in errors {
-                say(format_args!(
-                    "{error}; what was read of it before is still used"
-                ));
+                report(format_args!("{error}; its previous content stays in use"));
             }
         }
     }
@@ -92,7 +90,9 @@ impl FromStr for NamedFiles {
         let (name, files) = text.split_once('=').unwrap_or_default();
         let (certificate, key) = files.split_once(',').unwrap_or((files, files));
         if [name, certificate, key].contains(&"") {
-            return Err("it is NAME=CERT.pem,KEY.pem, or NAME=FILE.pem with both".to_owned());
+            return Err(
+                "expected NAME=CERT.pem,KEY.pem, or NAME=FILE.pem with both in one file".to_owned(),
+            );
         }
         Ok(Self {
             name: name.to_owned(),

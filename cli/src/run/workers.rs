@@ -10,11 +10,13 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 
 use super::signals::COMPUTING;
-use crate::cli::say;
+use crate::report::report;
 
-/// Runs the program once for each runner, each on a thread of its own, until all
-/// have ended. When one fails, the others are stopped; those that do not give way
-/// within `grace` are left behind, to end with the process.
+/// Runs the program once for each runner, each on a thread of its own, until all have
+/// ended. Calls `ended` after each.
+///
+/// When one fails, the others are stopped. The process ends with those that have not ended
+/// [`COMPUTING`] after `grace`.
 pub(super) fn run(
     runners: Vec<Runner>,
     engine: &Engine,
@@ -28,10 +30,10 @@ pub(super) fn run(
         let (sender, engine, component) = (sender.clone(), engine.clone(), component.clone());
         thread::Builder::new()
             .name(format!("worker {number}"))
-            // The receiver lives until everybody has sent, or the process ends.
             .spawn(move || {
                 let outcome = run_one(runner, &engine, &component);
-                sender.send((number, outcome)).is_ok()
+                // The receiver is gone only when the process ends without this worker.
+                let _ = sender.send((number, outcome));
             })
             .context("cannot start a worker")?;
     }
@@ -49,32 +51,32 @@ pub(super) fn run(
             Ok(next) => next,
             Err(RecvTimeoutError::Disconnected) => break,
             Err(RecvTimeoutError::Timeout) => {
-                say(format_args!(
-                    "another worker computes and did not give way; the process ends"
+                report(format_args!(
+                    "another worker computes without a pause and did not end; the process ends"
                 ));
                 break;
             }
         };
-        let report = outcome?;
+        let outcome = outcome?;
         if let Some(handle) = handles.get(number) {
-            ended(&report, handle);
+            ended(&outcome, handle);
         }
-        if failed(&report) && deadline.is_none() {
+        if failed(&outcome) && deadline.is_none() {
             handles.iter().for_each(StopHandle::stop);
             deadline = Instant::now().checked_add(grace.saturating_add(COMPUTING));
         }
-        reports.push(report);
+        reports.push(outcome);
     }
     handles.iter().for_each(StopHandle::reset_unfinished);
     if reports.is_empty() {
-        return Err(anyhow!("the program's thread has ended"));
+        return Err(anyhow!("the thread of the program ended without a result"));
     }
     Ok(reports)
 }
 
-/// Whether the others shall not go on.
-pub(super) fn failed(report: &RunReport) -> bool {
-    report.exit.code() != 0 && !matches!(report.exit, Exit::Stopped)
+/// Whether the run failed, so that the other workers are stopped.
+pub(super) fn failed(outcome: &RunReport) -> bool {
+    outcome.exit.code() != 0 && !matches!(outcome.exit, Exit::Stopped)
 }
 
 fn run_one(runner: Runner, engine: &Engine, component: &Component) -> anyhow::Result<RunReport> {
@@ -83,6 +85,7 @@ fn run_one(runner: Runner, engine: &Engine, component: &Component) -> anyhow::Re
         .build()
         .context("cannot start the runtime")?;
     let outcome = runtime.block_on(runner.run(engine, component));
+    // Without waiting for its threads: one may be blocked in a read of standard input.
     runtime.shutdown_background();
     Ok(outcome?)
 }

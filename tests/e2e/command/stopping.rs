@@ -105,7 +105,7 @@ fn connections_that_are_not_finished_when_the_time_is_over_are_reset() {
         assert_eq!(ended.code, Some(code), "{ended:?}");
         let line = format!(
             "asyncio-streams: the program did not end within 100ms of SIG{signal}; connections not \
-             finished, which are reset: 1 (--grace allows more time)\n"
+             finished: 1; they are reset (allow more time with --grace)\n"
         );
         assert!(ended.stderr.ends_with(&line), "{ended:?}");
     }

@@ -85,7 +85,7 @@ fn a_file_that_cannot_be_used_is_named_before_the_program_starts() {
         ),
         (
             &["--tls-identity", &whole, "--tls-identity", &whole],
-            "`web` is there twice".to_owned(),
+            "`web` is given twice".to_owned(),
         ),
     ] {
         let ended = run(flags, "probe", &[]).end();
@@ -137,7 +137,7 @@ fn sighup_reads_the_files_again_and_reports_the_result() {
     ));
     assert!(rest.starts_with("there is no private key in it"), "{rest}");
     assert!(
-        rest.ends_with("what was read of it before is still used"),
+        rest.ends_with("its previous content stays in use"),
         "{rest}"
     );
     files.renew();
