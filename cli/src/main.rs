@@ -7,6 +7,7 @@ mod compile;
 mod completions;
 mod compose;
 mod files;
+mod remedy;
 mod report;
 mod run;
 mod streams;
@@ -34,7 +35,9 @@ fn main() {
     let code = match cli.execute() {
         Ok(code) => code,
         Err(error) => {
-            report(format_args!("\x1b[31merror\x1b[0m: {error:#}"));
+            let remedy = remedy::of_error(&error);
+            let remedy = remedy.map_or_else(String::new, |remedy| format!("; {remedy}"));
+            report(format_args!("\x1b[31merror\x1b[0m: {error:#}{remedy}"));
             FAILED
         }
     };

@@ -22,7 +22,7 @@ fn listener() -> (TcpListener, String) {
 fn denied(ended: &Ended, message: &str, what: &str) -> String {
     assert_eq!(ended.code, Some(1), "{ended:?}");
     assert_eq!(ended.stdout, "", "{ended:?}");
-    let start = format!("asyncio-streams: denied {what} (");
+    let start = format!("asyncio-streams: denied: {what}: ");
     let (mut host, guest): (Vec<&str>, Vec<&str>) = ended
         .stderr
         .lines()
@@ -31,7 +31,10 @@ fn denied(ended: &Ended, message: &str, what: &str) -> String {
     assert_eq!(host.len(), 1, "{ended:?}");
     let line = host.remove(0);
     assert!(line.starts_with(&start), "{line}");
-    line.split_once("to allow it: ").expect(line).1.to_owned()
+    line.split_once("; allow it with ")
+        .expect(line)
+        .1
+        .to_owned()
 }
 
 /// Splits a flag and its rule into words.
@@ -102,8 +105,8 @@ fn a_denied_look_up_is_an_error_and_either_flag_that_the_host_names_allows_it() 
     for form in FORMS {
         // A rule for an address does not allow to look up a name that resolves to it.
         let ended = connect(&["--allow-connect", &address], form, &args).end();
-        let flags = denied(&ended, "lookup of \"localhost\"", "look-up of localhost");
-        let (by_name, lookup) = flags.split_once(", or ").unwrap();
+        let flags = denied(&ended, "lookup of \"localhost\"", "look up localhost");
+        let (by_name, lookup) = flags.split_once(", or with ").unwrap();
         assert_eq!(by_name, "--allow-connect tcp://localhost:PORT");
         assert_eq!(lookup, "--allow-resolve localhost");
 
@@ -129,7 +132,7 @@ fn a_rule_to_look_up_does_not_allow_to_connect() {
         )
         .end();
         assert_eq!(ended.code, Some(1), "{ended:?}");
-        let line = format!("asyncio-streams: denied connect to 127.0.0.1:{port} (");
+        let line = format!("asyncio-streams: denied: connect to 127.0.0.1:{port}: ");
         assert!(ended.stderr.contains(&line), "{ended:?}");
         assert!(ended.stderr.contains(DENIED), "{ended:?}");
     }

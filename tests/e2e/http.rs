@@ -231,7 +231,7 @@ fn http_headers_connects_to_port_80_unless_the_url_has_another() {
             assert_eq!(denied.code, Some(1), "{denied:?}");
             let first = denied.stderr.lines().next().unwrap();
             assert!(
-                first.starts_with("asyncio-streams: denied connect to 127.0.0.1:80 "),
+                first.starts_with("asyncio-streams: denied: connect to 127.0.0.1:80: "),
                 "{form} {url}: {denied:?}"
             );
         }

@@ -97,8 +97,8 @@ fn a_port_of_another_program_is_shared_only_if_a_rule_names_it() {
         let ended = sharing(form, any, "second", address).end();
         assert_eq!(ended.code, Some(1), "{ended:?}");
         let line = format!(
-            "asyncio-streams: denied sharing of {address} (sharing needs a rule with this very \
-             port); to allow it: --allow-listen tcp://{address}\n"
+            "asyncio-streams: denied: share {address}: a shared port needs a rule with exactly this \
+             port; allow it with --allow-listen tcp://{address}\n"
         );
         assert!(ended.stderr.contains(&line), "{ended:?}");
         assert_eq!(answer(address), "first");

@@ -79,11 +79,11 @@ fn addresses_are_as_documented_and_files_of_others_stay() {
     // Each denial names what would allow it.
     let at = |name: &str| format!("unix://{}/{name}", folder.path().display());
     for remedy in [
-        format!("to allow it: --allow-listen {}", at("other")),
-        format!("to allow it: --allow-connect {}", at("folder/a.sock")),
-        "to allow it: --allow-listen unix://@somebody".to_owned(),
-        "to allow it: use the path without `..`".to_owned(),
-        format!("to allow it: use what it leads to, {}", at("live.sock")),
+        format!("allow it with --allow-listen {}", at("other")),
+        format!("allow it with --allow-connect {}", at("folder/a.sock")),
+        "allow it with --allow-listen unix://@somebody".to_owned(),
+        "; use the path without `..`".to_owned(),
+        format!("; use the path that it leads to, {}", at("live.sock")),
     ] {
         assert!(ended.stderr.contains(&remedy), "{remedy}: {}", ended.stderr);
     }

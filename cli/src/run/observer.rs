@@ -2,6 +2,7 @@ use std::io::Write as _;
 
 use asyncio_streams_host::{Denial, ListenAddress, Observer};
 
+use crate::remedy;
 use crate::report::report;
 
 /// Reports denials, warnings and listeners on standard error.
@@ -10,7 +11,10 @@ pub(crate) struct StderrObserver;
 
 impl Observer for StderrObserver {
     fn denied(&self, denial: &Denial) {
-        report(format_args!("{denial}"));
+        match remedy::of_denial(denial) {
+            Some(remedy) => report(format_args!("{denial}; {remedy}")),
+            None => report(format_args!("{denial}")),
+        }
     }
 
     fn suppressed(&self, count: u64) {

@@ -1,6 +1,7 @@
 //! What a guest may do and take: the guard that checks every request, the permits
 //! and counters of its sockets, its limits, and the observer that is told.
 
+mod denial;
 mod guard;
 mod inherited;
 mod limits;
@@ -10,12 +11,13 @@ mod observer;
 mod permit;
 mod statistics;
 
+pub use self::denial::{Denial, Request};
 pub(crate) use self::guard::AccessGuard;
 pub use self::inherited::{InheritedListener, InheritedListenerError};
 pub(crate) use self::inherited::{InheritedListeners, ListeningSocket, TakeError, listens};
 pub use self::limits::{Limiter, Limits};
 pub use self::listen_address::ListenAddress;
-pub use self::observer::{Denial, Observer, Request, TracingObserver};
+pub use self::observer::{Observer, TracingObserver};
 pub(crate) use self::permit::SocketPermit;
 pub(crate) use self::statistics::OpenSend;
 pub use self::statistics::{Stats, StatsSnapshot};

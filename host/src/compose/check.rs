@@ -92,7 +92,7 @@ impl fmt::Display for Mismatch {
             }
             Some(false) => {
                 "; the application is older: build it again with the version provided, \
-                or name the streams component it was made for with --streams-component"
+                or compose it with the streams component that it was made for"
             }
             None => "; build the application with the interfaces of this version",
         })
@@ -102,9 +102,10 @@ impl fmt::Display for Mismatch {
 impl std::error::Error for Mismatch {}
 
 impl Mismatch {
-    /// Whether the application wants a newer version than there is; `None`
-    /// when the versions are the same or unknown.
-    fn is_newer(&self) -> Option<bool> {
+    /// Returns whether the application wants a newer version than the streams component
+    /// provides, or `None` if the versions are the same or unknown.
+    #[must_use]
+    pub fn is_newer(&self) -> Option<bool> {
         let wanted = version(&self.wanted)?;
         let newest = self
             .available

@@ -27,8 +27,7 @@ pub enum ComposeError {
     },
     /// The application needs the streams component, and there is none.
     #[error(
-        "the application imports `{}`, and this build has no streams component: \
-         name one with --streams-component, or run `cargo xtask setup` and build again",
+        "the application imports `{}`, and there is no streams component to compose it with",
         .0.join("`, `")
     )]
     NoStreamsComponent(Vec<String>),

@@ -3,7 +3,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use super::{
-    Grants, HostName, HostPattern, Policy, PortPattern, Special, TcpListenRule, TcpRule, UnixName,
+    Grants, HostName, HostPattern, ListenRule, Policy, PolicyRule, PortPattern, Rule, Special,
+    TcpListenRule, TcpRule, UnixName,
 };
 
 /// What a guest wants an address for.
@@ -29,35 +30,37 @@ pub enum Decision {
     Deny(DenyReason),
 }
 
-/// Why something is denied.
+/// The reason why a request is denied.
+///
+/// [`Display`](fmt::Display) gives it as a sentence.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DenyReason {
-    /// No rule says anything about it.
+    /// No rule covers the address or the name.
     NoRule,
-    /// A rule covers the host, but not this port. The name is the one that the
-    /// address was looked up by, if it was.
+    /// A rule covers the host, but not this port. Has the name that the guest looked the
+    /// address up by, if it did.
     OtherPort(Option<HostName>),
     /// The address lies in a special range, which only a rule of its own covers.
     Special(Special),
-    /// This name gave the address, but too long ago.
+    /// A look-up of this name gave the address, but too long ago.
     Expired(HostName),
-    /// A deny rule, as written.
-    DenyRule(String),
-    /// The port may be somebody else's, and no rule names this very port.
+    /// This deny rule covers it.
+    DenyRule(PolicyRule),
+    /// Another process may share the port, and no rule names exactly this port.
     SharedPort,
-    /// The guest has as many sockets as it may.
+    /// The guest has this many sockets, which is the limit.
     SocketLimit(usize),
-    /// The guest may have so many bytes of memory.
+    /// The guest may have this many bytes of memory.
     MemoryLimit(usize),
-    /// Nobody has granted it.
+    /// The operator has not granted it.
     NotGranted,
     /// The path of a Unix socket has `..` in it.
     ParentFolder,
-    /// A symbolic link is at the path of a Unix socket. What it leads to, where a
-    /// rule could grant that.
+    /// A symbolic link is at the path of a Unix socket. Has the name that the link leads
+    /// to, if a rule can cover that.
     SymbolicLink(Option<UnixName>),
-    /// The policy permits it, and the system does not.
+    /// The policy permits it, and the operating system does not.
     Permission,
 }
 
@@ -85,20 +88,20 @@ impl DenyReason {
 impl fmt::Display for DenyReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoRule => f.write_str("no rule"),
-            Self::OtherPort(_) => f.write_str("no rule for this port"),
+            Self::NoRule => f.write_str("no rule allows it"),
+            Self::OtherPort(_) => f.write_str("no rule allows this port"),
             Self::Special(class) => {
                 write!(f, "{class} addresses need a rule of their own")
             }
             Self::Expired(name) => write!(f, "{name} was looked up too long ago"),
-            Self::DenyRule(rule) => write!(f, "denied by {rule}"),
-            Self::SharedPort => f.write_str("sharing needs a rule with this very port"),
-            Self::SocketLimit(limit) => write!(f, "limit of {limit} sockets"),
-            Self::MemoryLimit(limit) => write!(f, "limit of {} KiB", limit / 1024),
-            Self::NotGranted => f.write_str("not granted"),
+            Self::DenyRule(rule) => write!(f, "the rule {rule} denies it"),
+            Self::SharedPort => f.write_str("a shared port needs a rule with exactly this port"),
+            Self::SocketLimit(limit) => write!(f, "the limit of sockets is {limit}"),
+            Self::MemoryLimit(limit) => write!(f, "the limit of memory is {} KiB", limit / 1024),
+            Self::NotGranted => f.write_str("it is not granted"),
             Self::ParentFolder => f.write_str("no rule covers a path with `..` in it"),
-            Self::SymbolicLink(_) => f.write_str("it is a symbolic link"),
-            Self::Permission => f.write_str("the system does not permit it"),
+            Self::SymbolicLink(_) => f.write_str("the path is a symbolic link"),
+            Self::Permission => f.write_str("the operating system does not permit it"),
         }
     }
 }
@@ -127,7 +130,7 @@ impl Policy {
     #[must_use]
     pub fn decide_lookup(&self, name: &HostName) -> Decision {
         if let Some(rule) = self.deny_resolve.iter().find(|rule| rule.covers(name)) {
-            return Decision::Deny(DenyReason::DenyRule(format!("--deny-resolve {rule}")));
+            return Decision::Deny(DenyReason::DenyRule(PolicyRule::Resolve(rule.clone())));
         }
         let to_connect = self.allow_connect.iter().map(|rule| &rule.host);
         let to_listen = self.allow_listen.iter().map(|rule| &rule.0.host);
@@ -166,7 +169,9 @@ impl Policy {
         };
         for rule in &self.deny_connect {
             if rule.port.covers(port) && (contains(&rule.host, ip) || known(rule)) {
-                return Err(DenyReason::DenyRule(format!("--deny-connect {rule}")));
+                return Err(DenyReason::DenyRule(PolicyRule::Connect(Rule::Tcp(
+                    rule.clone(),
+                ))));
             }
         }
 
@@ -213,9 +218,12 @@ impl Policy {
     }
 
     fn listening(&self, ip: IpAddr, port: u16) -> Result<(), DenyReason> {
-        for TcpListenRule(rule) in &self.deny_listen {
+        for listen_rule in &self.deny_listen {
+            let rule = listen_rule.rule();
             if rule.port.covers(port) && (contains(&rule.host, ip) || is_local(&rule.host, ip)) {
-                return Err(DenyReason::DenyRule(format!("--deny-listen {rule}")));
+                return Err(DenyReason::DenyRule(PolicyRule::Listen(ListenRule::Tcp(
+                    listen_rule.clone(),
+                ))));
             }
         }
         let mut reason = DenyReason::NoRule;

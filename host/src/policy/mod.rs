@@ -68,7 +68,7 @@ pub use decide::{Decision, DenyReason, Use};
 pub use grants::{GRANT_LIFETIME, Grants};
 pub use name::{HostName, InvalidName, Target};
 pub use parse::{ADDRESS_GRAMMAR, NAME_GRAMMAR, ParseRuleError, RuleProblem};
-pub use rule::{ListenRule, NamePattern, Rule};
+pub use rule::{ListenRule, NamePattern, PolicyRule, Rule};
 pub use special::Special;
 pub use tcp::{HostPattern, PortPattern, TcpListenRule, TcpRule};
 use unix::UnixRules;

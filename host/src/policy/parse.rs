@@ -10,12 +10,12 @@ use super::{
     UNIX_GRAMMAR,
 };
 
-/// The grammar of a rule for addresses, as shown in messages and `--help`.
+/// The grammar of a rule for addresses, for messages and help texts.
 pub const ADDRESS_GRAMMAR: &str = "tcp://HOST:PORT, where HOST is an IPv4 address, an IPv6 address \
 in brackets, a range (10.0.0.0/8, [fd00::/8]), a name, *.suffix or *, and PORT a number, a range \
 (8000-8999) or *";
 
-/// The grammar of a look-up rule, as shown in messages and `--help`.
+/// The grammar of a look-up rule, for messages and help texts.
 pub const NAME_GRAMMAR: &str = "a host name, *.suffix or *";
 
 /// The text is not a rule; the message says why, and shows the grammar.

@@ -2,7 +2,7 @@ use std::fmt;
 
 use super::{HostName, TcpListenRule, TcpRule, UnixListenRule, UnixRule};
 
-/// A rule that may stand behind `--allow-connect`.
+/// A rule for connecting.
 ///
 /// Made by parsing; [`Display`](fmt::Display) gives the canonical form, which
 /// parses to the same rule again.
@@ -14,13 +14,26 @@ pub enum Rule {
     Unix(UnixRule),
 }
 
-/// A rule that may stand behind `--allow-listen`.
+/// A rule for binding and listening.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum ListenRule {
     /// `tcp://host:port`.
     Tcp(TcpListenRule),
     /// `unix:///path?mode=0660`, `unix://@name`.
     Unix(UnixListenRule),
+}
+
+/// A rule together with the operation that it allows or denies.
+///
+/// [`Display`](fmt::Display) gives the rule alone.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum PolicyRule {
+    /// A rule for connecting.
+    Connect(Rule),
+    /// A rule for binding and listening.
+    Listen(ListenRule),
+    /// A rule for looking up names.
+    Resolve(NamePattern),
 }
 
 /// The names a look-up rule covers.
@@ -32,6 +45,18 @@ pub enum NamePattern {
     Name(HostName),
     /// `*.suffix`: every name below the suffix, not the suffix itself.
     Suffix(HostName),
+}
+
+impl PolicyRule {
+    /// The name of the operation: `connect`, `listen` or `resolve`.
+    #[must_use]
+    pub fn operation(&self) -> &'static str {
+        match self {
+            Self::Connect(_) => "connect",
+            Self::Listen(_) => "listen",
+            Self::Resolve(_) => "resolve",
+        }
+    }
 }
 
 impl NamePattern {
@@ -60,6 +85,16 @@ impl fmt::Display for ListenRule {
         match self {
             Self::Tcp(rule) => rule.fmt(f),
             Self::Unix(rule) => rule.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for PolicyRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connect(rule) => rule.fmt(f),
+            Self::Listen(rule) => rule.fmt(f),
+            Self::Resolve(pattern) => pattern.fmt(f),
         }
     }
 }

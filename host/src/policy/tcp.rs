@@ -1,5 +1,5 @@
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
 
@@ -73,8 +73,8 @@ impl PortPattern {
     }
 }
 
-/// A rule for addresses that may stand behind `--allow-listen`: its host is an
-/// address, a network, `*`, or `localhost`, which means the loopback addresses.
+/// A rule for binding and listening over TCP. Its host is an address, a network, `*`, or
+/// `localhost`, which means the loopback addresses.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct TcpListenRule(pub(super) TcpRule);
 
@@ -83,6 +83,23 @@ impl TcpListenRule {
     #[must_use]
     pub fn rule(&self) -> &TcpRule {
         &self.0
+    }
+}
+
+impl From<SocketAddr> for TcpRule {
+    /// The narrowest rule that covers the address.
+    fn from(address: SocketAddr) -> Self {
+        Self {
+            host: HostPattern::Address(address.ip().to_canonical()),
+            port: PortPattern::One(address.port()),
+        }
+    }
+}
+
+impl From<SocketAddr> for TcpListenRule {
+    /// The narrowest rule that covers the address.
+    fn from(address: SocketAddr) -> Self {
+        Self(TcpRule::from(address))
     }
 }
 

@@ -16,7 +16,7 @@ const PROGRAM: &str = "tcp-echo-server-wit";
 
 /// The command's own lines when the program is denied everything, without those of the
 /// program.
-const DENIED: &str = "denied bind to 127.0.0.1:0";
+const DENIED: &str = "denied: bind to 127.0.0.1:0";
 
 fn start(folder: &Path) -> Process {
     let mut command = command(&["run", "--cache"]);

@@ -125,8 +125,8 @@ fn a_listener_that_was_not_inherited_is_denied_with_the_option_that_passes_it() 
             let ended = guest.end();
             assert_eq!(ended.code, Some(1), "{ended:?}");
             let line = format!(
-                "asyncio-streams: denied use of the listener {asked} (not granted); to allow it: \
-                 --listen-fds, with a socket named {asked}\n"
+                "asyncio-streams: denied: use the listener {asked}: it is not granted; allow it \
+                 with --listen-fds, and a socket named {asked}\n"
             );
             assert!(ended.stderr.contains(&line), "{ended:?}");
             let line = format!("error: {asked}: denied by the host's policy");

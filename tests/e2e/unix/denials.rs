@@ -21,17 +21,23 @@ fn denied(ended: &Ended, what: &str, path: &str, reason: &str) -> String {
         "{ended:?}"
     );
     let guest = format!("error: {what} unix:{path}: {DENIED}");
-    let host = format!("asyncio-streams: denied {what} unix://");
+    let host = format!("asyncio-streams: denied: {what} unix://");
     let lines: Vec<&str> = ended.stderr.lines().collect();
     let [line, error] = lines[..] else {
         panic!("{ended:?}");
     };
     assert_eq!(error, guest);
     assert!(line.starts_with(&host), "{line}");
-    let (_, rest) = line.split_once(" (").unwrap();
-    let (why, remedy) = rest.split_once("); to allow it: ").expect(line);
+    let said = line.strip_prefix(&host).unwrap();
+    let (denied, remedy) = said.split_once("; ").expect(line);
+    let (_, why) = denied.split_once(": ").expect(line);
     assert_eq!(why, reason);
     remedy.to_owned()
+}
+
+/// Returns the option in a remedy, with its rule.
+fn option(remedy: &str) -> &str {
+    remedy.strip_prefix("allow it with ").expect(remedy)
 }
 
 /// Splits a flag and its rule into words.
@@ -70,9 +76,10 @@ fn a_denied_connect_is_an_error_and_the_flag_that_the_host_names_allows_it() {
     for form in FORMS {
         for flags in [&[][..], &[elsewhere.as_str()], &[&to_listen], &[&above]] {
             let ended = connect(flags, form, &path).end();
-            let flag = denied(&ended, "connect to", &path, "no rule");
+            let remedy = denied(&ended, "connect to", &path, "no rule allows it");
+            let flag = option(&remedy);
             assert_eq!(flag, format!("--allow-connect unix://{path}"));
-            is_connected(connect(&words(&flag), form, &path));
+            is_connected(connect(&words(flag), form, &path));
         }
     }
 }
@@ -86,10 +93,11 @@ fn a_denied_listen_is_an_error_and_the_flag_that_the_host_names_allows_it() {
     for form in FORMS {
         for flags in [&[][..], &[elsewhere.as_str()], &[&to_connect]] {
             let ended = serve(flags, form, &path).end();
-            let flag = denied(&ended, "listen on", &path, "no rule");
+            let remedy = denied(&ended, "listen on", &path, "no rule allows it");
+            let flag = option(&remedy);
             assert_eq!(flag, format!("--allow-listen unix://{path}"));
             assert!(!folder.path("a.sock").exists());
-            is_serving(serve(&words(&flag), form, &path), &path);
+            is_serving(serve(&words(flag), form, &path), &path);
         }
     }
 }
@@ -104,7 +112,7 @@ fn a_denial_by_a_deny_rule_names_the_rule_to_remove() {
         let rule = format!("unix://{path}");
         let flags = [&all, "--deny-connect", &rule];
         let ended = connect(&flags, form, &path).end();
-        let reason = format!("denied by --deny-connect {rule}");
+        let reason = format!("the rule {rule} denies it");
         let remedy = denied(&ended, "connect to", &path, &reason);
         assert_eq!(remedy, format!("remove --deny-connect {rule}"));
         is_connected(connect(&[&all], form, &path));
@@ -121,7 +129,7 @@ fn a_pattern_grants_its_folder_and_nothing_below() {
     for form in FORMS {
         is_connected(connect(&[&all], form, &here));
         let ended = connect(&[&all], form, &below).end();
-        denied(&ended, "connect to", &below, "no rule");
+        denied(&ended, "connect to", &below, "no rule allows it");
     }
 }
 
@@ -168,7 +176,7 @@ fn no_link_leads_out_of_a_granted_folder() {
             ("listen on", serve(&flags, form, &link)),
         ] {
             let ended = process.end();
-            let remedy = denied(&ended, what, &link, "it is a symbolic link");
+            let remedy = denied(&ended, what, &link, "the path is a symbolic link");
             let flag = match what {
                 "connect to" => "--allow-connect",
                 _ => "--allow-listen",
@@ -176,7 +184,7 @@ fn no_link_leads_out_of_a_granted_folder() {
             let rule = format!("unix://{target}");
             assert_eq!(
                 remedy,
-                format!("use what it leads to, {rule}, and {flag} {rule}")
+                format!("use the path that it leads to, {rule}, and allow that with {flag} {rule}")
             );
             assert_eq!(fs::read_link(&link).unwrap(), outside.path("secret.sock"));
         }
@@ -191,7 +199,7 @@ fn no_link_leads_out_of_a_granted_folder() {
     for form in FORMS {
         let all = listening(&granted.at("*"));
         let ended = serve(&[&all], form, &link).end();
-        denied(&ended, "listen on", &link, "it is a symbolic link");
+        denied(&ended, "listen on", &link, "the path is a symbolic link");
         assert!(!outside.path("secret.sock").exists());
         is_serving(serve(&[&listening(&target)], form, &target), &target);
     }
@@ -206,7 +214,7 @@ fn a_link_to_a_granted_socket_is_denied_as_well_and_the_target_is_named() {
     let all = connecting(&folder.at("*"));
     for form in FORMS {
         let ended = connect(&[&all], form, &link).end();
-        let remedy = denied(&ended, "connect to", &link, "it is a symbolic link");
+        let remedy = denied(&ended, "connect to", &link, "the path is a symbolic link");
         assert!(remedy.contains(&format!("unix://{target}")), "{remedy}");
         is_connected(connect(&[&all], form, &target));
     }
@@ -242,9 +250,15 @@ fn an_abstract_name_needs_a_rule_of_its_own() {
     for form in FORMS {
         for flags in [&[][..], &[&paths, "--allow-connect=unix:///*"]] {
             let ended = connect(flags, form, &place).end();
-            let flag = denied(&ended, "connect to", &format!("@{name}"), "no rule");
+            let remedy = denied(
+                &ended,
+                "connect to",
+                &format!("@{name}"),
+                "no rule allows it",
+            );
+            let flag = option(&remedy);
             assert_eq!(flag, format!("--allow-connect unix://@{name}"));
-            is_connected(connect(&words(&flag), form, &place));
+            is_connected(connect(&words(flag), form, &place));
         }
         is_connected(connect(
             &["--allow-connect=unix://@asyncio-*"],
@@ -255,9 +269,15 @@ fn an_abstract_name_needs_a_rule_of_its_own() {
     drop(listener);
     for form in FORMS {
         let ended = serve(&["--allow-listen=unix:///*"], form, &place).end();
-        let flag = denied(&ended, "listen on", &format!("@{name}"), "no rule");
+        let remedy = denied(
+            &ended,
+            "listen on",
+            &format!("@{name}"),
+            "no rule allows it",
+        );
+        let flag = option(&remedy);
         assert_eq!(flag, format!("--allow-listen unix://@{name}"));
-        is_serving(serve(&words(&flag), form, &place), &format!("@{name}"));
+        is_serving(serve(&words(flag), form, &place), &format!("@{name}"));
     }
 }
 
@@ -266,7 +286,8 @@ fn the_limit_of_sockets_counts_unix_sockets_and_pairs() {
     for form in FORMS {
         let ended = run(&["--max-sockets", "1"], form, &["pair", "-"]).end();
         assert_eq!(ended.code, Some(1), "{ended:?}");
-        let remedy = "denied another socket (limit of 1 sockets); to allow it: --max-sockets 2\n";
+        let remedy = "denied: open another socket: the limit of sockets is 1; allow more with \
+                      --max-sockets 2\n";
         assert!(ended.stderr.contains(remedy), "{ended:?}");
         run(&["--max-sockets", "2"], form, &["pair", "-"]).success();
     }

@@ -58,12 +58,12 @@ fn set_mode(path: impl AsRef<Path>, mode: u32) {
     fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
 }
 
-/// Checks that the kernel did not permit it. Returns what the host says would permit it.
+/// Checks that the kernel did not permit it. Returns what the host says that the user needs.
 fn denied(ended: &Ended, what: &str, path: &str) -> String {
     assert_eq!(ended.code, Some(1), "{ended:?}");
     let line = format!(
-        "asyncio-streams: denied {what} unix://{path} (the system does not permit it); to allow \
-         it: "
+        "asyncio-streams: denied: {what} unix://{path}: the operating system does not permit it; \
+         the user that runs this command needs "
     );
     let (_, rest) = ended.stderr.split_once(&line).expect(&ended.stderr);
     rest.lines().next().unwrap().to_owned()
@@ -89,10 +89,7 @@ fn a_socket_that_may_not_be_written_to_is_denied_until_it_may() {
             let remedy = denied(&ended, "connect to", &path);
             assert_eq!(
                 remedy,
-                format!(
-                    "write permission for unix://{path}, and search permission for its folder, \
-                     of the user that runs this"
-                )
+                format!("write permission for unix://{path}, and search permission for its folder")
             );
             set_mode(folder.0.path(), 0o711);
             set_mode(&path, 0o666);
@@ -115,7 +112,7 @@ fn a_folder_that_may_not_be_written_to_is_denied_until_it_may() {
         let remedy = denied(&ended, "listen on", &path);
         assert_eq!(
             remedy,
-            format!("write permission for the folder of unix://{path}, of the user that runs this")
+            format!("write permission for the folder of unix://{path}")
         );
         set_mode(folder.0.path(), 0o777);
         let mut server = run(&listening(&path), form, &["serve", &path]);

@@ -1,4 +1,4 @@
-use super::super::{Decision, DenyReason, ListenRule, Policy, Rule};
+use super::super::{Decision, DenyReason, ListenRule, Policy, PolicyRule, Rule};
 use super::{UnixListenRule, UnixName, UnixRule};
 
 /// What a guest wants the name of a Unix socket for.
@@ -40,8 +40,8 @@ impl Policy {
         let rules = &self.unix;
         plain(name)?;
         if let Some(rule) = rules.deny_listen.iter().find(|rule| rule.rule.covers(name)) {
-            let rule = ListenRule::Unix(rule.clone());
-            return Err(DenyReason::DenyRule(format!("--deny-listen {rule}")));
+            let rule = PolicyRule::Listen(ListenRule::Unix(rule.clone()));
+            return Err(DenyReason::DenyRule(rule));
         }
         let allowed = rules
             .allow_listen
@@ -54,8 +54,8 @@ impl Policy {
         let rules = &self.unix;
         plain(name)?;
         if let Some(rule) = rules.deny_connect.iter().find(|rule| rule.covers(name)) {
-            let rule = Rule::Unix(rule.clone());
-            return Err(DenyReason::DenyRule(format!("--deny-connect {rule}")));
+            let rule = PolicyRule::Connect(Rule::Unix(rule.clone()));
+            return Err(DenyReason::DenyRule(rule));
         }
         let allowed = rules.allow_connect.iter().any(|rule| rule.covers(name));
         allowed.then_some(()).ok_or(DenyReason::NoRule)

@@ -4,7 +4,7 @@ use super::name::parts;
 use super::rule::UnixPattern;
 use super::{DEFAULT_MODE, Glob, UnixListenRule, UnixRule};
 
-/// The grammar of a rule for Unix sockets, as shown in messages and `--help`.
+/// The grammar of a rule for Unix sockets, for messages and help texts.
 pub const UNIX_GRAMMAR: &str = "unix:///PATH or, for an abstract name, unix://@NAME, where * in \
 the last part of PATH and in NAME stands for any characters and %XX for a byte; to listen on a \
 path, ?mode=OCTAL behind it is the mode of the file";

@@ -21,7 +21,7 @@ pub(super) enum UnixPattern {
     Abstract(Glob),
 }
 
-/// A rule for Unix sockets that may stand behind `--allow-listen`.
+/// A rule for listening on Unix sockets.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct UnixListenRule {
     pub(super) rule: UnixRule,

@@ -1,6 +1,8 @@
 use proptest::prelude::*;
 
-use super::super::{ADDRESS_GRAMMAR, Decision, DenyReason, ListenRule, Policy, Rule, RuleProblem};
+use super::super::{
+    ADDRESS_GRAMMAR, Decision, DenyReason, ListenRule, Policy, PolicyRule, Rule, RuleProblem,
+};
 use super::*;
 
 fn path(text: &str) -> UnixName {
@@ -199,15 +201,15 @@ fn a_deny_rule_wins_over_an_allow_rule_and_is_named() {
     assert_eq!(connect(&allow, &deny, &path("/run/a")), Decision::Allow);
     assert_eq!(
         connect(&allow, &deny, &path("/run/docker.sock")),
-        Decision::Deny(DenyReason::DenyRule(
-            "--deny-connect unix:///run/docker.sock".into()
-        ))
+        Decision::Deny(DenyReason::DenyRule(PolicyRule::Connect(
+            deny[0].parse().unwrap()
+        )))
     );
     assert_eq!(
         listen(&allow, &deny, &path("/run/docker.sock")),
-        Err(DenyReason::DenyRule(
-            "--deny-listen unix:///run/docker.sock".into()
-        ))
+        Err(DenyReason::DenyRule(PolicyRule::Listen(
+            deny[0].parse().unwrap()
+        )))
     );
 }
 

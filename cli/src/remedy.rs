@@ -1,0 +1,234 @@
+//! Remedies: the options of this command that would allow a denied request, or help with an
+//! error. The library knows no options; it says what happened, and why.
+
+use asyncio_streams_host::compose::{ComposeError, builtin_streams};
+use asyncio_streams_host::policy::{DenyReason, PolicyRule};
+use asyncio_streams_host::{CompileError, Denial, Request};
+
+/// Returns what to do about a denial, if anything is known.
+pub(crate) fn of_denial(denial: &Denial) -> Option<String> {
+    if let DenyReason::DenyRule(rule) = &denial.reason {
+        return Some(format!("remove --deny-{} {rule}", rule.operation()));
+    }
+    if let Some(rule) = denial.allowing_rule() {
+        return Some(allow_by_rule(&denial.reason, &rule));
+    }
+    Some(match (&denial.reason, &denial.request) {
+        (DenyReason::SocketLimit(limit), _) => {
+            let more = limit.saturating_mul(2).max(1);
+            format!("allow more with --max-sockets {more}")
+        }
+        (DenyReason::SymbolicLink(_), _) => {
+            "use the path that it leads to, with a rule for that".to_owned()
+        }
+        (DenyReason::ParentFolder, _) => "use the path without `..`".to_owned(),
+        (DenyReason::Permission, Request::ConnectUnix(name)) => format!(
+            "the user that runs this command needs write permission for {name}, and search \
+             permission for its folder"
+        ),
+        (DenyReason::Permission, Request::ListenUnix(name)) => format!(
+            "the user that runs this command needs write permission for the folder of {name}"
+        ),
+        (DenyReason::Expired(_), _) => {
+            "the program has to look the name up again before it connects".to_owned()
+        }
+        (_, Request::Memory(bytes)) => {
+            let mebibytes = bytes.div_ceil(1 << 20).next_power_of_two();
+            format!("allow more with --max-memory {mebibytes}MiB")
+        }
+        (_, request @ Request::TlsIdentity(_)) => format!(
+            "allow it with --tls-identity {}=CERT.pem,KEY.pem",
+            request.shown_name()?
+        ),
+        (_, Request::TlsRoots) => "allow it with --allow-tls-guest-roots".to_owned(),
+        (_, Request::TlsUnverified) => "allow it with --allow-tls-unverified".to_owned(),
+        (_, request @ Request::Listener(_)) => format!(
+            "allow it with --listen-fds, and a socket named {}",
+            request.shown_name()?
+        ),
+        _ => return None,
+    })
+}
+
+fn allow_by_rule(reason: &DenyReason, rule: &PolicyRule) -> String {
+    let option = format!("--allow-{} {rule}", rule.operation());
+    match (reason, rule) {
+        (DenyReason::SymbolicLink(Some(target)), _) => {
+            format!("use the path that it leads to, {target}, and allow that with {option}")
+        }
+        // A rule for connecting covers the look-up too, and is what a client needs.
+        (_, PolicyRule::Resolve(name)) => {
+            format!("allow it with --allow-connect tcp://{name}:PORT, or with {option}")
+        }
+        _ => format!("allow it with {option}"),
+    }
+}
+
+/// Returns what to do about an error that ends the command, if an option helps.
+pub(crate) fn of_error(error: &anyhow::Error) -> Option<&'static str> {
+    let compose = error.chain().find_map(|cause| {
+        let compile = cause.downcast_ref::<CompileError>();
+        match compile {
+            Some(CompileError::Compose(error)) => Some(error),
+            _ => cause.downcast_ref::<ComposeError>(),
+        }
+    });
+    match compose? {
+        ComposeError::NoStreamsComponent(_) if builtin_streams().is_some() => {
+            Some("compose it with --streams-component full")
+        }
+        ComposeError::NoStreamsComponent(_) => Some(
+            "name one with --streams-component, or run `cargo xtask setup` and build the command \
+             again",
+        ),
+        ComposeError::Mismatch(mismatch) if mismatch.is_newer() == Some(false) => {
+            Some("name that one with --streams-component")
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use asyncio_streams_host::compose::prepare;
+    use asyncio_streams_host::policy::{ListenRule, Rule, UnixName};
+
+    use super::*;
+
+    fn remedy(request: Request, reason: DenyReason) -> String {
+        of_denial(&Denial { request, reason }).unwrap()
+    }
+
+    fn connect(address: &str) -> Request {
+        Request::Connect(address.parse().unwrap())
+    }
+
+    #[test]
+    fn a_denied_address_names_the_option_with_a_rule_that_parses() {
+        for address in [
+            "10.0.0.1:80",
+            "[::1]:0",
+            "[::ffff:1.1.1.1]:80",
+            "[fe80::1%3]:80",
+        ] {
+            let connect = remedy(connect(address), DenyReason::NoRule);
+            let rule = connect.strip_prefix("allow it with --allow-connect ");
+            rule.unwrap().parse::<Rule>().unwrap();
+            let bind = Request::Bind(address.parse().unwrap());
+            let listen = remedy(bind, DenyReason::SharedPort);
+            let rule = listen.strip_prefix("allow it with --allow-listen ");
+            rule.unwrap().parse::<ListenRule>().unwrap();
+        }
+    }
+
+    #[test]
+    fn a_denied_connect_after_a_look_up_names_the_name() {
+        let reason = DenyReason::OtherPort(Some("a.example".parse().unwrap()));
+        assert_eq!(
+            remedy(connect("1.1.1.1:80"), reason),
+            "allow it with --allow-connect tcp://a.example:80"
+        );
+    }
+
+    #[test]
+    fn a_denied_look_up_names_both_options_that_allow_it() {
+        let look_up = Request::Lookup("a.example".parse().unwrap());
+        assert_eq!(
+            remedy(look_up, DenyReason::NoRule),
+            "allow it with --allow-connect tcp://a.example:PORT, or with --allow-resolve a.example"
+        );
+    }
+
+    #[test]
+    fn a_deny_rule_is_named_with_its_option() {
+        let rule = PolicyRule::Connect("tcp://*:25".parse().unwrap());
+        let reason = DenyReason::DenyRule(rule);
+        assert_eq!(
+            remedy(connect("1.1.1.1:25"), reason),
+            "remove --deny-connect tcp://*:25"
+        );
+    }
+
+    #[test]
+    fn a_denied_unix_socket_names_the_rule_or_the_permission() {
+        let name = UnixName::path(b"/run/a b").unwrap();
+        let target = UnixName::path(b"/srv/c").ok();
+        let (connect, listen) = (
+            Request::ConnectUnix(name.clone()),
+            Request::ListenUnix(name),
+        );
+        for (request, reason, expected) in [
+            (
+                &connect,
+                DenyReason::NoRule,
+                "allow it with --allow-connect unix:///run/a%20b",
+            ),
+            (
+                &listen,
+                DenyReason::NoRule,
+                "allow it with --allow-listen unix:///run/a%20b",
+            ),
+            (
+                &connect,
+                DenyReason::SymbolicLink(target),
+                "use the path that it leads to, unix:///srv/c, and allow that with \
+                 --allow-connect unix:///srv/c",
+            ),
+            (
+                &listen,
+                DenyReason::SymbolicLink(None),
+                "use the path that it leads to, with a rule for that",
+            ),
+            (
+                &connect,
+                DenyReason::Permission,
+                "the user that runs this command needs write permission for unix:///run/a%20b, and \
+                 search permission for its folder",
+            ),
+            (
+                &listen,
+                DenyReason::Permission,
+                "the user that runs this command needs write permission for the folder of \
+                 unix:///run/a%20b",
+            ),
+        ] {
+            assert_eq!(remedy(request.clone(), reason), expected);
+        }
+    }
+
+    #[test]
+    fn a_limit_names_the_option_with_a_value_that_would_do() {
+        assert_eq!(
+            remedy(Request::Socket, DenyReason::SocketLimit(3)),
+            "allow more with --max-sockets 6"
+        );
+        assert_eq!(
+            remedy(Request::Socket, DenyReason::SocketLimit(0)),
+            "allow more with --max-sockets 1"
+        );
+        assert_eq!(
+            remedy(Request::Memory(65 << 20), DenyReason::MemoryLimit(64 << 20)),
+            "allow more with --max-memory 128MiB"
+        );
+    }
+
+    #[test]
+    fn a_name_that_the_guest_made_up_is_shown_escaped() {
+        let identity = remedy(Request::TlsIdentity("web".into()), DenyReason::NotGranted);
+        assert_eq!(
+            identity,
+            "allow it with --tls-identity web=CERT.pem,KEY.pem"
+        );
+        let listener = remedy(Request::Listener("a\nb".into()), DenyReason::NotGranted);
+        assert_eq!(
+            listener,
+            r"allow it with --listen-fds, and a socket named a\nb"
+        );
+    }
+
+    #[test]
+    fn an_error_that_no_option_helps_with_has_no_remedy() {
+        let error = anyhow::Error::new(prepare(b"text", None).unwrap_err());
+        assert_eq!(of_error(&error.context("app.wasm")), None);
+    }
+}
