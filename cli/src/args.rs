@@ -17,7 +17,7 @@ Examples:
 
 /// Run WebAssembly components that use asyncio Streams, with sockets granted by rule
 #[derive(Debug, Parser)]
-#[command(name = "asyncio-streams", version, after_help = EXAMPLES)]
+#[command(name = "asyncio-streams", version, max_term_width = 100, after_help = EXAMPLES)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     command: Command,

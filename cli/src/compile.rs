@@ -20,8 +20,8 @@ pub(crate) struct CompileArgs {
     /// The program: a component, or a core module
     program: PathBuf,
 
-    /// File to write the native code to, or `-` for standard output [default: the program's
-    /// name with the ending .cwasm, in the current folder]
+    /// File to write the native code to, or `-` for standard output. The default is the program's
+    /// name with the ending .cwasm, in the current folder
     #[arg(short, long, value_name = "PATH")]
     output: Option<PathBuf>,
 

@@ -9,9 +9,9 @@ use crate::files::read;
 /// The streams component that applications are composed with.
 #[derive(Debug, Args)]
 pub(crate) struct StreamsArgs {
-    /// The streams component to compose with: `full` (built in; imports WASI 0.3 and
+    /// The streams component to compose with: `full` (the default; built in; imports WASI 0.3 and
     /// asyncio:host), `tcp` (built in; imports WASI 0.3 only, without TLS and Unix sockets),
-    /// `none`, or the path of a component [default: full]
+    /// `none`, or the path of a component
     #[arg(
         long,
         value_name = "WHICH",

@@ -15,8 +15,8 @@ use crate::streams::StreamsArgs;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Compiling")]
 pub(crate) struct CompilingArgs {
-    /// Folder where compiled programs are kept for the next run, or `none` [default:
-    /// asyncio-streams in the user's folder for caches]
+    /// Folder where compiled programs are kept for the next run, or `none`. The default is
+    /// asyncio-streams in the user's folder for caches
     #[arg(
         long,
         value_name = "DIR",

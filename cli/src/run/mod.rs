@@ -55,7 +55,7 @@ use crate::streams::StreamsArgs;
 #[derive(Debug, Args)]
 #[command(
     after_long_help = permissions::grammar(),
-    after_help = "--help says more, and explains the rules."
+    after_help = "For more about the command, and for the rules, see --help."
 )]
 pub(crate) struct RunArgs {
     /// The program: a component, or a core module. Everything after it is passed to the program
@@ -67,7 +67,7 @@ pub(crate) struct RunArgs {
     )]
     program: Vec<OsString>,
 
-    /// Set an environment variable of the program; without =VALUE, pass the command's own on
+    /// Set an environment variable of the program; without =VALUE, pass on the command's own
     #[arg(long, value_name = "NAME[=VALUE]")]
     env: Vec<String>,
 

@@ -18,9 +18,8 @@ pub(crate) struct TlsArgs {
     #[arg(long, value_name = "NAME=CERT.pem,KEY.pem")]
     tls_identity: Vec<NamedFiles>,
 
-    /// Certificate authorities to trust: webpki (those that Mozilla trusts), platform (those of
-    /// the operating system), none, or those in a PEM file. Several options add up [default:
-    /// webpki]
+    /// Certificate authorities to trust: webpki (the default; those that Mozilla trusts), platform
+    /// (those of the operating system), none, or those in a PEM file. Several options add up
     #[arg(long, value_name = "webpki|platform|none|FILE.pem")]
     tls_roots: Vec<RootsArg>,
 
