@@ -1,7 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow, bail};
-use asyncio_streams_host::{Cache, CacheError, compile, precompiled};
+use asyncio_streams_host::{Cache, compile, precompiled};
 use clap::Args;
 use tracing::debug;
 use wasmtime::Engine;
@@ -89,7 +89,6 @@ impl CompilingArgs {
         };
         match Cache::open(folder) {
             Ok(cache) => Some(cache),
-            Err(CacheError::Unsupported) if named.is_none() => None,
             Err(error) => {
                 report(format_args!(
                     "{error}; compiling without a cache (--no-cache does so without this message)"

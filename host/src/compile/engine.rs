@@ -2,23 +2,23 @@ use std::num::NonZeroUsize;
 
 use wasmtime::{Config, Engine};
 
-/// Frames kept of the stack of a guest that trapped.
+/// The number of frames kept of a trap's stack.
 const MAX_FRAMES: usize = 32;
 
-/// An engine for guests that use asyncio Streams, made from [`config`].
+/// Makes an engine for guests that use asyncio Streams, with [`config`].
 ///
 /// # Errors
 ///
-/// When the machine cannot run WebAssembly.
+/// Fails when the machine cannot run WebAssembly.
 pub fn engine() -> wasmtime::Result<Engine> {
     Engine::new(&config())
 }
 
-/// The configuration of [`engine`], for embedders that change it: components,
-/// with native async, and names of functions in the backtrace of a trap.
+/// Returns the configuration of [`engine`], for embedders that change it: components,
+/// native async, and names of functions in the backtrace of a trap.
 ///
-/// Memory is allocated on demand: a store is made once for a whole program
-/// here, so a pool would only hold memory back.
+/// Memory is allocated on demand. A store lives as long as its program here, so a pool
+/// would only hold memory back.
 #[must_use]
 pub fn config() -> Config {
     let mut config = Config::new();

@@ -1,4 +1,4 @@
-//! From what a compiler gives to code that runs: composed, compiled, and kept.
+//! From a compiler's output to code that runs: composed, compiled, and kept.
 
 mod cache;
 mod engine;
@@ -13,24 +13,24 @@ pub use self::cache::{Cache, CacheError};
 pub use self::engine::{config, engine};
 use crate::compose::{ComposeError, prepare};
 
-/// A program could not be made ready to run.
+/// The reason why a program cannot be compiled.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum CompileError {
-    /// It could not be encoded or composed.
+    /// The program cannot be encoded or composed.
     #[error(transparent)]
     Compose(#[from] ComposeError),
-    /// Wasmtime does not take it.
+    /// Wasmtime rejects the component.
     #[error("not a valid component: {0:#}")]
     Invalid(wasmtime::Error),
 }
 
-/// Makes a component from what a compiler gives: [`prepare`], then compile. A
-/// [`Cache`](crate::Cache) does the same, and only once for each program.
+/// Makes a component from a compiler's output: by [`prepare`], then by compiling. A
+/// [`Cache`](crate::Cache) does the same, only once for each program.
 ///
 /// # Errors
 ///
-/// When it cannot be prepared, or is not valid.
+/// Fails when the program cannot be prepared or is not valid.
 pub fn compile(
     engine: &Engine,
     program: &[u8],

@@ -1,9 +1,8 @@
-//! Programs that are compiled already, as files to be shipped.
+//! Compiled programs as files that can be shipped.
 //!
-//! Such a file holds native code for one version of wasmtime, one configuration
-//! of its engine, and processors like the one it was compiled on. It is not
-//! WebAssembly any more: nothing checks what it does, and no sandbox holds it.
-//! Whoever loads one vouches for where it came from.
+//! Such a file holds native code for one version of wasmtime, one configuration of its
+//! engine, and processors like the one that compiled it. It is not WebAssembly any more:
+//! no sandbox holds it. The caller that loads it vouches for its origin.
 //!
 //! ```no_run
 //! use asyncio_streams_host::{compose, engine, precompiled};
@@ -24,18 +23,18 @@ use wasmtime::{Engine, Precompiled};
 use super::CompileError;
 use crate::compose::prepare;
 
-/// A file was not loaded.
+/// The reason why a file was not loaded.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum PrecompiledError {
-    /// It is something else.
+    /// The file is not native code of wasmtime.
     #[error("this is not a precompiled program")]
     NotPrecompiled,
-    /// A core module, which is no program.
+    /// The file holds a core module, and only components run.
     #[error("this is a precompiled core module, and only components run")]
     Module,
-    /// For another version of wasmtime, another configuration of the engine or
-    /// another processor; or it is damaged.
+    /// The file was made by another version of wasmtime, another configuration or on
+    /// another processor, or it is damaged.
     #[error(
         "this precompiled file does not fit: {0:#} \
          (it runs only with the version and on the kind of processor it was compiled with: compile \
@@ -44,12 +43,11 @@ pub enum PrecompiledError {
     Incompatible(wasmtime::Error),
 }
 
-/// Compiles a program, composed as by [`prepare`], to native code that
-/// [`load`] takes.
+/// Compiles a program, composed as by [`prepare`], to native code for [`load`].
 ///
 /// # Errors
 ///
-/// When it cannot be prepared, or is not valid.
+/// Fails when the program cannot be prepared or is not valid.
 pub fn precompile(
     engine: &Engine,
     program: &[u8],
@@ -61,23 +59,22 @@ pub fn precompile(
         .map_err(CompileError::Invalid)
 }
 
-/// Whether these bytes look like native code that wasmtime has compiled.
+/// Returns whether these bytes look like native code of wasmtime.
 #[must_use]
 pub fn is_precompiled(bytes: &[u8]) -> bool {
     Engine::detect_precompiled(bytes).is_some()
 }
 
-/// A component from native code.
+/// Loads a component from native code.
 ///
 /// # Safety
 ///
-/// The bytes have to be what [`precompile`] or another function of wasmtime's has
-/// made, unchanged. Versions and settings are checked; the code is not, and it
-/// can do whatever this process may.
+/// The bytes must be the unchanged output of [`precompile`] or of wasmtime. Versions and
+/// settings are checked. The code is not, and it can do all that this process may do.
 ///
 /// # Errors
 ///
-/// When it is something else, or was compiled for something else.
+/// Fails when the bytes are not native code, or do not fit this engine.
 #[expect(
     unsafe_code,
     reason = "native code is loaded, as the caller vouches for"

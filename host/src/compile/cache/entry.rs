@@ -1,11 +1,11 @@
-//! A file of the cache: a header that tells damage, then native code.
+//! A file of the cache: a header with a checksum, then native code.
 
-/// What the files begin with; another one when their form changes.
+/// The first bytes of each file. They change with the form of the files.
 const MAGIC: &[u8; 8] = b"asyncio\x01";
 
 const HEADER: usize = MAGIC.len() + 4;
 
-/// The header for this native code.
+/// Makes the header for this native code.
 pub(super) fn header(native: &[u8]) -> [u8; HEADER] {
     let mut header = [0; HEADER];
     let (magic, checksum) = header.split_at_mut(MAGIC.len());
@@ -14,7 +14,7 @@ pub(super) fn header(native: &[u8]) -> [u8; HEADER] {
     header
 }
 
-/// The native code of a file, if it is whole.
+/// Returns the native code of a file, if the file is undamaged.
 pub(super) fn open(file: &[u8]) -> Option<&[u8]> {
     let (start, native) = file.split_at_checked(HEADER)?;
     (start == header(native)).then_some(native)

@@ -3,19 +3,19 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-/// A folder cannot be used as a cache.
+/// The reason why a folder cannot be a cache.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum CacheError {
-    /// It cannot be made or opened.
+    /// The folder cannot be made or opened.
     #[error("the cache folder {} cannot be used: {error}", .folder.display())]
     Unusable {
         /// The folder.
         folder: PathBuf,
-        /// Why not.
+        /// The cause.
         error: io::Error,
     },
-    /// It belongs to another user, who could put native code there.
+    /// The folder belongs to another user, who could put native code there.
     #[error(
         "the cache folder {} belongs to another user (uid {owner}); use one of your own",
         .folder.display()
@@ -23,10 +23,10 @@ pub enum CacheError {
     NotYours {
         /// The folder.
         folder: PathBuf,
-        /// PortOwner it is.
+        /// The user id of its owner.
         owner: u32,
     },
-    /// Others could put native code there.
+    /// Other users may write to the folder, and could put native code there.
     #[error(
         "others may write to the cache folder {} (mode {mode:o}), and so make this command run their \
          code; `chmod go-w` it, or use another one",
@@ -35,10 +35,7 @@ pub enum CacheError {
     OthersMayWrite {
         /// The folder.
         folder: PathBuf,
-        /// Its permissions.
+        /// The permissions of the folder.
         mode: u32,
     },
-    /// Who may write to a folder is checked only on Unix.
-    #[error("compiled programs are kept on Unix only")]
-    Unsupported,
 }

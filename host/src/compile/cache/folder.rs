@@ -14,19 +14,21 @@ use rustix::process::geteuid;
 
 use super::CacheError;
 
-/// Permissions of others to write.
+/// The permissions of group and others to write.
 const OTHERS_WRITE: u32 = 0o022;
 
-/// How exactly the last use of a file is known.
+/// The precision of a file's last use: its time is written at most this often.
 const USED: Duration = Duration::from_secs(60 * 60);
 
-/// A file under way that is older than this was left by a process that ended.
+/// The age at which an unfinished file must be one of a process that has ended.
 const ABANDONED: Duration = Duration::from_secs(60 * 60);
 
 const SUFFIX: &str = ".tmp";
 
-/// A folder that nobody else can write to. Held by descriptor, so that what was
-/// checked is what is used, whatever its path leads to later.
+/// A folder that no other user can write to.
+///
+/// It is held by descriptor, so that the folder that was checked is the one that is used,
+/// even if its path leads to another one later.
 #[derive(Debug)]
 pub(super) struct Folder {
     descriptor: OwnedFd,
@@ -69,10 +71,10 @@ impl Folder {
         &self.path
     }
 
-    /// The content of a file, which others cannot have written; none if there is
-    /// no such file.
+    /// Reads a file that no other user can have written. Returns `None` if there is no
+    /// such file.
     pub(super) fn read(&self, name: &str) -> io::Result<Option<Vec<u8>>> {
-        // Not waiting for the other end, should it be a pipe.
+        // NONBLOCK: opening a pipe would wait for its other end.
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let mut file = match openat(&self.descriptor, name, flags, Mode::empty()) {
             Ok(file) => File::from(file),
@@ -92,13 +94,13 @@ impl Folder {
         let now = SystemTime::now();
         let used = metadata.modified().ok();
         if used.is_none_or(|used| now.duration_since(used).is_ok_and(|past| past > USED)) {
-            // A folder that cannot be written to is as good.
+            // Fails in a read-only folder; then files go in the order of their making.
             let _ = file.set_modified(now);
         }
         Ok(Some(content))
     }
 
-    /// Writes a file, which appears when it is whole.
+    /// Writes a file. It appears under its name only when it is complete.
     pub(super) fn write(&self, name: &str, parts: &[&[u8]]) -> io::Result<()> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -118,7 +120,7 @@ impl Folder {
     }
 
     fn write_here(&self, name: &str, parts: &[&[u8]]) -> io::Result<()> {
-        // Left by a process that had this number before.
+        // An earlier process with the same id may have left one.
         let _ = unlinkat(&self.descriptor, name, AtFlags::empty());
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
         let mode = Mode::RUSR | Mode::WUSR;
@@ -126,8 +128,8 @@ impl Folder {
         parts.iter().try_for_each(|part| file.write_all(part))
     }
 
-    /// Removes the files used longest ago, until the rest has no more bytes than
-    /// this; never the one with this name, nor what is not the cache's.
+    /// Removes the files with the oldest use until the rest fits into `capacity` bytes.
+    /// The file `keep` stays, and so do files that the cache did not make.
     pub(super) fn prune(&self, capacity: u64, keep: &str) -> io::Result<()> {
         let now = SystemTime::now();
         let mut files = Vec::new();
@@ -142,7 +144,7 @@ impl Folder {
                 entry.file_name(),
                 AtFlags::SYMLINK_NOFOLLOW,
             ) else {
-                // Another process was faster.
+                // Another process has removed it.
                 continue;
             };
             if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
@@ -181,7 +183,7 @@ enum FileKind {
 }
 
 impl FileKind {
-    /// None for a file that the cache did not make.
+    /// Returns `None` for a file that the cache did not make.
     fn of(name: &CStr) -> Option<Self> {
         let name = name.to_str().ok()?;
         let (key, rest) = name.split_at_checked(64)?;

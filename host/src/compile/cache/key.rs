@@ -4,16 +4,16 @@ use std::hash::{Hash as _, Hasher};
 use sha2::{Digest as _, Sha256};
 use wasmtime::Engine;
 
-/// What composing depends on besides its input: this package, and between two
-/// versions of it, while somebody works on it, the code itself.
+/// The version of the composer: that of this package, and its code, which changes
+/// between versions during development.
 const COMPOSER: &[&[u8]] = &[
     env!("CARGO_PKG_VERSION").as_bytes(),
     include_bytes!("../../compose/mod.rs"),
     include_bytes!("../../compose/module.rs"),
 ];
 
-/// The name of a compiled program: a strong hash of everything it was made
-/// from, so that a program cannot pass for another one.
+/// The name of a compiled program: a strong hash of all its inputs, so that no program
+/// passes for another one.
 pub(super) struct Key(String);
 
 impl Key {
@@ -40,14 +40,14 @@ impl Key {
 struct Hash(Sha256);
 
 impl Hash {
-    /// With its length, so that no two lists of parts give the same bytes.
+    /// Adds a part with its length, so that no two lists of parts give the same bytes.
     fn part(&mut self, bytes: &[u8]) {
         self.write_usize(bytes.len());
         self.write(bytes);
     }
 }
 
-/// For what gives its bytes by [`std::hash::Hash`] only.
+/// Takes bytes of types that give them by [`std::hash::Hash`] only.
 impl Hasher for Hash {
     fn write(&mut self, bytes: &[u8]) {
         self.0.update(bytes);

@@ -1,9 +1,5 @@
 mod entry;
 mod error;
-#[cfg(unix)]
-mod folder;
-#[cfg(not(unix))]
-#[path = "no_folder.rs"]
 mod folder;
 mod key;
 
@@ -22,17 +18,14 @@ use key::Key;
 
 /// A folder that keeps compiled programs for the next run.
 ///
-/// A program is found again by its bytes, those of the streams component, and
-/// everything that the compiler's output depends on: the version and the
-/// configuration of wasmtime, and the features of the processor. So a hit needs
-/// neither composing nor compiling, and an update misses.
+/// The key of a program is made of its bytes, those of the streams component, the
+/// version and the configuration of wasmtime, and the features of the processor. So a
+/// hit needs neither composing nor compiling, and an update misses.
 ///
-/// What is kept is native code, and loading it trusts the folder. It has to
-/// belong to the user that the process runs as, and nobody else may write to
-/// it; the same goes for each file. A file that is damaged, or not ours, is
-/// ignored and replaced. Processes may share a folder.
-///
-/// Works on Unix; elsewhere [`open`](Self::open) fails.
+/// The folder holds native code, and loading it trusts the folder. The folder and each
+/// file must belong to the user that the process runs as, and no other user may write
+/// to them. A file that is damaged or not ours is ignored and replaced. Processes may
+/// share a folder.
 #[derive(Debug)]
 pub struct Cache {
     folder: Folder,
@@ -40,15 +33,15 @@ pub struct Cache {
 }
 
 impl Cache {
-    /// What a cache may hold: 1 GiB.
+    /// The default capacity: 1 GiB.
     pub const CAPACITY: u64 = 1 << 30;
 
     /// Opens a cache, and makes the folder if it is missing.
     ///
     /// # Errors
     ///
-    /// When it cannot be made, belongs to somebody else, or others may write to
-    /// it.
+    /// Fails when the folder cannot be made, belongs to another user, or other users may
+    /// write to it.
     pub fn open(folder: impl AsRef<Path>) -> Result<Self, CacheError> {
         Ok(Self {
             folder: Folder::open(folder.as_ref())?,
@@ -56,8 +49,8 @@ impl Cache {
         })
     }
 
-    /// The usual place: `asyncio-streams` in the user's folder for caches
-    /// (`XDG_CACHE_HOME`, else `~/.cache`, on macOS `~/Library/Caches`). None if
+    /// Returns the usual folder: `asyncio-streams` in the user's folder for caches
+    /// (`XDG_CACHE_HOME`, else `~/.cache`, on macOS `~/Library/Caches`). Returns `None` if
     /// the environment names neither.
     #[must_use]
     pub fn usual_place() -> Option<PathBuf> {
@@ -76,20 +69,20 @@ impl Cache {
             .map(|folder| folder.join("asyncio-streams"))
     }
 
-    /// How many bytes the files may have together. Above it, those that were not
-    /// used for the longest time go, but never the newest one.
+    /// Sets how many bytes the files may have together. Beyond that, the files with the
+    /// oldest use are removed, but never the newest one.
     #[must_use]
     pub fn capacity(mut self, bytes: u64) -> Self {
         self.capacity = bytes;
         self
     }
 
-    /// What [`compile()`] gives, from the folder if it is there; else it is
-    /// compiled and kept. When it cannot be kept, a warning is logged.
+    /// Returns what [`compile()`] would: from the folder if it is there, else compiled and
+    /// kept. When it cannot be kept, a warning is logged.
     ///
     /// # Errors
     ///
-    /// Those of [`compile()`]; the cache adds none.
+    /// Fails as [`compile()`] does; the cache adds no errors.
     pub fn component(
         &self,
         engine: &Engine,
@@ -158,5 +151,4 @@ impl Cache {
 }
 
 #[cfg(test)]
-#[cfg(unix)]
 mod tests;
