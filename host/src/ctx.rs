@@ -13,38 +13,38 @@ use crate::access::{
     TracingObserver,
 };
 use crate::policy::Policy;
-use crate::sockets::{SharedListeners, Sharing, StopHandle};
+use crate::sockets::{GuestSharing, SharedListeners, StopHandle};
 use crate::tls::Tls;
 
-/// Names looked up at the same time; further look-ups of the guest wait.
+/// Names that a guest looks up at the same time; further look-ups wait.
 const LOOKUPS: usize = 16;
 
-/// The sockets of one guest: what it may do, and what it does.
+/// The context of one guest: its permissions, its limits and its figures.
 ///
-/// Lives in the store's data beside a [`WasiCtx`] and a [`ResourceTable`];
-/// [`StreamsView`] says where.
+/// It lives in the store's data beside a [`WasiCtx`] and a [`ResourceTable`];
+/// [`StreamsView`] gives access to it.
 pub struct StreamsCtx {
     pub(crate) guard: Arc<AccessGuard>,
-    /// The stock sockets, which deny.
+    /// wasmtime-wasi's sockets, which deny UDP.
     pub(crate) udp: WasiSocketsCtx,
     pub(crate) stats: Stats,
     pub(crate) stop: StopHandle,
-    pub(crate) sharing: Option<Sharing>,
+    pub(crate) sharing: Option<GuestSharing>,
     pub(crate) lookups: Arc<Semaphore>,
     pub(crate) tls: Tls,
     pub(crate) inherited: InheritedListeners,
     limits: Limits,
     limiter: Limiter,
-    /// By their index in the table.
+    /// The addresses of bound TCP sockets, by their index in the table.
     bound: HashMap<u32, BoundAddress>,
 }
 
-/// A socket that was bound.
+/// The address that a socket was bound to.
 #[derive(Debug, Clone, Copy)]
 struct BoundAddress {
-    /// The address asked for, as the policy sees it.
+    /// The address that the guest asked for, as the policy sees it.
     requested: SocketAddr,
-    /// The port that the system picked, where port 0 was asked for.
+    /// The port that the kernel picked, if the guest asked for port 0.
     picked: Option<u16>,
 }
 
@@ -53,59 +53,59 @@ pub struct StreamsCtxBuilder {
     policy: Policy,
     limits: Limits,
     observer: Box<dyn Observer>,
-    sharing: Option<Sharing>,
+    sharing: Option<GuestSharing>,
     tls: Tls,
     inherited: InheritedListeners,
 }
 
-/// Gives access to a [`StreamsCtx`] and to the resource table it shares with the rest
-/// of WASI. Implemented by the data of a store.
+/// Gives access to a [`StreamsCtx`] and to the resource table that it shares with the
+/// rest of WASI. The data of a store implements it.
 pub trait StreamsView: Send + 'static {
-    /// The context, and the table.
+    /// Returns the context and the table.
     fn streams(&mut self) -> StreamsCtxView<'_>;
 }
 
-/// What [`StreamsView`] gives access to.
+/// A [`StreamsCtx`] with its resource table: see [`StreamsView`].
 pub struct StreamsCtxView<'a> {
-    /// The sockets of the guest.
+    /// The context of the guest.
     pub ctx: &'a mut StreamsCtx,
-    /// Where their resources lie.
+    /// The table of the guest's resources.
     pub table: &'a mut ResourceTable,
 }
 
 impl StreamsCtx {
-    /// A builder, which without further calls allows nothing.
+    /// Returns a builder; without further calls, the guest may do nothing.
     #[must_use]
     pub fn builder() -> StreamsCtxBuilder {
         StreamsCtxBuilder::new()
     }
 
-    /// What the guest uses, to be read while it runs.
+    /// Returns the guest's figures, which can be read while it runs.
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.stats.clone()
     }
 
-    /// Asks the guest to stop.
+    /// Returns a handle that asks the guest to stop.
     #[must_use]
     pub fn stop_handle(&self) -> StopHandle {
         self.stop.clone()
     }
 
-    /// The limits it was built with.
+    /// Returns the limits that the context was built with.
     #[must_use]
     pub fn limits(&self) -> Limits {
         self.limits
     }
 
-    /// To be given to [`Store::limiter`]; [`apply_limits`] does.
+    /// Returns the limiter for [`Store::limiter`]; [`apply_limits`] sets it.
     pub fn limiter(&mut self) -> &mut dyn ResourceLimiter {
         &mut self.limiter
     }
 
-    /// The address that a bind asks for, as the policy sees it: a port that the
-    /// system has picked for a living socket of this guest counts as port 0, so
-    /// that a server can have the same free port on several addresses.
+    /// Returns the address of a bind as the policy sees it. A port that the kernel has
+    /// picked for an open socket of this guest counts as port 0, so that a server can
+    /// have the same free port on several addresses.
     pub(crate) fn policy_address(&self, mut address: SocketAddr) -> SocketAddr {
         let picked = |bound: &BoundAddress| bound.picked == Some(address.port());
         if self.bound.values().any(picked) {
@@ -114,12 +114,12 @@ impl StreamsCtx {
         address
     }
 
-    /// The sockets that were bound, by their permits in the table.
+    /// Returns the table indices of the sockets that were bound.
     pub(crate) fn bound(&self) -> impl Iterator<Item = u32> {
         self.bound.keys().copied()
     }
 
-    /// A socket was bound as `requested`, and got `port`.
+    /// Notes that a socket was bound as `requested` and got `port`.
     pub(crate) fn socket_bound(&mut self, rep: u32, requested: SocketAddr, port: Option<u16>) {
         let bound = BoundAddress {
             requested,
@@ -128,7 +128,7 @@ impl StreamsCtx {
         self.bound.insert(rep, bound);
     }
 
-    /// The address that the socket asked to be bound to, if it was bound.
+    /// Returns the address that the guest asked for when it bound the socket.
     pub(crate) fn requested_address(&self, rep: u32) -> Option<SocketAddr> {
         self.bound.get(&rep).map(|bound| bound.requested)
     }
@@ -139,8 +139,8 @@ impl StreamsCtx {
 }
 
 impl StreamsCtxBuilder {
-    /// Nothing allowed, default limits, denials and listeners reported to
-    /// `tracing`.
+    /// Returns a builder that allows nothing, has the default limits, and reports
+    /// denials and listeners to `tracing`.
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -153,36 +153,37 @@ impl StreamsCtxBuilder {
         }
     }
 
-    /// Which addresses and names the guest may use.
+    /// Sets the rules for addresses and names.
     #[must_use]
     pub fn policy(mut self, policy: Policy) -> Self {
         self.policy = policy;
         self
     }
 
-    /// How much the guest may take.
+    /// Sets the limits.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
     }
 
-    /// Who is told of denials and listeners.
+    /// Sets the observer of denials and listeners.
     #[must_use]
     pub fn observer(mut self, observer: impl Observer) -> Self {
         self.observer = Box::new(observer);
         self
     }
 
-    /// With whom the guest has listening sockets in common; unless set, with nobody.
+    /// Shares listening sockets with the other guests that have the same
+    /// [`SharedListeners`].
     #[must_use]
     pub fn shared_listeners(mut self, listeners: &SharedListeners) -> Self {
         self.sharing = Some(listeners.join());
         self
     }
 
-    /// Hands the guest a listening socket, which it takes by this name; no rule has
-    /// to permit it. Several may have one name: they are taken in turn.
+    /// Gives the guest a listening socket, which it takes by this name. It needs no
+    /// rule. Several sockets may have one name: the guest takes them in turn.
     ///
     /// ```
     /// # use asyncio_streams_host::StreamsCtx;
@@ -202,19 +203,19 @@ impl StreamsCtxBuilder {
         self
     }
 
-    /// What the guest may have of TLS; unless set, clients that check their servers
-    /// with the usual public roots.
+    /// Sets the identities, roots and permissions of TLS. By default the guest may be a
+    /// client that checks servers against the usual public roots.
     #[must_use]
     pub fn tls(mut self, tls: Tls) -> Self {
         self.tls = tls;
         self
     }
 
-    /// The context, for one store.
+    /// Builds the context, for one store.
     #[must_use]
     pub fn build(self) -> StreamsCtx {
         let stats = Stats::new();
-        let served = self.sharing.as_ref().map(Sharing::served);
+        let served = self.sharing.as_ref().map(GuestSharing::served);
         let served = served.unwrap_or_default();
         let guard = Arc::new(AccessGuard::new(
             self.policy,

@@ -1,15 +1,15 @@
 //! Runs WebAssembly components that use asyncio Streams, with sockets granted
 //! by policy.
 //!
-//! In the shape that wasmtime's embedders know: a [`StreamsCtx`] made by a
-//! [`StreamsCtxBuilder`], a [`StreamsView`] to be implemented by the store's data, and
+//! The crate has the shape that wasmtime's embedders know: a [`StreamsCtx`], made by a
+//! [`StreamsCtxBuilder`]; a [`StreamsView`], which the store's data implements; and
 //! [`add_to_linker`]. A guest without rules gets no socket and no name.
 //!
-//! For whole programs there is [`Runner`]; [`compose::prepare`] makes them from
-//! what a compiler gives:
+//! [`Runner`] runs whole programs. [`compose::prepare`] makes them from a compiler's
+//! output:
 //!
 //! ```no_run
-//! use asyncio_streams_host::{StreamsCtx, Runner, compose, engine, policy::Policy};
+//! use asyncio_streams_host::{Runner, StreamsCtx, compose, engine, policy::Policy};
 //! use wasmtime::component::Component;
 //! use wasmtime_wasi::WasiCtx;
 //!
@@ -27,13 +27,13 @@
 //! # }
 //! ```
 //!
-//! [`Runner::stop_handle`] asks a program to stop: a server comes to its own end.
-//! [`SharedListeners`] lets several programs serve one port, each on a thread of its
-//! own. A [`InheritedListener`] is a socket that the host has opened, for which a guest
+//! [`Runner::stop_handle`] asks a program to stop; a server then ends by itself.
+//! [`SharedListeners`] lets several programs serve one port, each on a thread of its own.
+//! An [`InheritedListener`] is a socket that the operator has opened, for which a guest
 //! needs no rule.
 //!
-//! Compiling takes most of the time until a program runs. A [`Cache`] keeps what
-//! was compiled for the next run, and [`precompiled`] makes it a file to be
+//! Compiling takes most of the time until a program runs. A [`Cache`] keeps compiled
+//! programs for the next run, and [`precompiled`] makes files of them that can be
 //! shipped:
 //!
 //! ```no_run
@@ -47,10 +47,12 @@
 //! # }
 //! ```
 //!
-//! A host of its own kind puts a [`StreamsCtx`] into its store:
+//! An embedder with a store of its own puts a [`StreamsCtx`] into it:
 //!
 //! ```
-//! use asyncio_streams_host::{StreamsCtx, StreamsCtxView, StreamsView, add_to_linker, apply_limits, engine};
+//! use asyncio_streams_host::{
+//!     StreamsCtx, StreamsCtxView, StreamsView, add_to_linker, apply_limits, engine,
+//! };
 //! use wasmtime::Store;
 //! use wasmtime::component::{Linker, ResourceTable};
 //! use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
@@ -88,12 +90,16 @@
 //! ```
 #![deny(unsafe_code)]
 
+#[cfg(not(unix))]
+compile_error!("asyncio-streams-host needs the sockets and files of Unix");
+
 mod access;
 mod compile;
 pub mod compose;
 mod ctx;
 pub mod imports;
 mod linker;
+mod lock;
 pub mod policy;
 mod run;
 mod sockets;

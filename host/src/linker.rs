@@ -1,21 +1,20 @@
 use wasmtime::component::Linker;
 use wasmtime_wasi::{WasiView, p2, p3};
 
-use crate::StreamsView;
+use crate::ctx::StreamsView;
 use crate::imports::{asyncio_host, wasi_sockets};
 
-/// Adds everything a guest may import: `wasi:sockets` 0.3 and `asyncio:host` under
-/// the policy of the [`StreamsCtx`](crate::StreamsCtx), the rest of WASI 0.3 and 0.2 from
-/// wasmtime-wasi.
+/// Adds all interfaces that a guest may import: `wasi:sockets` 0.3 and `asyncio:host`
+/// under the policy of the [`StreamsCtx`](crate::StreamsCtx), and the rest of WASI 0.3
+/// and 0.2 from wasmtime-wasi.
 ///
-/// Guests in languages whose toolchains are built on WASI 0.2 import its
-/// interfaces beside those of 0.3. Its sockets come from the
-/// [`WasiCtx`](wasmtime_wasi::WasiCtx), which denies them unless told
-/// otherwise; the policy does not apply to them.
+/// Toolchains that are built on WASI 0.2 import its interfaces beside those of 0.3. The
+/// policy does not apply to the sockets of 0.2: they come from the
+/// [`WasiCtx`](wasmtime_wasi::WasiCtx), which denies them by default.
 ///
 /// # Errors
 ///
-/// When the linker has one of the interfaces already.
+/// Fails when the linker has one of the interfaces already.
 pub fn add_to_linker<T: StreamsView + WasiView>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
     p2::add_to_linker_async(linker)?;
     p3::cli::add_to_linker(linker)?;

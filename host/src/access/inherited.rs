@@ -1,4 +1,4 @@
-//! Listening sockets that the host hands to guests.
+//! Listening sockets that the operator gives to guests.
 
 use std::io;
 use std::net::TcpListener;
@@ -11,15 +11,15 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketType, getsockname, sockopt};
 use thiserror::Error;
 
-/// A listening socket that is [inherited](crate::StreamsCtxBuilder::listener) to guests, who
-/// need no rule for it: TCP or Unix.
+/// A listening socket that the operator [gives](crate::StreamsCtxBuilder::listener) to
+/// guests, TCP or Unix. Guests need no rule for it.
 ///
-/// Clones are the same socket: where several guests take it, each connection goes
-/// to one of them. It becomes non-blocking with the first who takes it.
+/// Clones are the same socket: the kernel gives each connection to the guest that
+/// accepts first. The socket becomes non-blocking when the first guest takes it.
 ///
-/// No guest closes it. When a guest stops, connections that it has not accepted
-/// wait for whoever listens next; they are refused once the last descriptor of the
-/// socket is gone, be it this one or that of whoever has opened it.
+/// No guest closes it. When a guest stops, connections that it has not accepted wait
+/// for the next listener. The kernel refuses them once the last descriptor is closed,
+/// in this process and in the one that has opened the socket.
 #[derive(Debug, Clone)]
 pub struct InheritedListener(Arc<Inherited>);
 
@@ -29,30 +29,30 @@ struct Inherited {
     listening: AtomicBool,
 }
 
-/// A listening socket of the system.
+/// The listening socket, as the standard library has it.
 #[derive(Debug)]
 pub(crate) enum ListeningSocket {
     Tcp(TcpListener),
     Unix(UnixListener),
 }
 
-/// The descriptor is not that of a listening socket.
+/// The reason why a descriptor cannot be an [`InheritedListener`].
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum InheritedListenerError {
-    /// It is of something else.
+    /// The descriptor is not a socket.
     #[error("it is not a socket")]
     NotASocket,
-    /// It carries no streams.
+    /// The socket carries no byte streams.
     #[error("it is not a stream socket")]
     NotAStream,
-    /// It is a connection, or nothing yet.
+    /// The socket is connected, or has no use yet.
     #[error("it does not listen")]
     NotListening,
-    /// It is neither TCP nor a Unix socket.
+    /// The socket is neither TCP nor Unix.
     #[error("it is neither a TCP nor a Unix socket")]
     OtherFamily,
-    /// It cannot be asked.
+    /// The kernel does not tell.
     #[error("cannot be used: {0}")]
     Io(#[from] io::Error),
 }
@@ -63,7 +63,7 @@ impl InheritedListener {
         Self(Arc::new(Inherited { socket, listening }))
     }
 
-    /// A descriptor of it for one guest.
+    /// Makes a descriptor for one guest.
     pub(crate) fn socket(&self) -> io::Result<ListeningSocket> {
         Ok(match &self.0.socket {
             ListeningSocket::Tcp(listener) => {
@@ -77,7 +77,7 @@ impl InheritedListener {
         })
     }
 
-    /// A guest listens on it: whether it is the first.
+    /// Notes that a guest listens. Returns whether it is the first one.
     pub(crate) fn begin(&self) -> bool {
         !self.0.listening.swap(true, Ordering::Relaxed)
     }
@@ -121,13 +121,13 @@ impl TryFrom<OwnedFd> for InheritedListener {
     }
 }
 
-/// Whether the socket listens already.
+/// Returns whether the socket listens already.
 #[cfg(not(target_vendor = "apple"))]
 pub(crate) fn listens(socket: impl AsFd) -> io::Result<bool> {
     Ok(sockopt::socket_acceptconn(socket)?)
 }
 
-/// The system does not tell: whoever accepts is told.
+/// macOS has no SO_ACCEPTCONN to read; accepting on a socket that does not listen fails.
 #[cfg(target_vendor = "apple")]
 pub(crate) fn listens(_: impl AsFd) -> io::Result<bool> {
     Ok(true)
@@ -142,16 +142,16 @@ impl AsFd for ListeningSocket {
     }
 }
 
-/// Those of one guest, which takes each of them once.
+/// The listeners of one guest by name. The guest takes each of them once.
 #[derive(Debug, Default)]
 pub(crate) struct InheritedListeners(Vec<(String, Option<InheritedListener>)>);
 
-/// Why a guest cannot have a listener of this name.
+/// The reason why a guest cannot have a listener of this name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TakeError {
-    /// There never was one.
+    /// The operator has given no listener of this name.
     Unknown,
-    /// It has all of them.
+    /// The guest has all of them already.
     Taken,
 }
 
@@ -160,13 +160,13 @@ impl InheritedListeners {
         self.0.push((name, Some(listener)));
     }
 
-    /// The names of those that are not taken.
+    /// Returns the names of the listeners that are not taken.
     pub(crate) fn names(&self) -> Vec<String> {
         let left = self.0.iter().filter(|(_, listener)| listener.is_some());
         left.map(|(name, _)| name.clone()).collect()
     }
 
-    /// The next of this name.
+    /// Returns the next listener of this name.
     pub(crate) fn next(&self, name: &str) -> Result<&InheritedListener, TakeError> {
         let mut outcome = Err(TakeError::Unknown);
         for (_, listener) in self.0.iter().filter(|(own, _)| own == name) {
@@ -178,7 +178,7 @@ impl InheritedListeners {
         outcome
     }
 
-    /// The guest has the next of this name.
+    /// Marks the next listener of this name as taken.
     pub(crate) fn taken(&mut self, name: &str) {
         let mut all = self.0.iter_mut();
         if let Some((_, next)) = all.find(|(own, next)| own == name && next.is_some()) {

@@ -1,28 +1,24 @@
-use std::sync::Arc;
-
-use wasmtime::ResourceLimiter;
-
-use super::AccessGuard;
-
-/// Bounds on what a guest may take from its host. Each has a default that is
-/// meant for a server and keeps a hostile guest from exhausting the host.
+/// Bounds on what a guest may take from its host. The defaults suit a server, and keep
+/// a hostile guest from exhausting the host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Sockets at a time, TCP and Unix, made and accepted. Each counts until nothing
-    /// of it is held, neither its handle nor a stream. One more is refused to the
-    /// guest, and a connection to be accepted is reset, or one on a Unix socket closed.
+    /// Sockets at a time, TCP and Unix, made and accepted.
+    ///
+    /// A socket counts until the guest has dropped its handle and its streams. Making
+    /// one more fails. One more connection to accept is reset, or closed on a Unix
+    /// socket.
     pub sockets: usize,
-    /// Bytes of linear memory, all memories of the guest together. A memory
-    /// that may not grow is for most guests the end, by a trap.
+    /// Bytes of linear memory, all memories of the guest together. Most guests trap
+    /// when their memory cannot grow.
     pub memory: usize,
-    /// Handles at a time, of all kinds; a connection takes about five.
+    /// Component handles at a time; a connection takes about five.
     pub handles: usize,
-    /// Entries in the store's table of tasks, streams and futures; a
-    /// connection takes about twenty.
+    /// Entries in the store's table of tasks, streams and futures; a connection takes
+    /// about twenty.
     pub concurrent: usize,
-    /// Entries in the host's resource table; a listener takes one, and so does a
-    /// connection as long as the guest keeps its handle beside its streams.
+    /// Entries in the host's resource table: one for each listener, and one for each
+    /// connection while the guest keeps its handle beside the streams.
     pub resources: usize,
     /// Elements of all tables of the guest together.
     pub table_elements: usize,
@@ -38,118 +34,5 @@ impl Default for Limits {
             resources: 1_000_000,
             table_elements: 10_000_000,
         }
-    }
-}
-
-/// Counts what a guest's memories and tables take, and refuses more than the
-/// limits allow.
-pub struct Limiter {
-    limits: Limits,
-    memory: usize,
-    table_elements: usize,
-    /// What the growth that was permitted last would add, should it fail.
-    growing: usize,
-    guard: Arc<AccessGuard>,
-}
-
-impl Limiter {
-    pub(crate) fn new(limits: Limits, guard: Arc<AccessGuard>) -> Self {
-        Self {
-            limits,
-            memory: 0,
-            table_elements: 0,
-            growing: 0,
-            guard,
-        }
-    }
-}
-
-impl ResourceLimiter for Limiter {
-    fn memory_growing(
-        &mut self,
-        current: usize,
-        desired: usize,
-        maximum: Option<usize>,
-    ) -> wasmtime::Result<bool> {
-        self.growing = 0;
-        let more = desired.saturating_sub(current);
-        let total = self.memory.saturating_add(more);
-        if total > self.limits.memory {
-            self.guard.memory_denied(total);
-            return Ok(false);
-        }
-        if maximum.is_some_and(|maximum| desired > maximum) {
-            return Ok(false);
-        }
-        self.growing = more;
-        self.memory = total;
-        self.guard.stats().memory(total);
-        Ok(true)
-    }
-
-    fn memory_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
-        self.memory = self.memory.saturating_sub(self.growing);
-        self.growing = 0;
-        self.guard.stats().memory(self.memory);
-        Ok(())
-    }
-
-    fn table_growing(
-        &mut self,
-        current: usize,
-        desired: usize,
-        maximum: Option<usize>,
-    ) -> wasmtime::Result<bool> {
-        let total = self
-            .table_elements
-            .saturating_add(desired.saturating_sub(current));
-        let allowed =
-            total <= self.limits.table_elements && maximum.is_none_or(|maximum| desired <= maximum);
-        if allowed {
-            self.table_elements = total;
-        }
-        Ok(allowed)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::Stats;
-    use crate::policy::Policy;
-
-    fn limiter(memory: usize) -> Limiter {
-        let limits = Limits {
-            memory,
-            ..Limits::default()
-        };
-        let observer = Box::new(crate::TracingObserver);
-        let guard = AccessGuard::new(Policy::new(), limits, Stats::new(), observer);
-        Limiter::new(limits, Arc::new(guard))
-    }
-
-    #[test]
-    fn the_limit_is_for_all_memories_together() {
-        let mut limiter = limiter(100);
-        assert!(limiter.memory_growing(0, 60, None).unwrap());
-        assert!(!limiter.memory_growing(0, 60, None).unwrap());
-        assert!(limiter.memory_growing(60, 100, None).unwrap());
-        assert_eq!(limiter.guard.stats().snapshot().memory_bytes, 100);
-    }
-
-    #[test]
-    fn a_growth_that_fails_is_not_counted() {
-        let mut limiter = limiter(100);
-        assert!(limiter.memory_growing(0, 60, None).unwrap());
-        limiter
-            .memory_grow_failed(wasmtime::format_err!("no memory"))
-            .unwrap();
-        assert_eq!(limiter.guard.stats().snapshot().memory_bytes, 0);
-        assert!(limiter.memory_growing(0, 100, None).unwrap());
-    }
-
-    #[test]
-    fn a_memory_does_not_grow_beyond_its_own_maximum() {
-        assert!(!limiter(100).memory_growing(0, 60, Some(50)).unwrap());
     }
 }

@@ -3,15 +3,15 @@ use std::net::SocketAddr;
 
 use crate::policy::UnixName;
 
-/// Where a guest listens.
+/// The address that a guest listens on.
 ///
 /// Shown as `127.0.0.1:8888`, `unix:/run/app.sock` or `unix:@app`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ListenAddress {
-    /// Over TCP.
+    /// A TCP address.
     Tcp(SocketAddr),
-    /// On a Unix socket.
+    /// The name of a Unix socket.
     Unix(UnixName),
 }
 

@@ -2,13 +2,14 @@ use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::{Duration, Instant};
 
-/// Distinct lines that may come at once.
+/// Distinct lines that may come at once, after a pause.
 const BURST: u32 = 20;
 
-/// After which one more may come.
+/// The time after which one more line may come.
 const REFILL: Duration = Duration::from_secs(1);
 
-/// Lines remembered as already shown.
+/// Lines remembered as shown. Beyond that all are forgotten, so that a guest cannot
+/// fill the host's memory.
 const MAX_SEEN: usize = 1024;
 
 /// Lets each distinct item through once, and distinct items at a limited rate.
@@ -20,15 +21,15 @@ pub(crate) struct LogLimiter {
     suppressed: u64,
 }
 
-/// What to do with an item.
+/// The decision on an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// Show it, and say first that so many were left out.
+    /// Show the item, after a line that says how many were left out.
     Show {
-        /// New items left out since the last one shown.
+        /// Distinct items left out since the last one shown.
         suppressed: u64,
     },
-    /// Leave it out.
+    /// Leave the item out.
     Skip,
 }
 
@@ -42,6 +43,7 @@ impl LogLimiter {
         }
     }
 
+    /// Decides about an item, and remembers it.
     pub(crate) fn judge(&mut self, item: &impl Hash, now: Instant) -> Verdict {
         let mut hasher = DefaultHasher::new();
         item.hash(&mut hasher);

@@ -4,6 +4,7 @@
 mod denial;
 mod guard;
 mod inherited;
+mod limiter;
 mod limits;
 mod listen_address;
 mod log_limiter;
@@ -12,10 +13,15 @@ mod permit;
 mod statistics;
 
 pub use self::denial::{Denial, Request};
-pub(crate) use self::guard::AccessGuard;
+#[cfg(test)]
+pub(crate) use self::guard::testing;
+pub(crate) use self::guard::{
+    AccessGuard, BindTcp, BindUnix, Connect, Granted, ListenTcp, PortOwner,
+};
 pub use self::inherited::{InheritedListener, InheritedListenerError};
 pub(crate) use self::inherited::{InheritedListeners, ListeningSocket, TakeError, listens};
-pub use self::limits::{Limiter, Limits};
+pub use self::limiter::Limiter;
+pub use self::limits::Limits;
 pub use self::listen_address::ListenAddress;
 pub use self::observer::{Observer, TracingObserver};
 pub(crate) use self::permit::SocketPermit;

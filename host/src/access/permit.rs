@@ -1,12 +1,11 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::Stats;
+use super::statistics::Stats;
 
-/// The permit of one socket among those that a guest may have.
+/// A permit for one open socket, counted against `Limits::sockets`.
 ///
-/// Whoever keeps the socket of the system keeps the permit as well: the guest's
-/// handle, and the streams that outlive it. It is free again when the last of
-/// them is gone, whatever became of the socket meanwhile.
+/// The guest's handle shares it with the streams that outlive the handle. Dropping the
+/// last share frees it, whatever became of the socket before.
 #[derive(Debug)]
 pub(crate) struct SocketPermit {
     stats: Stats,
@@ -14,7 +13,7 @@ pub(crate) struct SocketPermit {
 }
 
 impl SocketPermit {
-    pub(crate) fn take(stats: Stats) -> SocketPermit {
+    pub(super) fn take(stats: Stats) -> SocketPermit {
         stats.socket_opened();
         SocketPermit {
             stats,
@@ -22,7 +21,7 @@ impl SocketPermit {
         }
     }
 
-    /// It is a listener's from now on.
+    /// Counts the socket as a listener from now on.
     pub(crate) fn listens(&self) {
         if !self.listens.swap(true, Ordering::Relaxed) {
             self.stats.listener_opened();
@@ -50,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_is_free_once_nobody_keeps_it() {
+    fn a_permit_is_free_once_its_last_share_is_dropped() {
         let stats = Stats::new();
         let handle = Arc::new(SocketPermit::take(stats.clone()));
         let stream = Arc::clone(&handle);

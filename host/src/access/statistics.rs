@@ -5,40 +5,38 @@ use std::task::Context;
 use futures::task::AtomicWaker;
 use tokio::sync::watch;
 
-/// What a running guest uses, readable from any thread while it runs.
+/// The figures of a running guest, readable from any thread.
 ///
 /// Clones show the same guest.
 #[derive(Debug, Clone)]
 pub struct Stats(Arc<Inner>);
 
-/// The figures of one moment.
+/// The figures at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct StatsSnapshot {
-    /// Sockets that the guest holds, TCP and Unix, by a handle or by a stream of theirs.
+    /// Sockets that the guest holds, TCP and Unix, by a handle or by a stream.
     pub sockets_open: usize,
-    /// Of these, the ones that listen.
+    /// Open sockets that listen.
     pub listeners_open: usize,
-    /// Sending halves that are not finished: the guest may have dropped the
-    /// socket while bytes are still on their way to the system.
+    /// Sending halves that are not finished. The guest may have dropped the socket
+    /// while the kernel has not taken all bytes yet.
     pub sends_open: usize,
     /// Sockets made or accepted since the start.
     pub sockets_opened_total: u64,
     /// Bytes that the guest has received on its sockets since the start.
     pub bytes_received_total: u64,
-    /// Bytes that the guest has sent on its sockets since the start: those that
-    /// the system has taken.
+    /// Bytes that the kernel has taken from the guest's sockets since the start.
     pub bytes_sent_total: u64,
-    /// Wishes denied since the start, reported or not.
+    /// Requests denied since the start, reported or not.
     pub denied_total: u64,
     /// Bytes of linear memory, all memories of the guest together.
     pub memory_bytes: usize,
-    /// The most that `memory_bytes` has been. Memory never shrinks.
+    /// The largest value that `memory_bytes` has had. Memory never shrinks.
     pub memory_peak: usize,
-    /// Entries in the host's resource table, when last counted.
+    /// Entries in the host's resource table, as last counted.
     pub table_len: usize,
-    /// Entries in the store's table of tasks, streams and futures, when last
-    /// counted.
+    /// Entries in the store's table of tasks, streams and futures, as last counted.
     pub concurrent_len: usize,
 }
 
@@ -55,9 +53,11 @@ struct Inner {
     memory_peak: AtomicUsize,
     table_len: AtomicUsize,
     concurrent_len: AtomicUsize,
+    /// A caller of `sample` waits for the tables to be counted.
     asked: AtomicBool,
+    /// Wakes the task that runs the guest, which alone can count its tables.
     runner: AtomicWaker,
-    /// Counts answers; `None` when the guest has ended.
+    /// The number of answers; `None` when the guest has ended.
     answers: watch::Sender<Option<u64>>,
 }
 
@@ -81,7 +81,7 @@ impl Stats {
         }))
     }
 
-    /// The figures as they are; the two table lengths as last counted.
+    /// Returns the figures; the lengths of the two tables are those last counted.
     #[must_use]
     pub fn snapshot(&self) -> StatsSnapshot {
         let inner = &*self.0;
@@ -102,9 +102,8 @@ impl Stats {
 
     /// Has the running guest's tables counted, and returns the figures.
     ///
-    /// The answer comes at the next turn of the guest's event loop: at once
-    /// when it is idle, and when the guest has ended. A guest that was never
-    /// started does not answer until it is. Cancel-safe.
+    /// The answer comes at the next turn of the guest's event loop: at once when the
+    /// guest is idle or has ended. A guest answers once it was started. Cancel-safe.
     pub async fn sample(&self) -> StatsSnapshot {
         let mut answers = self.0.answers.subscribe();
         let before = *answers.borrow_and_update();
@@ -117,8 +116,9 @@ impl Stats {
         self.snapshot()
     }
 
-    /// Calls `count` if somebody has asked for it: the lengths of the resource
-    /// table and of the concurrent table. `cx` is woken when somebody asks.
+    /// Calls `count` if a caller of [`sample`](Self::sample) waits: it returns the
+    /// lengths of the resource table and of the concurrent table. The next caller wakes
+    /// `cx`.
     pub(crate) fn answer(&self, cx: &Context<'_>, count: impl FnOnce() -> (usize, usize)) {
         self.0.runner.register(cx.waker());
         if self.0.asked.swap(false, Ordering::AcqRel) {
@@ -189,7 +189,7 @@ impl Stats {
     }
 }
 
-/// A sending half that is not finished, counted as long as it lives.
+/// A sending half that is not finished; counted until it is dropped.
 #[derive(Debug)]
 pub(crate) struct OpenSend(Stats);
 
@@ -207,9 +207,9 @@ impl Drop for OpenSend {
 }
 
 impl StatsSnapshot {
-    /// Connections that are not finished, listeners not counted: what the end
-    /// of a run waits for. One whose socket the guest has dropped counts while
-    /// it still sends.
+    /// Returns the number of connections that are not finished, which the end of a run
+    /// waits for. A connection whose socket the guest has dropped counts while it still
+    /// sends.
     #[must_use]
     pub fn unfinished(&self) -> usize {
         let connections = self.sockets_open.saturating_sub(self.listeners_open);

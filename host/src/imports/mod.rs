@@ -1,24 +1,27 @@
-//! The interfaces that guests import, implemented on the sockets and the sessions of
-//! this crate. Only code in this folder asks the access guard.
+//! The interfaces that guests import, implemented on this crate's sockets and TLS
+//! sessions. Only code in this folder asks the access guard.
 
+mod accepting;
 pub mod asyncio_host;
+mod byte_streams;
+mod table;
 pub mod wasi_sockets;
 
 use wasmtime::component::HasData;
 use wasmtime_wasi::p3::bindings::sockets::types::ErrorCode;
 
-use crate::StreamsCtxView;
 use crate::access::{AccessGuard, SocketPermit};
+use crate::ctx::StreamsCtxView;
 
-/// What the bindings are implemented on.
+/// The marker by which the bindings find a [`StreamsCtxView`].
 pub(crate) struct StreamsImports;
 
 impl HasData for StreamsImports {
     type Data<'a> = StreamsCtxView<'a>;
 }
 
-/// The permit of one more socket that the guest makes.
-pub(crate) fn permit(guard: &AccessGuard) -> Result<SocketPermit, ErrorCode> {
+/// A permit for one more socket that the guest makes.
+fn permit(guard: &AccessGuard) -> Result<SocketPermit, ErrorCode> {
     let reached = || ErrorCode::Other(Some("limit of sockets reached".to_owned()));
     guard.permit().ok_or_else(reached)
 }

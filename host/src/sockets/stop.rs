@@ -1,24 +1,23 @@
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::stream::{Listens, StreamSocket};
+use crate::lock::lock;
 
 /// Asks a guest to stop, from any thread; clones ask the same guest.
 ///
-/// What a server does with it: its listeners are closed at once, so that new
-/// connections are refused, and so is each that it makes afterwards. Their
-/// streams of connections end, which the guest's server takes as being closed:
-/// `serve_forever` returns, and the program comes to its end in its own way. LiveSockets
-/// that the host has [inherited](crate::InheritedListener) to it refuse nobody: connections
-/// wait there for whoever listens next.
+/// A stop closes the guest's listeners at once, and each that it opens later, so that
+/// the kernel refuses new connections. The streams of connections end. The guest's
+/// server takes that as being closed: `serve_forever` returns, and the program ends in
+/// its own way. An [inherited listener](crate::InheritedListener) refuses no connection:
+/// it keeps them for the next listener.
 ///
-/// A [`Runner`](crate::Runner) gives it a time for that. A host of its own kind
-/// takes the handle of its [`StreamsCtx`](crate::StreamsCtx) and decides itself when to drop
-/// the store, after [`reset_unfinished`](Self::reset_unfinished).
+/// A [`Runner`](crate::Runner) gives the guest time for that. An embedder with a store
+/// of its own takes the handle of its [`StreamsCtx`](crate::StreamsCtx), and drops the
+/// store when it sees fit, after [`reset_unfinished`](Self::reset_unfinished).
 #[derive(Clone)]
 pub struct StopHandle(Arc<Inner>);
 
@@ -28,16 +27,30 @@ struct Inner {
     sockets: Mutex<LiveSockets>,
 }
 
-/// What there is to be stopped.
+/// A listener that a stop closes.
+pub(crate) trait StopListening: Send + Sync {
+    /// Closes the listener, from any thread and also while the guest computes. The
+    /// kernel resets connections in its queue, unless another guest listens on it.
+    fn close(&self);
+}
+
+/// A connected socket that is reset if the guest has not ended it.
+pub(crate) trait CutShort: Send + Sync {
+    /// Has the socket reset when it is closed, unless the guest has ended it.
+    fn cut(&self);
+}
+
+/// The guest's sockets that are not dropped yet.
 #[derive(Default)]
 struct LiveSockets {
-    listeners: LiveList<dyn Listens>,
-    connections: LiveList<StreamSocket>,
+    listeners: LiveList<dyn StopListening>,
+    connected: LiveList<dyn CutShort>,
+    /// Sockets that are connected from now on are cut at once.
     resetting: bool,
 }
 
 impl StopHandle {
-    /// `served` is of all guests that share their listeners.
+    /// Makes a handle. `served` is common to all guests that share their listeners.
     pub(crate) fn new(served: Arc<AtomicBool>) -> Self {
         Self(Arc::new(Inner {
             stopping: watch::Sender::new(false),
@@ -50,10 +63,10 @@ impl StopHandle {
     pub fn stop(&self) {
         let sockets = self.sockets();
         self.0.stopping.send_replace(true);
-        sockets.listeners.each(Listens::close);
+        sockets.listeners.each(StopListening::close);
     }
 
-    /// Whether the guest was asked to stop.
+    /// Returns whether the guest was asked to stop.
     #[must_use]
     pub fn is_stopping(&self) -> bool {
         *self.0.stopping.borrow()
@@ -65,29 +78,28 @@ impl StopHandle {
         let _ = self.0.stopping.subscribe().wait_for(|stop| *stop).await;
     }
 
-    /// Whether the guest is a server: it listens or has done so, or another one
-    /// has that it shares its listeners with.
+    /// Returns whether the guest is a server: it has listened, or another guest that
+    /// shares its listeners has.
     #[must_use]
     pub fn has_served(&self) -> bool {
         self.0.served.load(Ordering::Relaxed)
     }
 
-    /// Has the connections that the guest has not ended reset when they are
-    /// dropped, so that a peer can tell what was cut from what is complete. To be
-    /// called before a store is dropped, or the process ends, whose guest is not
-    /// done.
+    /// Has connections that the guest has not ended reset when they are dropped, so that
+    /// a peer can tell that its data was cut short. Call this before dropping the store
+    /// of an unfinished guest, or before ending the process.
     ///
-    /// A connection is ended when the stream that the guest sends from has ended:
-    /// what was sent on it arrives. Unix sockets have no reset: their peers see an end,
-    /// and an error only where they have sent what the guest has not received.
+    /// A guest ends a connection by ending the stream that it sends from; then all sent
+    /// bytes arrive. Unix sockets have no reset: their peers see an end, or an error
+    /// where they have sent bytes that the guest has not received.
     pub fn reset_unfinished(&self) {
         let mut sockets = self.sockets();
         sockets.resetting = true;
-        sockets.connections.each(StreamSocket::cut);
+        sockets.connected.each(CutShort::cut);
     }
 
-    /// The guest listens; if it was asked to stop, no longer.
-    pub(crate) fn listens(&self, listener: Arc<dyn Listens>) {
+    /// Registers a listener, or closes it if the guest was asked to stop.
+    pub(crate) fn listens(&self, listener: Arc<dyn StopListening>) {
         let mut sockets = self.sockets();
         if self.is_stopping() {
             return listener.close();
@@ -96,17 +108,17 @@ impl StopHandle {
         sockets.listeners.add(&listener);
     }
 
-    /// The guest has a connection.
-    pub(crate) fn connected(&self, connection: &Arc<StreamSocket>) {
+    /// Registers a connected socket, or cuts it if the guest is being dropped.
+    pub(crate) fn connected(&self, socket: Arc<dyn CutShort>) {
         let mut sockets = self.sockets();
         if sockets.resetting {
-            return connection.cut();
+            return socket.cut();
         }
-        sockets.connections.add(connection);
+        sockets.connected.add(&socket);
     }
 
-    /// Waits until the guest has had its time: `grace` after it was asked to
-    /// stop, or none if it is no server.
+    /// Waits until the guest's time is over: `grace` after the request to stop, or at
+    /// once if it is not a server.
     pub(crate) async fn overdue(&self, grace: Duration) {
         self.stopping().await;
         if self.has_served() {
@@ -114,10 +126,8 @@ impl StopHandle {
         }
     }
 
-    /// No code panics while it holds this lock.
     fn sockets(&self) -> MutexGuard<'_, LiveSockets> {
-        let sockets = self.0.sockets.lock();
-        sockets.unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0.sockets)
     }
 }
 
@@ -129,11 +139,10 @@ impl fmt::Debug for StopHandle {
     }
 }
 
-/// References to those that are not dropped yet, and to no more dropped ones than
-/// that.
+/// Weak references; dead ones are swept when the list has doubled.
 struct LiveList<T: ?Sized> {
     all: Vec<Weak<T>>,
-    /// The length at which it is swept.
+    /// The length at which the list is swept.
     full: usize,
 }
 

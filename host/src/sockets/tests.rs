@@ -1,4 +1,4 @@
-//! What guests share, and what they do not.
+//! Sockets that guests share.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -6,30 +6,36 @@ use std::sync::Arc;
 use tokio::net::{TcpListener, TcpStream};
 use wasmtime_wasi::p3::bindings::sockets::types::{ErrorCode, IpAddressFamily};
 
-use super::stream::Listens as _;
-use super::tcp::{PortOwner, TcpSocket};
-use super::{SharedListeners, Sharing};
-use crate::access::SocketPermit;
-use crate::{Stats, StopHandle};
+use super::stop::StopListening as _;
+use super::stream::Listener;
+use super::tcp::{TcpAcceptor, TcpSocket};
+use super::{GuestSharing, SharedListeners};
+use crate::StopHandle;
+use crate::access::{PortOwner, testing};
 
 fn created() -> TcpSocket {
-    TcpSocket::create(IpAddressFamily::Ipv4, SocketPermit::take(Stats::new())).unwrap()
+    TcpSocket::create(IpAddressFamily::Ipv4, testing::permit()).unwrap()
 }
 
-fn bound(sharing: &Sharing, address: SocketAddr) -> Result<TcpSocket, ErrorCode> {
+fn bound(sharing: &GuestSharing, address: SocketAddr) -> Result<TcpSocket, ErrorCode> {
     let mut socket = created();
-    socket.bind(address, PortOwner::Anybodys, Some(sharing))?;
+    let granted = testing::bind(address, PortOwner::AnyProcess, false);
+    socket.bind(&granted, Some(&sharing.tcp))?;
     Ok(socket)
 }
 
-/// With reuse of the port, as one who has no rule for this very port.
-fn reusing(sharing: &Sharing) -> TcpSocket {
+/// A socket with SO_REUSEPORT, whose port the kernel picks.
+fn reusing(sharing: &GuestSharing) -> TcpSocket {
     let mut socket = created();
     socket.set_reuse_port(true).unwrap();
+    let granted = testing::bind(any_port(), PortOwner::Nobody, true);
+    socket.bind(&granted, Some(&sharing.tcp)).unwrap();
     socket
-        .bind(any_port(), PortOwner::Nobodys, Some(sharing))
-        .unwrap();
-    socket
+}
+
+fn listen(socket: &mut TcpSocket) -> Arc<Listener<TcpAcceptor>> {
+    let granted = testing::listen(socket.local_address().unwrap());
+    socket.listen(&granted, None).unwrap()
 }
 
 fn any_port() -> SocketAddr {
@@ -50,7 +56,7 @@ async fn a_guest_that_binds_twice_shares_with_others_and_not_with_itself() {
 }
 
 #[tokio::test]
-async fn who_connects_from_a_shared_address_does_not_disturb_who_listens_there() {
+async fn a_connect_from_a_shared_address_does_not_disturb_the_listeners_there() {
     let peer = TcpListener::bind(any_port()).await.unwrap();
     let listeners = SharedListeners::new();
     let (one, other) = (listeners.join(), listeners.join());
@@ -58,15 +64,15 @@ async fn who_connects_from_a_shared_address_does_not_disturb_who_listens_there()
     let mut listening = bound(&other, any_port()).unwrap();
     let address = listening.local_address().unwrap();
 
-    let socket = connecting.begin_connect().unwrap();
-    let connected = socket.connect(peer.local_addr().unwrap()).await;
+    let granted = testing::connect(peer.local_addr().unwrap());
+    let connected = connecting.begin_connect(&granted).unwrap().connect().await;
     let stop = StopHandle::new(Arc::default());
     connecting.finish_connect(connected, &stop).unwrap();
     assert_eq!(connecting.local_address().unwrap(), address);
     let (_, visitor) = peer.accept().await.unwrap();
     assert_eq!(visitor, address);
 
-    let listener = listening.listen(None).unwrap();
+    let listener = listen(&mut listening);
     assert!(listener.is_first());
     let (connected, accepted) = tokio::join!(
         TcpStream::connect(address),
@@ -83,7 +89,7 @@ async fn an_address_is_refused_when_the_last_listener_is_closed() {
     let mut first = bound(&one, any_port()).unwrap();
     let mut second = bound(&other, any_port()).unwrap();
     let address = first.local_address().unwrap();
-    let (a, b) = (first.listen(None).unwrap(), second.listen(None).unwrap());
+    let (a, b) = (listen(&mut first), listen(&mut second));
     a.close();
     a.close();
     TcpStream::connect(address).await.unwrap();
@@ -93,11 +99,14 @@ async fn an_address_is_refused_when_the_last_listener_is_closed() {
 }
 
 #[tokio::test]
-async fn one_that_was_not_bound_shares_where_it_listens() {
+async fn a_socket_that_was_not_bound_is_shared_by_listening() {
     let listeners = SharedListeners::new();
     let mut sockets = [created(), created()];
     let addresses = sockets.each_mut().map(|socket| {
-        socket.listen(Some(&listeners.join())).unwrap();
+        let granted = testing::listen(socket.unspecified());
+        socket
+            .listen(&granted, Some(&listeners.join().tcp))
+            .unwrap();
         socket.local_address().unwrap()
     });
     assert_eq!(addresses[0], addresses[1]);
@@ -110,30 +119,31 @@ async fn a_shared_socket_whose_port_is_reused_can_be_joined_by_other_processes()
     let (mut first, mut second) = (reusing(&one), reusing(&other));
     let address = first.local_address().unwrap();
     assert_eq!(second.local_address().unwrap(), address);
-    let (a, b) = (first.listen(None).unwrap(), second.listen(None).unwrap());
+    let (a, b) = (listen(&mut first), listen(&mut second));
     assert!(a.is_first() && !b.is_first());
 
     // As another process would.
     let mut stranger = created();
     stranger.set_reuse_port(true).unwrap();
-    stranger.bind(address, PortOwner::Anybodys, None).unwrap();
-    stranger.listen(None).unwrap();
+    let granted = testing::bind(address, PortOwner::AnyProcess, true);
+    stranger.bind(&granted, None).unwrap();
+    listen(&mut stranger);
     let mut uninvited = created();
-    let refused = uninvited
-        .bind(address, PortOwner::Anybodys, None)
-        .unwrap_err();
+    let granted = testing::bind(address, PortOwner::AnyProcess, false);
+    let refused = uninvited.bind(&granted, None).unwrap_err();
     assert!(matches!(refused, ErrorCode::AddressInUse));
 }
 
 #[tokio::test]
-async fn who_reuses_a_port_connects_from_it_while_others_listen_there() {
+async fn a_socket_that_reuses_a_port_connects_from_it_while_others_listen_there() {
     let peer = TcpListener::bind(any_port()).await.unwrap();
     let listeners = SharedListeners::new();
     let (one, other) = (listeners.join(), listeners.join());
     let (mut connecting, mut listening) = (reusing(&one), reusing(&other));
-    listening.listen(None).unwrap();
-    let socket = connecting.begin_connect().unwrap();
-    let connected = socket.connect(peer.local_addr().unwrap()).await.unwrap();
+    listen(&mut listening);
+    let granted = testing::connect(peer.local_addr().unwrap());
+    let connected = connecting.begin_connect(&granted).unwrap();
+    let connected = connected.connect().await.unwrap();
     let (_, visitor) = peer.accept().await.unwrap();
     assert_eq!(visitor, listening.local_address().unwrap());
     drop(connected);

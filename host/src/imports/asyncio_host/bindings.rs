@@ -12,9 +12,6 @@ mod generated {
         },
         require_store_data_send: true,
         with: {
-            "asyncio:host/tls.connection": crate::imports::asyncio_host::tls::TlsSession,
-            "asyncio:host/tls.context": crate::imports::asyncio_host::tls::TlsContext,
-            "asyncio:host/unix-sockets.unix-socket": crate::sockets::unix::UnixSocket,
             "wasi:clocks": wasmtime_wasi::p3::bindings::clocks,
             "wasi:sockets": wasmtime_wasi::p3::bindings::sockets,
         },

@@ -1,17 +1,16 @@
-//! `asyncio:host/listeners`: sockets that the host has opened.
+//! `asyncio:host/listeners`: sockets that the operator has opened.
 
 use wasmtime_wasi::p3::bindings::sockets::types::ErrorCode;
 
 use super::bindings::listeners::{Host, Listener};
-use crate::StreamsCtxView;
-use crate::access::{ListeningSocket, Request, TakeError};
-use crate::imports::permit;
-use crate::imports::wasi_sockets::tcp;
+use crate::access::{ListeningSocket, TakeError};
+use crate::ctx::StreamsCtxView;
+use crate::imports::{permit, table};
 use crate::sockets::stream::code;
 use crate::sockets::tcp::TcpSocket;
 use crate::sockets::unix::UnixSocket;
 
-/// What the guest gets, before it is in its table.
+/// The guest's socket, before it is in the table.
 enum Taken {
     Tcp(TcpSocket),
     Unix(UnixSocket),
@@ -25,32 +24,29 @@ impl Host for StreamsCtxView<'_> {
     fn take(&mut self, name: String) -> wasmtime::Result<Result<Listener, ErrorCode>> {
         Ok(Ok(match take(self, &name) {
             Err(code) => return Ok(Err(code)),
-            Ok(Taken::Tcp(socket)) => Listener::Tcp(tcp::push(self.table, socket)?),
-            Ok(Taken::Unix(socket)) => Listener::Unix(self.table.push(socket)?),
+            Ok(Taken::Tcp(socket)) => Listener::Tcp(table::push(self.table, socket)?),
+            Ok(Taken::Unix(socket)) => Listener::Unix(table::push(self.table, socket)?),
         }))
     }
 }
 
 fn take(view: &mut StreamsCtxView<'_>, name: &str) -> Result<Taken, ErrorCode> {
-    let listener = match view.ctx.inherited.next(name) {
-        Ok(listener) => listener.clone(),
+    let listeners = &view.ctx.inherited;
+    let granted = match view.ctx.guard.inherited(listeners, name) {
+        Ok(granted) => granted,
         Err(TakeError::Taken) => return Err(ErrorCode::InvalidState),
-        Err(TakeError::Unknown) => {
-            view.ctx
-                .guard
-                .not_granted(Request::Listener(name.to_owned()));
-            return Err(ErrorCode::AccessDenied);
-        }
+        Err(TakeError::Unknown) => return Err(ErrorCode::AccessDenied),
     };
     let permit = permit(&view.ctx.guard)?;
-    let taken = match listener.socket().map_err(code)? {
+    let taken = match granted.get().socket().map_err(code)? {
         ListeningSocket::Tcp(socket) => {
-            Taken::Tcp(TcpSocket::inherited(socket, listener, permit).map_err(code)?)
+            Taken::Tcp(TcpSocket::inherited(socket, &granted, permit).map_err(code)?)
         }
         ListeningSocket::Unix(socket) => {
-            Taken::Unix(UnixSocket::inherited(socket, listener, permit))
+            Taken::Unix(UnixSocket::inherited(socket, &granted, permit))
         }
     };
+    // Only now: a guest that met a limit or an error can try again.
     view.ctx.inherited.taken(name);
     Ok(taken)
 }

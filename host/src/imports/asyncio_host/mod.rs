@@ -1,5 +1,5 @@
-//! `asyncio:host` 0.1: what WASI's own sockets lack, on the
-//! same sockets and under the same policy.
+//! `asyncio:host` 0.1: the capabilities that WASI's sockets lack, on the same sockets
+//! and under the same policy.
 
 mod bindings;
 mod listeners;
@@ -9,15 +9,15 @@ mod unix_sockets;
 
 use wasmtime::component::Linker;
 
-use crate::StreamsView;
+use crate::ctx::StreamsView;
 use crate::imports::StreamsImports;
 
-/// Adds `asyncio:host` 0.1 to a linker, and nothing else. Its TCP sockets are those
-/// that come from [`sockets::add_to_linker`](crate::imports::wasi_sockets::add_to_linker).
+/// Adds `asyncio:host` 0.1 to a linker, and nothing else. Its TCP sockets are those of
+/// [`wasi_sockets::add_to_linker`](crate::imports::wasi_sockets::add_to_linker).
 ///
 /// # Errors
 ///
-/// When the linker has one of the interfaces already.
+/// Fails when the linker has one of the interfaces already.
 pub fn add_to_linker<T: StreamsView>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
     bindings::listeners::add_to_linker::<T, StreamsImports>(linker, T::streams)?;
     bindings::tcp_options::add_to_linker::<T, StreamsImports>(linker, T::streams)?;

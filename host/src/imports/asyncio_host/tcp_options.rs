@@ -2,7 +2,7 @@ use wasmtime::component::Resource;
 use wasmtime_wasi::p3::bindings::sockets::types::{ErrorCode, TcpSocket};
 
 use super::bindings::tcp_options::Host;
-use crate::StreamsCtxView;
+use crate::ctx::StreamsCtxView;
 use crate::imports::wasi_sockets::tcp;
 
 type Outcome = wasmtime::Result<Result<(), ErrorCode>>;

@@ -1,4 +1,4 @@
-//! `asyncio:host/unix-sockets`: what the guest calls.
+//! `asyncio:host/unix-sockets`: the methods that guests call.
 
 use std::iter;
 use std::sync::Arc;
@@ -8,20 +8,30 @@ use wasmtime_wasi::p3::bindings::sockets::types::ErrorCode as SocketError;
 
 use super::bindings::unix_sockets::{
     Address, Credentials, ErrorCode, Host, HostUnixSocket, HostUnixSocketWithStore,
+    UnixSocket as Name,
 };
 use crate::access::AccessGuard;
-use crate::imports::{StreamsImports, permit};
+use crate::ctx::{StreamsCtxView, StreamsView};
+use crate::imports::accepting::Accepting;
+use crate::imports::{StreamsImports, byte_streams, permit, table};
 use crate::policy::{DenyReason, UnixName, UnixUse};
-use crate::sockets::stream::{self, Accepting, Outcome};
-use crate::sockets::unix::{self, UnixSocket, UnixSocketError};
-use crate::{StreamsCtxView, StreamsView};
+use crate::sockets::stream::{self, Outcome};
+use crate::sockets::unix::{Connecting, UnixAddress, UnixSocket, UnixSocketError};
 
-type Handle = Resource<UnixSocket>;
+type Handle = Resource<Name>;
 type Answer<T> = wasmtime::Result<Result<T, SocketError>>;
 
-/// In words, where the socket's own error has no name for it.
+/// Texts for errors that the codes of sockets do not name.
 const NOT_FOUND: &str = "nothing is there";
 const NOT_A_SOCKET: &str = "what is there is no socket";
+
+/// The socket that a handle stands for.
+fn get<'a>(
+    view: &'a mut StreamsCtxView<'_>,
+    handle: &Handle,
+) -> wasmtime::Result<&'a mut UnixSocket> {
+    table::get(view.table, handle)
+}
 
 impl Host for StreamsCtxView<'_> {}
 
@@ -29,7 +39,7 @@ impl HostUnixSocket for StreamsCtxView<'_> {
     fn create(&mut self) -> Answer<Handle> {
         let created = permit(&self.ctx.guard).and_then(UnixSocket::create);
         match created {
-            Ok(socket) => Ok(Ok(self.table.push(socket)?)),
+            Ok(socket) => Ok(Ok(table::push(self.table, socket)?)),
             Err(code) => Ok(Err(code)),
         }
     }
@@ -38,7 +48,10 @@ impl HostUnixSocket for StreamsCtxView<'_> {
         let guard = &self.ctx.guard;
         let permits = permit(guard).and_then(|first| Ok([first, permit(guard)?]));
         match permits.and_then(|permits| UnixSocket::pair(permits, &self.ctx.stop)) {
-            Ok((one, other)) => Ok(Ok((self.table.push(one)?, self.table.push(other)?))),
+            Ok((one, other)) => Ok(Ok((
+                table::push(self.table, one)?,
+                table::push(self.table, other)?,
+            ))),
             Err(code) => Ok(Err(code)),
         }
     }
@@ -48,7 +61,7 @@ impl HostUnixSocket for StreamsCtxView<'_> {
         handle: Handle,
         address: Address,
     ) -> wasmtime::Result<Result<(), ErrorCode>> {
-        let socket = self.table.get_mut(&handle)?;
+        let socket: &mut UnixSocket = table::get(self.table, &handle)?;
         if let Err(code) = socket.check_new() {
             return Ok(Err(code.into()));
         }
@@ -56,44 +69,48 @@ impl HostUnixSocket for StreamsCtxView<'_> {
             Ok(name) => name,
             Err(why) => return Ok(Err(why)),
         };
-        let Some(mode) = self.ctx.guard.unix_listen(&name) else {
+        let Some(granted) = self.ctx.guard.bind_unix(name) else {
             return Ok(Err(SocketError::AccessDenied.into()));
         };
-        let bound = socket.bind(&name, mode, self.ctx.sharing.as_ref());
-        let told = |why| told(&self.ctx.guard, UnixUse::Listen, &name, why);
-        Ok(bound.map_err(told))
+        let sharing = self.ctx.sharing.as_ref().map(|sharing| &sharing.unix);
+        let bound = socket.bind(&granted, sharing);
+        let name = &granted.get().name;
+        Ok(bound.map_err(|why| explain(&self.ctx.guard, UnixUse::Listen, name, why)))
     }
 
     fn set_unlink(&mut self, handle: Handle, unlink: bool) -> wasmtime::Result<()> {
-        self.table.get_mut(&handle)?.set_unlink(unlink);
+        get(self, &handle)?.set_unlink(unlink);
         Ok(())
     }
 
     fn set_listen_backlog_size(&mut self, handle: Handle, value: u64) -> Answer<()> {
-        Ok(self.table.get_mut(&handle)?.set_backlog(value))
+        Ok(get(self, &handle)?.set_backlog(value))
     }
 
     fn send_nowait(&mut self, handle: Handle, data: Vec<u8>) -> Answer<u64> {
-        let sent = self.table.get(&handle)?.send_now(&data);
+        let sent = get(self, &handle)?
+            .connected()
+            .and_then(|socket| socket.send_now(&data));
         Ok(sent.map(|sent| sent as u64))
     }
 
     fn receive_nowait(&mut self, handle: Handle, length: u64) -> Answer<Option<Vec<u8>>> {
-        Ok(self.table.get(&handle)?.receive_now(length))
+        let connected = get(self, &handle)?.connected();
+        Ok(connected.and_then(|socket| socket.receive_now(length)))
     }
 
     fn get_local_address(&mut self, handle: Handle) -> Answer<Address> {
-        Ok(self.table.get(&handle)?.local_address().map(Address::from))
+        Ok(get(self, &handle)?.local_address().map(Address::from))
     }
 
     fn get_remote_address(&mut self, handle: Handle) -> Answer<Address> {
-        Ok(self.table.get(&handle)?.remote_address().map(Address::from))
+        Ok(get(self, &handle)?.remote_address().map(Address::from))
     }
 
     fn get_peer_credentials(&mut self, handle: Handle) -> Answer<Credentials> {
-        let credentials = self.table.get(&handle)?.peer_credentials();
+        let credentials = get(self, &handle)?.peer_credentials();
         Ok(credentials.map(|peer| Credentials {
-            // 0 stands for a process of which this one sees nothing.
+            // 0 is a process outside of our PID namespace: pid_namespaces(7).
             pid: (peer.pid()).and_then(|pid| u32::try_from(pid).ok().filter(|pid| *pid > 0)),
             uid: peer.uid(),
             gid: peer.gid(),
@@ -101,11 +118,12 @@ impl HostUnixSocket for StreamsCtxView<'_> {
     }
 
     fn get_is_listening(&mut self, handle: Handle) -> wasmtime::Result<bool> {
-        Ok(self.table.get(&handle)?.is_listening())
+        Ok(get(self, &handle)?.is_listening())
     }
 
     fn drop(&mut self, handle: Handle) -> wasmtime::Result<()> {
-        unix::take(self, handle)?.close();
+        let socket: UnixSocket = table::take(self.table, &handle)?;
+        socket.stop_listening();
         Ok(())
     }
 }
@@ -118,24 +136,24 @@ impl<T: StreamsView> HostUnixSocketWithStore<T> for StreamsImports {
     ) -> wasmtime::Result<Result<(), ErrorCode>> {
         let begun = store.with(|mut store| {
             let view = store.get();
-            let socket = view.table.get_mut(&handle)?;
+            let socket: &mut UnixSocket = table::get(view.table, &handle)?;
             wasmtime::error::Ok(begin_connect(&view.ctx.guard, socket, address))
         })?;
-        let (connecting, name, guard) = match begun {
+        let (connecting, guard) = match begun {
             Ok(begun) => begun,
             Err(why) => return Ok(Err(why)),
         };
-        let connected = unix::connect(&connecting, &name).await;
+        let connected = connecting.connect().await;
         store.with(|mut store| {
             let view = store.get();
-            let socket = view.table.get_mut(&handle)?;
+            let socket: &mut UnixSocket = table::get(view.table, &handle)?;
             Ok(match connected {
                 Ok(()) => {
                     (socket.finish_connect(connecting, &view.ctx.stop)).map_err(ErrorCode::Socket)
                 }
                 Err(why) => {
-                    let why = told(&guard, UnixUse::Connect, &name, why);
-                    socket.fail(reduced(&why));
+                    let why = explain(&guard, UnixUse::Connect, connecting.name(), why);
+                    socket.fail(socket_error(&why));
                     Err(why)
                 }
             })
@@ -144,7 +162,7 @@ impl<T: StreamsView> HostUnixSocketWithStore<T> for StreamsImports {
 
     fn listen(mut store: Access<'_, T, Self>, handle: Handle) -> Answer<StreamReader<Handle>> {
         let view = store.get();
-        let socket = view.table.get_mut(&handle)?;
+        let socket: &mut UnixSocket = table::get(view.table, &handle)?;
         if let Err(code) = socket.check_listen() {
             return Ok(Err(code));
         }
@@ -160,7 +178,7 @@ impl<T: StreamsView> HostUnixSocketWithStore<T> for StreamsImports {
         if let Some(name) = name.filter(|_| listener.is_first()) {
             view.ctx.guard.listening(name);
         }
-        let accepting = Accepting::new(listener, permit, Arc::clone(&view.ctx.guard));
+        let accepting = Accepting::<_, Name>::new(listener, permit, Arc::clone(&view.ctx.guard));
         Ok(Ok(StreamReader::new(&mut store, accepting)?))
     }
 
@@ -169,36 +187,34 @@ impl<T: StreamsView> HostUnixSocketWithStore<T> for StreamsImports {
         handle: Handle,
         data: StreamReader<u8>,
     ) -> wasmtime::Result<FutureReader<Outcome>> {
-        let lease = store.get().table.get_mut(&handle)?.send();
-        stream::send(store, lease, data)
+        let lease = get(&mut store.get(), &handle)?.send();
+        byte_streams::send(store, lease, data)
     }
 
     fn receive(
         mut store: Access<'_, T, Self>,
         handle: Handle,
     ) -> wasmtime::Result<(StreamReader<u8>, FutureReader<Outcome>)> {
-        let lease = store.get().table.get_mut(&handle)?.receive();
-        stream::receive(store, lease)
+        let lease = get(&mut store.get(), &handle)?.receive();
+        byte_streams::receive(store, lease)
     }
 }
 
-type Begun = (std::os::fd::OwnedFd, UnixName, Arc<AccessGuard>);
-
-/// What a connect needs, if the guest may.
+/// Starts a connect, if the guest may. Also returns the guard, for a denial that is
+/// found later.
 fn begin_connect(
     guard: &Arc<AccessGuard>,
     socket: &mut UnixSocket,
     address: Address,
-) -> Result<Begun, ErrorCode> {
+) -> Result<(Connecting, Arc<AccessGuard>), ErrorCode> {
     socket.check_new()?;
-    let name = name(address)?;
-    if !guard.unix_connect(&name) {
+    let Some(granted) = guard.connect_unix(name(address)?) else {
         return Err(socket.fail(SocketError::AccessDenied).into());
-    }
-    Ok((socket.begin_connect()?, name, Arc::clone(guard)))
+    };
+    Ok((socket.begin_connect(granted)?, Arc::clone(guard)))
 }
 
-/// The name that the guest means.
+/// The name in an address that the guest gives.
 fn name(address: Address) -> Result<UnixName, ErrorCode> {
     let name = match &address {
         Address::Unnamed => return Err(ErrorCode::InvalidAddress("it is unnamed".to_owned())),
@@ -208,12 +224,17 @@ fn name(address: Address) -> Result<UnixName, ErrorCode> {
     name.map_err(|why| ErrorCode::InvalidAddress(why.to_string()))
 }
 
-/// What the guest is told, and the observer where it was for somebody to permit.
-fn told(guard: &AccessGuard, usage: UnixUse, name: &UnixName, why: UnixSocketError) -> ErrorCode {
+/// The guest's error. One that an operator could remedy is reported as a denial.
+fn explain(
+    guard: &AccessGuard,
+    usage: UnixUse,
+    name: &UnixName,
+    why: UnixSocketError,
+) -> ErrorCode {
     let denied = match why {
         UnixSocketError::NotFound => return ErrorCode::NotFound,
         UnixSocketError::NotASocket => return ErrorCode::NotASocket,
-        UnixSocketError::KernelSocket(error) => return stream::code(error).into(),
+        UnixSocketError::Kernel(error) => return stream::code(error).into(),
         UnixSocketError::Link(target) => DenyReason::SymbolicLink(name.target_of_link(&target)),
         UnixSocketError::Permission => DenyReason::Permission,
     };
@@ -221,8 +242,8 @@ fn told(guard: &AccessGuard, usage: UnixUse, name: &UnixName, why: UnixSocketErr
     SocketError::AccessDenied.into()
 }
 
-/// What is left of it where sockets of all kinds have one error.
-fn reduced(why: &ErrorCode) -> SocketError {
+/// The same error as sockets of all kinds have it, for later calls on the socket.
+fn socket_error(why: &ErrorCode) -> SocketError {
     match why {
         ErrorCode::Socket(code) => code.clone(),
         ErrorCode::NotFound => SocketError::Other(Some(NOT_FOUND.to_owned())),
@@ -237,12 +258,12 @@ impl From<SocketError> for ErrorCode {
     }
 }
 
-impl From<unix::UnixAddress> for Address {
-    fn from(address: unix::UnixAddress) -> Self {
+impl From<UnixAddress> for Address {
+    fn from(address: UnixAddress) -> Self {
         match address {
-            unix::UnixAddress::Unnamed => Self::Unnamed,
-            unix::UnixAddress::Path(path) => Self::Path(path),
-            unix::UnixAddress::Abstract(name) => Self::Abstract(name),
+            UnixAddress::Unnamed => Self::Unnamed,
+            UnixAddress::Path(path) => Self::Path(path),
+            UnixAddress::Abstract(name) => Self::Abstract(name),
         }
     }
 }

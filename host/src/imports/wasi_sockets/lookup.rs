@@ -6,9 +6,9 @@ use wasmtime::component::Accessor;
 use wasmtime_wasi::p3::bindings::sockets::ip_name_lookup::{ErrorCode, Host, HostWithStore};
 use wasmtime_wasi::p3::bindings::sockets::types::IpAddress;
 
+use crate::ctx::{StreamsCtxView, StreamsView};
 use crate::imports::StreamsImports;
 use crate::policy::{HostName, Target};
-use crate::{StreamsCtxView, StreamsView};
 
 impl<T: StreamsView> HostWithStore<T> for StreamsImports {
     async fn resolve_addresses(
@@ -28,7 +28,7 @@ impl<T: StreamsView> HostWithStore<T> for StreamsImports {
             return Ok(Err(ErrorCode::AccessDenied));
         }
         let resolved = {
-            // The semaphore is never closed.
+            // Fails only when the semaphore is closed, which never happens.
             let _permit = lookups.acquire().await;
             resolve(&name).await
         };
@@ -41,7 +41,7 @@ impl<T: StreamsView> HostWithStore<T> for StreamsImports {
 
 impl Host for StreamsCtxView<'_> {}
 
-/// Asks the system's resolver, in the order it answers, each address once.
+/// Asks the system's resolver. Keeps the order of its answers, each address once.
 async fn resolve(name: &HostName) -> Result<Vec<IpAddr>, ErrorCode> {
     let answers = tokio::net::lookup_host((name.as_str(), 0))
         .await
@@ -61,7 +61,7 @@ async fn resolve(name: &HostName) -> Result<Vec<IpAddr>, ErrorCode> {
     Ok(addresses)
 }
 
-/// The resolver's code is not kept by the standard library, only its text.
+/// Guesses the resolver's code from its text: the standard library keeps no more.
 fn error_code(error: &io::Error) -> ErrorCode {
     let text = error.to_string();
     if text.contains("Temporary failure") || text.contains("try again") {

@@ -10,13 +10,13 @@ use wasmtime_wasi::p3::bindings::sockets::{ip_name_lookup, types};
 use wasmtime_wasi::p3::sockets::SocketError;
 
 use super::StreamsImports;
-use crate::{StreamsCtxView, StreamsView};
+use crate::ctx::{StreamsCtxView, StreamsView};
 
 /// Adds `wasi:sockets` 0.3 to a linker, and nothing else.
 ///
 /// # Errors
 ///
-/// When the linker has one of the interfaces already.
+/// Fails when the linker has one of the interfaces already.
 pub fn add_to_linker<T: StreamsView>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
     types::add_to_linker::<T, StreamsImports>(linker, T::streams)?;
     ip_name_lookup::add_to_linker::<T, StreamsImports>(linker, T::streams)

@@ -1,4 +1,4 @@
-//! What the guest calls.
+//! `tcp-socket`: the methods that guests call.
 
 use std::iter;
 use std::net::SocketAddr;
@@ -11,13 +11,13 @@ use wasmtime_wasi::p3::bindings::sockets::types::{
 };
 use wasmtime_wasi::p3::sockets::{SocketError, SocketResult};
 
-use crate::imports::{StreamsImports, permit};
-use crate::policy::Use;
-use crate::sockets::stream::{self, Accepting, Outcome};
-use crate::sockets::tcp::{PortOwner, TcpSocket};
-use crate::{StreamsCtx, StreamsCtxView, StreamsView};
+use crate::access::{BindTcp, Granted, ListenTcp, PortOwner};
+use crate::ctx::{StreamsCtx, StreamsCtxView, StreamsView};
+use crate::imports::accepting::Accepting;
+use crate::imports::{StreamsImports, byte_streams, permit, table};
+use crate::sockets::stream::Outcome;
+use crate::sockets::tcp::TcpSocket;
 
-/// A socket as the bindings name it. What lies in the table is ours.
 type Handle = Resource<Name>;
 
 /// The socket that a handle stands for.
@@ -25,18 +25,12 @@ pub(crate) fn get<'a>(
     table: &'a mut ResourceTable,
     handle: &Handle,
 ) -> wasmtime::Result<&'a mut TcpSocket> {
-    let ours = Resource::<TcpSocket>::new_borrow(handle.rep());
-    Ok(table.get_mut(&ours)?)
-}
-
-/// A handle for a new socket.
-pub(crate) fn push(table: &mut ResourceTable, socket: TcpSocket) -> wasmtime::Result<Handle> {
-    Ok(Resource::new_own(table.push(socket)?.rep()))
+    table::get(table, handle)
 }
 
 /// Takes the socket out of the table: the guest has given its handle away.
 pub(crate) fn take(view: &mut StreamsCtxView<'_>, handle: &Handle) -> wasmtime::Result<TcpSocket> {
-    let socket = (view.table).delete(Resource::<TcpSocket>::new_own(handle.rep()))?;
+    let socket = table::take(view.table, handle)?;
     view.ctx.socket_dropped(handle.rep());
     Ok(socket)
 }
@@ -45,8 +39,8 @@ fn socket<'a>(table: &'a mut ResourceTable, handle: &Handle) -> SocketResult<&'a
     get(table, handle).map_err(SocketError::trap)
 }
 
-/// Whether a socket of this guest has this very address. One that has failed was
-/// bound to it, and somebody else may have it by now.
+/// A socket of this guest has this very address. A socket that has failed does not
+/// count: another process may have its address by now.
 fn holds(view: &StreamsCtxView<'_>, address: SocketAddr) -> bool {
     view.ctx.bound().any(|rep| {
         let socket = view.table.get(&Resource::<TcpSocket>::new_borrow(rep));
@@ -55,19 +49,16 @@ fn holds(view: &StreamsCtxView<'_>, address: SocketAddr) -> bool {
     })
 }
 
-/// Whether the guest may listen where the socket is bound, or would be.
-fn may_listen(ctx: &StreamsCtx, handle: &Handle, socket: &TcpSocket) -> bool {
-    let wanted = match ctx.requested_address(handle.rep()) {
-        Some(requested) => requested,
-        None => {
-            let wanted = socket.unspecified();
-            if !ctx.guard.allows(Use::Bind, wanted) {
-                return false;
-            }
-            wanted
-        }
-    };
-    ctx.guard.allows(Use::Listen, wanted)
+/// Asks the guard whether the guest may listen where the socket is bound, or would be.
+fn grant_listen(
+    ctx: &StreamsCtx,
+    handle: &Handle,
+    socket: &TcpSocket,
+) -> Result<Granted<ListenTcp>, ErrorCode> {
+    let requested = ctx.requested_address(handle.rep());
+    let address = requested.unwrap_or_else(|| socket.unspecified());
+    let granted = ctx.guard.listen(address, requested.is_some());
+    granted.ok_or(ErrorCode::AccessDenied)
 }
 
 impl<T: StreamsView> HostTcpSocketWithStore<T> for StreamsImports {
@@ -81,12 +72,12 @@ impl<T: StreamsView> HostTcpSocketWithStore<T> for StreamsImports {
             let view = store.get();
             let socket = socket(view.table, &handle)?;
             socket.check_connect(remote)?;
-            if !view.ctx.guard.allows(Use::Connect, remote) {
+            let Some(granted) = view.ctx.guard.connect(remote) else {
                 return Err(socket.fail(ErrorCode::AccessDenied).into());
-            }
-            SocketResult::Ok(socket.begin_connect()?)
+            };
+            SocketResult::Ok(socket.begin_connect(&granted)?)
         })?;
-        let connected = connecting.connect(remote).await;
+        let connected = connecting.connect().await;
         store.with(|mut store| {
             let view = store.get();
             let socket = socket(view.table, &handle)?;
@@ -101,20 +92,26 @@ impl<T: StreamsView> HostTcpSocketWithStore<T> for StreamsImports {
         let view = store.get();
         let listener = socket(view.table, &handle)?;
         listener.check_listen()?;
-        if !listener.is_inherited() && !may_listen(view.ctx, &handle, listener) {
-            return Err(ErrorCode::AccessDenied.into());
-        }
+        // The operator has granted an inherited listener itself.
+        let granted = match listener.is_inherited() {
+            true => None,
+            false => Some(grant_listen(view.ctx, &handle, listener)?),
+        };
         if view.ctx.stop.is_stopping() {
             return StreamReader::new(&mut store, iter::empty()).map_err(SocketError::trap);
         }
-        let bound = listener.listen(view.ctx.sharing.as_ref())?;
+        let sharing = view.ctx.sharing.as_ref().map(|sharing| &sharing.tcp);
+        let bound = match &granted {
+            Some(granted) => listener.listen(granted, sharing)?,
+            None => listener.listen_inherited()?,
+        };
         view.ctx.stop.listens(Arc::clone(&bound) as _);
         let local = listener.local_address()?;
         let permit = listener.permit();
         if bound.is_first() {
             view.ctx.guard.listening(local);
         }
-        let accepting = Accepting::new(bound, permit, Arc::clone(&view.ctx.guard));
+        let accepting = Accepting::<_, Name>::new(bound, permit, Arc::clone(&view.ctx.guard));
         StreamReader::new(&mut store, accepting).map_err(SocketError::trap)
     }
 
@@ -124,7 +121,7 @@ impl<T: StreamsView> HostTcpSocketWithStore<T> for StreamsImports {
         data: StreamReader<u8>,
     ) -> wasmtime::Result<FutureReader<Outcome>> {
         let lease = get(store.get().table, &handle)?.send();
-        stream::send(store, lease, data)
+        byte_streams::send(store, lease, data)
     }
 
     fn receive(
@@ -132,11 +129,11 @@ impl<T: StreamsView> HostTcpSocketWithStore<T> for StreamsImports {
         handle: Handle,
     ) -> wasmtime::Result<(StreamReader<u8>, FutureReader<Outcome>)> {
         let lease = get(store.get().table, &handle)?.receive();
-        stream::receive(store, lease)
+        byte_streams::receive(store, lease)
     }
 }
 
-/// Implements methods by those of our socket, and gives what they return.
+/// Implements methods by those of [`TcpSocket`], and converts their results.
 macro_rules! options {
     ($(fn $name:ident($($arg:ident: $ty:ty),*) -> $ret:ty = $ours:ident;)*) => {
         $(
@@ -153,21 +150,24 @@ impl HostTcpSocket for StreamsCtxView<'_> {
         let requested = self.ctx.policy_address(local);
         let bound = socket(self.table, &handle)?;
         bound.check_bind(local)?;
-        let shares = bound.reuses_port();
-        if !self.ctx.guard.allows(Use::Bind, requested) {
-            return Err(ErrorCode::AccessDenied.into());
-        }
-        let whose = match requested.port() {
-            _ if shares && holds(self, local) => PortOwner::Ours,
-            0 => PortOwner::Nobodys,
-            _ => PortOwner::Anybodys,
+        let reuse_port = bound.reuses_port();
+        let owner = match requested.port() {
+            _ if reuse_port && holds(self, local) => PortOwner::ThisGuest,
+            0 => PortOwner::Nobody,
+            _ => PortOwner::AnyProcess,
         };
-        let joins = shares && whose == PortOwner::Anybodys;
-        if joins && !self.ctx.guard.allows(Use::Share, requested) {
+        let bind = BindTcp {
+            address: local,
+            policy_address: requested,
+            owner,
+            reuse_port,
+        };
+        let Some(granted) = self.ctx.guard.bind(bind) else {
             return Err(ErrorCode::AccessDenied.into());
-        }
+        };
         let bound = socket(self.table, &handle)?;
-        bound.bind(local, whose, self.ctx.sharing.as_ref())?;
+        let sharing = self.ctx.sharing.as_ref().map(|sharing| &sharing.tcp);
+        bound.bind(&granted, sharing)?;
         let port = bound.local_address().ok().map(|local| local.port());
         self.ctx.socket_bound(handle.rep(), requested, port);
         Ok(())
@@ -176,7 +176,7 @@ impl HostTcpSocket for StreamsCtxView<'_> {
     fn create(&mut self, family: IpAddressFamily) -> SocketResult<Handle> {
         let permit = permit(&self.ctx.guard)?;
         let created = TcpSocket::create(family, permit)?;
-        push(self.table, created).map_err(SocketError::trap)
+        table::push(self.table, created).map_err(SocketError::trap)
     }
 
     fn drop(&mut self, handle: Handle) -> wasmtime::Result<()> {

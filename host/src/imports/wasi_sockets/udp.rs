@@ -1,4 +1,4 @@
-//! UDP is passed on, to an implementation that denies it.
+//! `udp-socket`: passed on to wasmtime-wasi, which denies UDP.
 
 use wasmtime::component::{Accessor, Resource, ResourceTable};
 use wasmtime_wasi::p3::bindings::sockets::types::{
@@ -7,12 +7,12 @@ use wasmtime_wasi::p3::bindings::sockets::types::{
 use wasmtime_wasi::p3::sockets::SocketResult;
 use wasmtime_wasi::sockets::{WasiSockets, WasiSocketsCtxView};
 
+use crate::ctx::{StreamsCtx, StreamsCtxView, StreamsView};
 use crate::imports::StreamsImports;
-use crate::{StreamsCtx, StreamsCtxView, StreamsView};
 
 type Socket = Resource<UdpSocket>;
 
-/// The stock implementation, on the same table.
+/// wasmtime-wasi's implementation, on the same table.
 fn stock<'a>(ctx: &'a mut StreamsCtx, table: &'a mut ResourceTable) -> WasiSocketsCtxView<'a> {
     WasiSocketsCtxView {
         ctx: &mut ctx.udp,
@@ -20,13 +20,13 @@ fn stock<'a>(ctx: &'a mut StreamsCtx, table: &'a mut ResourceTable) -> WasiSocke
     }
 }
 
-/// From a store's data to the stock implementation.
+/// wasmtime-wasi's implementation in a store's data.
 fn stock_of<T: StreamsView>(data: &mut T) -> WasiSocketsCtxView<'_> {
     let StreamsCtxView { ctx, table } = data.streams();
     stock(ctx, table)
 }
 
-/// Implements methods by passing them on to the stock implementation.
+/// Implements methods by passing them on to wasmtime-wasi.
 macro_rules! pass_on {
     ($host:ident: $(fn $name:ident($($arg:ident: $ty:ty),*) -> $ret:ty;)*) => {
         $(

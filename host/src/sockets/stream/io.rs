@@ -1,7 +1,9 @@
-//! Receiving and sending. Tokio is asked only where the system would block: it
-//! lets a task have 128 results in a turn, and all connections of a guest are one
-//! task. With a thousand that are ready, most would be asked again and again in
-//! vain.
+//! Receiving and sending.
+//!
+//! Each call tries the kernel first and asks tokio only when the kernel would block.
+//! Tokio's cooperative budget gives a task 128 results a turn, and all connections of
+//! a guest are one task. With a thousand ready connections, most would be polled again
+//! and again in vain.
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::task::{Context, Poll, ready};
@@ -17,12 +19,12 @@ use tokio::net::UnixStream;
 
 use super::StreamSocket;
 
-/// How many bytes, and whether they were all that the system has, or has room for.
+/// The number of bytes, and whether the kernel has no more of them, or no more room.
 type Part = (usize, bool);
 
 impl StreamSocket {
-    /// One call of the system for each message: a read that does not fill the
-    /// buffer leaves nothing, and the system says when there is more.
+    /// Receives into `into`, with one system call for each message. A read that does not
+    /// fill the buffer has emptied the socket, and epoll reports when more arrives.
     pub(crate) fn poll_receive(
         &self,
         cx: &mut Context<'_>,
@@ -38,7 +40,7 @@ impl StreamSocket {
         })
     }
 
-    /// Appends to what `into` has, as far as it has room.
+    /// Receives behind the bytes that `into` holds, up to its capacity.
     pub(crate) fn poll_receive_more(
         &self,
         cx: &mut Context<'_>,
@@ -72,7 +74,7 @@ impl StreamSocket {
         })
     }
 
-    /// Sends what the system has room for.
+    /// Sends as much as the kernel has room for, without waiting.
     pub(super) fn send_now(&self, bytes: &[u8]) -> io::Result<usize> {
         let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
         match retry_on_intr(|| send(self, bytes, flags)) {
@@ -81,10 +83,10 @@ impl StreamSocket {
         }
     }
 
-    /// Receives what has come, up to so many bytes; none where nothing has, and
-    /// nothing at the end.
+    /// Receives at most `length` bytes that have arrived. Returns `None` when none have,
+    /// and an empty list at the end of the data.
     pub(super) fn receive_now(&self, length: u64) -> io::Result<Option<Vec<u8>>> {
-        // One for what comes in between, or the end.
+        // At least one, for bytes that arrive in between and for the end.
         let come = ioctl_fionread(self)?.max(1);
         let length = usize::try_from(length.min(come)).unwrap_or(usize::MAX);
         let mut bytes = Vec::with_capacity(length);
@@ -95,8 +97,9 @@ impl StreamSocket {
         }
     }
 
-    /// Drops what has come, up to so many times 4 KiB. Closing a connection would
-    /// reset it otherwise, and what was sent last might not arrive.
+    /// Discards bytes that have arrived, up to `times` times 4 KiB. Linux resets a
+    /// connection that is closed with unread bytes, and the bytes sent last might not
+    /// arrive: RFC 2525, section 2.17.
     pub(crate) fn discard_received(&self, times: usize) {
         let mut scratch = [0; 4096];
         for _ in 0..times {
@@ -133,8 +136,8 @@ impl StreamSocket {
         }
     }
 
-    /// Does `work` on the socket. Where that has exhausted it, the next one waits
-    /// until the system says so.
+    /// Does `work` on the socket. When that has exhausted the socket, tokio is told that
+    /// it would block, so that the next operation waits for an event.
     fn exhausting(
         &self,
         interest: Interest,
@@ -152,8 +155,8 @@ impl StreamSocket {
     }
 }
 
-/// Receives from a Unix socket, where a message with descriptors ends a read early:
-/// they are dropped, and what follows is there already.
+/// Receives from a Unix socket. A message with descriptors ends a read early, though
+/// more bytes may be there: the descriptors are dropped, and the socket is not empty.
 fn receive_unix(socket: &UnixStream, into: &mut [u8]) -> io::Result<Part> {
     let whole = into.len();
     let mut into = [IoSliceMut::new(into)];
@@ -163,7 +166,7 @@ fn receive_unix(socket: &UnixStream, into: &mut [u8]) -> io::Result<Part> {
     Ok((received.bytes, received.bytes < whole && !dropped))
 }
 
-/// Whether it has to be done again.
+/// Returns whether the operation has to be tried again.
 fn again(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -184,15 +187,14 @@ mod tests {
     use tokio::time::timeout;
 
     use super::*;
-    use crate::Stats;
-    use crate::access::SocketPermit;
+    use crate::access::testing;
 
     const PATIENCE: Duration = Duration::from_secs(20);
 
-    /// One end, and the peer.
+    /// Makes a connected socket and its peer.
     fn pair() -> (StreamSocket, std::os::unix::net::UnixStream) {
         let (ours, peer) = UnixStream::pair().unwrap();
-        let permit = Arc::new(SocketPermit::take(Stats::new()));
+        let permit = Arc::new(testing::permit());
         let peer = peer.into_std().unwrap();
         (StreamSocket::new(ours, permit), peer)
     }

@@ -1,4 +1,4 @@
-//! A listening socket of the system.
+//! A listening socket.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -10,24 +10,22 @@ use futures::task::AtomicWaker;
 use rustix::net::{Shutdown, shutdown};
 use wasmtime_wasi::p3::bindings::sockets::types::ErrorCode;
 
-use crate::StopHandle;
 use crate::access::{InheritedListener, SocketPermit};
-use crate::sockets::shared_listeners::{BoundSocket, Share, SharedSocket};
+use crate::sockets::shared::{BoundSocket, Share, SharedSocket};
+use crate::sockets::stop::{StopHandle, StopListening};
 
-/// What the system has for listening.
+/// The part of a listener that differs between TCP and Unix sockets.
 pub(crate) trait Acceptor: AsFd + Send + Sync + 'static {
-    /// What it was before it listened.
+    /// The socket before it listens.
     type Bound: BoundSocket;
-    /// A connection, as the system hands it over.
+    /// A connection, as the kernel returns it.
     type Accepted: Send + 'static;
-    /// What becomes of it in the guest's table.
+    /// The guest's socket for a connection.
     type Socket: Send + 'static;
-    /// What the bindings call that.
-    type Name: 'static;
 
     fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Self::Accepted>>;
 
-    /// The guest's socket for a connection, or for the reason why there is none.
+    /// Makes the guest's socket for a connection, or for the reason why there is none.
     fn socket(
         &self,
         accepted: Result<Self::Accepted, ErrorCode>,
@@ -35,39 +33,34 @@ pub(crate) trait Acceptor: AsFd + Send + Sync + 'static {
         stop: &StopHandle,
     ) -> Self::Socket;
 
-    /// The guest does not get this connection: closing it is to tell the peer so.
+    /// Prepares a connection that the guest does not get for being closed, so that
+    /// the peer can tell.
     fn turn_away(connection: &Self::Accepted);
 
-    /// Refuses connections from now on. The descriptor belongs to the guest's
+    /// Refuses connections from now on. The descriptor stays open with the guest's
     /// socket, which ends with the stream of connections.
     fn close(&self);
 
-    /// What it is a descriptor of, where the host, or whoever gave it to the host, has
-    /// it as well.
+    /// The operator's listener that this is a descriptor of, if it is one.
     fn inherited(&self) -> Option<&InheritedListener>;
 }
 
-/// Has the system refuse connections. Linux does so until the descriptor is closed;
-/// where it fails, they are refused from then on.
+/// Has the kernel refuse connections. Linux does so until the descriptor is closed.
+/// Where `shutdown` fails, the kernel refuses them from the close on.
 pub(crate) fn refuse(listener: impl AsFd) {
     let _ = shutdown(listener, Shutdown::Both);
 }
 
 /// Listens until it is closed or dropped.
 pub(crate) struct Listener<A: Acceptor> {
-    socket: A,
-    /// The same socket, where other guests listen on it as well.
+    acceptor: A,
+    /// The same socket, if other guests may listen on it too.
     shared: Option<Arc<SharedSocket<A::Bound>>>,
+    /// No other guest listened on the socket before.
     first: bool,
     closed: AtomicBool,
+    /// The stream of connections, while it waits.
     accepting: AtomicWaker,
-}
-
-/// A listener of any kind.
-pub(crate) trait Listens: Send + Sync {
-    /// Closes it from any thread, also while the guest computes. Connections
-    /// that wait in the system's queue are reset, unless others listen on it.
-    fn close(&self);
 }
 
 impl<A: Acceptor> Listener<A> {
@@ -76,16 +69,16 @@ impl<A: Acceptor> Listener<A> {
         listen: impl FnOnce() -> io::Result<A>,
     ) -> io::Result<Self> {
         let shared = share.map(|share| Arc::clone(share.socket()));
-        let (socket, first) = match &shared {
+        let (acceptor, first) = match &shared {
             Some(shared) => shared.begin(listen)?,
             None => {
-                let socket = listen()?;
-                let first = socket.inherited().is_none_or(InheritedListener::begin);
-                (socket, first)
+                let acceptor = listen()?;
+                let first = acceptor.inherited().is_none_or(InheritedListener::begin);
+                (acceptor, first)
             }
         };
         Ok(Self {
-            socket,
+            acceptor,
             shared,
             first,
             closed: AtomicBool::new(false),
@@ -93,41 +86,44 @@ impl<A: Acceptor> Listener<A> {
         })
     }
 
-    /// Whether no other guest listens on it already.
+    /// No other guest listened on the socket before.
     pub(crate) fn is_first(&self) -> bool {
         self.first
     }
 
-    /// Whether others may listen on it.
-    pub(super) fn is_shared(&self) -> bool {
-        self.shared.is_some() || self.socket.inherited().is_some()
+    /// Other guests may listen on the socket too.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.shared.is_some() || self.acceptor.inherited().is_some()
     }
 
     fn end(&self) {
         match &self.shared {
-            Some(shared) => shared.end(|| self.socket.close()),
-            None => self.socket.close(),
+            Some(shared) => shared.end(|| self.acceptor.close()),
+            None => self.acceptor.close(),
         }
     }
 
-    /// The next connection; none when it is closed.
+    /// Waits for the next connection. Returns `None` once the listener is closed.
     pub(crate) fn poll_accept(
         &self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<io::Result<A::Accepted>>> {
+        // Registered before the check, so that a close in between wakes the task.
         self.accepting.register(cx.waker());
         if self.is_closed() {
             return Poll::Ready(None);
         }
-        self.socket.poll_accept(cx).map(|accepted| match accepted {
-            // What is closed meanwhile fails.
-            Err(_) if self.is_closed() => None,
-            accepted => Some(accepted),
-        })
+        self.acceptor
+            .poll_accept(cx)
+            .map(|accepted| match accepted {
+                // Closing makes accept(2) fail; that is not an error of the guest.
+                Err(_) if self.is_closed() => None,
+                accepted => Some(accepted),
+            })
     }
 
     pub(crate) fn acceptor(&self) -> &A {
-        &self.socket
+        &self.acceptor
     }
 
     fn is_closed(&self) -> bool {
@@ -135,7 +131,7 @@ impl<A: Acceptor> Listener<A> {
     }
 }
 
-impl<A: Acceptor> Listens for Listener<A> {
+impl<A: Acceptor> StopListening for Listener<A> {
     fn close(&self) {
         if !self.closed.swap(true, Ordering::AcqRel) {
             self.end();
@@ -146,6 +142,7 @@ impl<A: Acceptor> Listens for Listener<A> {
 
 impl<A: Acceptor> Drop for Listener<A> {
     fn drop(&mut self) {
+        // A socket of this guest alone is closed with its descriptor.
         if self.shared.is_some() && !self.is_closed() {
             self.end();
         }
@@ -154,6 +151,6 @@ impl<A: Acceptor> Drop for Listener<A> {
 
 impl<A: Acceptor> AsFd for Listener<A> {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
+        self.acceptor.as_fd()
     }
 }

@@ -1,27 +1,17 @@
-//! What sockets that carry a stream of bytes have in common, whatever they are
-//! made of.
+//! Stream sockets, TCP and Unix alike.
 
-mod accepting;
 mod connected;
-mod connection;
-mod convert;
-mod halves;
+mod error;
 mod io;
-mod lease;
 mod listener;
-mod streams;
-mod system;
+mod socket;
+mod table_socket;
 
-pub(crate) use self::accepting::Accepting;
-pub(crate) use self::connected::ConnectedSocket;
-pub(crate) use self::connection::StreamSocket;
+pub(crate) use self::connected::{ConnectedSocket, Lease};
+pub(crate) use self::error::{code, refusal};
+pub(crate) use self::listener::{Acceptor, Listener, refuse};
 #[cfg(test)]
-pub(crate) use self::connection::tests::pair;
-pub(crate) use self::convert::code;
-pub(crate) use self::halves::{Outcome, receive, send};
-pub(crate) use self::lease::Lease;
-pub(crate) use self::listener::{Acceptor, Listener, Listens, refuse};
-pub(crate) use self::system::reset_on_close;
-
-/// How many connections may wait at a listener, unless told otherwise.
-pub(crate) const DEFAULT_BACKLOG: u32 = 128;
+pub(crate) use self::socket::tests::pair;
+pub(crate) use self::socket::{Outcome, StreamSocket, reset_on_close};
+pub(super) use self::table_socket::resume;
+pub(crate) use self::table_socket::{Kind, State, TableSocket};

@@ -1,151 +1,144 @@
 //! TCP sockets of our own, behind the same WIT as wasmtime-wasi's.
 
-mod acceptor;
+mod listen;
 mod options;
 
 use std::io;
 use std::net::{self, IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd as _;
 use std::sync::{Arc, OnceLock};
 
 use rustix::io::Errno;
-use rustix::net::{SocketAddrAny, getpeername, getsockname, sockopt};
+use rustix::net::sockopt;
 use tokio::net::TcpStream;
 use wasmtime_wasi::p3::bindings::sockets::types::{ErrorCode, IpAddressFamily};
 
-use self::acceptor::TcpAcceptor;
-use super::shared_listeners::{self, Share, Sharing, Sockets};
-use super::stream::{ConnectedSocket, DEFAULT_BACKLOG, Lease, StreamSocket, code};
-use crate::StopHandle;
-use crate::access::{self, InheritedListener, SocketPermit};
+pub(crate) use self::listen::{BoundTcp, TcpAcceptor};
+use super::shared::{Share, Sharing};
+use super::stop::StopHandle;
+use super::stream::{ConnectedSocket, Kind, Listener, State, StreamSocket, TableSocket, code};
+use crate::access::{
+    BindTcp, Connect, Granted, InheritedListener, ListenTcp, PortOwner, SocketPermit,
+};
 
-/// Listens until it is closed or dropped.
-pub(crate) type Listener = super::stream::Listener<TcpAcceptor>;
+/// A TCP socket in the guest's table.
+pub(crate) type TcpSocket = TableSocket<Tcp>;
 
-/// A socket in the guest's table.
-pub(crate) struct TcpSocket {
-    state: State,
+/// The part of a socket that only TCP has.
+pub(crate) struct Tcp {
     family: IpAddressFamily,
-    backlog: u32,
-    /// Bound to an address that others may have as well.
-    share: Option<Share<BoundTcp>>,
-    permit: Arc<SocketPermit>,
-    /// Addresses that ended connections hold may be bound.
+    /// The peer's address, once it is known; it never changes.
+    peer: OnceLock<SocketAddr>,
+    /// SO_REUSEADDR: the socket may be bound to an address that ended connections
+    /// still hold.
     reuse_address: bool,
-    /// Other sockets may be bound to the same port.
+    /// SO_REUSEPORT: other sockets may be bound to the same port.
     reuse_port: bool,
 }
 
-/// Who may have an address that is to be bound.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum PortOwner {
-    /// This guest has it.
-    Ours,
-    /// Nobody has it: the system picks its port, or has picked it for this guest.
-    Nobodys,
-    /// Somebody may have it who shares it.
-    Anybodys,
+impl Kind for Tcp {
+    type Unused = tokio::net::TcpSocket;
+    type Acceptor = TcpAcceptor;
 }
 
-/// A socket of the system that is bound.
-pub(crate) struct BoundTcp {
-    fd: OwnedFd,
-    address: SocketAddr,
+/// A connect that the guard has allowed, before it is awaited.
+pub(crate) struct Connecting {
+    socket: tokio::net::TcpSocket,
+    remote: SocketAddr,
 }
 
-enum State {
-    /// Bound, perhaps.
-    Unconnected(tokio::net::TcpSocket),
-    /// Bound by the host, who keeps it.
-    Inherited(net::TcpListener, InheritedListener),
-    /// The call that connects has the socket.
-    Connecting,
-    Connected {
-        connected: ConnectedSocket,
-        /// Which the system is asked for once at most.
-        peer: OnceLock<SocketAddr>,
-    },
-    Listening(Arc<Listener>),
-    /// Connecting or accepting came to this.
-    Failed(ErrorCode),
+impl Connecting {
+    pub(crate) async fn connect(self) -> io::Result<TcpStream> {
+        self.socket.connect(self.remote).await
+    }
+}
+
+impl Tcp {
+    fn new(family: IpAddressFamily) -> Self {
+        Self {
+            family,
+            peer: OnceLock::new(),
+            reuse_address: true,
+            reuse_port: false,
+        }
+    }
 }
 
 impl TcpSocket {
-    /// A new socket.
+    /// Makes a socket that is not bound.
     pub(crate) fn create(
         family: IpAddressFamily,
         permit: SocketPermit,
     ) -> Result<TcpSocket, ErrorCode> {
-        Ok(TcpSocket::new(
-            State::Unconnected(open(family)?),
-            family,
-            Arc::new(permit),
-        ))
+        let state = State::Unused(open(family)?);
+        Ok(TcpSocket::new(Tcp::new(family), state, Arc::new(permit)))
     }
 
-    /// A connection that was accepted, or why there is none.
-    pub(crate) fn accepted(
+    /// A connection that was accepted, or the reason why there is none.
+    pub(super) fn accepted(
         family: IpAddressFamily,
         accepted: Result<(TcpStream, SocketAddr), ErrorCode>,
         permit: SocketPermit,
         stop: &StopHandle,
     ) -> TcpSocket {
         let permit = Arc::new(permit);
+        let mut kind = Tcp::new(family);
         let state = match accepted {
-            Ok((stream, peer)) => State::Connected {
-                connected: ConnectedSocket::new(
-                    StreamSocket::new(stream, Arc::clone(&permit)),
-                    stop,
-                ),
-                peer: OnceLock::from(peer),
-            },
+            Ok((stream, peer)) => {
+                kind.peer = OnceLock::from(peer);
+                let socket = StreamSocket::new(stream, Arc::clone(&permit));
+                State::Connected(ConnectedSocket::new(socket, stop))
+            }
             Err(code) => State::Failed(code),
         };
-        TcpSocket::new(state, family, permit)
+        TcpSocket::new(kind, state, permit)
     }
 
-    /// One that the host has bound, and keeps: it is never shut down, and what the
-    /// guest has not accepted waits for whoever listens next.
+    /// A socket that the operator has bound, and keeps. It is never shut down, and
+    /// connections that the guest has not accepted wait for the next listener.
     pub(crate) fn inherited(
         listener: net::TcpListener,
-        whole: InheritedListener,
+        granted: &Granted<InheritedListener>,
         permit: SocketPermit,
     ) -> io::Result<TcpSocket> {
         let family = match listener.local_addr()? {
             SocketAddr::V4(_) => IpAddressFamily::Ipv4,
             SocketAddr::V6(_) => IpAddressFamily::Ipv6,
         };
-        let state = State::Inherited(listener, whole);
-        Ok(TcpSocket::new(state, family, Arc::new(permit)))
+        let state = State::Inherited(listener.into(), granted.get().clone());
+        Ok(TcpSocket::new(Tcp::new(family), state, Arc::new(permit)))
     }
 
-    fn new(state: State, family: IpAddressFamily, permit: Arc<SocketPermit>) -> TcpSocket {
-        TcpSocket {
-            state,
-            family,
-            backlog: DEFAULT_BACKLOG,
-            share: None,
-            permit,
-            reuse_address: true,
-            reuse_port: false,
-        }
+    /// Fails unless the socket can be bound to this address.
+    pub(crate) fn check_bind(&self, address: SocketAddr) -> Result<(), ErrorCode> {
+        self.unbound()?;
+        self.check_unicast(address)
     }
 
-    /// Binds, after the checks of arguments; with `sharing`, to the socket of
-    /// another guest that was bound so, if there is one.
+    /// Binds the socket. With `sharing`, it may become a descriptor of the socket that
+    /// another guest has bound to the same address.
     pub(crate) fn bind(
         &mut self,
+        granted: &Granted<BindTcp>,
+        sharing: Option<&Sharing<BoundTcp>>,
+    ) -> Result<(), ErrorCode> {
+        let BindTcp { address, owner, .. } = *granted.get();
+        self.bind_shared(address, owner, sharing)
+    }
+
+    fn bind_shared(
+        &mut self,
         address: SocketAddr,
-        whose: PortOwner,
-        sharing: Option<&Sharing>,
+        owner: PortOwner,
+        sharing: Option<&Sharing<BoundTcp>>,
     ) -> Result<(), ErrorCode> {
         let Some(sharing) = sharing else {
-            return self.bind_own(self.unconnected()?, address, whose);
+            return self.bind_own(self.unused()?, address, owner);
         };
         let mut ours = false;
         let share = sharing.share(address, || -> Result<_, ErrorCode> {
-            let socket = self.unconnected()?;
-            self.bind_own(socket, address, whose)?;
+            let socket = self.unused()?;
+            self.bind_own(socket, address, owner)?;
             ours = true;
             Ok(BoundTcp {
                 fd: socket.as_fd().try_clone_to_owned().map_err(code)?,
@@ -155,41 +148,39 @@ impl TcpSocket {
         if !ours {
             let fd = share.socket().bound().fd.try_clone().map_err(code)?;
             let socket = tokio::net::TcpSocket::from_std_stream(net::TcpStream::from(fd));
-            self.state = State::Unconnected(socket);
+            self.state = State::Unused(socket);
         }
         self.share = Some(share);
         Ok(())
     }
 
-    /// Binds a socket of this guest's own. An address that is nobody's is shared
-    /// from then on: before, somebody else's may not be joined.
+    /// Binds a descriptor of this guest alone.
+    ///
+    /// When the kernel picks the port, SO_REUSEPORT is set only after bind, so that we
+    /// cannot join another process's port.
     fn bind_own(
         &self,
         socket: &tokio::net::TcpSocket,
         address: SocketAddr,
-        whose: PortOwner,
+        owner: PortOwner,
     ) -> Result<(), ErrorCode> {
-        let alone = whose == PortOwner::Nobodys;
-        if self.reuse_port {
-            coded(sockopt::set_socket_reuseport(socket, !alone))?;
+        let picked = owner == PortOwner::Nobody;
+        if self.kind.reuse_port {
+            coded(sockopt::set_socket_reuseport(socket, !picked))?;
         }
-        socket.set_reuseaddr(self.reuse_address).map_err(code)?;
+        socket
+            .set_reuseaddr(self.kind.reuse_address)
+            .map_err(code)?;
         socket.bind(address).map_err(code)?;
-        if self.reuse_port && alone {
+        if self.kind.reuse_port && picked {
             coded(sockopt::set_socket_reuseport(socket, true))?;
         }
         Ok(())
     }
 
-    /// Whether the address is one to bind to.
-    pub(crate) fn check_bind(&self, address: SocketAddr) -> Result<(), ErrorCode> {
-        self.unbound()?;
-        self.check_unicast(address)
-    }
-
-    /// Whether the address is one to connect to.
+    /// Fails unless the socket can be connected to this address.
     pub(crate) fn check_connect(&self, address: SocketAddr) -> Result<(), ErrorCode> {
-        self.unconnected()?;
+        self.unused()?;
         self.check_unicast(address)?;
         if address.ip().is_unspecified() || address.port() == 0 {
             return Err(ErrorCode::InvalidArgument);
@@ -197,29 +188,42 @@ impl TcpSocket {
         Ok(())
     }
 
-    /// Gives the socket to a call that connects it; what that comes to goes to
+    /// Gives the descriptor to a call that connects it. Its result goes to
     /// [`finish_connect`](Self::finish_connect).
-    pub(crate) fn begin_connect(&mut self) -> Result<tokio::net::TcpSocket, ErrorCode> {
-        if let Some(share) = self.share.take() {
-            return self.leave(share).map_err(|code| self.fail(code));
-        }
-        self.take(State::Connecting)
+    pub(crate) fn begin_connect(
+        &mut self,
+        granted: &Granted<Connect<SocketAddr>>,
+    ) -> Result<Connecting, ErrorCode> {
+        let Connect(remote) = *granted.get();
+        let socket = match self.share.take() {
+            Some(share) => self.leave(share).map_err(|code| self.fail(code))?,
+            None => match std::mem::replace(&mut self.state, State::Connecting) {
+                State::Unused(socket) => socket,
+                other => {
+                    self.state = other;
+                    return Err(ErrorCode::InvalidState);
+                }
+            },
+        };
+        Ok(Connecting { socket, remote })
     }
 
-    /// A socket of its own at the same address, to connect with, and not with the
-    /// one that others listen on.
+    /// Makes a descriptor of this guest alone at the shared address. Connecting with
+    /// the shared one would take it away from the guests that listen.
     fn leave(&mut self, share: Share<BoundTcp>) -> Result<tokio::net::TcpSocket, ErrorCode> {
         let address = share.socket().bound().address;
-        let own = open(self.family)?;
+        let own = open(self.kind.family)?;
         self.state = State::Connecting;
-        // What is joined has to be this guest's meanwhile, anything else to be free.
-        let joined = self.reuse_port.then_some(share);
-        self.bind_own(&own, address, PortOwner::Ours)?;
+        // With SO_REUSEPORT the new socket joins the shared one, which has to stay open
+        // meanwhile, so that no other process's port is joined. Without it the address
+        // has to be free first.
+        let joined = self.kind.reuse_port.then_some(share);
+        self.bind_own(&own, address, PortOwner::ThisGuest)?;
         drop(joined);
         Ok(own)
     }
 
-    /// The connection is made, or has failed.
+    /// Takes the result of a connect.
     pub(crate) fn finish_connect(
         &mut self,
         connected: io::Result<TcpStream>,
@@ -227,181 +231,100 @@ impl TcpSocket {
     ) -> Result<(), ErrorCode> {
         match connected.map_err(code) {
             Ok(stream) => {
-                self.state = State::Connected {
-                    connected: ConnectedSocket::new(StreamSocket::new(stream, self.permit()), stop),
-                    peer: OnceLock::new(),
-                };
+                let socket = StreamSocket::new(stream, self.permit());
+                self.state = State::Connected(ConnectedSocket::new(socket, stop));
                 Ok(())
             }
             Err(code) => Err(self.fail(code)),
         }
     }
 
-    /// Closes it: only to be dropped is left to it.
-    pub(crate) fn fail(&mut self, code: ErrorCode) -> ErrorCode {
-        self.state = State::Failed(code.clone());
-        code
-    }
-
-    /// Listens. One that is not bound is on all interfaces.
-    pub(crate) fn listen(&mut self, sharing: Option<&Sharing>) -> Result<Arc<Listener>, ErrorCode> {
-        // The system would bind it too, but not for its address to be used again.
-        if let State::Unconnected(socket) = &self.state
-            && !is_bound(socket)
-        {
-            let bound = self.bind(self.unspecified(), PortOwner::Nobodys, sharing);
-            bound.map_err(|code| self.fail(code))?;
-        }
-        self.check_listen()?;
-        let state = std::mem::replace(&mut self.state, State::Failed(ErrorCode::InvalidState));
-        let listen = || {
-            let (listener, inherited) = match state {
-                State::Unconnected(socket) => (socket.listen(self.backlog)?, None),
-                State::Inherited(listener, whole) => (resume(listener, self.backlog)?, Some(whole)),
-                _ => return Err(Errno::INVAL.into()),
-            };
-            Ok(TcpAcceptor {
-                listener,
-                family: self.family,
-                inherited,
-            })
-        };
-        match Listener::open(self.share.as_ref(), listen) {
-            Ok(listener) => {
-                let listener = Arc::new(listener);
-                self.state = State::Listening(listener.clone());
-                self.permit.listens();
-                Ok(listener)
-            }
-            Err(error) => Err(self.fail(code(error))),
-        }
-    }
-
-    /// What its receiving half works on, once.
-    pub(crate) fn receive(&mut self) -> Result<Arc<Lease>, ErrorCode> {
-        self.connected()?.receive()
-    }
-
-    /// What its sending half works on, once.
-    pub(crate) fn send(&mut self) -> Result<Arc<Lease>, ErrorCode> {
-        self.connected()?.send()
-    }
-
-    fn connected(&mut self) -> Result<&mut ConnectedSocket, ErrorCode> {
-        match &mut self.state {
-            State::Connected { connected, .. } => Ok(connected),
-            State::Failed(code) => Err(code.clone()),
+    /// Fails unless the socket can listen.
+    pub(crate) fn check_listen(&self) -> Result<(), ErrorCode> {
+        match &self.state {
+            State::Unused(_) | State::Inherited(..) => Ok(()),
             _ => Err(ErrorCode::InvalidState),
         }
     }
 
-    /// For a stream that keeps the socket.
-    pub(crate) fn permit(&self) -> Arc<SocketPermit> {
-        self.permit.clone()
+    /// Listens. A socket that is not bound is bound to the granted address first.
+    pub(crate) fn listen(
+        &mut self,
+        granted: &Granted<ListenTcp>,
+        sharing: Option<&Sharing<BoundTcp>>,
+    ) -> Result<Arc<Listener<TcpAcceptor>>, ErrorCode> {
+        // listen(2) would bind the socket too, but without SO_REUSEADDR.
+        if let State::Unused(socket) = &self.state
+            && !is_bound(socket)
+        {
+            let ListenTcp(address) = *granted.get();
+            let bound = self.bind_shared(address, PortOwner::Nobody, sharing);
+            bound.map_err(|code| self.fail(code))?;
+        }
+        self.start_listening()
     }
 
-    /// Ends the connection at once.
+    /// Listens on the operator's socket, for which no rule is asked.
+    pub(crate) fn listen_inherited(&mut self) -> Result<Arc<Listener<TcpAcceptor>>, ErrorCode> {
+        match self.is_inherited() {
+            true => self.start_listening(),
+            false => Err(ErrorCode::InvalidState),
+        }
+    }
+
+    fn start_listening(&mut self) -> Result<Arc<Listener<TcpAcceptor>>, ErrorCode> {
+        self.check_listen()?;
+        let family = self.kind.family;
+        self.listen_by(|state, backlog| TcpAcceptor::new(state, family, backlog))
+    }
+
+    /// Resets the connection at once.
     pub(crate) fn reset(&mut self) -> Result<(), ErrorCode> {
-        let State::Connected { connected, .. } = &self.state else {
+        let State::Connected(connected) = &self.state else {
             return Err(ErrorCode::InvalidState);
         };
-        connected.connection().reset()?;
+        connected.socket().reset()?;
         self.state = State::Failed(ErrorCode::ConnectionAborted);
         Ok(())
     }
 
-    /// Its connection, without the socket.
-    pub(crate) fn into_connected(self) -> Result<ConnectedSocket, ErrorCode> {
-        match self.state {
-            State::Connected { connected, .. } => Ok(connected),
-            State::Failed(code) => Err(code),
-            _ => Err(ErrorCode::InvalidState),
-        }
-    }
-
     pub(crate) fn family(&self) -> IpAddressFamily {
-        self.family
-    }
-
-    pub(crate) fn is_listening(&self) -> bool {
-        matches!(self.state, State::Listening(_))
+        self.kind.family
     }
 
     pub(crate) fn local_address(&self) -> Result<SocketAddr, ErrorCode> {
         match &self.state {
-            State::Unconnected(socket) if is_bound(socket) => socket.local_addr().map_err(code),
-            State::Inherited(listener, _) => listener.local_addr().map_err(code),
-            State::Connected { connected, .. } => address(getsockname(connected.connection())),
-            State::Listening(listener) => address(getsockname(listener)),
-            State::Failed(code) => Err(code.clone()),
-            _ => Err(ErrorCode::InvalidState),
+            State::Unused(socket) if !is_bound(socket) => Err(ErrorCode::InvalidState),
+            _ => self.local(),
         }
     }
 
     pub(crate) fn remote_address(&self) -> Result<SocketAddr, ErrorCode> {
-        let (connected, known) = match &self.state {
-            State::Connected { connected, peer } => (connected, peer),
-            State::Failed(code) => return Err(code.clone()),
-            _ => return Err(ErrorCode::InvalidState),
-        };
-        if let Some(peer) = known.get() {
+        let connected = self.connected()?;
+        if let Some(peer) = self.kind.peer.get() {
             return Ok(*peer);
         }
-        let peer = getpeername(connected.connection());
-        let peer = address(peer.and_then(|peer| peer.ok_or(Errno::NOTCONN)))?;
-        Ok(*known.get_or_init(|| peer))
+        let peer = connected.socket().peer()?;
+        Ok(*self.kind.peer.get_or_init(|| peer))
     }
 
-    /// The address of a listen without a bind.
+    /// The address that a listen without a bind is on.
     pub(crate) fn unspecified(&self) -> SocketAddr {
-        match self.family {
+        match self.kind.family {
             IpAddressFamily::Ipv4 => (Ipv4Addr::UNSPECIFIED, 0).into(),
             IpAddressFamily::Ipv6 => (Ipv6Addr::UNSPECIFIED, 0).into(),
         }
     }
 
-    /// Whether it can listen: neither connected nor listening already.
-    pub(crate) fn check_listen(&self) -> Result<(), ErrorCode> {
+    fn unused(&self) -> Result<&tokio::net::TcpSocket, ErrorCode> {
         match &self.state {
-            State::Unconnected(_) | State::Inherited(..) => Ok(()),
-            _ => Err(ErrorCode::InvalidState),
-        }
-    }
-
-    /// Whether the host has bound it: no rule has to permit it.
-    pub(crate) fn is_inherited(&self) -> bool {
-        matches!(self.state, State::Inherited(..))
-    }
-
-    pub(crate) fn set_backlog(&mut self, backlog: u64) -> Result<(), ErrorCode> {
-        if backlog == 0 {
-            return Err(ErrorCode::InvalidArgument);
-        }
-        let backlog = i32::try_from(backlog).unwrap_or(i32::MAX);
-        match &self.state {
-            State::Unconnected(_) | State::Inherited(..) => {}
-            // The host's to say.
-            State::Listening(listener) if listener.acceptor().inherited.is_some() => {}
-            State::Listening(listener) => {
-                let again = rustix::net::listen(listener, backlog);
-                again.map_err(|_| ErrorCode::NotSupported)?;
-            }
-            State::Failed(code) => return Err(code.clone()),
-            _ => return Err(ErrorCode::InvalidState),
-        }
-        self.backlog = backlog.unsigned_abs();
-        Ok(())
-    }
-
-    fn unconnected(&self) -> Result<&tokio::net::TcpSocket, ErrorCode> {
-        match &self.state {
-            State::Unconnected(socket) => Ok(socket),
+            State::Unused(socket) => Ok(socket),
             _ => Err(ErrorCode::InvalidState),
         }
     }
 
     fn unbound(&self) -> Result<&tokio::net::TcpSocket, ErrorCode> {
-        let socket = self.unconnected()?;
+        let socket = self.unused()?;
         match is_bound(socket) {
             true => Err(ErrorCode::InvalidState),
             false => Ok(socket),
@@ -409,10 +332,11 @@ impl TcpSocket {
     }
 
     fn check_unicast(&self, address: SocketAddr) -> Result<(), ErrorCode> {
-        let fits = match (address.ip(), self.family) {
+        let fits = match (address.ip(), self.kind.family) {
             (IpAddr::V4(ip), IpAddressFamily::Ipv4) => !ip.is_multicast() && !ip.is_broadcast(),
             (IpAddr::V6(ip), IpAddressFamily::Ipv6) => {
-                // Neither mapped nor compatible: those are IPv4 in disguise.
+                // Mapped and compatible addresses are IPv4 in disguise, which an IPv6
+                // socket of WASI does not speak.
                 let compatible =
                     matches!(ip.segments(), [0, 0, 0, 0, 0, 0, a, b] if a != 0 || b > 1);
                 !ip.is_multicast() && ip.to_ipv4_mapped().is_none() && !compatible
@@ -425,50 +349,16 @@ impl TcpSocket {
             Err(ErrorCode::InvalidArgument)
         }
     }
-
-    /// The socket, if it has no use yet; then the state becomes `next`.
-    fn take(&mut self, next: State) -> Result<tokio::net::TcpSocket, ErrorCode> {
-        match std::mem::replace(&mut self.state, next) {
-            State::Unconnected(socket) => Ok(socket),
-            other => {
-                self.state = other;
-                Err(ErrorCode::InvalidState)
-            }
-        }
-    }
 }
 
-impl shared_listeners::BoundSocket for BoundTcp {
-    type Address = SocketAddr;
-
-    const REOPENS: bool = true;
-
-    fn address(&self) -> &SocketAddr {
-        &self.address
-    }
-
-    fn among(registry: &shared_listeners::Registry) -> &Sockets<Self> {
-        &registry.tcp
-    }
-}
-
-/// Listens on the host's. How many may wait there is the host's to say, if it has.
-fn resume(listener: net::TcpListener, backlog: u32) -> io::Result<tokio::net::TcpListener> {
-    if !access::listens(&listener)? {
-        rustix::net::listen(&listener, backlog.cast_signed())?;
-    }
-    tokio::net::TcpListener::from_std(listener)
-}
-
-/// A socket of the system. Small writes are sent at once, also by the connections
-/// that it accepts.
+/// Opens a socket of the kernel. Connections that it accepts inherit TCP_NODELAY.
 fn open(family: IpAddressFamily) -> Result<tokio::net::TcpSocket, ErrorCode> {
     let socket = match family {
         IpAddressFamily::Ipv4 => tokio::net::TcpSocket::new_v4(),
         IpAddressFamily::Ipv6 => tokio::net::TcpSocket::new_v6(),
     };
     let socket = socket.map_err(|error| match Errno::from_io_error(&error) {
-        // No argument of the guest's is to blame: the machine lacks the family.
+        // The machine lacks the family; the guest's arguments are fine.
         Some(Errno::AFNOSUPPORT) => ErrorCode::NotSupported,
         _ => code(error),
     })?;
@@ -484,12 +374,7 @@ fn is_bound(socket: &tokio::net::TcpSocket) -> bool {
     local.is_ok_and(|address| address.port() != 0)
 }
 
-/// One of those that this kind of socket has.
-fn address(answer: rustix::io::Result<SocketAddrAny>) -> Result<SocketAddr, ErrorCode> {
-    coded(answer.and_then(SocketAddr::try_from))
-}
-
-/// With the error as WASI has it.
+/// The result with WASI's code for its error.
 fn coded<T>(result: rustix::io::Result<T>) -> Result<T, ErrorCode> {
     result.map_err(|error| code(error.into()))
 }

@@ -1,31 +1,20 @@
 //! The options of a socket.
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use rustix::net::sockopt;
 use wasmtime_wasi::p3::bindings::sockets::types::{ErrorCode, IpAddressFamily};
 
-use super::{State, TcpSocket, coded};
+use super::{TcpSocket, coded};
 
-/// What the system accepts as a time between probes of an idle connection.
+/// The times that Linux accepts between keep-alive probes: tcp(7).
 const PROBES: std::ops::RangeInclusive<Duration> =
     Duration::from_secs(1)..=Duration::from_secs(i16::MAX as u64);
-/// How many probes the system sends at the most.
+/// The largest number of keep-alive probes that Linux accepts.
 const MOST_PROBES: u32 = i8::MAX as u32;
 
 impl TcpSocket {
-    fn fd(&self) -> Result<BorrowedFd<'_>, ErrorCode> {
-        match &self.state {
-            State::Unconnected(socket) => Ok(socket.as_fd()),
-            State::Inherited(listener, _) => Ok(listener.as_fd()),
-            State::Connected { connected, .. } => Ok(connected.connection().as_fd()),
-            State::Listening(listener) => Ok(listener.as_fd()),
-            State::Connecting => Err(ErrorCode::InvalidState),
-            State::Failed(code) => Err(code.clone()),
-        }
-    }
-
     fn option<'a, T>(
         &'a self,
         access: impl FnOnce(BorrowedFd<'a>) -> rustix::io::Result<T>,
@@ -35,18 +24,18 @@ impl TcpSocket {
 
     pub(crate) fn set_reuse_address(&mut self, reuse: bool) -> Result<(), ErrorCode> {
         self.unbound()?;
-        self.reuse_address = reuse;
+        self.kind.reuse_address = reuse;
         Ok(())
     }
 
     pub(crate) fn reuses_port(&self) -> bool {
-        self.reuse_port
+        self.kind.reuse_port
     }
 
     pub(crate) fn set_reuse_port(&mut self, reuse: bool) -> Result<(), ErrorCode> {
         let set = sockopt::set_socket_reuseport(self.unbound()?, reuse);
         set.map_err(|_| ErrorCode::NotSupported)?;
-        self.reuse_port = reuse;
+        self.kind.reuse_port = reuse;
         Ok(())
     }
 
@@ -92,7 +81,7 @@ impl TcpSocket {
     }
 
     pub(crate) fn hop_limit(&self) -> Result<u8, ErrorCode> {
-        let limit = match self.family {
+        let limit = match self.kind.family {
             IpAddressFamily::Ipv4 => self.option(sockopt::ip_ttl)?,
             IpAddressFamily::Ipv6 => return self.option(sockopt::ipv6_unicast_hops),
         };
@@ -100,7 +89,7 @@ impl TcpSocket {
     }
 
     pub(crate) fn set_hop_limit(&self, limit: u8) -> Result<(), ErrorCode> {
-        match (limit, self.family) {
+        match (limit, self.kind.family) {
             (0, _) => Err(ErrorCode::InvalidArgument),
             (_, IpAddressFamily::Ipv4) => self.option(|fd| sockopt::set_ip_ttl(fd, limit.into())),
             (_, IpAddressFamily::Ipv6) => {
@@ -135,7 +124,7 @@ fn probe(time: Duration) -> Result<Duration, ErrorCode> {
     Ok(time.clamp(*PROBES.start(), *PROBES.end()))
 }
 
-/// Linux counts its own bookkeeping as well, and doubles what was asked for.
+/// Linux doubles the size that was asked for, to count its own bookkeeping: socket(7).
 fn halved(size: usize) -> u64 {
     let divisor = if cfg!(target_os = "linux") { 2 } else { 1 };
     (size / divisor) as u64

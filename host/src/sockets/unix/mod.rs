@@ -1,86 +1,72 @@
-//! Unix sockets that carry a stream of bytes.
+//! Unix sockets that carry a byte stream.
 
-mod acceptor;
-mod address;
-mod bound;
 mod connect;
-mod entry;
-mod error;
-mod file;
+mod listen;
+mod path;
 #[cfg(test)]
 mod tests;
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net;
 use std::sync::Arc;
 
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketType, getpeername, getsockname};
+use tokio::net::UnixStream;
 use tokio::net::unix::UCred;
-use tokio::net::{UnixListener, UnixStream};
-use wasmtime::component::Resource;
 use wasmtime_wasi::p3::bindings::sockets::types::ErrorCode;
 
-use self::acceptor::UnixAcceptor;
-pub(crate) use self::address::UnixAddress;
-pub(crate) use self::bound::BoundUnix;
-pub(crate) use self::connect::connect;
-pub(crate) use self::error::UnixSocketError;
-use self::file::SocketFile;
-use super::shared_listeners::{Share, Sharing};
-use super::stream::{ConnectedSocket, DEFAULT_BACKLOG, Lease, StreamSocket, code};
-use crate::access::{self, InheritedListener, SocketPermit};
+pub(crate) use self::connect::Connecting;
+pub(crate) use self::listen::{BoundUnix, UnixAcceptor};
+use self::path::open;
+pub(crate) use self::path::{UnixAddress, UnixSocketError};
+use super::shared::Sharing;
+use super::stop::StopHandle;
+use super::stream::{ConnectedSocket, Kind, Listener, State, StreamSocket, TableSocket, code};
+use crate::access::{BindUnix, Connect, Granted, InheritedListener, SocketPermit};
 use crate::policy::UnixName;
-use crate::{StopHandle, StreamsCtxView};
 
-/// Listens until it is closed or dropped.
-pub(crate) type Listener = super::stream::Listener<UnixAcceptor>;
+/// A Unix socket in the guest's table.
+pub(crate) type UnixSocket = TableSocket<Unix>;
 
-/// A socket in the guest's table.
-#[expect(unreachable_pub, reason = "the bindings export it again")]
-pub struct UnixSocket {
-    state: State,
-    /// Bound to a name that others may have as well.
-    share: Option<Share<BoundUnix>>,
-    /// Whether its file is to be removed.
+/// The part of a socket that only Unix sockets have.
+pub(crate) struct Unix {
+    /// The socket's file is removed when the socket is closed.
     unlink: bool,
-    backlog: i32,
-    permit: Arc<SocketPermit>,
 }
 
-enum State {
+/// A Unix socket that neither connects nor listens yet.
+pub(crate) enum UnusedUnix {
     New(OwnedFd),
     Bound(BoundUnix),
-    /// Bound by the host, who keeps it.
-    Inherited(OwnedFd, InheritedListener),
-    /// The call that connects has the socket.
-    Connecting,
-    Connected(ConnectedSocket),
-    Listening(Arc<Listener>),
-    /// Connecting or accepting came to this.
-    Failed(ErrorCode),
 }
 
-/// Takes the socket out of the table: the guest has given its handle away.
-pub(crate) fn take(
-    view: &mut StreamsCtxView<'_>,
-    handle: Resource<UnixSocket>,
-) -> wasmtime::Result<UnixSocket> {
-    Ok(view.table.delete(handle)?)
+impl Kind for Unix {
+    type Unused = UnusedUnix;
+    type Acceptor = UnixAcceptor;
+}
+
+impl AsFd for UnusedUnix {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::New(fd) => fd.as_fd(),
+            Self::Bound(bound) => bound.fd.as_fd(),
+        }
+    }
 }
 
 impl UnixSocket {
-    /// A new socket.
+    /// Makes a socket that is not bound.
     pub(crate) fn create(permit: SocketPermit) -> Result<UnixSocket, ErrorCode> {
         let socket = open().map_err(|errno| match errno {
-            // No argument of the guest's is to blame: the machine lacks them.
+            // The machine lacks Unix sockets; the guest's arguments are fine.
             Errno::AFNOSUPPORT => ErrorCode::NotSupported,
             errno => code(errno.into()),
         })?;
-        Ok(UnixSocket::new(State::New(socket), permit))
+        let state = State::Unused(UnusedUnix::New(socket));
+        Ok(UnixSocket::unix(state, Arc::new(permit)))
     }
 
-    /// Two that are connected to each other.
+    /// Makes two sockets that are connected to each other.
     pub(crate) fn pair(
         permits: [SocketPermit; 2],
         stop: &StopHandle,
@@ -93,80 +79,79 @@ impl UnixSocket {
         ))
     }
 
-    /// A connection that is made already, or why there is none.
+    /// A connection that is made already, or the reason why there is none.
     fn accepted(
         accepted: Result<UnixStream, ErrorCode>,
         permit: SocketPermit,
         stop: &StopHandle,
     ) -> UnixSocket {
-        let mut socket = UnixSocket::new(State::Connecting, permit);
-        socket.state = match accepted {
-            Ok(stream) => socket.connected_by(stream, stop),
+        let permit = Arc::new(permit);
+        let state = match accepted {
+            Ok(stream) => {
+                let socket = StreamSocket::new(stream, Arc::clone(&permit));
+                State::Connected(ConnectedSocket::new(socket, stop))
+            }
             Err(code) => State::Failed(code),
         };
-        socket
+        UnixSocket::unix(state, permit)
     }
 
-    /// One that the host has bound, and keeps: it is never shut down, and what the
-    /// guest has not accepted waits for whoever listens next. Its file stays.
+    /// A socket that the operator has bound, and keeps. It is never shut down, its file
+    /// stays, and connections that the guest has not accepted wait for the next
+    /// listener.
     pub(crate) fn inherited(
         listener: net::UnixListener,
-        whole: InheritedListener,
+        granted: &Granted<InheritedListener>,
         permit: SocketPermit,
     ) -> UnixSocket {
-        UnixSocket::new(State::Inherited(listener.into(), whole), permit)
+        let state = State::Inherited(listener.into(), granted.get().clone());
+        UnixSocket::unix(state, Arc::new(permit))
     }
 
-    fn new(state: State, permit: SocketPermit) -> UnixSocket {
-        UnixSocket {
-            state,
-            share: None,
-            unlink: true,
-            backlog: DEFAULT_BACKLOG.cast_signed(),
-            permit: Arc::new(permit),
-        }
+    fn unix(state: State<Unix>, permit: Arc<SocketPermit>) -> UnixSocket {
+        UnixSocket::new(Unix { unlink: true }, state, permit)
     }
 
-    /// Whether it is new.
+    /// Fails unless the socket is new.
     pub(crate) fn check_new(&self) -> Result<(), ErrorCode> {
         match &self.state {
-            State::New(_) => Ok(()),
+            State::Unused(UnusedUnix::New(_)) => Ok(()),
             _ => Err(ErrorCode::InvalidState),
         }
     }
 
-    /// Binds, with this mode for the file; with `sharing`, to the socket of another
-    /// guest that was bound so, if there is one.
+    /// Binds the socket; its file gets the granted mode. With `sharing`, it may become
+    /// a descriptor of the socket that another guest has bound to the same name.
     pub(crate) fn bind(
         &mut self,
-        name: &UnixName,
-        mode: u32,
-        sharing: Option<&Sharing>,
+        granted: &Granted<BindUnix>,
+        sharing: Option<&Sharing<BoundUnix>>,
     ) -> Result<(), UnixSocketError> {
-        let State::New(fd) = &self.state else {
+        let State::Unused(UnusedUnix::New(fd)) = &self.state else {
             return Err(Errno::INVAL.into());
         };
         let bound = match sharing {
-            None => BoundUnix::new(fd, name, mode)?,
+            None => BoundUnix::new(fd, granted)?,
             Some(sharing) => {
-                let share = sharing.share(name.clone(), || BoundUnix::new(fd, name, mode))?;
+                let name = granted.get().name.clone();
+                let share = sharing.share(name, || BoundUnix::new(fd, granted))?;
                 let bound = share.socket().bound().duplicate()?;
                 self.share = Some(share);
                 bound
             }
         };
-        if let Some(file) = bound.file.as_ref().filter(|_| !self.unlink) {
+        if let Some(file) = bound.file.as_ref().filter(|_| !self.kind.unlink) {
             file.set_unlink(false);
         }
-        self.state = State::Bound(bound);
+        self.state = State::Unused(UnusedUnix::Bound(bound));
         Ok(())
     }
 
-    /// Whether its file is removed when it is closed.
+    /// Sets whether the socket's file is removed when the socket is closed.
     pub(crate) fn set_unlink(&mut self, unlink: bool) {
-        self.unlink = unlink;
+        self.kind.unlink = unlink;
         let file = match &self.state {
-            State::Bound(bound) => &bound.file,
+            State::Unused(UnusedUnix::Bound(bound)) => &bound.file,
             State::Listening(listener) => &listener.acceptor().file,
             _ => return,
         };
@@ -175,11 +160,14 @@ impl UnixSocket {
         }
     }
 
-    /// Gives the socket to a call that connects it; what that comes to goes to
-    /// [`finish_connect`](Self::finish_connect).
-    pub(crate) fn begin_connect(&mut self) -> Result<OwnedFd, ErrorCode> {
+    /// Gives the descriptor to a call that connects it. Its result goes to
+    /// [`finish_connect`](Self::finish_connect), or to [`fail`](Self::fail).
+    pub(crate) fn begin_connect(
+        &mut self,
+        granted: Granted<Connect<UnixName>>,
+    ) -> Result<Connecting, ErrorCode> {
         match std::mem::replace(&mut self.state, State::Connecting) {
-            State::New(fd) => Ok(fd),
+            State::Unused(UnusedUnix::New(fd)) => Ok(Connecting::new(fd, granted)),
             other => {
                 self.state = other;
                 Err(ErrorCode::InvalidState)
@@ -187,203 +175,61 @@ impl UnixSocket {
         }
     }
 
-    /// The connection is made.
+    /// Takes the descriptor back from a connect that has succeeded.
     pub(crate) fn finish_connect(
         &mut self,
-        socket: OwnedFd,
+        connected: Connecting,
         stop: &StopHandle,
     ) -> Result<(), ErrorCode> {
-        match UnixStream::from_std(socket.into()) {
+        match UnixStream::from_std(connected.into_fd().into()) {
             Ok(stream) => {
-                self.state = self.connected_by(stream, stop);
+                let socket = StreamSocket::new(stream, self.permit());
+                self.state = State::Connected(ConnectedSocket::new(socket, stop));
                 Ok(())
             }
             Err(error) => Err(self.fail(code(error))),
         }
     }
 
-    fn connected_by(&self, stream: UnixStream, stop: &StopHandle) -> State {
-        let connection = StreamSocket::new(stream, Arc::clone(&self.permit));
-        State::Connected(ConnectedSocket::new(connection, stop))
-    }
-
-    /// Closes it: only to be dropped is left to it.
-    pub(crate) fn fail(&mut self, code: ErrorCode) -> ErrorCode {
-        self.state = State::Failed(code.clone());
-        code
-    }
-
-    /// Whether it can listen: bound, and nothing more.
+    /// Fails unless the socket can listen: it has to be bound.
     pub(crate) fn check_listen(&self) -> Result<(), ErrorCode> {
         match &self.state {
-            State::Bound(_) | State::Inherited(..) => Ok(()),
+            State::Unused(UnusedUnix::Bound(_)) | State::Inherited(..) => Ok(()),
             State::Failed(code) => Err(code.clone()),
             _ => Err(ErrorCode::InvalidState),
         }
     }
 
-    /// Listens; also under which name, to be told.
-    pub(crate) fn listen(&mut self) -> Result<(Arc<Listener>, Option<UnixName>), ErrorCode> {
+    /// Listens. Also returns the name to report, if the socket has one. The proof that
+    /// the guest may listen is that of the bind: one rule covers both.
+    pub(crate) fn listen(
+        &mut self,
+    ) -> Result<(Arc<Listener<UnixAcceptor>>, Option<UnixName>), ErrorCode> {
         self.check_listen()?;
-        let state = std::mem::replace(&mut self.state, State::Failed(ErrorCode::InvalidState));
-        let (fd, file, name, inherited) = match state {
-            State::Bound(bound) => (bound.fd, bound.file, Some(bound.name), None),
-            State::Inherited(fd, whole) => {
-                let name = address(getsockname(&fd)).ok();
-                let name = name.and_then(|address| address.name().ok());
-                (fd, None, name, Some(whole))
-            }
-            _ => return Err(ErrorCode::InvalidState),
+        let name = match &self.state {
+            State::Unused(UnusedUnix::Bound(bound)) => Some(bound.name.clone()),
+            // A listener that the operator has bound may have any name.
+            _ => self.local_address().ok().and_then(|at| at.name().ok()),
         };
-        let listen = || {
-            // How many may wait at the host's is the host's to say.
-            if inherited.is_none() || !access::listens(&fd)? {
-                rustix::net::listen(&fd, self.backlog)?;
-            }
-            Ok(UnixAcceptor {
-                file,
-                listener: UnixListener::from_std(fd.into())?,
-                inherited,
-            })
-        };
-        match Listener::open(self.share.as_ref(), listen) {
-            Ok(listener) => {
-                let listener = Arc::new(listener);
-                self.state = State::Listening(Arc::clone(&listener));
-                self.permit.listens();
-                Ok((listener, name))
-            }
-            Err(error) => Err(self.fail(code(error))),
-        }
-    }
-
-    /// What its receiving half works on, once.
-    pub(crate) fn receive(&mut self) -> Result<Arc<Lease>, ErrorCode> {
-        self.connected_mut()?.receive()
-    }
-
-    /// What its sending half works on, once.
-    pub(crate) fn send(&mut self) -> Result<Arc<Lease>, ErrorCode> {
-        self.connected_mut()?.send()
-    }
-
-    /// Sends what the system has room for.
-    pub(crate) fn send_now(&self, bytes: &[u8]) -> Result<usize, ErrorCode> {
-        self.connected()?.send_now(bytes)
-    }
-
-    /// Receives what has come; none where nothing has, and nothing at the end.
-    pub(crate) fn receive_now(&self, length: u64) -> Result<Option<Vec<u8>>, ErrorCode> {
-        self.connected()?.receive_now(length)
-    }
-
-    /// For a stream that keeps the socket.
-    pub(crate) fn permit(&self) -> Arc<SocketPermit> {
-        Arc::clone(&self.permit)
-    }
-
-    /// Its connection, without the socket.
-    pub(crate) fn into_connected(self) -> Result<ConnectedSocket, ErrorCode> {
-        match self.state {
-            State::Connected(connected) => Ok(connected),
-            State::Failed(code) => Err(code),
-            _ => Err(ErrorCode::InvalidState),
-        }
-    }
-
-    /// Closes one that listens, whoever has its stream.
-    pub(crate) fn close(self) {
-        if let State::Listening(listener) = &self.state {
-            super::stream::Listens::close(&**listener);
-        }
-    }
-
-    pub(crate) fn is_listening(&self) -> bool {
-        matches!(self.state, State::Listening(_))
+        let listener = self.listen_by(UnixAcceptor::new)?;
+        Ok((listener, name))
     }
 
     pub(crate) fn local_address(&self) -> Result<UnixAddress, ErrorCode> {
-        address(match &self.state {
-            State::Bound(bound) => getsockname(&bound.fd),
-            State::Inherited(fd, _) => getsockname(fd),
-            State::Connected(connected) => getsockname(connected.connection()),
-            State::Listening(listener) => getsockname(&**listener),
-            State::Failed(code) => return Err(code.clone()),
-            State::New(_) | State::Connecting => return Err(ErrorCode::InvalidState),
-        })
+        match &self.state {
+            State::Unused(UnusedUnix::New(_)) => Err(ErrorCode::InvalidState),
+            _ => self.local(),
+        }
     }
 
     pub(crate) fn remote_address(&self) -> Result<UnixAddress, ErrorCode> {
-        let peer = getpeername(self.connected()?.connection());
-        address(peer.and_then(|peer| peer.ok_or(Errno::NOTCONN)))
+        self.connected()?.socket().peer()
     }
 
     pub(crate) fn peer_credentials(&self) -> Result<UCred, ErrorCode> {
-        match self.connected()?.connection().unix() {
+        match self.connected()?.socket().unix() {
             Some(stream) => stream.peer_cred().map_err(code),
             None => Err(ErrorCode::NotSupported),
         }
     }
-
-    pub(crate) fn set_backlog(&mut self, backlog: u64) -> Result<(), ErrorCode> {
-        if backlog == 0 {
-            return Err(ErrorCode::InvalidArgument);
-        }
-        let backlog = i32::try_from(backlog).unwrap_or(i32::MAX);
-        match &self.state {
-            State::New(_) | State::Bound(_) | State::Inherited(..) => {}
-            State::Listening(listener) if listener.acceptor().inherited.is_some() => {}
-            State::Listening(listener) => {
-                rustix::net::listen(&**listener, backlog).map_err(|_| ErrorCode::NotSupported)?;
-            }
-            State::Failed(code) => return Err(code.clone()),
-            State::Connecting | State::Connected(_) => return Err(ErrorCode::InvalidState),
-        }
-        self.backlog = backlog;
-        Ok(())
-    }
-
-    fn connected(&self) -> Result<&ConnectedSocket, ErrorCode> {
-        match &self.state {
-            State::Connected(connected) => Ok(connected),
-            State::Failed(code) => Err(code.clone()),
-            _ => Err(ErrorCode::InvalidState),
-        }
-    }
-
-    fn connected_mut(&mut self) -> Result<&mut ConnectedSocket, ErrorCode> {
-        match &mut self.state {
-            State::Connected(connected) => Ok(connected),
-            State::Failed(code) => Err(code.clone()),
-            _ => Err(ErrorCode::InvalidState),
-        }
-    }
-}
-
-/// A socket of the system.
-#[cfg(target_os = "linux")]
-fn open() -> Result<OwnedFd, Errno> {
-    use rustix::net::{SocketFlags, socket_with};
-
-    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-    socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)
-}
-
-/// A socket of the system.
-#[cfg(not(target_os = "linux"))]
-fn open() -> Result<OwnedFd, Errno> {
-    use rustix::io::{FdFlags, fcntl_setfd, ioctl_fionbio};
-
-    let socket = rustix::net::socket(AddressFamily::UNIX, SocketType::STREAM, None)?;
-    fcntl_setfd(&socket, FdFlags::CLOEXEC)?;
-    ioctl_fionbio(&socket, true)?;
-    Ok(socket)
-}
-
-/// One of those that this kind of socket has.
-fn address(
-    answer: rustix::io::Result<rustix::net::SocketAddrAny>,
-) -> Result<UnixAddress, ErrorCode> {
-    let address = answer.and_then(UnixAddress::try_from);
-    address.map_err(|errno| code(errno.into()))
 }

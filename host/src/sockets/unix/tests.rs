@@ -12,24 +12,29 @@ use rustix::io::Errno;
 use tempfile::TempDir;
 use wasmtime_wasi::p3::bindings::sockets::types::ErrorCode;
 
-use super::file::SocketFile;
-use super::{UnixAddress, UnixSocket, UnixSocketError, connect, open};
-use crate::access::{self, InheritedListener, SocketPermit};
+use super::path::SocketFile;
+use super::{Connecting, UnixAddress, UnixSocket, UnixSocketError, open};
+use crate::StopHandle;
+use crate::access::{self, InheritedListener, SocketPermit, testing};
 use crate::policy::UnixName;
 use crate::sockets::SharedListeners;
-use crate::sockets::stream::Listens as _;
-use crate::{Stats, StopHandle};
+use crate::sockets::stop::StopListening as _;
 
 fn folder() -> TempDir {
     tempfile::tempdir().unwrap()
 }
 
 fn permit() -> SocketPermit {
-    SocketPermit::take(Stats::new())
+    testing::permit()
 }
 
 fn created() -> UnixSocket {
     UnixSocket::create(permit()).unwrap()
+}
+
+/// A connect of a new socket.
+fn connecting(path: &Path) -> Connecting {
+    Connecting::new(open().unwrap(), testing::connect_unix(&name(path)))
 }
 
 fn name(path: &Path) -> UnixName {
@@ -38,13 +43,13 @@ fn name(path: &Path) -> UnixName {
 
 fn bound(path: &Path) -> Result<UnixSocket, UnixSocketError> {
     let mut socket = created();
-    socket.bind(&name(path), 0o600, None)?;
+    socket.bind(&testing::bind_unix(&name(path), 0o600), None)?;
     Ok(socket)
 }
 
 fn is_in_use(result: Result<UnixSocket, UnixSocketError>) -> bool {
     match result {
-        Err(UnixSocketError::KernelSocket(error)) => {
+        Err(UnixSocketError::Kernel(error)) => {
             Errno::from_io_error(&error) == Some(Errno::ADDRINUSE)
         }
         _ => false,
@@ -150,8 +155,7 @@ fn a_link_is_neither_followed_nor_replaced() {
         assert_eq!(target.exists(), there);
     }
     let live = bound(&target);
-    let socket = open().unwrap();
-    let connected = connect(&socket, &name(&path)).now_or_never();
+    let connected = connecting(&path).connect().now_or_never();
     assert!(
         matches!(connected, Some(Err(UnixSocketError::Link(_)))),
         "{connected:?}"
@@ -177,7 +181,9 @@ fn the_file_has_its_mode_whatever_the_umask_takes() {
     for wanted in [0o600, 0o660, 0o666, 0o777] {
         let path = folder.path().join(format!("{wanted:o}"));
         let mut socket = created();
-        socket.bind(&name(&path), wanted, None).unwrap();
+        socket
+            .bind(&testing::bind_unix(&name(&path), wanted), None)
+            .unwrap();
         assert_eq!(mode(&path), wanted);
     }
 }
@@ -208,7 +214,9 @@ fn a_file_that_is_to_stay_stays() {
         if before {
             socket.set_unlink(false);
         }
-        socket.bind(&name(&path), 0o600, None).unwrap();
+        socket
+            .bind(&testing::bind_unix(&name(&path), 0o600), None)
+            .unwrap();
         socket.set_unlink(false);
         drop(socket);
         assert!(path.exists(), "set before the bind: {before}");
@@ -221,8 +229,14 @@ fn a_bind_that_fails_leaves_the_socket_as_it_was() {
     let path = folder.path().join("a.sock");
     let mut socket = created();
     let nowhere = name(&folder.path().join("nowhere/a.sock"));
-    assert!(socket.bind(&nowhere, 0o600, None).is_err());
-    socket.bind(&name(&path), 0o600, None).unwrap();
+    assert!(
+        socket
+            .bind(&testing::bind_unix(&nowhere, 0o600), None)
+            .is_err()
+    );
+    socket
+        .bind(&testing::bind_unix(&name(&path), 0o600), None)
+        .unwrap();
     let address = socket.local_address().unwrap();
     assert_eq!(
         address,
@@ -250,8 +264,8 @@ async fn a_listener_that_is_closed_refuses_and_has_no_file() {
     let path = folder.path().join("a.sock");
     let mut socket = bound(&path).unwrap();
     let (listener, _) = socket.listen().unwrap();
-    let before = open().unwrap();
-    connect(&before, &name(&path)).await.unwrap();
+    let before = connecting(&path);
+    before.connect().await.unwrap();
     fs::hard_link(&path, folder.path().join("b.sock")).unwrap();
     listener.close();
     assert!(!path.exists());
@@ -266,10 +280,18 @@ async fn guests_that_share_a_path_have_its_file_until_the_last_is_done() {
     let listeners = SharedListeners::new();
     let (one, other) = (listeners.join(), listeners.join());
     let (mut first, mut second) = (created(), created());
-    first.bind(&name(&path), 0o600, Some(&one)).unwrap();
-    second.bind(&name(&path), 0o600, Some(&other)).unwrap();
+    first
+        .bind(&testing::bind_unix(&name(&path), 0o600), Some(&one.unix))
+        .unwrap();
+    second
+        .bind(&testing::bind_unix(&name(&path), 0o600), Some(&other.unix))
+        .unwrap();
     let mut again = created();
-    assert!(again.bind(&name(&path), 0o600, Some(&one)).is_err());
+    assert!(
+        again
+            .bind(&testing::bind_unix(&name(&path), 0o600), Some(&one.unix))
+            .is_err()
+    );
 
     let ((a, _), (b, _)) = (first.listen().unwrap(), second.listen().unwrap());
     assert!(a.is_first() && !b.is_first());
@@ -284,7 +306,8 @@ async fn guests_that_share_a_path_have_its_file_until_the_last_is_done() {
 
     // One that is over is not joined.
     let mut anew = created();
-    anew.bind(&name(&path), 0o600, Some(&one)).unwrap();
+    anew.bind(&testing::bind_unix(&name(&path), 0o600), Some(&one.unix))
+        .unwrap();
     anew.listen().unwrap();
     net::UnixStream::connect(&path).unwrap();
 }
@@ -298,10 +321,10 @@ async fn what_the_host_has_handed_over_stays_the_hosts() {
     let access::ListeningSocket::Unix(theirs) = whole.socket().unwrap() else {
         panic!("another kind");
     };
-    let mut socket = UnixSocket::inherited(theirs, whole, permit());
+    let mut socket = UnixSocket::inherited(theirs, &testing::inherited(whole), permit());
     assert!(matches!(
-        socket.bind(&name(&path), 0o600, None),
-        Err(UnixSocketError::KernelSocket(_))
+        socket.bind(&testing::bind_unix(&name(&path), 0o600), None),
+        Err(UnixSocketError::Kernel(_))
     ));
     let (listener, told) = socket.listen().unwrap();
     assert_eq!(told, Some(name(&path)));
@@ -323,21 +346,20 @@ async fn a_connect_waits_while_the_queue_is_full() {
     let (listener, _) = socket.listen().unwrap();
     let mut waiting = Vec::new();
     let last = loop {
-        let socket = open().unwrap();
-        match connect(&socket, &name(&path)).now_or_never() {
+        let socket = connecting(&path);
+        match socket.connect().now_or_never() {
             Some(connected) => connected.unwrap(),
             None => break socket,
         }
         waiting.push(socket);
     };
-    let target = name(&path);
     let accepted = async {
         for _ in 0..=waiting.len() {
             let next = std::future::poll_fn(|cx| listener.poll_accept(cx)).await;
             next.unwrap().unwrap();
         }
     };
-    let (connected, ()) = tokio::join!(connect(&last, &target), accepted);
+    let (connected, ()) = tokio::join!(last.connect(), accepted);
     connected.unwrap();
 }
 
@@ -355,14 +377,23 @@ async fn an_end_without_a_name_is_unnamed() {
 async fn one_of_a_pair_receives_what_the_other_sends_without_a_stream() {
     let stop = StopHandle::new(Arc::default());
     let (one, other) = UnixSocket::pair([permit(), permit()], &stop).unwrap();
-    assert_eq!(other.receive_now(10).unwrap(), None);
-    assert_eq!(one.send_now(b"abc").unwrap(), 3);
-    assert_eq!(other.receive_now(0).unwrap(), Some(Vec::new()));
-    assert_eq!(other.receive_now(2).unwrap(), Some(b"ab".to_vec()));
-    assert_eq!(other.receive_now(u64::MAX).unwrap(), Some(b"c".to_vec()));
+    assert_eq!(other.connected().unwrap().receive_now(10).unwrap(), None);
+    assert_eq!(one.connected().unwrap().send_now(b"abc").unwrap(), 3);
+    assert_eq!(
+        other.connected().unwrap().receive_now(0).unwrap(),
+        Some(Vec::new())
+    );
+    assert_eq!(
+        other.connected().unwrap().receive_now(2).unwrap(),
+        Some(b"ab".to_vec())
+    );
+    assert_eq!(
+        other.connected().unwrap().receive_now(u64::MAX).unwrap(),
+        Some(b"c".to_vec())
+    );
     let mut sent = 0;
     loop {
-        match one.send_now(&[0; 100_000]).unwrap() {
+        match one.connected().unwrap().send_now(&[0; 100_000]).unwrap() {
             0 => break,
             more => sent += more,
         }
@@ -370,12 +401,12 @@ async fn one_of_a_pair_receives_what_the_other_sends_without_a_stream() {
     drop(one);
     let mut received = 0;
     loop {
-        match other.receive_now(u64::MAX).unwrap() {
+        match other.connected().unwrap().receive_now(u64::MAX).unwrap() {
             Some(bytes) if bytes.is_empty() => break,
             bytes => received += bytes.unwrap().len(),
         }
     }
     assert_eq!(received, sent);
-    let broken = other.send_now(b"x").unwrap_err();
+    let broken = other.connected().unwrap().send_now(b"x").unwrap_err();
     assert!(matches!(broken, ErrorCode::ConnectionBroken), "{broken:?}");
 }

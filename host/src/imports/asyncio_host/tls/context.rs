@@ -1,10 +1,9 @@
-use crate::imports::asyncio_host::bindings::tls::ErrorCode;
+use super::super::bindings::tls::ErrorCode;
 use crate::tls::{Identity, Settings, Side, Tls, Verify, Version, check_protocols, check_roots};
 
-/// What sessions are to be like, in the guest's table. What the policy has to
-/// permit was asked before.
-#[expect(unreachable_pub, reason = "the bindings export it again")]
-pub struct TlsContext(Settings);
+/// The settings of sessions, in the guest's table. The caller asks the policy before
+/// it changes them.
+pub(super) struct TlsContext(Settings);
 
 impl TlsContext {
     pub(super) fn new(side: Side) -> TlsContext {
@@ -19,7 +18,8 @@ impl TlsContext {
         self.0.side == Side::Client
     }
 
-    /// Whether it is up to the policy to have the peer checked so.
+    /// Returns whether this mode leaves a server unchecked, which the policy has to
+    /// permit.
     pub(super) fn leaves_unverified(&self, mode: Verify) -> bool {
         self.is_client() && mode == Verify::None
     }

@@ -1,10 +1,10 @@
 use std::io;
 
-use crate::imports::asyncio_host::bindings::tls::{self as wit, ErrorCode};
+use super::super::bindings::tls::{self as wit, ErrorCode};
 use crate::sockets::stream;
 use crate::tls::{Details, SessionError, Side, Verify, Version};
 
-/// What the WIT calls an error of a session: one of TLS, or the connection's.
+/// The WIT's error for an error of a session: of TLS or of the socket.
 pub(super) fn code(error: io::Error) -> ErrorCode {
     SessionError::from(error).into()
 }

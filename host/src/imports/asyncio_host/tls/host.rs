@@ -1,8 +1,8 @@
-//! What the guest calls.
+//! The methods that guests call.
 
 use std::future::poll_fn;
-use std::iter;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -10,51 +10,67 @@ use tokio::sync::oneshot;
 use wasmtime::component::{Access, Accessor, FutureReader, Resource, StreamReader};
 use wasmtime_wasi::p3::bindings::sockets::types::ErrorCode as SocketError;
 
-use super::connection::handshake;
-use super::shared::Outcome;
-use super::streams::{Receiving, Sending};
-use super::{TlsContext, TlsSession};
-use crate::imports::StreamsImports;
-use crate::imports::asyncio_host::bindings::tls::{
-    Details, ErrorCode, Host, HostConnection, HostConnectionWithStore, HostContext,
-    Side as WitSide, Transport, VerifyMode, Version,
+use super::super::bindings::tls::{
+    Connection as SessionName, Context as ContextName, Details, ErrorCode, Host, HostConnection,
+    HostConnectionWithStore, HostContext, Side as WitSide, Transport, VerifyMode, Version,
 };
+use super::context::TlsContext;
+use super::session::{TlsSession, handshake};
+use super::shared_session::{Outcome, SharedSession};
+use super::streams::{SessionSink, SessionSource};
+use crate::access::Request;
+use crate::ctx::{StreamsCtx, StreamsCtxView, StreamsView};
+use crate::imports::byte_streams::{Received, cannot_receive, cannot_send};
 use crate::imports::wasi_sockets::tcp;
+use crate::imports::{StreamsImports, table};
 use crate::sockets::stream::ConnectedSocket;
-use crate::sockets::unix;
+use crate::sockets::unix::UnixSocket;
 use crate::tls::{Side, Tls, Verify};
-use crate::{Request, StreamsCtx, StreamsCtxView, StreamsView};
 
 type Answer<T> = wasmtime::Result<Result<T, ErrorCode>>;
 
-/// The first byte of a handshake's record.
+/// The session that a handle stands for.
+fn shared(
+    view: &mut StreamsCtxView<'_>,
+    handle: &Resource<SessionName>,
+) -> wasmtime::Result<Arc<SharedSession>> {
+    let session: &mut TlsSession = table::get(view.table, handle)?;
+    Ok(Arc::clone(session.shared()))
+}
+
+/// The first byte of a handshake record: RFC 8446, section 5.1.
 const HANDSHAKE: u8 = 22;
 
 impl Host for StreamsCtxView<'_> {}
 
 impl HostContext for StreamsCtxView<'_> {
-    fn new(&mut self, side: WitSide) -> wasmtime::Result<Resource<TlsContext>> {
-        Ok(self.table.push(TlsContext::new(side.into()))?)
+    fn new(&mut self, side: WitSide) -> wasmtime::Result<Resource<ContextName>> {
+        table::push(self.table, TlsContext::new(side.into()))
     }
 
     fn set_alpn_protocols(
         &mut self,
-        context: Resource<TlsContext>,
+        context: Resource<ContextName>,
         protocols: Vec<String>,
     ) -> Answer<()> {
-        Ok(self.table.get_mut(&context)?.set_alpn_protocols(protocols))
+        let context: &mut TlsContext = table::get(self.table, &context)?;
+        Ok(context.set_alpn_protocols(protocols))
     }
 
-    fn load_verify_locations(&mut self, context: Resource<TlsContext>, pem: Vec<u8>) -> Answer<()> {
-        let context = self.table.get_mut(&context)?;
+    fn load_verify_locations(
+        &mut self,
+        context: Resource<ContextName>,
+        pem: Vec<u8>,
+    ) -> Answer<()> {
+        let context: &mut TlsContext = table::get(self.table, &context)?;
         if context.is_client() && !self.ctx.tls.permits_guest_roots() {
             return Ok(Err(denied(self.ctx, Request::TlsRoots)));
         }
         Ok(context.add_roots(&pem))
     }
 
-    fn use_identity(&mut self, context: Resource<TlsContext>, name: String) -> Answer<()> {
-        let context = self.table.get_mut(&context)?;
+    fn use_identity(&mut self, context: Resource<ContextName>, name: String) -> Answer<()> {
+        let context: &mut TlsContext = table::get(self.table, &context)?;
         let Some(identity) = self.ctx.tls.identity(&name) else {
             return Ok(Err(denied(self.ctx, Request::TlsIdentity(name))));
         };
@@ -62,8 +78,8 @@ impl HostContext for StreamsCtxView<'_> {
         Ok(Ok(()))
     }
 
-    fn set_verify_mode(&mut self, context: Resource<TlsContext>, mode: VerifyMode) -> Answer<()> {
-        let context = self.table.get_mut(&context)?;
+    fn set_verify_mode(&mut self, context: Resource<ContextName>, mode: VerifyMode) -> Answer<()> {
+        let context: &mut TlsContext = table::get(self.table, &context)?;
         let mode = Verify::from(mode);
         if context.leaves_unverified(mode) && !self.ctx.tls.permits_unverified() {
             return Ok(Err(denied(self.ctx, Request::TlsUnverified)));
@@ -73,40 +89,40 @@ impl HostContext for StreamsCtxView<'_> {
 
     fn set_minimum_version(
         &mut self,
-        context: Resource<TlsContext>,
+        context: Resource<ContextName>,
         version: Version,
     ) -> wasmtime::Result<()> {
-        self.table
-            .get_mut(&context)?
-            .set_minimum_version(version.into());
+        let context: &mut TlsContext = table::get(self.table, &context)?;
+        context.set_minimum_version(version.into());
         Ok(())
     }
 
     fn wrap_socket(
         &mut self,
-        context: Resource<TlsContext>,
+        context: Resource<ContextName>,
         socket: Transport,
         received: Vec<u8>,
         server_hostname: Option<String>,
-    ) -> Answer<Resource<TlsSession>> {
+    ) -> Answer<Resource<SessionName>> {
         let connected = match socket {
             Transport::Tcp(socket) => tcp::take(self, &socket)?.into_connected(),
-            Transport::Unix(socket) => unix::take(self, socket)?.into_connected(),
+            Transport::Unix(socket) => {
+                table::take::<UnixSocket, _>(self.table, &socket)?.into_connected()
+            }
         };
-        let context = self.table.get(&context)?;
+        let context: &mut TlsContext = table::get(self.table, &context)?;
         match wrap(self.ctx, context, connected, received, server_hostname) {
-            Ok(connection) => Ok(Ok(self.table.push(connection)?)),
+            Ok(connection) => Ok(Ok(table::push(self.table, connection)?)),
             Err(why) => Ok(Err(why)),
         }
     }
 
-    fn drop(&mut self, context: Resource<TlsContext>) -> wasmtime::Result<()> {
-        self.table.delete(context)?;
-        Ok(())
+    fn drop(&mut self, context: Resource<ContextName>) -> wasmtime::Result<()> {
+        table::take::<TlsContext, _>(self.table, &context).map(drop)
     }
 }
 
-/// Gives the connection of a socket to a session, if all is as it has to be.
+/// Gives a socket to a new session, after all checks.
 fn wrap(
     ctx: &StreamsCtx,
     context: &TlsContext,
@@ -145,75 +161,65 @@ fn denied(ctx: &StreamsCtx, request: Request) -> ErrorCode {
 }
 
 impl HostConnection for StreamsCtxView<'_> {
-    fn drop(&mut self, connection: Resource<TlsSession>) -> wasmtime::Result<()> {
-        self.table.delete(connection)?;
-        Ok(())
+    fn drop(&mut self, connection: Resource<SessionName>) -> wasmtime::Result<()> {
+        table::take::<TlsSession, _>(self.table, &connection).map(drop)
     }
 }
 
 impl<T: StreamsView> HostConnectionWithStore<T> for StreamsImports {
     async fn handshake(
         store: &Accessor<T, Self>,
-        connection: Resource<TlsSession>,
+        connection: Resource<SessionName>,
         timeout: u64,
     ) -> Answer<Details> {
-        let session = store.with(|mut store| {
-            let view = store.get();
-            wasmtime::error::Ok(view.table.get(&connection)?.shared().clone())
-        })?;
+        let session = store.with(|mut store| shared(&mut store.get(), &connection))?;
         let begun = handshake(&session, Duration::from_nanos(timeout)).await;
         Ok(begun.map(Details::from))
     }
 
     fn send(
         mut store: Access<'_, T, Self>,
-        connection: Resource<TlsSession>,
-        mut data: StreamReader<u8>,
+        connection: Resource<SessionName>,
+        data: StreamReader<u8>,
     ) -> wasmtime::Result<FutureReader<Outcome>> {
-        let session = store.get().table.get(&connection)?.shared().clone();
+        let session = shared(&mut store.get(), &connection)?;
         match session.begin_send() {
             Ok(()) => {
-                data.pipe(&mut store, Sending::new(session.clone()))?;
+                data.pipe(&mut store, SessionSink::new(session.clone()))?;
                 let sent = poll_fn(move |cx| session.poll_sent(cx).map(wasmtime::error::Ok));
                 FutureReader::new(&mut store, sent)
             }
-            Err(code) => {
-                data.close(&mut store)?;
-                FutureReader::new(&mut store, async { wasmtime::error::Ok(Err(code)) })
-            }
+            Err(code) => cannot_send(store, data, code),
         }
     }
 
     fn receive(
         mut store: Access<'_, T, Self>,
-        connection: Resource<TlsSession>,
+        connection: Resource<SessionName>,
     ) -> wasmtime::Result<(StreamReader<u8>, FutureReader<Outcome>)> {
-        let session = store.get().table.get(&connection)?.shared().clone();
+        let session = shared(&mut store.get(), &connection)?;
         match session.begin_receive() {
             Ok(()) => {
                 let (sender, mut told) = oneshot::channel();
-                let receiving = Receiving::new(session.clone(), sender);
-                let data = StreamReader::new(&mut store, receiving)?;
+                let source = SessionSource::new(session.clone());
+                let data = StreamReader::new(&mut store, Received::new(source, sender))?;
                 let received = poll_fn(move |cx| match Pin::new(&mut told).poll(cx) {
                     Poll::Pending => session.poll_over(cx).map(|why| Ok(Err(why))),
                     told => told,
                 });
                 Ok((data, FutureReader::new(&mut store, received)?))
             }
-            Err(code) => {
-                let data = StreamReader::new(&mut store, iter::empty())?;
-                let outcome = async { wasmtime::error::Ok(Err(code)) };
-                Ok((data, FutureReader::new(&mut store, outcome)?))
-            }
+            Err(code) => cannot_receive(store, code),
         }
     }
 
     async fn close(
         store: &Accessor<T, Self>,
-        connection: Resource<TlsSession>,
+        connection: Resource<SessionName>,
         timeout: u64,
     ) -> Answer<()> {
-        let connection = store.with(|mut store| store.get().table.delete(connection))?;
-        Ok(connection.close(Duration::from_nanos(timeout)).await)
+        let session: TlsSession =
+            store.with(|mut store| table::take(store.get().table, &connection))?;
+        Ok(session.close(Duration::from_nanos(timeout)).await)
     }
 }

@@ -1,19 +1,14 @@
-//! `asyncio:host/tls`: sessions on the guest's connections, by what the policy of
+//! `asyncio:host/tls`: sessions on the guest's sockets, as far as
 //! [`Tls`](crate::tls::Tls) permits.
 //!
-//! A session has the connection for itself. All that happens to it is the guest's
-//! doing: whoever waits for it drives it, and nothing goes on in the background.
+//! A session is the only user of its socket. No task works for it in the background:
+//! the guest's operation that waits for the session also drives it.
 
-mod connection;
 mod context;
 mod convert;
 mod host;
-mod shared;
+mod session;
+mod shared_session;
 mod streams;
+mod transport;
 mod wakers;
-mod wire;
-
-#[expect(unreachable_pub, reason = "the bindings export it again")]
-pub use self::connection::TlsSession;
-#[expect(unreachable_pub, reason = "the bindings export it again")]
-pub use self::context::TlsContext;

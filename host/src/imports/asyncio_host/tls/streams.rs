@@ -4,42 +4,32 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use tokio::sync::oneshot;
-use wasmtime::component::{Destination, Source, StreamConsumer, StreamProducer, StreamResult};
-use wasmtime::{AsContextMut as _, StoreContextMut};
+use wasmtime::StoreContextMut;
+use wasmtime::component::{Source, StreamConsumer, StreamResult};
 
-use super::shared::{Outcome, SharedSession};
-use crate::imports::asyncio_host::bindings::tls::ErrorCode;
+use super::super::bindings::tls::ErrorCode;
+use super::shared_session::{Outcome, SharedSession};
+use crate::imports::byte_streams::{ByteSource, pending};
 
-/// What the guest has no room for stays in the session.
-const CHUNK: usize = 64 * 1024;
-
-/// Receives, until the peer ends its half.
-pub(super) struct Receiving {
+/// The receiving half of a session. It ends when the peer ends its own.
+pub(super) struct SessionSource {
     session: Arc<SharedSession>,
-    outcome: Option<oneshot::Sender<Outcome>>,
-    /// Received to see whether there is something.
+    /// A byte received for a read of length zero: rustls does not tell whether there
+    /// is one without giving it out.
     first: Option<u8>,
 }
 
-impl Receiving {
-    pub(super) fn new(session: Arc<SharedSession>, outcome: oneshot::Sender<Outcome>) -> Receiving {
-        Receiving {
+impl SessionSource {
+    pub(super) fn new(session: Arc<SharedSession>) -> SessionSource {
+        SessionSource {
             session,
-            outcome: Some(outcome),
             first: None,
         }
     }
 
-    fn tell(&mut self, outcome: Outcome) {
-        if let Some(sender) = self.outcome.take() {
-            // The guest may have lost interest.
-            drop(sender.send(outcome));
-        }
-    }
-
-    /// How many bytes there are, of those that `into` has room for.
-    fn poll_receive(
+    /// Receives after the byte that was taken before, if there is one. Returns 0 at
+    /// the end of the session.
+    fn poll_read(
         &mut self,
         cx: &mut Context<'_>,
         into: &mut [u8],
@@ -56,14 +46,17 @@ impl Receiving {
             true => Poll::Ready(Ok(0)),
             false => self.session.poll_receive(cx, rest),
         };
-        // An end is met again by the next one.
+        // The next read meets an end or an error again.
         Poll::Ready(Ok(match more {
             Poll::Ready(Ok(more)) => 1 + more,
             _ => 1,
         }))
     }
+}
 
-    /// Whether there is something, or an end.
+impl ByteSource for SessionSource {
+    type Error = ErrorCode;
+
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut first = [0];
         if self.first.is_none() {
@@ -75,75 +68,46 @@ impl Receiving {
         }
         Poll::Ready(())
     }
-}
 
-impl Drop for Receiving {
-    fn drop(&mut self) {
-        self.tell(Ok(()));
-    }
-}
-
-impl<D: 'static> StreamProducer<D> for Receiving {
-    type Item = u8;
-    type Buffer = bytes::BytesMut;
-
-    fn poll_produce<'a>(
-        mut self: Pin<&mut Self>,
+    fn poll_receive(
+        &mut self,
         cx: &mut Context<'_>,
-        mut store: StoreContextMut<'a, D>,
-        destination: Destination<'a, u8, Self::Buffer>,
-        finish: bool,
-    ) -> Poll<wasmtime::Result<StreamResult>> {
-        if self.outcome.is_none() {
-            return Poll::Ready(Ok(StreamResult::Dropped));
-        }
-        if destination.remaining(store.as_context_mut()) == Some(0) {
-            return match self.poll_ready(cx) {
-                Poll::Ready(()) => Poll::Ready(Ok(StreamResult::Completed)),
-                Poll::Pending => pending(finish),
-            };
-        }
-        let mut destination = destination.as_direct(store, CHUNK);
-        match self.poll_receive(cx, destination.remaining()) {
-            Poll::Pending => return pending(finish),
-            Poll::Ready(Ok(0)) => self.tell(Ok(())),
-            Poll::Ready(Ok(count)) => {
-                destination.mark_written(count);
-                return Poll::Ready(Ok(StreamResult::Completed));
-            }
-            Poll::Ready(Err(why)) => self.tell(Err(why)),
-        }
-        Poll::Ready(Ok(StreamResult::Dropped))
+        into: &mut [u8],
+    ) -> Poll<Result<usize, Outcome>> {
+        self.poll_read(cx, into).map(|received| match received {
+            Ok(0) => Err(Ok(())),
+            received => received.map_err(Err),
+        })
     }
 }
 
-/// Sends. The end of what the guest gives is the end of the data.
-pub(super) struct Sending {
+/// Sends the guest's stream in a session. Its end is the end of the data.
+pub(super) struct SessionSink {
     session: Arc<SharedSession>,
-    /// The guest's write is taken, and the system has not got all of it yet.
+    /// The session has taken the guest's write, and the kernel has not got all of it.
     taken: bool,
 }
 
-impl Sending {
-    pub(super) fn new(session: Arc<SharedSession>) -> Sending {
-        Sending {
+impl SessionSink {
+    pub(super) fn new(session: Arc<SharedSession>) -> SessionSink {
+        SessionSink {
             session,
             taken: false,
         }
     }
 }
 
-impl Drop for Sending {
+impl Drop for SessionSink {
     fn drop(&mut self) {
         self.session.end_send();
     }
 }
 
-impl<D: 'static> StreamConsumer<D> for Sending {
+impl<D: 'static> StreamConsumer<D> for SessionSink {
     type Item = u8;
 
-    /// A write is done once the system has all that was made of it: nobody else
-    /// would hand it over.
+    /// Completes a write once the kernel has all of its records: no task in the
+    /// background would send the rest.
     fn poll_consume(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -170,20 +134,13 @@ impl<D: 'static> StreamConsumer<D> for Sending {
                     Err(_) => StreamResult::Dropped,
                 }))
             }
-            // It cannot be taken back. The next write, the future or the end of the
-            // session goes on with it.
+            // The session cannot give the bytes back. The next write, the future of the
+            // half or the end of the session sends them.
             Poll::Pending if self.taken && finish => {
                 self.taken = false;
                 Poll::Ready(Ok(StreamResult::Completed))
             }
             Poll::Pending => pending(finish),
         }
-    }
-}
-
-fn pending(finish: bool) -> Poll<wasmtime::Result<StreamResult>> {
-    match finish {
-        true => Poll::Ready(Ok(StreamResult::Cancelled)),
-        false => Poll::Pending,
     }
 }

@@ -3,17 +3,20 @@ use std::task::Waker;
 
 use futures::task::{ArcWake, AtomicWaker, waker};
 
-/// Who may wait for one session. The system keeps one waker for each direction, a
-/// session may write when it is read from and the other way round, and whoever
-/// waited last may lose interest first: so all are woken.
+/// The tasks that may wait for one session.
+///
+/// tokio keeps one waker for each direction of a socket, and a session may write when it
+/// is read, and read when it is written. The task that waited last may be cancelled
+/// first. So an event wakes all of them.
 #[derive(Default)]
 pub(super) struct Wakers {
     pub(super) receiving: AtomicWaker,
     pub(super) sending: AtomicWaker,
-    /// The future of what is sent.
+    /// The future that resolves when all data is sent.
     pub(super) sent: AtomicWaker,
     pub(super) closing: AtomicWaker,
-    /// The future of what is received, which the end alone concerns.
+    /// The future that resolves when the receiving half has ended. Only the end of the
+    /// session wakes it.
     pub(super) received: AtomicWaker,
 }
 
@@ -24,7 +27,7 @@ impl Wakers {
         }
     }
 
-    /// Wakes all of them.
+    /// Returns a waker that wakes all of them.
     pub(super) fn all(self: &Arc<Self>) -> Waker {
         waker(Arc::clone(self))
     }

@@ -3,14 +3,13 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use super::shared::{ABORTED, Outcome, SharedSession};
-use crate::imports::asyncio_host::bindings::tls::ErrorCode;
+use super::super::bindings::tls::ErrorCode;
+use super::shared_session::{ABORTED, Outcome, SharedSession};
 use crate::sockets::stream;
 use crate::tls::{Details, Endpoint};
 
-/// A session in the guest's table. Dropped, it is cut short.
-#[expect(unreachable_pub, reason = "the bindings export it again")]
-pub struct TlsSession(Arc<SharedSession>);
+/// A session in the guest's table. Dropping it cuts the session short.
+pub(super) struct TlsSession(Arc<SharedSession>);
 
 impl TlsSession {
     pub(super) fn new(
@@ -27,8 +26,8 @@ impl TlsSession {
         &self.0
     }
 
-    /// Ends this side's half once it is all sent, then gives the peer some time to
-    /// end its own. However that goes, the connection is closed after it.
+    /// Sends all data and the end of our half, then gives the peer `time` to end its
+    /// own. The socket is closed in any case.
     pub(super) async fn close(self, time: Duration) -> Outcome {
         let TlsSession(session) = &self;
         session.begin_close()?;
@@ -42,14 +41,14 @@ impl TlsSession {
             session.poll_closed(cx)
         });
         if let Err(why) = sent.await {
-            // What was met first says more about it.
+            // The first error of the socket explains the later ones.
             return Err(match discarded {
                 Some(Err(first @ ErrorCode::Socket(_))) => first,
                 _ => why,
             });
         }
         if discarded.is_none() {
-            // However it ends: that is up to the peer, which can tell.
+            // An error of the peer's half is not ours: it has all of our data.
             let rest = tokio::time::timeout(time, poll_fn(|cx| session.poll_discard(cx)));
             if rest.await.is_err() {
                 return Err(ErrorCode::ShutdownTimeout);
@@ -65,7 +64,8 @@ impl Drop for TlsSession {
     }
 }
 
-/// Begins a session. One that is given up here has no connection any more.
+/// Does the handshake of a session. One that fails or times out ends the session and
+/// its socket.
 pub(super) async fn handshake(
     session: &SharedSession,
     time: Duration,

@@ -1,5 +1,6 @@
-//! Connections that arrive.
+//! The stream of connections that a listener accepts.
 
+use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -8,33 +9,34 @@ use wasmtime::StoreContextMut;
 use wasmtime::component::{Destination, Resource, StreamProducer, StreamResult, VecBuffer};
 use wasmtime_wasi::p3::bindings::sockets::types::ErrorCode;
 
-use super::convert::refusal;
-use super::listener::{Acceptor, Listener};
-use super::streams::pending;
-use crate::StreamsView;
+use super::byte_streams::pending;
+use super::table;
 use crate::access::{AccessGuard, SocketPermit};
+use crate::ctx::StreamsView;
+use crate::sockets::stream::{Acceptor, Listener, refusal};
 
-/// Connections that are inherited over at a time; one by one where several guests
-/// wait for them, so that each has its part.
+/// Connections that the guest gets at a time. Guests that share a listener get them
+/// one by one, so that no guest takes those of the others.
 const BATCH: usize = 64;
 
-/// Takes connections from a listener: as many as wait, up to what the guest has
-/// asked for.
-pub(crate) struct Accepting<A: Acceptor> {
+/// Takes connections from a listener: all that wait, up to the number that the guest
+/// has asked for. `N` is the bindings' name of the guest's socket.
+pub(super) struct Accepting<A: Acceptor, N> {
     listener: Arc<Listener<A>>,
     guard: Arc<AccessGuard>,
-    /// The listener's.
+    /// The listener's own permit, kept as long as this stream.
     _permit: Arc<SocketPermit>,
-    /// Taken to see whether there is one, and not asked for yet.
+    /// A connection taken for a read of length zero, which only asks whether there
+    /// is one.
     next: Option<Admitted<A>>,
+    name: PhantomData<fn() -> N>,
 }
 
-/// A connection, or why there is none; and its permit.
+/// A connection, or the reason why there is none, with its permit.
 type Admitted<A> = (Result<<A as Acceptor>::Accepted, ErrorCode>, SocketPermit);
 
-impl<A: Acceptor> Accepting<A> {
-    /// From the listener with this permit.
-    pub(crate) fn new(
+impl<A: Acceptor, N> Accepting<A, N> {
+    pub(super) fn new(
         listener: Arc<Listener<A>>,
         permit: Arc<SocketPermit>,
         guard: Arc<AccessGuard>,
@@ -44,27 +46,26 @@ impl<A: Acceptor> Accepting<A> {
             guard,
             _permit: permit,
             next: None,
+            name: PhantomData,
         }
     }
 
-    /// Waits for the next connection, or why there is none; false when the
+    /// Waits until `next` holds a connection or an error. Returns `false` when the
     /// listener is closed.
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
         while self.next.is_none() {
             self.next = match ready!(self.listener.poll_accept(cx)) {
                 None => return Poll::Ready(false),
                 Some(Ok(accepted)) => self.admit(accepted),
-                // It has to be told, and takes no socket of the system.
                 Some(Err(error)) => {
-                    let permit = SocketPermit::take(self.guard.stats().clone());
-                    Some((Err(refusal(error)), permit))
+                    Some((Err(refusal(error)), self.guard.permit_without_descriptor()))
                 }
             };
         }
         Poll::Ready(true)
     }
 
-    /// A connection beyond the limit is turned away.
+    /// Turns a connection beyond the limit away.
     fn admit(&self, accepted: A::Accepted) -> Option<Admitted<A>> {
         let permit = self.guard.permit();
         if permit.is_none() {
@@ -74,8 +75,8 @@ impl<A: Acceptor> Accepting<A> {
     }
 }
 
-impl<A: Acceptor> Drop for Accepting<A> {
-    /// The guest has never had it.
+impl<A: Acceptor, N> Drop for Accepting<A, N> {
+    /// Turns a connection away that the guest has never got.
     fn drop(&mut self) {
         if let Some((Ok(connection), _)) = &self.next {
             A::turn_away(connection);
@@ -84,11 +85,11 @@ impl<A: Acceptor> Drop for Accepting<A> {
 }
 
 // Nothing in it is pinned.
-impl<A: Acceptor> Unpin for Accepting<A> {}
+impl<A: Acceptor, N> Unpin for Accepting<A, N> {}
 
-impl<A: Acceptor, D: StreamsView> StreamProducer<D> for Accepting<A> {
-    type Item = Resource<A::Name>;
-    type Buffer = VecBuffer<Resource<A::Name>>;
+impl<A: Acceptor, N: 'static, D: StreamsView> StreamProducer<D> for Accepting<A, N> {
+    type Item = Resource<N>;
+    type Buffer = VecBuffer<Resource<N>>;
 
     fn poll_produce<'a>(
         mut self: Pin<&mut Self>,
@@ -115,9 +116,9 @@ impl<A: Acceptor, D: StreamsView> StreamProducer<D> for Accepting<A> {
             let view = store.data_mut().streams();
             let acceptor = self.listener.acceptor();
             let socket = acceptor.socket(accepted, permit, &view.ctx.stop);
-            let socket = view.table.push(socket)?;
-            batch.push(Resource::new_own(socket.rep()));
-            // Whoever asks again would be told the same.
+            batch.push(table::push(view.table, socket)?);
+            // The next accept would fail in the same way, such as for want of
+            // descriptors: the guest decides when to try again.
             if failed || batch.len() == room {
                 break true;
             }

@@ -1,4 +1,4 @@
-//! The connection as a session has it.
+//! The socket as a session reads and writes it.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -9,33 +9,33 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::sockets::stream::StreamSocket;
 
-/// What is received at a time while data flow. Sessions ask for 4 KiB, which is a
-/// quarter of a record.
+/// Bytes received at a time while data flows. rustls asks for 4 KiB, which is a quarter
+/// of a record.
 const AHEAD: usize = 32 * 1024;
 
-/// Reads a connection, first what was received of it before, and writes it. Its
-/// end is the end of the connection, once nobody else has it.
+/// Reads and writes a socket, after bytes that were received before. Dropping it closes
+/// the socket, unless the guest's streams still hold it.
 pub(super) struct SessionTransport {
-    connection: Arc<StreamSocket>,
-    /// Received and not read yet; without room of its own while nothing flows.
+    socket: Arc<StreamSocket>,
+    /// Bytes received and not read yet. It holds no memory while no data flows.
     ahead: Vec<u8>,
-    /// So much of `ahead` is read.
+    /// The number of bytes of `ahead` that were read.
     read: usize,
-    /// The last receive has filled what the session had room for.
+    /// The last receive has filled the room that the session had.
     flows: bool,
 }
 
 impl SessionTransport {
-    pub(super) fn new(connection: Arc<StreamSocket>, received: Vec<u8>) -> SessionTransport {
+    pub(super) fn new(socket: Arc<StreamSocket>, received: Vec<u8>) -> SessionTransport {
         SessionTransport {
-            connection,
+            socket,
             ahead: received,
             read: 0,
             flows: false,
         }
     }
 
-    /// Whether there was something.
+    /// Reads from `ahead`. Returns whether it held bytes.
     fn read_ahead(&mut self, into: &mut ReadBuf<'_>) -> bool {
         let rest = self.ahead.get(self.read..).unwrap_or_default();
         let count = rest.len().min(into.remaining());
@@ -50,10 +50,10 @@ impl SessionTransport {
 }
 
 impl Drop for SessionTransport {
-    /// Peers send tickets for later sessions, which a guest that only sends has not
-    /// read.
+    /// Discards unread bytes, so that the close resets nothing. Servers send tickets for
+    /// later sessions, which a guest that only sends never reads.
     fn drop(&mut self) {
-        self.connection.discard_received(16);
+        self.socket.discard_received(16);
     }
 }
 
@@ -70,13 +70,13 @@ impl AsyncRead for SessionTransport {
         let room = into.remaining();
         if !this.flows || room >= AHEAD {
             this.ahead = Vec::new();
-            let count = ready!(this.connection.poll_receive(cx, into.initialize_unfilled()))?;
+            let count = ready!(this.socket.poll_receive(cx, into.initialize_unfilled()))?;
             into.advance(count);
             this.flows = count == room;
             return Poll::Ready(Ok(()));
         }
         this.ahead.reserve_exact(AHEAD);
-        match this.connection.poll_receive_more(cx, &mut this.ahead) {
+        match this.socket.poll_receive_more(cx, &mut this.ahead) {
             Poll::Pending => {
                 this.ahead = Vec::new();
                 Poll::Pending
@@ -96,7 +96,7 @@ impl AsyncWrite for SessionTransport {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.connection.poll_send(cx, bytes)
+        self.socket.poll_send(cx, bytes)
     }
 
     fn poll_write_vectored(
@@ -104,7 +104,7 @@ impl AsyncWrite for SessionTransport {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.connection.poll_send_vectored(cx, slices)
+        self.socket.poll_send_vectored(cx, slices)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -115,7 +115,7 @@ impl AsyncWrite for SessionTransport {
         Poll::Ready(Ok(()))
     }
 
-    /// The end of the connection is its owner's to decide about.
+    /// Does nothing: the owner of the session decides when the socket ends.
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }
@@ -132,13 +132,13 @@ mod tests {
     use super::*;
     use crate::sockets::stream::pair;
 
-    /// As rustls reads.
+    /// The size of rustls's reads.
     const PIECE: usize = 4096;
 
     #[tokio::test]
     async fn what_was_received_before_is_read_first() {
-        let (connection, mut peer) = pair();
-        let mut wire = SessionTransport::new(Arc::new(connection), b"before".to_vec());
+        let (socket, mut peer) = pair();
+        let mut wire = SessionTransport::new(Arc::new(socket), b"before".to_vec());
         peer.write_all(b" and after").unwrap();
         let mut bytes = [0; 16];
         wire.read_exact(&mut bytes).await.unwrap();
@@ -149,8 +149,8 @@ mod tests {
     #[tokio::test]
     async fn what_flows_is_read_ahead_and_nothing_is_held_while_it_does_not() {
         const ALL: usize = 10 * PIECE;
-        let (connection, mut peer) = pair();
-        let mut wire = SessionTransport::new(Arc::new(connection), Vec::new());
+        let (socket, mut peer) = pair();
+        let mut wire = SessionTransport::new(Arc::new(socket), Vec::new());
         let sent: Vec<u8> = (0..ALL).map(|n| (n % 251) as u8).collect();
         peer.write_all(&sent).unwrap();
         let mut received = Vec::new();
@@ -169,8 +169,8 @@ mod tests {
 
     #[tokio::test]
     async fn several_pieces_are_one_write_and_the_end_is_left_to_the_connection() {
-        let (connection, mut peer) = pair();
-        let mut wire = SessionTransport::new(Arc::new(connection), Vec::new());
+        let (socket, mut peer) = pair();
+        let mut wire = SessionTransport::new(Arc::new(socket), Vec::new());
         let slices = [IoSlice::new(b"one "), IoSlice::new(b"write")];
         let written = poll_fn(|cx| Pin::new(&mut wire).poll_write_vectored(cx, &slices));
         assert_eq!(written.await.unwrap(), 9);
@@ -188,12 +188,10 @@ mod tests {
 
     #[tokio::test]
     async fn what_nobody_has_read_does_not_reset_the_connection() {
-        let (connection, mut peer) = pair();
-        let wire = SessionTransport::new(Arc::new(connection), Vec::new());
+        let (socket, mut peer) = pair();
+        let wire = SessionTransport::new(Arc::new(socket), Vec::new());
         peer.write_all(b"a ticket").unwrap();
-        poll_fn(|cx| wire.connection.poll_read_ready(cx))
-            .await
-            .unwrap();
+        poll_fn(|cx| wire.socket.poll_read_ready(cx)).await.unwrap();
         drop(wire);
         assert_eq!(peer.read(&mut [0]).unwrap(), 0);
     }

@@ -1,56 +1,56 @@
-//! A session as its handle, its streams and whoever closes it share it.
+//! A session, shared by its handle, its streams and a call that closes it.
 
 use std::io::ErrorKind;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead as _, ReadBuf};
 use wasmtime_wasi::p3::bindings::sockets::types::ErrorCode as SocketError;
 
+use super::super::bindings::tls::ErrorCode;
 use super::convert::code;
+use super::transport::SessionTransport;
 use super::wakers::Wakers;
-use super::wire::SessionTransport;
-use crate::Stats;
-use crate::access::OpenSend;
-use crate::imports::asyncio_host::bindings::tls::ErrorCode;
+use crate::access::{OpenSend, Stats};
+use crate::lock::lock;
 use crate::sockets::stream;
 use crate::tls::{Endpoint, Handshake, Session};
 
-/// How a half of a session ended, or all of it.
+/// The end of a half of a session, or of all of it.
 pub(super) type Outcome = Result<(), ErrorCode>;
 
-/// The socket is not in the state for it.
+/// The operation does not fit the state of the session.
 pub(super) const INVALID_STATE: ErrorCode = ErrorCode::Socket(SocketError::InvalidState);
 /// The guest has cut the session short.
 pub(super) const ABORTED: ErrorCode = ErrorCode::Socket(SocketError::ConnectionAborted);
 
-/// What is read at a time to be dropped.
+/// Bytes read at a time when they are discarded.
 const SCRATCH: usize = 4096;
-/// So often, before others have their turn.
+/// Reads in a turn, before other tasks have theirs.
 const TURNS: usize = 16;
 
-/// A session. It keeps the connection until it is over.
+/// A session. It keeps the socket until it is over.
 pub(super) struct SharedSession {
-    state: Mutex<State>,
+    state: Mutex<SessionState>,
     wakers: Arc<Wakers>,
     stats: Stats,
-    /// PortOwner end the session's phase decides about.
-    connection: Weak<stream::StreamSocket>,
+    /// The socket, to be marked complete; the session's transport keeps it open.
+    socket: Weak<stream::StreamSocket>,
 }
 
-struct State {
+struct SessionState {
     phase: Phase,
     /// `receive` was called.
     receives: bool,
-    /// How the peer's half has ended, to be told to each who reads on.
+    /// The end of the peer's half, which every later read returns.
     received: Option<Outcome>,
     sending: Sending,
-    /// Counted until the end of the data is sent.
+    /// Counts the sending half until the end of the data is sent.
     open: Option<OpenSend>,
-    /// The session has taken bytes that the system has not.
+    /// The session has taken bytes that the kernel has not got.
     unflushed: bool,
-    /// What comes is for whoever closes.
+    /// A call that closes discards received bytes.
     closing: bool,
 }
 
@@ -58,7 +58,7 @@ enum Phase {
     New(Beginning),
     Handshaking,
     Open(Box<dyn Session>),
-    /// Without a connection any more, and why.
+    /// The session has no socket any more, for this reason.
     Over(ErrorCode),
 }
 
@@ -71,26 +71,26 @@ struct Beginning {
 enum Sending {
     Unused,
     Open,
-    /// There is no more to come; the peer is yet to be told.
+    /// The guest has sent all data, and the peer has not been told yet.
     Ended,
     Done(Outcome),
 }
 
 impl SharedSession {
     pub(super) fn new(
-        connection: Arc<stream::StreamSocket>,
+        socket: Arc<stream::StreamSocket>,
         endpoint: Arc<dyn Endpoint>,
         received: Vec<u8>,
         server_name: Option<String>,
     ) -> SharedSession {
         SharedSession {
             wakers: Arc::default(),
-            stats: connection.permit().stats().clone(),
-            connection: Arc::downgrade(&connection),
-            state: Mutex::new(State {
+            stats: socket.permit().stats().clone(),
+            socket: Arc::downgrade(&socket),
+            state: Mutex::new(SessionState {
                 phase: Phase::New(Beginning {
                     endpoint,
-                    wire: SessionTransport::new(connection, received),
+                    wire: SessionTransport::new(socket, received),
                     server_name,
                 }),
                 receives: false,
@@ -103,7 +103,7 @@ impl SharedSession {
         }
     }
 
-    /// Its handshake, once; what that comes to goes to [`open`](Self::open) or
+    /// Starts the handshake, once. Its result goes to [`open`](Self::open) or
     /// [`end`](Self::end).
     pub(super) fn begin(&self) -> Result<Handshake, ErrorCode> {
         let mut state = self.state();
@@ -119,7 +119,7 @@ impl SharedSession {
         }
     }
 
-    /// The handshake is done.
+    /// Takes the session of a finished handshake.
     pub(super) fn open(&self, session: Box<dyn Session>) {
         let mut state = self.state();
         if let Phase::Handshaking = state.phase {
@@ -127,7 +127,7 @@ impl SharedSession {
         }
     }
 
-    /// Ends the session where it is, and the connection with it.
+    /// Ends the session at once, and the socket with it.
     pub(super) fn end(&self, why: ErrorCode) {
         let mut state = self.state();
         if let Phase::Over(_) = state.phase {
@@ -144,7 +144,7 @@ impl SharedSession {
         self.wakers.received.wake();
     }
 
-    /// Waits until there is no session any more: why.
+    /// Waits until the session is over. Returns the reason.
     pub(super) fn poll_over(&self, cx: &mut Context<'_>) -> Poll<ErrorCode> {
         self.wakers.received.register(cx.waker());
         match &self.state().phase {
@@ -153,7 +153,7 @@ impl SharedSession {
         }
     }
 
-    /// The guest wants to receive, once.
+    /// Starts receiving; only once.
     pub(super) fn begin_receive(&self) -> Outcome {
         let mut state = self.state();
         state.session()?;
@@ -163,7 +163,7 @@ impl SharedSession {
         }
     }
 
-    /// The guest wants to send, once.
+    /// Starts sending; only once.
     pub(super) fn begin_send(&self) -> Outcome {
         let mut state = self.state();
         state.session()?;
@@ -177,7 +177,7 @@ impl SharedSession {
         }
     }
 
-    /// There is no more to be sent.
+    /// Ends the guest's data.
     pub(super) fn end_send(&self) {
         let mut state = self.state();
         if let Sending::Open = state.sending {
@@ -187,8 +187,8 @@ impl SharedSession {
         }
     }
 
-    /// Receives as much as has come and `into` has room for; nothing at the end of
-    /// the session. What comes after some bytes is for the next call.
+    /// Receives as many bytes as have arrived and `into` has room for. Returns 0 at the
+    /// end of the session. An end behind some bytes is for the next call.
     pub(super) fn poll_receive(
         &self,
         cx: &mut Context<'_>,
@@ -206,7 +206,7 @@ impl SharedSession {
         received.map_ok(|()| count)
     }
 
-    /// Drops what comes, until there is an end.
+    /// Discards received bytes until the peer's half ends.
     pub(super) fn poll_discard(&self, cx: &mut Context<'_>) -> Poll<Outcome> {
         self.wakers.closing.register(cx.waker());
         let mut state = self.state();
@@ -222,7 +222,7 @@ impl SharedSession {
         Poll::Pending
     }
 
-    fn poll_read(&self, state: &mut State, into: &mut ReadBuf<'_>) -> Poll<Outcome> {
+    fn poll_read(&self, state: &mut SessionState, into: &mut ReadBuf<'_>) -> Poll<Outcome> {
         let waker = self.wakers.all();
         let mut cx = Context::from_waker(&waker);
         while state.received.is_none() && into.remaining() > 0 {
@@ -240,7 +240,7 @@ impl SharedSession {
         }
     }
 
-    /// Hands bytes to the session, which may keep them until they are flushed.
+    /// Gives bytes to the session, which may keep them until a flush.
     pub(super) fn poll_send(
         &self,
         cx: &mut Context<'_>,
@@ -261,13 +261,13 @@ impl SharedSession {
         sent
     }
 
-    /// Waits until the system has all that the session was inherited.
+    /// Waits until the kernel has all bytes of the session.
     pub(super) fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<Outcome> {
         self.wakers.sending.register(cx.waker());
         self.poll_flush_here(&mut self.state())
     }
 
-    fn poll_flush_here(&self, state: &mut State) -> Poll<Outcome> {
+    fn poll_flush_here(&self, state: &mut SessionState) -> Poll<Outcome> {
         if state.unflushed {
             ready!(self.poll_write(state, |session, cx| session.poll_flush(cx)))?;
             state.unflushed = false;
@@ -275,13 +275,13 @@ impl SharedSession {
         Poll::Ready(Ok(()))
     }
 
-    /// Waits until all is sent, and the end of it.
+    /// Waits until all data and its end are sent.
     pub(super) fn poll_sent(&self, cx: &mut Context<'_>) -> Poll<Outcome> {
         self.wakers.sent.register(cx.waker());
         self.poll_end()
     }
 
-    /// As [`poll_sent`](Self::poll_sent), for whoever closes.
+    /// The same as [`poll_sent`](Self::poll_sent), for a call that closes.
     pub(super) fn poll_closed(&self, cx: &mut Context<'_>) -> Poll<Outcome> {
         self.wakers.closing.register(cx.waker());
         self.poll_end()
@@ -293,24 +293,24 @@ impl SharedSession {
             Sending::Done(outcome) => return Poll::Ready(outcome.clone()),
             Sending::Unused => return Poll::Pending,
             Sending::Open => {
-                // What a write that was given up has left.
+                // Bytes that a cancelled write has left in the session.
                 ready!(self.poll_flush_here(&mut state))?;
                 return Poll::Pending;
             }
             Sending::Ended => {}
         }
         ready!(self.poll_write(&mut state, |session, cx| session.poll_shutdown(cx)))?;
-        if let Some(connection) = self.connection.upgrade() {
-            connection.complete();
+        if let Some(socket) = self.socket.upgrade() {
+            socket.complete();
         }
         self.sent(&mut state, Ok(()));
         Poll::Ready(Ok(()))
     }
 
-    /// Has the session send something; an error ends the sending half.
+    /// Calls `write` on the session. An error ends the sending half.
     fn poll_write<T>(
         &self,
-        state: &mut State,
+        state: &mut SessionState,
         write: impl FnOnce(Pin<&mut dyn Session>, &mut Context<'_>) -> Poll<std::io::Result<T>>,
     ) -> Poll<Result<T, ErrorCode>> {
         if let Sending::Done(Err(why)) = &state.sending {
@@ -326,14 +326,13 @@ impl SharedSession {
         Poll::Ready(written)
     }
 
-    fn sent(&self, state: &mut State, outcome: Outcome) {
+    fn sent(&self, state: &mut SessionState, outcome: Outcome) {
         state.sending = Sending::Done(outcome);
         state.open = None;
         self.wakers.wake_all();
     }
 
-    /// From now on what comes is of no use, and nothing more is sent that was not
-    /// begun.
+    /// Starts closing: received bytes are discarded, and no new stream sends.
     pub(super) fn begin_close(&self) -> Outcome {
         let mut state = self.state();
         state.session()?;
@@ -346,13 +345,12 @@ impl SharedSession {
         Ok(())
     }
 
-    /// No code panics while it holds this lock.
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, SessionState> {
+        lock(&self.state)
     }
 }
 
-impl State {
+impl SessionState {
     fn session(&mut self) -> Result<&mut Box<dyn Session>, ErrorCode> {
         match &mut self.phase {
             Phase::Open(session) => Ok(session),

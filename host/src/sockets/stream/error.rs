@@ -1,10 +1,12 @@
+//! Errors of the kernel, as WASI names them.
+
 use std::io;
 
 use rustix::io::Errno;
 use wasmtime_wasi::p3::bindings::sockets::types::ErrorCode;
 
-/// What WASI calls an error of the system. One that it has no name for keeps
-/// the system's words.
+/// WASI's code for an error of the kernel. An error without a code keeps the kernel's
+/// text.
 pub(crate) fn code(error: io::Error) -> ErrorCode {
     match Errno::from_io_error(&error) {
         Some(errno) => known(errno).unwrap_or_else(|| other(&error)),
@@ -12,9 +14,9 @@ pub(crate) fn code(error: io::Error) -> ErrorCode {
     }
 }
 
-/// Why no connection was accepted. Linux hands on what has happened to it
-/// meanwhile.
-pub(super) fn refusal(error: io::Error) -> ErrorCode {
+/// WASI's code for a failed accept. Linux reports errors of the new connection from
+/// accept(2); for the guest they are aborted connections.
+pub(crate) fn refusal(error: io::Error) -> ErrorCode {
     match Errno::from_io_error(&error) {
         Some(
             Errno::CONNRESET

@@ -1,0 +1,474 @@
+//! The one place that every request of a guest passes.
+
+mod granted;
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+pub(crate) use self::granted::{BindTcp, BindUnix, Connect, Granted, ListenTcp, PortOwner};
+use super::denial::{Denial, Request};
+use super::inherited::{InheritedListener, InheritedListeners, TakeError};
+use super::limits::Limits;
+use super::listen_address::ListenAddress;
+use super::log_limiter::{LogLimiter, Verdict};
+use super::observer::Observer;
+use super::permit::SocketPermit;
+use super::statistics::Stats;
+use crate::lock::lock;
+use crate::policy::{Decision, DenyReason, Grants, HostName, Policy, UnixName, UnixUse, Use};
+
+/// Checks every request of a guest against the policy and the limits; counts and
+/// reports denials.
+pub(crate) struct AccessGuard {
+    policy: Policy,
+    limits: Limits,
+    stats: Stats,
+    observer: Box<dyn Observer>,
+    grants: Mutex<Grants>,
+    log_limiter: Mutex<LogLimiter>,
+    unverified: AtomicBool,
+}
+
+impl AccessGuard {
+    pub(crate) fn new(
+        policy: Policy,
+        limits: Limits,
+        stats: Stats,
+        observer: Box<dyn Observer>,
+    ) -> Self {
+        Self {
+            policy,
+            limits,
+            stats,
+            observer,
+            grants: Mutex::default(),
+            log_limiter: Mutex::new(LogLimiter::new(Instant::now())),
+            unverified: AtomicBool::new(false),
+        }
+    }
+
+    /// A permit for one more socket, unless the guest has as many as it may.
+    pub(crate) fn permit(&self) -> Option<SocketPermit> {
+        let limit = self.limits.sockets;
+        if self.stats.sockets_open() < limit {
+            return Some(SocketPermit::take(self.stats.clone()));
+        }
+        self.deny(Request::Socket, DenyReason::SocketLimit(limit));
+        None
+    }
+
+    /// A permit for a socket in the guest's table that has no descriptor, whatever the
+    /// limit: it only tells the guest why no connection was accepted.
+    pub(crate) fn permit_without_descriptor(&self) -> SocketPermit {
+        SocketPermit::take(self.stats.clone())
+    }
+
+    /// Reports that the guest asked for so many bytes of memory in all and does not
+    /// get them.
+    pub(crate) fn memory_denied(&self, bytes: usize) {
+        self.deny(
+            Request::Memory(bytes),
+            DenyReason::MemoryLimit(self.limits.memory),
+        );
+    }
+
+    pub(crate) fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
+    /// Asks whether the guest may look this name up.
+    pub(crate) fn lookup(&self, name: &HostName) -> bool {
+        match self.policy.decide_lookup(name) {
+            Decision::Allow => true,
+            Decision::Deny(reason) => {
+                self.deny(Request::Lookup(name.clone()), reason);
+                false
+            }
+        }
+    }
+
+    /// Remembers the addresses that a look-up gave: rules with the name cover them.
+    pub(crate) fn resolved(&self, name: &HostName, addresses: &[IpAddr]) {
+        if self.policy.grants_by_name(name) {
+            lock(&self.grants).record(name, addresses, Instant::now());
+        }
+    }
+
+    /// Tells the observer that a listener is up.
+    pub(crate) fn listening(&self, address: impl Into<ListenAddress>) {
+        self.observer.listening(&address.into());
+    }
+
+    /// Asks whether the guest may connect to this address.
+    pub(crate) fn connect(&self, address: SocketAddr) -> Option<Granted<Connect<SocketAddr>>> {
+        self.allows(Use::Connect, address)
+            .then(|| Granted::new(Connect(address)))
+    }
+
+    /// Asks whether the guest may bind so. Sharing a port that another process may
+    /// have needs a rule of its own.
+    pub(crate) fn bind(&self, bind: BindTcp) -> Option<Granted<BindTcp>> {
+        let joins = bind.reuse_port && bind.owner == PortOwner::AnyProcess;
+        let allowed = self.allows(Use::Bind, bind.policy_address)
+            && (!joins || self.allows(Use::Share, bind.policy_address));
+        allowed.then(|| Granted::new(bind))
+    }
+
+    /// Asks whether the guest may listen on this address, which is that of its bind
+    /// as the policy sees it. A socket that is not bound is bound by listening, so
+    /// both are asked for.
+    pub(crate) fn listen(
+        &self,
+        policy_address: SocketAddr,
+        is_bound: bool,
+    ) -> Option<Granted<ListenTcp>> {
+        let allowed = (is_bound || self.allows(Use::Bind, policy_address))
+            && self.allows(Use::Listen, policy_address);
+        allowed.then(|| Granted::new(ListenTcp(policy_address)))
+    }
+
+    /// Asks whether the guest may connect to the Unix socket of this name.
+    pub(crate) fn connect_unix(&self, name: UnixName) -> Option<Granted<Connect<UnixName>>> {
+        match self.policy.decide_unix_connect(&name) {
+            Decision::Allow => Some(Granted::new(Connect(name))),
+            Decision::Deny(reason) => {
+                self.unix_denied(UnixUse::Connect, &name, reason);
+                None
+            }
+        }
+    }
+
+    /// Asks whether the guest may bind to this name and listen there. The rule that
+    /// allows it says the mode of the socket's file.
+    pub(crate) fn bind_unix(&self, name: UnixName) -> Option<Granted<BindUnix>> {
+        match self.policy.decide_unix_listen(&name) {
+            Ok(mode) => Some(Granted::new(BindUnix { name, mode })),
+            Err(reason) => {
+                self.unix_denied(UnixUse::Listen, &name, reason);
+                None
+            }
+        }
+    }
+
+    /// Asks for the next listener of this name that the operator has given the guest.
+    pub(crate) fn inherited(
+        &self,
+        listeners: &InheritedListeners,
+        name: &str,
+    ) -> Result<Granted<InheritedListener>, TakeError> {
+        match listeners.next(name) {
+            Ok(listener) => Ok(Granted::new(listener.clone())),
+            Err(error) => {
+                if error == TakeError::Unknown {
+                    self.not_granted(Request::Listener(name.to_owned()));
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn allows(&self, usage: Use, address: SocketAddr) -> bool {
+        let decision = {
+            let grants = lock(&self.grants);
+            self.policy.decide(usage, address, &grants, Instant::now())
+        };
+        let Decision::Deny(reason) = decision else {
+            return true;
+        };
+        let request = match usage {
+            Use::Connect => Request::Connect(address),
+            Use::Bind => Request::Bind(address),
+            Use::Listen => Request::Listen(address),
+            Use::Share => Request::Share(address),
+        };
+        self.deny(request, reason);
+        false
+    }
+
+    /// Reports that the guest does not get the Unix socket of this name, for a reason
+    /// found at its path after the policy had allowed it.
+    pub(crate) fn unix_denied(&self, usage: UnixUse, name: &UnixName, reason: DenyReason) {
+        let name = name.clone();
+        let request = match usage {
+            UnixUse::Connect => Request::ConnectUnix(name),
+            UnixUse::Listen => Request::ListenUnix(name),
+        };
+        self.deny(request, reason);
+    }
+
+    /// Reports that the guest does not get this because the operator has not granted
+    /// it.
+    pub(crate) fn not_granted(&self, request: Request) {
+        self.deny(request, DenyReason::NotGranted);
+    }
+
+    /// Tells the observer of the first TLS session whose server the guest does not
+    /// check.
+    pub(crate) fn unverified(&self) {
+        if !self.unverified.swap(true, Ordering::Relaxed) {
+            self.observer.unverified();
+        }
+    }
+
+    fn deny(&self, request: Request, reason: DenyReason) {
+        self.stats.denied();
+        let denial = Denial { request, reason };
+        let verdict = lock(&self.log_limiter).judge(&denial, Instant::now());
+        if let Verdict::Show { suppressed } = verdict {
+            if suppressed > 0 {
+                self.observer.suppressed(suppressed);
+            }
+            self.observer.denied(&denial);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<String>>>);
+
+    impl Observer for Lines {
+        fn denied(&self, denial: &Denial) {
+            lock(&self.0).push(denial.to_string());
+        }
+
+        fn unverified(&self) {
+            lock(&self.0).push("unverified".to_owned());
+        }
+    }
+
+    fn guard(connect: &[&str], listen: &[&str], sockets: usize) -> (AccessGuard, Lines) {
+        let mut policy = Policy::new();
+        for rule in connect {
+            policy.allow_connect(rule.parse().unwrap());
+        }
+        for rule in listen {
+            policy.allow_listen(rule.parse().unwrap());
+        }
+        let limits = Limits {
+            sockets,
+            ..Limits::default()
+        };
+        let lines = Lines::default();
+        let guard = AccessGuard::new(policy, limits, Stats::new(), Box::new(lines.clone()));
+        (guard, lines)
+    }
+
+    fn address(text: &str) -> SocketAddr {
+        text.parse().unwrap()
+    }
+
+    /// A bind as the guest has written it.
+    fn explicit(text: &str, reuse_port: bool) -> BindTcp {
+        BindTcp {
+            address: address(text),
+            policy_address: address(text),
+            owner: PortOwner::AnyProcess,
+            reuse_port,
+        }
+    }
+
+    #[test]
+    fn a_connect_without_a_rule_is_denied_and_reported() {
+        let (guard, lines) = guard(&["tcp://127.0.0.1:80"], &[], 1);
+        assert!(guard.connect(address("127.0.0.1:80")).is_some());
+        assert!(guard.connect(address("127.0.0.1:81")).is_none());
+        assert_eq!(lock(&lines.0).len(), 1);
+    }
+
+    #[test]
+    fn an_explicit_bind_needs_a_listen_rule() {
+        let (guard, lines) = guard(&["tcp://127.0.0.1:80"], &[], 1);
+        assert!(guard.bind(explicit("127.0.0.1:80", false)).is_none());
+        let line = lock(&lines.0).first().cloned().unwrap_or_default();
+        assert!(line.contains("denied: bind to 127.0.0.1:80: "), "{line}");
+    }
+
+    #[test]
+    fn a_port_that_any_process_may_have_is_shared_by_a_rule_for_this_very_port() {
+        let (guard, lines) = guard(&[], &["tcp://127.0.0.1:8000-8999"], 1);
+        assert!(guard.bind(explicit("127.0.0.1:8080", false)).is_some());
+        assert!(guard.bind(explicit("127.0.0.1:8080", true)).is_none());
+        let ours = BindTcp {
+            owner: PortOwner::ThisGuest,
+            ..explicit("127.0.0.1:8080", true)
+        };
+        assert!(guard.bind(ours).is_some());
+        assert_eq!(lock(&lines.0).len(), 1);
+    }
+
+    #[test]
+    fn listening_without_a_bind_needs_a_rule_that_covers_the_bind_too() {
+        let (guard, _) = guard(&[], &["tcp://127.0.0.1:0"], 1);
+        assert!(guard.listen(address("127.0.0.1:0"), true).is_some());
+        assert!(guard.listen(address("0.0.0.0:0"), false).is_none());
+    }
+
+    #[test]
+    fn a_proof_holds_what_was_allowed() {
+        let (guard, _) = guard(&["tcp://127.0.0.1:80"], &[], 1);
+        let granted = guard.connect(address("127.0.0.1:80")).unwrap();
+        assert_eq!(granted.get().0, address("127.0.0.1:80"));
+        assert_eq!(guard.stats.snapshot().denied_total, 0);
+    }
+
+    #[test]
+    fn a_listener_that_no_operator_has_given_is_denied() {
+        let (guard, lines) = guard(&[], &[], 1);
+        let listeners = InheritedListeners::default();
+        let error = guard.inherited(&listeners, "web").unwrap_err();
+        assert_eq!(error, TakeError::Unknown);
+        assert_eq!(lock(&lines.0).len(), 1);
+    }
+
+    #[test]
+    fn accepting_follows_from_listening_up_to_the_limit_of_sockets() {
+        let (guard, lines) = guard(&[], &["tcp://127.0.0.1:0"], 2);
+        let listener = guard.permit();
+        let connection = guard.permit();
+        assert!(listener.is_some() && connection.is_some());
+        assert!(guard.permit().is_none());
+        drop(connection);
+        assert!(guard.permit().is_some());
+        let line = lock(&lines.0).first().cloned().unwrap_or_default();
+        assert!(line.contains("the limit of sockets is 2"), "{line}");
+    }
+
+    #[test]
+    fn the_same_denial_is_reported_once_and_counted_always() {
+        let (guard, lines) = guard(&[], &[], 1);
+        for _ in 0..1000 {
+            assert!(guard.connect(address("127.0.0.1:80")).is_none());
+        }
+        assert_eq!(lock(&lines.0).len(), 1);
+        assert_eq!(guard.stats.snapshot().denied_total, 1000);
+    }
+
+    #[test]
+    fn a_unix_socket_is_had_by_a_rule_and_denied_with_a_report() {
+        let (guard, lines) = guard(&["unix:///run/a"], &["unix:///run/b?mode=0660"], 1);
+        let [a, b] = [b"/run/a", b"/run/b"].map(|path| UnixName::path(path).unwrap());
+        assert!(guard.connect_unix(a.clone()).is_some());
+        assert_eq!(guard.bind_unix(b.clone()).unwrap().get().mode, 0o660);
+        assert!(guard.connect_unix(b.clone()).is_none());
+        assert!(guard.bind_unix(a.clone()).is_none());
+        guard.unix_denied(UnixUse::Connect, &a, DenyReason::Permission);
+        let lines = lock(&lines.0).clone();
+        let parts = [
+            "connect to unix:///run/b: no rule",
+            "listen on unix:///run/a: no rule",
+            "connect to unix:///run/a: the operating system",
+        ];
+        assert_eq!(lines.len(), parts.len(), "{lines:?}");
+        for (line, part) in lines.iter().zip(parts) {
+            assert!(line.contains(part), "{line}");
+        }
+        assert_eq!(guard.stats.snapshot().denied_total, 3);
+    }
+
+    #[test]
+    fn what_is_not_granted_is_reported_and_counted() {
+        let (guard, lines) = guard(&[], &[], 1);
+        guard.not_granted(Request::TlsRoots);
+        guard.not_granted(Request::TlsRoots);
+        let line = lock(&lines.0).concat();
+        assert!(
+            line.ends_with("trust TLS roots of its own: it is not granted"),
+            "{line}"
+        );
+        assert_eq!(guard.stats.snapshot().denied_total, 2);
+    }
+
+    #[test]
+    fn of_the_sessions_with_an_unchecked_server_the_first_is_reported() {
+        let (guard, lines) = guard(&[], &[], 1);
+        guard.unverified();
+        guard.unverified();
+        assert_eq!(*lock(&lines.0), ["unverified"]);
+        assert_eq!(guard.stats.snapshot().denied_total, 0);
+    }
+
+    #[test]
+    fn a_look_up_grants_connecting_to_what_it_gave() {
+        let (guard, _) = guard(&["tcp://a.example:80"], &[], 1);
+        let name = "a.example".parse().unwrap();
+        assert!(guard.lookup(&name));
+        assert!(guard.connect(address("1.1.1.1:80")).is_none());
+        guard.resolved(&name, &["1.1.1.1".parse().unwrap()]);
+        assert!(guard.connect(address("1.1.1.1:80")).is_some());
+    }
+}
+
+/// Proofs for the tests of sockets, by the rules that those need.
+#[cfg(test)]
+pub(crate) mod testing {
+    use super::*;
+    use crate::access::TracingObserver;
+
+    fn guard(connect: Option<String>, listen: Option<String>) -> AccessGuard {
+        let mut policy = Policy::new();
+        if let Some(rule) = connect {
+            policy.allow_connect(rule.parse().unwrap());
+        }
+        if let Some(rule) = listen {
+            policy.allow_listen(rule.parse().unwrap());
+        }
+        let observer = Box::new(TracingObserver);
+        AccessGuard::new(policy, Limits::default(), Stats::new(), observer)
+    }
+
+    pub(crate) fn connect(address: SocketAddr) -> Granted<Connect<SocketAddr>> {
+        let guard = guard(Some(format!("tcp://{address}")), None);
+        guard.connect(address).unwrap()
+    }
+
+    pub(crate) fn bind(
+        address: SocketAddr,
+        owner: PortOwner,
+        reuse_port: bool,
+    ) -> Granted<BindTcp> {
+        let bind = BindTcp {
+            address,
+            policy_address: address,
+            owner,
+            reuse_port,
+        };
+        let guard = guard(None, Some(format!("tcp://{address}")));
+        guard.bind(bind).unwrap()
+    }
+
+    pub(crate) fn listen(address: SocketAddr) -> Granted<ListenTcp> {
+        let guard = guard(None, Some(format!("tcp://{address}")));
+        guard.listen(address, true).unwrap()
+    }
+
+    pub(crate) fn connect_unix(name: &UnixName) -> Granted<Connect<UnixName>> {
+        let guard = guard(Some(name.to_string()), None);
+        guard.connect_unix(name.clone()).unwrap()
+    }
+
+    pub(crate) fn bind_unix(name: &UnixName, mode: u32) -> Granted<BindUnix> {
+        let rule = match name.as_path() {
+            Some(_) => format!("{name}?mode={mode:04o}"),
+            None => name.to_string(),
+        };
+        guard(None, Some(rule)).bind_unix(name.clone()).unwrap()
+    }
+
+    pub(crate) fn inherited(listener: InheritedListener) -> Granted<InheritedListener> {
+        let mut listeners = InheritedListeners::default();
+        listeners.add("test".to_owned(), listener);
+        guard(None, None).inherited(&listeners, "test").unwrap()
+    }
+
+    pub(crate) fn permit() -> SocketPermit {
+        guard(None, None).permit().unwrap()
+    }
+}
