@@ -1,7 +1,7 @@
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, RwLock};
 
 use rustls::crypto::ring;
 use rustls::pki_types::CertificateDer;
@@ -9,11 +9,12 @@ use rustls::sign::CertifiedKey;
 
 use super::load_error::{LoadError, LoadProblem, at, read};
 use super::pem;
+use crate::lock;
 
-/// A certificate with its private key, by the name that a policy gives it.
+/// A certificate with its private key, under a name that the operator gives it.
 ///
-/// Guests know the name alone. The key is for sessions and cannot be had back.
-/// Clones are the same identity.
+/// Guests know the name alone. Sessions use the key, and nothing gives it out. Clones are
+/// the same identity.
 #[derive(Clone)]
 pub struct Identity(Arc<Inner>);
 
@@ -29,12 +30,12 @@ struct Files {
 }
 
 impl Identity {
-    /// From PEM files: the certificate followed by those of its authorities, and the
-    /// private key (PKCS#8, PKCS#1 or SEC1, not encrypted). One file may have both.
+    /// Reads PEM files: the certificate followed by those of its authorities, and the
+    /// private key (PKCS#8, PKCS#1 or SEC1, not encrypted). One file may hold both.
     ///
     /// # Errors
     ///
-    /// Which file cannot be used, and why.
+    /// Names the file that cannot be used, and the reason.
     pub fn from_files(
         name: impl Into<String>,
         certificate: impl Into<PathBuf>,
@@ -48,11 +49,11 @@ impl Identity {
         Ok(Self::new(name.into(), Some(files), key))
     }
 
-    /// From PEM, as in the files of [`from_files`](Self::from_files).
+    /// Parses PEM, as in the files of [`from_files`](Self::from_files).
     ///
     /// # Errors
     ///
-    /// What is wrong with it.
+    /// Names the part that cannot be used, and the reason.
     pub fn from_pem(
         name: impl Into<String>,
         certificate: &[u8],
@@ -73,35 +74,35 @@ impl Identity {
         }))
     }
 
-    /// The policy's name for it.
+    /// Returns the operator's name for the identity.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.0.name
     }
 
-    /// The certificate and those of its authorities, as they are presented now.
+    /// Returns the certificate and those of its authorities, as they are presented now.
     #[must_use]
     pub fn certificates(&self) -> Vec<CertificateDer<'static>> {
         self.key().cert.clone()
     }
 
-    /// What sessions are made with from now on.
+    /// Returns the certificate and key for sessions from now on.
     pub(super) fn key(&self) -> Arc<CertifiedKey> {
-        Arc::clone(&self.0.key.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&lock::read(&self.0.key))
     }
 
     pub(super) fn reads_files(&self) -> bool {
         self.0.files.is_some()
     }
 
-    /// Reads the files again. In case of an error everything stays as it was.
+    /// Reads the files again. After an error the identity stays as it was.
     pub(super) fn reload(&self) -> Result<(), LoadError> {
         let Some(files) = &self.0.files else {
             return Ok(());
         };
         let key = Arc::new(files.load()?);
         if key.cert != self.key().cert {
-            *self.0.key.write().unwrap_or_else(PoisonError::into_inner) = key;
+            *lock::write(&self.0.key) = key;
         }
         Ok(())
     }

@@ -1,8 +1,7 @@
 use std::io;
 use std::path::Path;
 
-/// A certificate, a private key or roots cannot be used: where they come from, and
-/// what is wrong with them.
+/// The reason why a certificate, a private key or roots cannot be used, with their origin.
 #[derive(Debug, thiserror::Error)]
 #[error("{place}: {problem}")]
 pub struct LoadError {
@@ -10,40 +9,40 @@ pub struct LoadError {
     problem: LoadProblem,
 }
 
-/// What is wrong.
+/// The problem of a [`LoadError`].
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LoadProblem {
     /// The file cannot be read.
     #[error("cannot read it: {0}")]
     Read(io::Error),
-    /// It has no certificate.
+    /// The PEM holds no certificate.
     #[error("there is no certificate in it; it has to be PEM (-----BEGIN CERTIFICATE-----)")]
     NoCertificate,
-    /// It has no private key.
+    /// The PEM holds no private key.
     #[error("there is no private key in it; it has to be PEM (-----BEGIN PRIVATE KEY-----)")]
     NoKey,
     /// The private key is encrypted.
     #[error("the private key is encrypted; `openssl pkey -in FILE -out PLAIN` decrypts it")]
     EncryptedKey,
-    /// What is between the lines of dashes cannot be decoded.
+    /// The text between the lines of dashes cannot be decoded.
     #[error("this is not PEM: {0}")]
     Pem(String),
     /// A certificate cannot be parsed.
     #[error("certificate {number} in it cannot be used: {reason}")]
     Certificate {
-        /// Which one, from 1.
+        /// The number of the certificate, from 1.
         number: usize,
-        /// Why.
+        /// The reason.
         reason: String,
     },
     /// The private key is of a kind that is not supported.
     #[error("the private key cannot be used; it has to be RSA, ECDSA (P-256, P-384) or Ed25519")]
     Key,
-    /// The private key is that of another certificate.
+    /// The private key belongs to another certificate.
     #[error("the private key is not that of the first certificate in the file with the chain")]
     KeyMismatch,
-    /// The system has no roots that could be found.
+    /// No roots of the system were found.
     #[error("none found{0}; SSL_CERT_FILE or SSL_CERT_DIR may say where they are")]
     NoPlatformRoots(String),
 }
@@ -56,13 +55,13 @@ impl LoadError {
         }
     }
 
-    /// Where it comes from: a file, or a name.
+    /// Returns the origin: a file, or a name.
     #[must_use]
     pub fn place(&self) -> &str {
         &self.place
     }
 
-    /// What is wrong.
+    /// Returns the problem.
     #[must_use]
     pub fn problem(&self) -> &LoadProblem {
         &self.problem
@@ -73,7 +72,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
     std::fs::read(path).map_err(|error| at(path, LoadProblem::Read(error)))
 }
 
-/// A problem with this file.
+/// Makes the error for a problem with this file.
 pub(super) fn at(path: &Path, problem: LoadProblem) -> LoadError {
     LoadError::new(path.display().to_string(), problem)
 }

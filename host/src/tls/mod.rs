@@ -1,106 +1,264 @@
-//! TLS for guests: what a session is to this crate, and who provides them.
-//!
-//! A [`Provider`] knows TLS and neither WIT nor guests: it makes sessions over
-//! anything that reads and writes as tokio does. [`RustlsProvider`] is the one
-//! unless an embedder brings another. What guests may ask of it is for
-//! [`Tls`] to say: the roots, the identities, what may be switched off.
+//! TLS for guests: the operator's identities and roots, and the sessions.
 
-mod builder;
-mod current;
-mod error;
+mod endpoints;
 mod identity;
 mod load_error;
-mod memo;
 mod pem;
 mod policy;
 mod provider;
 mod roots;
+mod session;
+mod session_error;
 mod settings;
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, RwLock};
 
 use rustls::RootCertStore;
-use tokio::io::{AsyncRead, AsyncWrite};
+use rustls::pki_types::CertificateDer;
 
-pub use self::builder::TlsBuilder;
-pub use self::error::SessionError;
+use self::endpoints::{EndpointCache, ReloadingEndpoint};
 pub use self::identity::Identity;
 pub use self::load_error::{LoadError, LoadProblem};
-pub use self::policy::Tls;
-pub use self::provider::RustlsProvider;
+use self::policy::TlsPolicy;
+use self::provider::RustlsProvider;
 pub use self::roots::Roots;
-pub use self::settings::{Settings, Side, Verify, Version};
-pub(crate) use self::settings::{check_protocols, check_roots};
+use self::session::Provider;
+pub(crate) use self::session::{Details, Endpoint, Handshake, Session};
+pub(crate) use self::session_error::SessionError;
+pub(crate) use self::settings::{Settings, Side, Verify, Version, check_protocols, check_roots};
+use crate::lock::lock;
 
-/// What a session runs on. Shutting it down means nothing to it: whoever gave it
-/// decides when the connection ends.
-pub trait Transport: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
-
-impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Transport for T {}
-
-/// A session whose handshake is done.
+/// The operator's settings of TLS: roots, identities, and checks that guests may switch
+/// off. By default it has the roots of [`Roots::webpki`], and guests may switch nothing
+/// off.
 ///
-/// A read of nothing is the peer's end of the session (close_notify); an end of
-/// the connection alone is [`SessionError::UnexpectedEof`]. What was written is on its way
-/// once the session was flushed. Shutting it down flushes it and sends the
-/// end of this side's half; reading goes on. Errors of TLS are [`io::Error`]s around
-/// a [`SessionError`], all others are the transport's.
+/// Clones share everything, including sessions that can be resumed.
+/// [`for_guest`](Self::for_guest) keeps those of each guest apart.
 ///
-/// [`io::Error`]: std::io::Error
-pub trait Session: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
-
-impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Session for T {}
-
-/// A handshake under way. Dropping it drops the transport.
-pub type Handshake =
-    Pin<Box<dyn Future<Output = Result<(Box<dyn Session>, Details), SessionError>> + Send>>;
-
-/// Begins sessions of one kind, one for each transport.
-pub trait Endpoint: fmt::Debug + Send + Sync + 'static {
-    /// Begins a session. A client's `server_name` is a name or an address; none
-    /// if it is not to be checked. For a server it means nothing.
-    fn handshake(&self, transport: Box<dyn Transport>, server_name: Option<String>) -> Handshake;
+/// ```no_run
+/// use asyncio_streams_host::StreamsCtx;
+/// use asyncio_streams_host::tls::{Identity, Roots, Tls};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let tls = Tls::builder()
+///     .identity(Identity::from_files("web", "web.pem", "web.key")?)
+///     .roots(Roots::platform())
+///     .build()?;
+/// let ctx = StreamsCtx::builder().tls(tls.clone()).build();
+///
+/// // Later, when the files have changed:
+/// if let Err(errors) = tls.reload() {
+///     for error in errors {
+///         eprintln!("{error}; what was there before is still used");
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Tls {
+    policy: Arc<TlsPolicy>,
+    endpoints: Arc<Mutex<EndpointCache>>,
 }
 
-/// Makes endpoints.
-pub trait Provider: fmt::Debug + Send + Sync + 'static {
-    /// An endpoint with these settings, which a policy has permitted; `roots` are to
-    /// be checked with, the guest's if it has brought some. A new one is asked for
-    /// when roots or identities have changed.
-    ///
-    /// Private keys do not leave this crate: a provider elsewhere has keys of its own,
-    /// by the [names](Identity::name) of the identities.
+/// Makes a [`Tls`].
+#[derive(Debug)]
+pub struct TlsBuilder {
+    provider: Option<Box<dyn Provider>>,
+    identities: Vec<Identity>,
+    roots: Roots,
+    guest_roots: bool,
+    unverified: bool,
+}
+
+impl Tls {
+    fn new(policy: TlsPolicy) -> Self {
+        Self {
+            policy: Arc::new(policy),
+            endpoints: Arc::default(),
+        }
+    }
+
+    /// Returns a builder; without further calls, guests may be clients that check servers
+    /// against [`Roots::webpki`].
+    #[must_use]
+    pub fn builder() -> TlsBuilder {
+        TlsBuilder::new()
+    }
+
+    /// Returns the same settings for another guest. No guest resumes sessions of another.
+    /// [`StreamsCtxBuilder::tls`](crate::StreamsCtxBuilder::tls) does this.
+    #[must_use]
+    pub fn for_guest(&self) -> Self {
+        Self {
+            policy: Arc::clone(&self.policy),
+            endpoints: Arc::default(),
+        }
+    }
+
+    /// Returns the identity of this name.
+    #[must_use]
+    pub fn identity(&self, name: &str) -> Option<Identity> {
+        let mut identities = self.policy.identities.iter();
+        identities.find(|identity| identity.name() == name).cloned()
+    }
+
+    /// Returns whether a client may bring roots of its own.
+    #[must_use]
+    pub fn permits_guest_roots(&self) -> bool {
+        self.policy.guest_roots
+    }
+
+    /// Returns whether a client may leave the server's certificate, or its name,
+    /// unchecked.
+    #[must_use]
+    pub fn permits_unverified(&self) -> bool {
+        self.policy.unverified
+    }
+
+    /// Returns the endpoint of these settings. The latest endpoints are kept, so that
+    /// sessions with the same settings can be resumed. The caller has asked whether the
+    /// settings are permitted.
     ///
     /// # Errors
     ///
-    /// In words for the guest: which setting cannot be used, and why.
-    fn endpoint(
-        &self,
-        settings: &Settings,
-        roots: &Arc<RootCertStore>,
-    ) -> Result<Arc<dyn Endpoint>, String>;
+    /// Names the setting that cannot be used, and the reason.
+    pub(crate) fn endpoint(&self, settings: &Settings) -> Result<Arc<dyn Endpoint>, String> {
+        let mut endpoints = lock(&self.endpoints);
+        if let Some(endpoint) = endpoints.find(settings) {
+            return Ok(endpoint);
+        }
+        settings.check()?;
+        let endpoint = Arc::new(ReloadingEndpoint::new(
+            Arc::clone(&self.policy),
+            settings.clone(),
+        )?);
+        endpoints.keep(Arc::clone(&endpoint));
+        Ok(endpoint)
+    }
+
+    /// Parses roots that a guest brings, from PEM.
+    ///
+    /// # Errors
+    ///
+    /// Names the certificate that cannot be used, and the reason.
+    pub(crate) fn parse_roots(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
+        pem::roots(pem).map_err(|problem| problem.to_string())
+    }
+
+    /// Checks that this is a [`server_name`](Endpoint::handshake): a name or an address.
+    ///
+    /// # Errors
+    ///
+    /// Says that it is neither.
+    pub(crate) fn check_server_name(name: &str) -> Result<(), String> {
+        provider::server_name(name).map(|_| ())
+    }
+
+    /// Returns whether there are files that [`reload`](Self::reload) reads again.
+    #[must_use]
+    pub fn reads_files(&self) -> bool {
+        self.policy.roots.reads_files() || self.policy.identities.iter().any(Identity::reads_files)
+    }
+
+    /// Reads the files of identities and roots again, for every guest. Blocks meanwhile.
+    ///
+    /// Sessions go on. Later sessions use the new certificates. They resume no session that
+    /// was made with others.
+    ///
+    /// # Errors
+    ///
+    /// Names all files that could not be used. Their identities stay as they were. The
+    /// roots stay as they were if any file of them failed.
+    pub fn reload(&self) -> Result<(), Vec<LoadError>> {
+        let identities = self.policy.identities.iter().map(Identity::reload);
+        let outcomes = identities.chain([self.policy.reload_roots()]);
+        let errors: Vec<LoadError> = outcomes.filter_map(Result::err).collect();
+        if errors.is_empty() {
+            Ok(())
+        } else {
+            Err(errors)
+        }
+    }
 }
 
-/// What a handshake came to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Details {
-    /// The version, as in `TLSv1.3`.
-    pub version: String,
-    /// The cipher suite by OpenSSL's name.
-    pub cipher: String,
-    /// The bits of its key.
-    pub cipher_bits: u32,
-    /// The application protocol both ends agreed on.
-    pub alpn_protocol: Option<String>,
-    /// The name that the client asked for.
-    pub server_hostname: Option<String>,
-    /// The peer's certificates in DER, its own first.
-    pub peer_certificates: Vec<Vec<u8>>,
-    /// Whether an earlier session was resumed.
-    pub resumed: bool,
+impl Default for Tls {
+    fn default() -> Self {
+        let roots = webpki_roots::TLS_SERVER_ROOTS.iter().cloned();
+        Self::builder().with_roots(roots.collect())
+    }
+}
+
+impl TlsBuilder {
+    fn new() -> Self {
+        Self {
+            provider: None,
+            identities: Vec::new(),
+            roots: Roots::webpki(),
+            guest_roots: false,
+            unverified: false,
+        }
+    }
+
+    /// Lets guests present this identity. Of several with one name, the first counts.
+    #[must_use]
+    pub fn identity(mut self, identity: Identity) -> Self {
+        self.identities.push(identity);
+        self
+    }
+
+    /// Sets the authorities whose certificates are trusted, instead of
+    /// [`Roots::webpki`].
+    #[must_use]
+    pub fn roots(mut self, roots: Roots) -> Self {
+        self.roots = roots;
+        self
+    }
+
+    /// Permits clients to bring roots of their own. Then the guest decides which servers it
+    /// trusts.
+    #[must_use]
+    pub fn allow_guest_roots(mut self, allow: bool) -> Self {
+        self.guest_roots = allow;
+        self
+    }
+
+    /// Permits clients not to check the server's certificate, or its name. The observer is
+    /// told of the first session without the check.
+    #[must_use]
+    pub fn allow_unverified(mut self, allow: bool) -> Self {
+        self.unverified = allow;
+        self
+    }
+
+    /// Makes the sessions by another provider than rustls.
+    #[cfg(test)]
+    fn provider(mut self, provider: impl Provider) -> Self {
+        self.provider = Some(Box::new(provider));
+        self
+    }
+
+    /// Reads the roots and builds the settings.
+    ///
+    /// # Errors
+    ///
+    /// Names the roots that cannot be used, and the reason.
+    pub fn build(self) -> Result<Tls, LoadError> {
+        let roots = self.roots.load()?;
+        Ok(self.with_roots(roots))
+    }
+
+    fn with_roots(self, roots: RootCertStore) -> Tls {
+        let provider = self.provider;
+        Tls::new(TlsPolicy {
+            provider: provider.unwrap_or_else(|| Box::new(RustlsProvider::new())),
+            identities: self.identities,
+            roots: self.roots,
+            trusted: RwLock::new(Arc::new(roots)),
+            guest_roots: self.guest_roots,
+            unverified: self.unverified,
+        })
+    }
 }

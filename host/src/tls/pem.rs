@@ -6,7 +6,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::load_error::LoadProblem;
 
-/// All certificates, at least one.
+/// Parses all certificates; at least one.
 pub(super) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, LoadProblem> {
     let certificates = CertificateDer::pem_slice_iter(pem)
         .collect::<Result<Vec<_>, _>>()
@@ -17,14 +17,14 @@ pub(super) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, L
     Ok(certificates)
 }
 
-/// All certificates, each of which can be a root.
+/// Parses certificates and checks that each can be a root.
 pub(super) fn roots(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, LoadProblem> {
     let certificates = certificates(pem)?;
     add(&mut RootCertStore::empty(), &certificates)?;
     Ok(certificates)
 }
 
-/// Adds all, or says which one cannot be added.
+/// Adds all certificates, or names the first that cannot be added.
 pub(super) fn add(
     store: &mut RootCertStore,
     certificates: &[CertificateDer<'static>],
@@ -40,7 +40,7 @@ pub(super) fn add(
     Ok(())
 }
 
-/// The first private key: PKCS#8, PKCS#1 or SEC1.
+/// Parses the first private key: PKCS#8, PKCS#1 or SEC1.
 pub(super) fn private_key(pem: &[u8]) -> Result<PrivateKeyDer<'static>, LoadProblem> {
     let encrypted = String::from_utf8_lossy(pem)
         .lines()

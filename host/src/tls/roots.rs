@@ -6,7 +6,7 @@ use rustls::pki_types::CertificateDer;
 use super::load_error::{LoadError, LoadProblem, at, read};
 use super::pem;
 
-/// Which authorities a peer's certificate may come from.
+/// The authorities whose certificates are trusted.
 ///
 /// ```
 /// # use asyncio_streams_host::tls::Roots;
@@ -24,42 +24,42 @@ enum Source {
 }
 
 impl Roots {
-    /// Nobody is trusted.
+    /// Trusts no authority.
     #[must_use]
     pub fn none() -> Self {
         Self::default()
     }
 
-    /// Those that Mozilla trusts, as of when this crate was built.
+    /// Trusts the authorities that Mozilla trusted when this crate was built.
     #[must_use]
     pub fn webpki() -> Self {
         Self(vec![Source::Webpki])
     }
 
-    /// Those that the system trusts.
+    /// Trusts the authorities that the system trusts.
     #[must_use]
     pub fn platform() -> Self {
         Self(vec![Source::Platform])
     }
 
-    /// Those in a PEM file.
+    /// Trusts the authorities in a PEM file.
     #[must_use]
     pub fn file(path: impl Into<PathBuf>) -> Self {
         Self(vec![Source::File(path.into())])
     }
 
-    /// Those in PEM.
+    /// Trusts the authorities in this PEM.
     ///
     /// # Errors
     ///
-    /// What is wrong with it.
+    /// Names the certificate that cannot be used, and the reason.
     pub fn from_pem(pem: &[u8]) -> Result<Self, LoadError> {
         let certificates =
             pem::roots(pem).map_err(|problem| LoadError::new("the TLS roots", problem))?;
         Ok(Self(vec![Source::Certificates(certificates)]))
     }
 
-    /// These and others.
+    /// Adds other authorities.
     #[must_use]
     pub fn and(mut self, others: Self) -> Self {
         self.0.extend(others.0);
@@ -71,7 +71,7 @@ impl Roots {
         self.0.iter().any(read)
     }
 
-    /// Everything, or why not.
+    /// Reads all sources.
     pub(super) fn load(&self) -> Result<RootCertStore, LoadError> {
         let mut store = RootCertStore::empty();
         for source in &self.0 {
@@ -97,7 +97,8 @@ impl Source {
     }
 }
 
-/// The system's, without those that cannot be parsed: such collections have old ones.
+/// Adds the system's roots. Roots that cannot be parsed are skipped: such collections
+/// hold old ones.
 fn platform(store: &mut RootCertStore) -> Result<(), LoadProblem> {
     let found = rustls_native_certs::load_native_certs();
     let (added, _) = store.add_parsable_certificates(found.certs);

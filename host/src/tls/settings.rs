@@ -1,35 +1,34 @@
 use rustls::pki_types::CertificateDer;
 
-use super::Identity;
+use super::identity::Identity;
 
-/// Roots that a guest may bring.
+/// The number of roots that a guest may bring.
 const MAX_ROOTS: usize = 1024;
 
-/// What the protocols may take in a handshake.
+/// Bytes that the application protocols may take in a handshake.
 const MAX_PROTOCOLS: usize = 16 * 1024;
 
-/// What sessions are to be like: what a guest has asked for and a policy has
-/// permitted.
+/// The settings of sessions, as a guest has asked for and the policy has permitted.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Settings {
-    /// Which end.
-    pub side: Side,
+pub(crate) struct Settings {
+    /// The end of the session.
+    pub(crate) side: Side,
     /// The application protocols, best first.
-    pub alpn_protocols: Vec<Vec<u8>>,
-    /// No version below this one.
-    pub minimum_version: Version,
-    /// Whether the peer's certificate is asked for and checked.
-    pub verify: Verify,
-    /// The roots to check with; none for the policy's.
-    pub roots: Option<Vec<CertificateDer<'static>>>,
-    /// What to present: by the name that the client asks for, the first one where
-    /// none fits.
-    pub identities: Vec<Identity>,
+    pub(crate) alpn_protocols: Vec<Vec<u8>>,
+    /// The lowest version.
+    pub(crate) minimum_version: Version,
+    /// The check of the peer's certificate.
+    pub(crate) verify: Verify,
+    /// The guest's roots, or `None` for the operator's.
+    pub(crate) roots: Option<Vec<CertificateDer<'static>>>,
+    /// The identities to present. A server chooses by the name that the client asks for,
+    /// and takes the first if none fits.
+    pub(crate) identities: Vec<Identity>,
 }
 
-/// Which end of a session.
+/// An end of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Side {
+pub(crate) enum Side {
     /// The end that connects.
     Client,
     /// The end that accepts.
@@ -38,28 +37,28 @@ pub enum Side {
 
 /// A version of TLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Version {
+pub(crate) enum Version {
     /// TLS 1.2.
     Tls12,
     /// TLS 1.3.
     Tls13,
 }
 
-/// Whether the peer's certificate is asked for and checked.
+/// The check of the peer's certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Verify {
-    /// Not asked for by servers, not checked by clients.
+pub(crate) enum Verify {
+    /// A server does not ask for a certificate; a client does not check it.
     None,
-    /// Asked for; checked where one is sent.
+    /// A server asks for a certificate, and checks it if the client sends one.
     Optional,
-    /// Required and checked.
+    /// A certificate is required and checked.
     Required,
 }
 
 impl Settings {
-    /// The defaults of that side.
+    /// Returns the defaults of this side.
     #[must_use]
-    pub fn new(side: Side) -> Self {
+    pub(crate) fn new(side: Side) -> Self {
         Self {
             side,
             alpn_protocols: Vec::new(),
@@ -73,7 +72,7 @@ impl Settings {
         }
     }
 
-    /// What no provider could do, and what would cost the host too much.
+    /// Rejects settings that do not fit together, or that cost the host too much.
     pub(super) fn check(&self) -> Result<(), String> {
         let protocols = &self.alpn_protocols;
         check_protocols(protocols)?;
@@ -92,7 +91,7 @@ impl Settings {
     }
 }
 
-/// Whether these can be sent: by the lengths of their names.
+/// Checks the lengths of the protocols' names: RFC 7301 allows 1 to 255 bytes.
 pub(crate) fn check_protocols(protocols: &[impl AsRef<[u8]>]) -> Result<(), String> {
     let mut names = protocols.iter().map(AsRef::as_ref);
     match names.all(|name| (1..=255).contains(&name.len())) {
@@ -101,7 +100,7 @@ pub(crate) fn check_protocols(protocols: &[impl AsRef<[u8]>]) -> Result<(), Stri
     }
 }
 
-/// Whether a guest may bring so many.
+/// Checks that a guest may bring so many roots.
 pub(crate) fn check_roots(count: usize) -> Result<(), String> {
     match count > MAX_ROOTS {
         true => Err(format!("there are more than {MAX_ROOTS} roots")),

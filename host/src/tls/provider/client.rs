@@ -9,21 +9,23 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio_rustls::TlsConnector;
 
 use super::failure;
-use super::present::PresentedIdentities;
-use super::session::Session;
+use super::presented_identities::PresentedIdentities;
+use super::session::RustlsSession;
 use super::sniffed::SniffedTransport;
 use super::verify::{Check, ServerVerifier};
 use super::{details, server_name, versions};
-use crate::tls::{Endpoint, Handshake, SessionError, Settings, Transport, Verify};
+use crate::tls::session::{Endpoint, Handshake, Transport};
+use crate::tls::session_error::SessionError;
+use crate::tls::settings::{Settings, Verify};
 
-/// Servers whose sessions are remembered; each may have several tickets, of a size
-/// that the server decides.
+/// Servers whose sessions are remembered. Each may have several tickets, whose size the
+/// server decides.
 const REMEMBERED: usize = 64;
 
 pub(super) struct Client {
     named: Arc<ClientConfig>,
-    /// Names no server, and resumes nothing: without a name it could not tell whose
-    /// session it is.
+    /// The settings for sessions without a server name. They resume nothing, because
+    /// rustls finds tickets by the name.
     unnamed: Arc<ClientConfig>,
 }
 
@@ -72,7 +74,8 @@ impl Endpoint for Client {
         Box::pin(async move {
             let (config, server) = match &name {
                 Some(name) => (named, server_name(name).map_err(SessionError::Other)?),
-                // An address is not sent, and here not looked at either.
+                // rustls demands a name. It never sends an address, and the verifier of
+                // this config does not look at it.
                 None => (unnamed, ServerName::IpAddress(Ipv4Addr::UNSPECIFIED.into())),
             };
             let stream = TlsConnector::from(config)
@@ -81,7 +84,7 @@ impl Endpoint for Client {
                 .await
                 .map_err(failure::of_handshake)?;
             let details = details::of(stream.get_ref().1, name);
-            Ok((Session::boxed(stream), details))
+            Ok((RustlsSession::boxed(stream), details))
         })
     }
 }

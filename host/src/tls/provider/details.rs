@@ -1,9 +1,9 @@
 use rustls::CipherSuite as Suite;
 use rustls::{CommonState, HandshakeKind, ProtocolVersion};
 
-use crate::tls::Details;
+use crate::tls::session::Details;
 
-/// What the handshake of this connection came to.
+/// Returns the result of this handshake.
 pub(super) fn of(connection: &CommonState, server_hostname: Option<String>) -> Details {
     let suite = connection
         .negotiated_cipher_suite()
@@ -36,7 +36,7 @@ fn version(version: ProtocolVersion) -> String {
     }
 }
 
-/// OpenSSL's name, and the bits of the key.
+/// Returns OpenSSL's name, and the number of bits of the key.
 fn cipher(suite: Suite) -> (String, u32) {
     let (name, bits) = match suite {
         Suite::TLS13_AES_256_GCM_SHA384 => ("TLS_AES_256_GCM_SHA384", 256),

@@ -1,4 +1,4 @@
-//! What rustls says went wrong, in this crate's words.
+//! Errors of rustls as this crate's.
 
 use std::io;
 
@@ -7,12 +7,12 @@ use rustls::{CertificateError, Error};
 
 use super::sniffed::SniffedTransport;
 use super::verify::is_authority;
-use crate::tls::SessionError;
+use crate::tls::session_error::SessionError;
 
-/// Names of a certificate that are shown.
+/// The number of a certificate's names that are shown.
 const SHOWN: usize = 8;
 
-/// The failure of a handshake, with the transport that it ran on.
+/// Converts the error of a handshake, which comes with its transport.
 pub(super) fn of_handshake<T>(
     (error, transport): (io::Error, SniffedTransport<T>),
 ) -> SessionError {
@@ -22,7 +22,7 @@ pub(super) fn of_handshake<T>(
     of_session(error)
 }
 
-/// The failure of a handshake or of a session.
+/// Converts the error of a handshake or of a session.
 pub(super) fn of_session(error: io::Error) -> SessionError {
     match error.downcast::<Error>() {
         Ok(error) => of_tls(error),
@@ -86,7 +86,7 @@ fn wrong_name(expected: &ServerName<'_>, presented: &[String]) -> String {
     format!("the certificate is for {names}, not for {expected}")
 }
 
-/// `a.example` of `DnsName("a.example")`, which is how rustls shows names.
+/// Returns `a.example` of `DnsName("a.example")`, as rustls shows names.
 fn plain(shown: &str) -> &str {
     let inner = shown.split_once('(').map_or(shown, |(_, inner)| inner);
     inner.trim_end_matches(')').trim_matches('"')

@@ -1,9 +1,9 @@
-//! Sessions by rustls, with the cryptography of ring.
+//! Sessions by rustls, with ring for cryptography.
 
 mod client;
 mod details;
 mod failure;
-mod present;
+mod presented_identities;
 mod server;
 mod session;
 mod sniffed;
@@ -19,23 +19,23 @@ use rustls::version::{TLS12, TLS13};
 
 use self::client::Client;
 use self::server::Server;
-use super::{Endpoint, Provider, Settings, Side, Version};
 use crate::policy::Target;
+use crate::tls::session::{Endpoint, Provider};
+use crate::tls::settings::{Settings, Side, Version};
 
 /// TLS by rustls.
 ///
-/// TLS 1.2 and 1.3 with the cipher suites that rustls has on, all of them with
-/// forward secrecy. Sessions are resumed, by tickets whose keys change every six
-/// hours; data are never sent before the handshake is done (0-RTT).
+/// It speaks TLS 1.2 and 1.3 with the default cipher suites of rustls, all of them with
+/// forward secrecy. Sessions are resumed by tickets, whose keys change every six hours.
+/// No data is sent before the handshake is done (0-RTT).
 #[derive(Debug)]
-pub struct RustlsProvider {
+pub(super) struct RustlsProvider {
     crypto: Arc<CryptoProvider>,
 }
 
 impl RustlsProvider {
-    /// The provider.
-    #[must_use]
-    pub fn new() -> Self {
+    /// Makes the provider.
+    pub(super) fn new() -> Self {
         Self {
             crypto: Arc::new(ring::default_provider()),
         }
@@ -71,7 +71,7 @@ fn versions(minimum: Version) -> &'static [&'static SupportedProtocolVersion] {
     }
 }
 
-/// A name or an address as rustls has them; names in Unicode become ASCII.
+/// Parses a name or an address for rustls; names in Unicode become ASCII.
 pub(super) fn server_name(text: &str) -> Result<ServerName<'static>, String> {
     let target: Target = text.parse().map_err(|_| no_name(text))?;
     Ok(match target {

@@ -7,11 +7,12 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 use tokio_rustls::TlsAcceptor;
 
-use super::present::PresentedIdentities;
-use super::session::Session;
+use super::presented_identities::PresentedIdentities;
+use super::session::RustlsSession;
 use super::sniffed::SniffedTransport;
 use super::{details, failure, versions};
-use crate::tls::{Endpoint, Handshake, Settings, Transport, Verify};
+use crate::tls::session::{Endpoint, Handshake, Transport};
+use crate::tls::settings::{Settings, Verify};
 
 pub(super) struct Server(Arc<ServerConfig>);
 
@@ -43,8 +44,8 @@ impl Server {
             .with_client_cert_verifier(clients)
             .with_cert_resolver(Arc::new(PresentedIdentities::new(&settings.identities)));
         config.alpn_protocols.clone_from(&settings.alpn_protocols);
-        // Any number of clients can resume without taking memory here; those without
-        // tickets have the small cache that rustls brings.
+        // With tickets, clients resume without taking memory of the host. Clients without
+        // tickets share the small cache that rustls has by default.
         config.ticketer = Ticketer::new().map_err(|error| error.to_string())?;
         Ok(Self(Arc::new(config)))
     }
@@ -62,7 +63,7 @@ impl Endpoint for Server {
             let connection = stream.get_ref().1;
             let name = connection.server_name().map(str::to_owned);
             let details = details::of(connection, name);
-            Ok((Session::boxed(stream), details))
+            Ok((RustlsSession::boxed(stream), details))
         })
     }
 }

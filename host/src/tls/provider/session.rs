@@ -6,18 +6,18 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::failure;
 
-/// A stream of tokio-rustls whose errors are this crate's.
-pub(super) struct Session<S>(S);
+/// A session of tokio-rustls whose errors are this crate's.
+pub(super) struct RustlsSession<S>(S);
 
-impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Session<S> {
-    pub(super) fn boxed(stream: S) -> Box<dyn crate::tls::Session> {
+impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> RustlsSession<S> {
+    pub(super) fn boxed(stream: S) -> Box<dyn crate::tls::session::Session> {
         Box::new(Self(stream))
     }
 }
 
-/// What was read may want an answer, such as the refusal of a renegotiation, which
-/// tokio-rustls leaves to the next write.
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Session<S> {
+/// Flushes after each read that waits: rustls may have an answer to send, such as the
+/// refusal of a renegotiation, and tokio-rustls leaves it to the next write.
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for RustlsSession<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -33,7 +33,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Session<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Session<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for RustlsSession<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -60,8 +60,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Session<S> {
         Pin::new(&mut self.0).poll_flush(cx).map_err(ours)
     }
 
-    /// tokio-rustls writes its last record and leaves it to the transport's shutdown,
-    /// which means nothing here, to send it.
+    /// Flushes after the shutdown: tokio-rustls leaves its last record to the shutdown of
+    /// the transport, which does nothing here.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(Pin::new(&mut self.0).poll_shutdown(cx)).map_err(ours)?;
         Pin::new(&mut self.0).poll_flush(cx).map_err(ours)

@@ -4,8 +4,8 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// A transport that remembers the first byte it has received: it says whether
-/// the peer speaks TLS at all, which the errors of rustls do not.
+/// A transport that remembers the first byte it has received. That tells whether the
+/// peer speaks TLS at all; the errors of rustls do not.
 pub(super) struct SniffedTransport<T> {
     transport: T,
     first: Option<u8>,
@@ -19,7 +19,7 @@ impl<T> SniffedTransport<T> {
         }
     }
 
-    /// Whether what was received begins no record of TLS.
+    /// Returns whether the first byte begins no TLS record: RFC 8446, section 5.1.
     pub(super) fn is_no_tls(&self) -> bool {
         // change_cipher_spec, alert, handshake, application_data, heartbeat
         self.first.is_some_and(|kind| !(20..=24).contains(&kind))

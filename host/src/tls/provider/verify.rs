@@ -11,8 +11,8 @@ use rustls::{
     CertificateError, DigitallySignedStruct, Error, OtherError, RootCertStore, SignatureScheme,
 };
 
-/// What is checked of a server's certificate. That the server has its key is checked
-/// in any case.
+/// The check of a server's certificate. The server must prove in any case that it has the
+/// key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Check {
     ChainAndName,
@@ -36,8 +36,8 @@ impl ServerVerifier {
         }
     }
 
-    /// A certificate that is an authority's is refused as such. Where it is also its
-    /// own authority, and a stranger, what counts is that nobody trusts it.
+    /// Explains the refusal of an authority's certificate. If it is self-signed and not
+    /// among the roots, it is an unknown issuer: that tells the user more.
     fn explain(&self, error: Error, certificate: &CertificateDer<'_>) -> Error {
         if !is_authority(&error) {
             return error;
@@ -54,7 +54,7 @@ impl ServerVerifier {
     }
 }
 
-/// Whether a peer was refused because its certificate may sign others.
+/// Returns whether a peer was refused because its certificate is an authority's.
 pub(super) fn is_authority(error: &Error) -> bool {
     let Error::InvalidCertificate(CertificateError::Other(OtherError(error))) = error else {
         return false;

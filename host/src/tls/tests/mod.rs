@@ -17,7 +17,8 @@ use rcgen::{
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 
 use super::{
-    Details, Endpoint, Identity, Roots, Session, SessionError, Settings, Side, Tls, Transport,
+    Details, Endpoint, Identity, Roots, Session, SessionError, Settings, Side, Tls,
+    session::Transport,
 };
 
 /// What becomes of one end.

@@ -1,5 +1,5 @@
 use super::*;
-use crate::tls::memo::CAPACITY;
+use crate::tls::endpoints::CAPACITY;
 use crate::tls::{Provider, Verify};
 
 fn speaking(protocol: &str) -> Settings {

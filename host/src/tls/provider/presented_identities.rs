@@ -7,18 +7,18 @@ use rustls::pki_types::{DnsName, ServerName};
 use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
-use crate::tls::Identity;
+use crate::tls::identity::Identity;
 
 /// Chooses the certificate to present.
 pub(super) struct PresentedIdentities(Vec<Arc<CertifiedKey>>);
 
 impl PresentedIdentities {
-    /// With the keys that the identities have now.
+    /// Takes the keys that the identities have now.
     pub(super) fn new(identities: &[Identity]) -> Self {
         Self(identities.iter().map(Identity::key).collect())
     }
 
-    /// The first one that can sign so.
+    /// Returns the keys that can sign by one of these schemes.
     fn signing(&self, schemes: &[SignatureScheme]) -> impl Iterator<Item = &Arc<CertifiedKey>> {
         let keys = self.0.iter();
         keys.filter(|key| key.key.choose_scheme(schemes).is_some())
@@ -26,8 +26,8 @@ impl PresentedIdentities {
 }
 
 impl ResolvesServerCert for PresentedIdentities {
-    /// The first one for this name, the first one of all where none is; those whose
-    /// signatures the client does not know are left out.
+    /// Chooses the first identity for the client's name, or the first of all. Identities
+    /// whose signatures the client does not know are left out.
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let schemes = hello.signature_schemes();
         let name = hello.server_name().and_then(|name| {

@@ -1,15 +1,46 @@
+//! The endpoints of one guest: kept for resuming sessions, made anew when files have
+//! changed.
+
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use rustls::RootCertStore;
 use rustls::sign::CertifiedKey;
 
+use super::identity::Identity;
+use super::pem;
 use super::policy::TlsPolicy;
-use super::{Endpoint, Handshake, Identity, SessionError, Settings, Transport, pem};
+use super::session::{Endpoint, Handshake, Transport};
+use super::session_error::SessionError;
+use super::settings::Settings;
+use crate::lock::lock;
 
-/// An endpoint with the roots and identities as they are now: made anew when one
-/// of those that it uses has been read again. So nothing that was negotiated with
-/// the ones before is resumed.
+/// Endpoints kept for one guest. A session keeps its own endpoint beyond that.
+pub(super) const CAPACITY: usize = 32;
+
+/// The latest endpoints by their settings, in the order of their last use.
+#[derive(Debug, Default)]
+pub(super) struct EndpointCache(Vec<Arc<ReloadingEndpoint>>);
+
+impl EndpointCache {
+    pub(super) fn find(&mut self, settings: &Settings) -> Option<Arc<dyn Endpoint>> {
+        let mut endpoints = self.0.iter();
+        let index = endpoints.position(|endpoint| endpoint.settings() == settings)?;
+        let endpoint = self.0.remove(index);
+        self.0.push(Arc::clone(&endpoint));
+        Some(endpoint)
+    }
+
+    pub(super) fn keep(&mut self, endpoint: Arc<ReloadingEndpoint>) {
+        if self.0.len() >= CAPACITY {
+            self.0.remove(0);
+        }
+        self.0.push(endpoint);
+    }
+}
+
+/// An endpoint that is made anew when one of its roots or identities was read again.
+/// So no session is resumed that was negotiated with the ones before.
 pub(super) struct ReloadingEndpoint {
     policy: Arc<TlsPolicy>,
     settings: Settings,
@@ -22,7 +53,7 @@ struct Made {
     of: Material,
 }
 
-/// What an endpoint is made of, besides its settings.
+/// The certificates and keys that an endpoint is made of.
 struct Material {
     roots: Arc<RootCertStore>,
     keys: Vec<Arc<CertifiedKey>>,
@@ -51,9 +82,9 @@ impl ReloadingEndpoint {
     }
 
     fn endpoint(&self) -> Result<Arc<dyn Endpoint>, String> {
-        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        // Taken first: what changes while the endpoint is made is noticed by the next
-        // handshake.
+        let mut made = lock(&self.made);
+        // Taken before the endpoint is made, so that the next handshake notices a change
+        // that came meanwhile.
         let of = material(&self.policy, &self.settings, self.guest_roots.as_ref());
         if !of.is(&made.of) {
             let endpoint = self.policy.provider.endpoint(&self.settings, &of.roots)?;

@@ -1,16 +1,15 @@
 use std::io;
 
-/// Why a session failed, or could not begin.
+/// The reason why a session failed, or could not begin.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum SessionError {
+pub(crate) enum SessionError {
     /// The transport failed.
     #[error(transparent)]
     Transport(io::Error),
     /// The peer does not speak TLS.
     #[error("the peer does not speak TLS")]
     NotTls,
-    /// The certificate is for other names than the one asked for: both.
+    /// The certificate is for other names than the one asked for. The text has both.
     #[error("{0}")]
     WrongName(String),
     /// The certificate has expired.
@@ -37,20 +36,19 @@ pub enum SessionError {
     /// The peer reported an error, by its number in the TLS standard.
     #[error("the peer sent alert {0}")]
     Alert(u8),
-    /// Anything else.
+    /// Any other error.
     #[error("{0}")]
     Other(String),
 }
 
-/// What reading or writing a session failed with: the error of TLS within, or else
-/// the transport's.
+/// The error of reading or writing a session: the TLS error inside, if there is one.
 impl From<io::Error> for SessionError {
     fn from(error: io::Error) -> Self {
         error.downcast().unwrap_or_else(Self::Transport)
     }
 }
 
-/// As a session has to report it.
+/// The form in which a session reports its errors.
 impl From<SessionError> for io::Error {
     fn from(error: SessionError) -> Self {
         match error {
