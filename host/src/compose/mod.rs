@@ -1,6 +1,6 @@
-//! From what a compiler gives to what runs: encodes core modules as
-//! components, and plugs the streams component into applications that import
-//! it. Everything happens in process.
+//! From a compiler's output to a program: core modules are encoded as components, and
+//! the streams component is plugged into applications that import it. All of it happens
+//! in process.
 
 mod check;
 mod error;
@@ -15,10 +15,11 @@ use wac_graph::{CompositionGraph, EncodeOptions, PackageId, plug};
 pub use check::{Difference, Mismatch};
 pub use error::ComposeError;
 
-/// What the streams component provides.
+/// The prefix of the interfaces that the streams component provides.
 const STREAMS: &str = "asyncio:streams/";
 
-/// What this project provides, in components or in the host.
+/// The prefix of the interfaces that this project provides, in components or in the
+/// host.
 const OURS: &str = "asyncio:";
 
 /// The interfaces of `asyncio:host` that the host implements, with their version.
@@ -29,31 +30,29 @@ const HOST_INTERFACES: [&str; 4] = [
     "asyncio:host/unix-sockets@0.1.0",
 ];
 
-/// The streams component that was built in, if one was: the variant `full`, which
-/// imports WASI and [`asyncio:host`](crate::imports::asyncio_host).
+/// Returns the variant `full` of the streams component, if it was built in. It imports WASI and [`asyncio:host`](crate::imports::asyncio_host).
 #[must_use]
 pub fn builtin_streams() -> Option<&'static [u8]> {
     let component: Option<&[u8]> = include!(concat!(env!("OUT_DIR"), "/streams-full.rs"));
     component
 }
 
-/// The variant `tcp` of the streams component, if it was built in. It imports
-/// nothing but WASI: for programs that are to run in other hosts, too.
+/// Returns the variant `tcp` of the streams component, if it was built in. It imports
+/// nothing but WASI, for programs that run in other hosts too.
 #[must_use]
 pub fn builtin_streams_tcp() -> Option<&'static [u8]> {
     let component: Option<&[u8]> = include!(concat!(env!("OUT_DIR"), "/streams-tcp.rs"));
     component
 }
 
-/// Makes a program that needs nothing from other components: encodes it if it
-/// is a core module, and composes it with the streams component if it imports
-/// `asyncio:streams`. A program that needs neither comes back as it is. What is
-/// left to the host is WASI and [`asyncio:host`](crate::imports::asyncio_host).
+/// Makes a program that needs no other component. A core module is encoded, and an
+/// application that imports `asyncio:streams` is composed with the streams component.
+/// Any other program is returned as it is. The result imports WASI and [`asyncio:host`](crate::imports::asyncio_host).
 ///
 /// # Errors
 ///
-/// When it is no WebAssembly, when it imports something of ours that `streams`
-/// does not provide, or when there is no `streams`.
+/// Fails when the program is not WebAssembly, when it imports an interface of ours that
+/// `streams` does not provide, or when there is no `streams`.
 pub fn prepare<'a>(
     program: &'a [u8],
     streams: Option<&[u8]>,
@@ -91,12 +90,12 @@ pub fn prepare<'a>(
     Ok(Cow::Owned(composed))
 }
 
-/// A component as it is; a core module that carries the types of a component,
-/// as `cargo build --target wasm32-unknown-unknown` gives it, encoded as one.
+/// Returns a component as it is, and encodes a core module as one. The module carries the
+/// types of a component, as `cargo build --target wasm32-unknown-unknown` makes it.
 ///
 /// # Errors
 ///
-/// When it is neither.
+/// Fails when the bytes are neither.
 pub fn encode(wasm: &[u8]) -> Result<Cow<'_, [u8]>, ComposeError> {
     match wasm.get(..8) {
         Some([0, b'a', b's', b'm', 0x0d, 0, 1, 0]) => Ok(Cow::Borrowed(wasm)),
@@ -118,7 +117,7 @@ fn register(
         .map_err(|error| invalid(error.to_string()))
 }
 
-/// Of our own interfaces those that only a component can provide, or nobody.
+/// Returns the `asyncio:` imports that this host does not implement.
 fn imports_that_the_host_lacks(graph: &CompositionGraph, package: PackageId) -> Vec<String> {
     let world = graph[package].ty();
     let imports = &graph.types()[world].imports;
@@ -133,8 +132,8 @@ fn imports_that_the_host_lacks(graph: &CompositionGraph, package: PackageId) -> 
         .collect()
 }
 
-/// Whether `plug` will satisfy the import; it leaves out what does not match
-/// without a word.
+/// Checks that `plug` will satisfy the import: it skips an import whose types do not
+/// match, without an error.
 fn provides(
     graph: &CompositionGraph,
     streams: PackageId,

@@ -1,4 +1,4 @@
-//! Core modules on their way to become components.
+//! Core modules, encoded as components.
 
 use wasmparser::{Parser, Payload, Validator, WasmFeatures};
 use wit_component::ComponentEncoder;
@@ -7,11 +7,11 @@ use wit_parser::decoding::decode_world;
 
 use super::ComposeError;
 
-/// A core module that carries the types of a component, encoded as one.
+/// Encodes a core module that carries the types of a component.
 pub(super) fn encode(module: &[u8]) -> Result<Vec<u8>, ComposeError> {
     let refused = |error: String| ComposeError::Module(error);
-    // The encoder panics at a section that is longer than the module, and
-    // recurses without an end where packages need each other.
+    // wit-component panics at a section that is longer than the module, and recurses
+    // without end when packages depend on each other.
     Validator::new_with_features(WasmFeatures::all())
         .validate_all(module)
         .map_err(|error| refused(error.to_string()))?;
@@ -25,7 +25,7 @@ pub(super) fn encode(module: &[u8]) -> Result<Vec<u8>, ComposeError> {
         .map_err(|error| refused(format!("{error:#}")))
 }
 
-/// Whether the packages of a `component-type` section need each other.
+/// Returns whether packages of a `component-type` section depend on each other.
 fn has_cycle(module: &[u8]) -> bool {
     let payloads = Parser::new(0).parse_all(module).map_while(Result::ok);
     payloads

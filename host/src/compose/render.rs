@@ -1,9 +1,9 @@
-//! Types and signatures in the notation of WIT, for messages, and to tell them
-//! apart: two that are equal are written in the same way.
+//! Types and signatures in the notation of WIT, for messages and for comparing: equal
+//! ones are written in the same way.
 
 use wit_parser::{Function, Handle, Resolve, Type, TypeDefKind, TypeId};
 
-/// `reader.read` for a method, `connect` for a function.
+/// Writes a method as `reader.read`, and a function as `connect`.
 pub(super) fn function_name(function: &Function) -> String {
     match function.name.split_once(']') {
         Some(("[constructor", resource)) => format!("{resource}.constructor"),
@@ -12,7 +12,7 @@ pub(super) fn function_name(function: &Function) -> String {
     }
 }
 
-/// `async func(limit: u32) -> list<u8>`.
+/// Writes a signature, such as `async func(limit: u32) -> list<u8>`.
 pub(super) fn signature(resolve: &Resolve, function: &Function) -> String {
     let is_async = if function.kind.is_async() {
         "async "
@@ -32,7 +32,7 @@ pub(super) fn signature(resolve: &Resolve, function: &Function) -> String {
     format!("{is_async}func({}){result}", params.join(", "))
 }
 
-/// `record { a: u8, b: string }`.
+/// Writes a definition, such as `record { a: u8, b: string }`.
 pub(super) fn definition(resolve: &Resolve, id: TypeId) -> String {
     let Some(def) = resolve.types.get(id) else {
         return "?".to_owned();
@@ -68,7 +68,7 @@ pub(super) fn definition(resolve: &Resolve, id: TypeId) -> String {
     format!("{keyword} {{ {} }}", items.join(", "))
 }
 
-/// A type where it is used: by its name, if it has one.
+/// Writes a type where it is used: by its name, if it has one.
 fn ty(resolve: &Resolve, ty: &Type) -> String {
     let Type::Id(id) = ty else {
         return primitive(ty).to_owned();

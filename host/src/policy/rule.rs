@@ -7,6 +7,7 @@ use super::{HostName, TcpListenRule, TcpRule, UnixListenRule, UnixRule};
 /// Made by parsing; [`Display`](fmt::Display) gives the canonical form, which
 /// parses to the same rule again.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Rule {
     /// `tcp://host:port`.
     Tcp(TcpRule),
@@ -16,6 +17,7 @@ pub enum Rule {
 
 /// A rule for binding and listening.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum ListenRule {
     /// `tcp://host:port`.
     Tcp(TcpListenRule),

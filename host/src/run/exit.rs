@@ -3,7 +3,7 @@ use std::fmt;
 use wasmtime::{WasmBacktrace, error::Error};
 use wasmtime_wasi::I32Exit;
 
-/// How a program ended.
+/// The end of a program.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Exit {
@@ -15,11 +15,12 @@ pub enum Exit {
     Code(u8),
     /// The program trapped: a panic, an illegal operation, or a limit.
     Trap(Trap),
-    /// It was asked to stop, and dropped: it is no server, or its time was over.
+    /// The host dropped the program after a request to stop: it is not a server, or its
+    /// grace was over.
     Stopped,
 }
 
-/// Where and why a program trapped.
+/// A trap of a program, with its cause and its frames.
 #[derive(Debug)]
 pub struct Trap {
     cause: String,
@@ -27,20 +28,20 @@ pub struct Trap {
     frames: Vec<Frame>,
 }
 
-/// A function of the guest that was being executed, innermost first.
+/// A function of the guest on the stack of a trap.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Frame {
-    /// The name of the module, if it has one: for a component written in Rust,
-    /// the name of its crate with `.wasm`.
+    /// The name of the module, if it has one. For a component written in Rust it is the
+    /// name of the crate with `.wasm`.
     pub module: Option<String>,
-    /// The name of the function, if the module has it.
+    /// The name of the function, if the module holds it.
     pub function: Option<String>,
 }
 
 impl Exit {
-    /// The code for the process: the guest's own, 1 for an error from `run`,
-    /// 134 for a trap, 143, as after SIGTERM, for one that was stopped.
+    /// Returns the exit code for the process: the guest's own, 1 for an error from `run`,
+    /// 134 for a trap, and 143, as after SIGTERM, for a program that was stopped.
     #[must_use]
     pub fn code(&self) -> u8 {
         match self {
@@ -52,7 +53,7 @@ impl Exit {
         }
     }
 
-    /// What an error that ended a store means.
+    /// Interprets the error that ended a store.
     #[must_use]
     pub fn from_error(error: &Error) -> Self {
         match error.downcast_ref::<I32Exit>() {
@@ -75,19 +76,20 @@ impl Trap {
         }
     }
 
-    /// Why it trapped.
+    /// Returns the cause of the trap.
     #[must_use]
     pub fn cause(&self) -> &str {
         &self.cause
     }
 
-    /// The component that trapped, named by its module, if that has a name.
+    /// Returns the name of the component that trapped: that of its module, if it has
+    /// one.
     #[must_use]
     pub fn component(&self) -> Option<&str> {
         self.component.as_deref()
     }
 
-    /// The guest's functions that were being executed, innermost first.
+    /// Returns the guest's functions on the stack, innermost first.
     #[must_use]
     pub fn frames(&self) -> &[Frame] {
         &self.frames
@@ -122,7 +124,7 @@ fn frame(frame: &wasmtime::FrameInfo) -> Frame {
     }
 }
 
-/// The name of a module without the hash that cargo gives its files.
+/// Strips the hash that cargo adds to the names of its files.
 fn module_name(name: &str) -> String {
     let stem = name.strip_suffix(".wasm").unwrap_or(name);
     match stem.rsplit_once('-') {
@@ -135,12 +137,12 @@ fn module_name(name: &str) -> String {
     }
 }
 
-/// A Rust name without its mangling and its hash, others as they are.
+/// Demangles a Rust name and strips its hash; other names stay as they are.
 fn demangle(name: &str) -> String {
     format!("{:#}", rustc_demangle::demangle(name))
 }
 
-/// The causes, outermost first, without the backtrace among them.
+/// Joins the causes, outermost first, without the backtrace among them.
 fn causes(error: &Error) -> String {
     let causes: Vec<String> = error
         .chain()

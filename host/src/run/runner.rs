@@ -15,12 +15,12 @@ use crate::{
     apply_limits,
 };
 
-/// How long a program's connections may take to finish after `run` returned.
+/// The default time for a program's connections to finish after `run` returned.
 pub const DEFAULT_LINGER: Duration = Duration::from_secs(5);
 
-/// How long a server may take to end after it was asked to stop: longer than the
-/// 5 s that the scope of a server gives its connections, and shorter than the
-/// 10 s after which those who run containers kill them.
+/// The default time for a server to end after a request to stop. It is longer than the
+/// 5 s that a server's scope gives its connections, and shorter than the 10 s after
+/// which container runtimes kill a process.
 pub const DEFAULT_GRACE: Duration = Duration::from_secs(8);
 
 /// Runs a program: a component that exports `wasi:cli/run` 0.3.
@@ -31,61 +31,63 @@ pub struct Runner {
     grace: Duration,
 }
 
-/// A run under way, to be awaited.
+/// A run under way; awaiting it gives the report.
 pub type Running<'a> = Pin<Box<dyn Future<Output = Result<RunReport, RunError>> + Send + 'a>>;
 
-/// How a run ended.
+/// The result of a run.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct RunReport {
-    /// How the program ended.
+    /// The end of the program.
     pub exit: Exit,
-    /// What it had in use at the end, after lingering.
+    /// The program's figures at the end, after lingering.
     pub stats: StatsSnapshot,
-    /// Whether its connections finished after `run` returned.
+    /// The end of its connections after `run` returned.
     pub linger: Linger,
 }
 
-/// What became of the connections that were open when `run` returned.
+/// The end of the connections that were open when `run` returned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Linger {
-    /// There were none, or all of them finished.
+    /// All connections finished, or none was open.
     Finished,
-    /// The time was over first; the rest was reset.
+    /// The linger time was over first; the other connections were reset.
     TimedOut,
-    /// The program was asked to stop, and that time was over first; the rest was
+    /// The grace after a request to stop was over first; the other connections were
     /// reset.
     Stopped,
-    /// No task of the program was left that could have finished them.
+    /// The program had no task left that could have finished them.
     Abandoned,
-    /// The program did not get so far: it trapped, exited or was stopped.
+    /// `run` did not return: the program trapped, exited or was stopped.
     Skipped,
 }
 
-/// A program could not be started.
+/// The reason why a program could not be started.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum RunError {
-    /// It was made for the previous WASI.
+    /// The component exports `wasi:cli/run` of WASI 0.2.
     #[error(
         "this component is for WASI 0.2 (it exports `{0}`); \
          build it against WASI 0.3, so that it exports `wasi:cli/run@0.3.0`"
     )]
     Wasi02(String),
-    /// It exports no `wasi:cli/run` at all.
+    /// The component does not export `wasi:cli/run`.
     #[error(
         "this component is not a program: it does not export `wasi:cli/run@0.3.0` (it exports {0}); \
          in Rust, `asyncio_streams::run!(program)` makes one"
     )]
     NotAProgram(String),
-    /// It imports what nobody provides, or something with another type.
+    /// The component imports an item that the host does not provide, or not with this
+    /// type.
     #[error("this component cannot be instantiated: {0:#}")]
     Instantiate(wasmtime::Error),
 }
 
 impl Runner {
-    /// For one run, with these sockets and this rest of WASI.
+    /// Makes a runner for one run, with this context for sockets and this one for the rest
+    /// of WASI.
     #[must_use]
     pub fn new(ctx: StreamsCtx, wasi: WasiCtx) -> Self {
         Self {
@@ -96,31 +98,30 @@ impl Runner {
         }
     }
 
-    /// How long connections may take to finish after `run` returned: what was
-    /// written before it still has to reach the peers. Ends at once when there
-    /// are none, or none can finish any more.
+    /// Sets how long connections may take to finish after `run` returned: bytes that were
+    /// written before still have to reach the peers. The run ends earlier when no
+    /// connection is open, or none can finish any more.
     #[must_use]
     pub fn linger(mut self, time: Duration) -> Self {
         self.linger = time;
         self
     }
 
-    /// How long a server may take to end after it was asked to stop, the linger
-    /// time included. Other programs have no time: there is nothing by which they
-    /// could notice.
+    /// Sets how long a server may take to end after a request to stop, the linger time
+    /// included. Other programs get no time, since they cannot notice the request.
     #[must_use]
     pub fn grace(mut self, time: Duration) -> Self {
         self.grace = time;
         self
     }
 
-    /// What the program uses, to be read while it runs.
+    /// Returns the program's figures, which can be read while it runs.
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.ctx.stats()
     }
 
-    /// Asks the program to stop: a server comes to its own end, within its
+    /// Returns a handle that asks the program to stop. A server ends by itself within its
     /// [grace](Self::grace); any other program is dropped.
     ///
     /// ```no_run
@@ -142,23 +143,21 @@ impl Runner {
         self.ctx.stop_handle()
     }
 
-    /// Runs the component's `wasi:cli/run` to its end, and its connections to
-    /// theirs. Needs a tokio runtime with I/O and time, of one thread for the
-    /// best speed.
+    /// Runs the component's `wasi:cli/run`, then waits for its connections to finish.
+    /// Needs a tokio runtime with I/O and time; one thread gives the best speed.
     ///
     /// Dropping the future drops the program at once.
     ///
-    /// A connection that ends without the program having ended it, because it
-    /// trapped or its time was over or the future was dropped, is reset: no peer
-    /// takes what it has got for all there is. After `wasi:cli/exit` they are
-    /// closed, as those of any process that exits.
+    /// Connections that the program has not ended are reset when it traps, when its time
+    /// is over or when the future is dropped, so that a peer can tell that its data was
+    /// cut short. After `wasi:cli/exit` they are closed, as those of any process that
+    /// exits.
     ///
     /// # Errors
     ///
-    /// When the program cannot be started. A trap is not an error, but an
-    /// [`Exit`].
-    // Boxed, so that it is compiled here, and not again in each program that
-    // calls it.
+    /// Fails when the program cannot be started. A trap is an [`Exit`] and no error.
+    // Boxed, so that the future is compiled in this crate and not again in each program
+    // that calls it.
     pub fn run<'a>(self, engine: &'a Engine, component: &'a Component) -> Running<'a> {
         Box::pin(self.run_here(engine, component))
     }
@@ -184,7 +183,7 @@ impl Runner {
             },
         );
         apply_limits(&mut store);
-        // Dropped before the store.
+        // Dropped before the store, so that sockets are cut while they are still open.
         let cut = ResetUnfinished(Some(stop.clone()));
 
         let instance = match pre.instantiate_async(&mut store).await {
@@ -224,7 +223,7 @@ impl Runner {
     }
 }
 
-/// None when it is overdue first.
+/// Calls the program's `run`. Returns `None` when the grace is over first.
 async fn call_run(
     command: &Command,
     store: &Accessor<StoreData>,
@@ -242,8 +241,8 @@ async fn call_run(
     .await
 }
 
-/// Polled at every turn of the store's event loop, so it sees the end of the
-/// last connection.
+/// Waits until the connections have finished. Wasmtime polls this at every turn of the
+/// store's event loop, so it sees the end of the last one.
 async fn linger(
     store: &Accessor<StoreData>,
     stats: &Stats,
@@ -279,7 +278,7 @@ fn answer(store: &Accessor<StoreData>, stats: &Stats, cx: &Context<'_>) {
 
 fn report(store: &mut Store<StoreData>, exit: Exit, linger: Linger) -> RunReport {
     let concurrent = match &exit {
-        // A store that trapped is not looked into any more.
+        // After a trap the store may be inconsistent, so its table is not counted.
         Exit::Trap(_) | Exit::Code(_) => 0,
         _ => store.concurrent_state_table_size(),
     };
@@ -311,7 +310,7 @@ fn check_is_program(engine: &Engine, component: &Component) -> Result<(), RunErr
     }
 }
 
-/// Tells whoever waits for a sample that there will be none.
+/// Ends the waits of [`Stats::sample`] when the run is over.
 struct EndStats(Stats);
 
 impl Drop for EndStats {
@@ -320,7 +319,7 @@ impl Drop for EndStats {
     }
 }
 
-/// Has what is not finished reset when the store is dropped.
+/// Has unfinished connections reset when the store is dropped.
 struct ResetUnfinished(Option<StopHandle>);
 
 impl ResetUnfinished {
