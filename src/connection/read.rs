@@ -3,14 +3,11 @@
 use std::future::poll_fn;
 use std::task::{Context, Poll};
 
-use super::{Connection, ReadSide, State, Wait};
-use crate::buffer::{Buffer, Found};
-use crate::error::{ErrorCode, ReadError};
+use super::read_side::{Serve, Served};
+use super::{Connection, State, Wait};
+use crate::buffer::Buffer;
+use crate::error::ReadError;
 use crate::runtime::budget;
-
-/// What a read does with the buffer, again and again until it is ready.
-pub(crate) trait Serve<T>: FnMut(&mut Buffer) -> Found<T> {}
-impl<T, F: FnMut(&mut Buffer) -> Found<T>> Serve<T> for F {}
 
 /// The reader's side.
 impl Connection {
@@ -252,63 +249,5 @@ impl Drop for Waiting<'_> {
             self.connection.wakers.no_reader();
         }
         self.connection.leave_receiving(self.wait.number);
-    }
-}
-
-enum Served<T> {
-    Done(T),
-    Failed(ErrorCode),
-    Wait(usize),
-}
-
-impl ReadSide {
-    /// Refuses a read while another one waits.
-    fn check_free(&self) -> Result<(), ReadError> {
-        match self.waiting {
-            Some(Wait { yields: false, .. }) => Err(ReadError::Busy),
-            _ => Ok(()),
-        }
-    }
-
-    fn serve<T>(&mut self, serve: &mut impl Serve<T>) -> Served<T> {
-        match serve(&mut self.buffer) {
-            Found::Ready(value) => Served::Done(value),
-            Found::Wait(wanted) => match &self.error {
-                // A read to the end gets what there was; the next one the error.
-                Some(_) if wanted == usize::MAX && !self.buffer.is_empty() => {
-                    self.buffer.set_ended(true);
-                    let found = serve(&mut self.buffer);
-                    self.buffer.set_ended(false);
-                    match found {
-                        Found::Ready(value) => Served::Done(value),
-                        Found::Wait(wanted) => Served::Wait(wanted),
-                    }
-                }
-                Some(code) => Served::Failed(code.clone()),
-                None => Served::Wait(wanted),
-            },
-        }
-    }
-
-    /// Whether there is room to receive into.
-    pub(super) fn open(&self) -> bool {
-        !self.paused && !self.full
-    }
-
-    /// Everything that was received and not read.
-    pub(super) fn take_all(&mut self) -> Vec<u8> {
-        self.full = false;
-        let all = self.buffer.len();
-        self.buffer.take(all).into()
-    }
-
-    /// Appends what has arrived, and says whether the read that waits has what
-    /// it wants. Receiving goes on until then.
-    pub(super) fn feed(&mut self, bytes: &[u8]) -> bool {
-        self.buffer.feed(bytes);
-        let buffered = self.buffer.len();
-        let enough = buffered >= self.wanted;
-        self.full = enough && buffered > self.buffer.limit().saturating_mul(2);
-        enough
     }
 }

@@ -5,8 +5,9 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
 
-use super::receiving::SMALL;
-use super::{Connection, SENT, State};
+use super::close::SENT;
+use super::receive_buffer::SMALL;
+use super::{Connection, State};
 use crate::error::ErrorCode;
 use crate::ssl::Session;
 use crate::transport::{Sink, Source};

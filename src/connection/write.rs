@@ -2,13 +2,32 @@
 
 use std::task::{Context, Poll};
 
-use super::{Connection, State, WriteSide};
+use super::{Connection, State};
 use crate::error::WriteError;
 use crate::runtime::budget;
 use crate::water_marks::WaterMarks;
 
 /// Written bytes that wait: a write that finds more than this many is refused.
 pub(super) const WRITE_HARD_LIMIT: usize = 64 * 1024 * 1024;
+
+#[derive(Debug)]
+pub(super) struct WriteSide {
+    /// What was written and not handed to the transport yet.
+    pub(super) queued: Vec<u8>,
+    /// What the transport has in hand and has not taken yet.
+    pub(super) in_flight: usize,
+    pub(super) marks: WaterMarks,
+    /// Above the high-water mark since, and not yet down to the low one.
+    pub(super) above: bool,
+    pub(super) eof: bool,
+    /// TLS is to begin: what is written from now on is held for it.
+    pub(super) upgrading: bool,
+    pub(super) held: Vec<u8>,
+    /// `abort` threw bytes away.
+    pub(super) discarded: bool,
+    /// The task waits for something to send.
+    pub(super) idle: bool,
+}
 
 /// The writer's side.
 impl Connection {

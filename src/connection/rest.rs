@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::wakers::Wakers;
+use super::wake_ups::Wakers;
 
 /// A read that received is over: where no other one comes, the task goes on.
 ///
