@@ -71,7 +71,7 @@ impl StreamReader {
         if n == 0 {
             return Ok(Bytes::new());
         }
-        self.connection.serve(|buffer| buffer.some(n)).await
+        self.connection.read(|buffer| buffer.some(n)).await
     }
 
     /// Reads to the end of the data: asyncio's `read(-1)`.
@@ -82,7 +82,7 @@ impl StreamReader {
     /// # Errors
     /// As for [`read`](Self::read).
     pub async fn read_to_end(&self) -> Result<Bytes, ReadError> {
-        self.connection.serve(Buffer::all).await
+        self.connection.read(Buffer::all).await
     }
 
     /// Reads a line with its `\n`. At the end of the data it returns the rest without a `\n`,
@@ -104,7 +104,7 @@ impl StreamReader {
         if n == 0 {
             return Ok(Bytes::new());
         }
-        self.connection.serve(|buffer| buffer.exactly(n)).await?
+        self.connection.read(|buffer| buffer.exactly(n)).await?
     }
 
     /// Reads up to and including a separator.
@@ -162,7 +162,7 @@ impl StreamReader {
     pub async fn discard_line(&self) -> Result<u64, ReadError> {
         let mut total = 0;
         self.connection
-            .serve(|buffer| {
+            .read(|buffer| {
                 let (count, over) = buffer.discard_line();
                 total += count as u64;
                 if over {
@@ -180,7 +180,7 @@ impl StreamReader {
         &self,
         mut request: impl FnMut(&mut Buffer) -> Found<T>,
     ) -> Result<Option<T>, ReadError> {
-        self.connection.serve_now(&mut request)
+        self.connection.read_now(&mut request)
     }
 
     /// Waits until `request`, which takes nothing from the buffer, is ready.
@@ -249,11 +249,11 @@ impl StreamReader {
     #[inline]
     pub(crate) async fn line(&self, limit: Option<usize>) -> Result<Bytes, ReadError> {
         let connection = &self.connection;
-        match connection.at_once(|buffer| buffer.line_at_once(limit.unwrap_or(buffer.limit()))) {
+        match connection.try_read(|buffer| buffer.line_at_once(limit.unwrap_or(buffer.limit()))) {
             Some(line) => Ok(line),
             None => {
                 let later =
-                    connection.serve(move |buffer| buffer.line(limit.unwrap_or(buffer.limit())));
+                    connection.read(move |buffer| buffer.line(limit.unwrap_or(buffer.limit())));
                 apart(later).await?
             }
         }
@@ -263,7 +263,7 @@ impl StreamReader {
     async fn until_one(&self, separator: &[u8], limit: Option<usize>) -> Result<Bytes, ReadError> {
         let found = self
             .connection
-            .at_once(|buffer| buffer.until_at_once(separator, limit.unwrap_or(buffer.limit())));
+            .try_read(|buffer| buffer.until_at_once(separator, limit.unwrap_or(buffer.limit())));
         match found {
             Some(found) => Ok(found),
             None => self.until(&Separators::one(separator)?, limit).await,
@@ -277,7 +277,7 @@ impl StreamReader {
     ) -> Result<Bytes, ReadError> {
         let later = self
             .connection
-            .serve(|buffer| buffer.until(separators, limit.unwrap_or(buffer.limit())));
+            .read(|buffer| buffer.until(separators, limit.unwrap_or(buffer.limit())));
         apart(later).await?
     }
 
@@ -290,7 +290,7 @@ impl StreamReader {
             return Ok(Vec::new());
         }
         self.connection
-            .serve(|buffer| lines(buffer, max, limit))
+            .read(|buffer| lines(buffer, max, limit))
             .await?
     }
 

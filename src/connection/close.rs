@@ -1,4 +1,4 @@
-//! The end of a connection.
+//! The end of a connection: `close`, `abort`, failures, and who waits for it.
 
 use std::cell::Cell;
 use std::future::poll_fn;
@@ -9,36 +9,40 @@ use crate::error::ErrorCode;
 use crate::runtime::waiters::Waiters;
 
 thread_local! {
-    /// Bytes that transports have taken, to see whether anything still moves.
+    /// Bytes that transports have taken, so that the program's end can see whether
+    /// anything still moves.
     pub(super) static SENT: Cell<u64> = const { Cell::new(0) };
     /// Connections that are being closed and are not closed yet.
     static CLOSING: Cell<usize> = const { Cell::new(0) };
     static ALL_CLOSED: Waiters = Waiters::default();
 }
 
+/// How far the end has come. A connection only goes on to later states.
+///
+/// Independent of the receiver: receiving may rest or be held back in each of them, and
+/// the loop looks at this state in its next turn.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
 pub(super) enum State {
+    /// Until `close`, `abort` or a failure of receiving. A failure of sending alone leaves
+    /// it open: the peer's last words can still be received.
     Open,
-    /// `close` was called: send what is buffered, then close.
+    /// `close` was called: what is buffered is sent, then the transport is dropped.
     Closing,
-    /// `abort` was called or the connection failed: close now.
+    /// `abort` was called or receiving has failed: the transport is dropped in the task's
+    /// next turn.
     Aborting,
     /// The transport is gone.
     Closed,
 }
 
-/// The end of a connection.
+/// The end of a connection. These methods may be called in a synchronous export, so they
+/// drop no pending operation: they change the state and wake the task.
 impl Connection {
     pub(crate) fn close(&self) {
         if self.state.get() == State::Open {
-            let rests = self.wakers.take_rest();
-            {
-                // Between two reads nobody has looked what came.
-                let mut read = self.read.borrow_mut();
-                read.last_look |= rests && read.open();
-            }
+            self.read.borrow_mut().closed();
             self.leave(State::Closing);
-            self.wake_everybody();
+            self.wake_all();
         }
     }
 
@@ -50,8 +54,8 @@ impl Connection {
                 write.discarded = write.size() > 0;
                 write.clear();
             }
-            self.read.borrow_mut().buffer.set_ended(true);
-            self.wake_everybody();
+            self.read.borrow_mut().aborted();
+            self.wake_all();
         }
     }
 
@@ -74,38 +78,33 @@ impl Connection {
         })
     }
 
-    /// The transport is gone: what has not arrived will not be read.
+    /// The transport is gone. Bytes that have not arrived will not be read.
     pub(crate) fn finished(&self) {
         self.leave(State::Closed);
-        self.upgrade.take();
+        self.end_upgrade();
         {
-            let mut read = self.read.borrow_mut();
-            if read.error.is_none() && !read.buffer.ended() {
-                // Nobody has seen the end of the data of a connection that
-                // failed.
-                read.error = self.failure.borrow().clone();
-                let ended = read.error.is_none();
-                read.buffer.set_ended(ended);
-            }
+            let failure = self.failure.borrow();
+            self.read.borrow_mut().transport_gone(failure.as_ref());
         }
-        self.wake_everybody();
+        self.wake_all();
         self.closing.wake_all();
     }
 
-    /// Nothing more can be sent. What the peer has sent can still be received:
-    /// its last words may say why.
+    /// Sending has failed. Receiving goes on: the peer's last words may say why.
     pub(super) fn fail_sending(&self, code: ErrorCode) {
         self.failure.borrow_mut().get_or_insert(code);
         self.write.borrow_mut().clear();
-        self.wake_everybody();
+        // A `start_tls` that waits for the rest to be sent would wait for ever.
+        self.end_upgrade();
+        self.wake_all();
     }
 
     pub(super) fn failed(&self) -> bool {
         self.failure.borrow().is_some()
     }
 
-    /// The connection is lost: the reader keeps what it has, what was written
-    /// and not sent is gone.
+    /// The connection is lost. The reader keeps what it has; what was written and not
+    /// sent is gone.
     pub(super) fn fail(&self, code: ErrorCode) {
         if matches!(self.state.get(), State::Aborting | State::Closed) {
             return;
@@ -113,15 +112,11 @@ impl Connection {
         self.leave(State::Aborting);
         self.failure.borrow_mut().get_or_insert(code.clone());
         self.write.borrow_mut().clear();
-        {
-            let mut read = self.read.borrow_mut();
-            read.ended_before_error = read.buffer.ended();
-            read.buffer.set_ended(false);
-            read.error = Some(code);
-        }
-        self.wake_everybody();
+        self.read.borrow_mut().failed(code);
+        self.wake_all();
     }
-    /// On to `state`, which is a later one.
+
+    /// Goes on to `state`, which is a later one.
     fn leave(&self, state: State) {
         let before = self.state.replace(state);
         let closing = |state| matches!(state, State::Closing | State::Aborting);
@@ -138,9 +133,12 @@ impl Connection {
         }
     }
 
-    fn wake_everybody(&self) {
-        self.wakers.receive();
-        self.wakers.wake_reader();
+    /// Has everyone that waits look at the state again: the receive loop, the read that
+    /// waits, and the calls of `drain`.
+    fn wake_all(&self) {
+        self.read.borrow_mut().receiver.rest_over();
+        self.wake_ups.wake_to_receive();
+        self.wake_ups.wake_read();
         self.draining.wake_all();
     }
 }

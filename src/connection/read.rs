@@ -1,29 +1,31 @@
-//! The reader's side: reads are served from the buffer, and flow control.
+//! Reads: from the buffer at once, or after waiting. And pausing.
 
 use std::future::poll_fn;
 use std::task::{Context, Poll};
 
-use super::read_side::{Serve, Served};
-use super::{Connection, State, Wait};
+use super::read_side::{Attempt, Attempted};
+use super::receiver::Party;
+use super::{Connection, State};
 use crate::buffer::Buffer;
 use crate::error::ReadError;
 use crate::runtime::budget;
 
-/// The reader's side.
+/// Reads.
 impl Connection {
-    /// Serves a read with what the buffer has, and nothing else: the short way
-    /// to what `serve` comes to. `None` if it has to go that way: it would wait
-    /// or fail, another one waits, or the budget is spent.
+    /// Serves a read from the buffer: the short way to the result of [`read`](Self::read).
+    ///
+    /// Returns `None` if the read has to take the long way: it would wait or fail,
+    /// another one waits, or the budget is spent. A function of its own, so that the
+    /// short way stays small: `readline` takes it for nearly every line.
     #[inline(never)]
-    pub(crate) fn at_once<T>(&self, take: impl FnOnce(&mut Buffer) -> Option<T>) -> Option<T> {
+    pub(crate) fn try_read<T>(&self, take: impl FnOnce(&mut Buffer) -> Option<T>) -> Option<T> {
         let mut read = self.read.borrow_mut();
-        if read.waiting.is_some() || !budget::short_read() {
+        if read.is_waited_for() || !budget::short_read() {
             return None;
         }
         let taken = take(&mut read.buffer);
         if taken.is_some() {
-            read.wanted = 0;
-            let full = read.full;
+            let full = read.flow.is_full();
             drop(read);
             if full {
                 self.make_room();
@@ -34,54 +36,58 @@ impl Connection {
 
     /// Serves a read, waiting if need be.
     ///
-    /// In this order: what the buffer can satisfy, a pending error, the end of
-    /// the data, waiting. Nothing is consumed before it is complete, so a read
-    /// that is dropped has lost nothing.
-    pub(crate) async fn serve<T>(&self, mut serve: impl Serve<T>) -> Result<T, ReadError> {
+    /// Takes nothing from the buffer before the read is complete, so a read that is
+    /// dropped has lost nothing.
+    pub(crate) async fn read<T>(&self, mut attempt: impl Attempt<T>) -> Result<T, ReadError> {
         budget::proceed().await;
-        if let Some(now) = self.serve_now(&mut serve)? {
-            return Ok(now);
+        if let Some(value) = self.read_now(&mut attempt)? {
+            return Ok(value);
         }
-        self.wait(false, serve)
+        self.wait(false, attempt)
             .await
             .unwrap_or(Err(ReadError::Busy))
     }
 
-    /// Waits until `look`, which takes nothing, is ready, or another call has
-    /// taken this one's place.
-    #[cfg(feature = "component")]
-    pub(crate) async fn ready(&self, mut look: impl Serve<()>) -> Result<(), ReadError> {
+    /// Waits until `look`, which takes nothing, is ready, or another read has taken this
+    /// call's place.
+    #[cfg(any(feature = "component", test))]
+    pub(crate) async fn ready(&self, mut look: impl Attempt<()>) -> Result<(), ReadError> {
         budget::proceed().await;
-        if self.serve_now(&mut look)?.is_none() {
+        if self.read_now(&mut look)?.is_none() {
             self.wait(true, look).await.transpose()?;
         }
         Ok(())
     }
 
-    /// Waits for bytes; `None` if another call has taken this one's place.
+    /// Waits for bytes; `None` if another read has taken this one's place.
     async fn wait<T>(
         &self,
         yields: bool,
-        mut serve: impl Serve<T>,
+        mut attempt: impl Attempt<T>,
     ) -> Option<Result<T, ReadError>> {
         let waiting = Waiting::begin(self, yields);
         poll_fn(|cx| {
-            if !waiting.is_current() {
-                return Poll::Ready(None);
-            }
             loop {
-                let served = self.read.borrow_mut().serve(&mut serve);
-                match served {
-                    Served::Done(value) => {
+                let attempted = {
+                    let mut read = self.read.borrow_mut();
+                    if !read.is_waiting(waiting.number) {
+                        return Poll::Ready(None);
+                    }
+                    read.attempt(&mut attempt)
+                };
+                match attempted {
+                    Attempted::Done(value) => {
                         self.make_room();
                         return Poll::Ready(Some(Ok(value)));
                     }
-                    Served::Failed(code) => {
+                    Attempted::Failed(code) => {
                         return Poll::Ready(Some(Err(ReadError::Connection(code))));
                     }
-                    Served::Wait(wanted) => {
-                        self.want(wanted, cx);
-                        if !self.receive_here() {
+                    Attempted::Wait(wanted) => {
+                        self.wait_for(wanted, cx);
+                        // Its end shows in the next attempt: the read is woken for it.
+                        let _ = self.receive(Party::Read(waiting.number));
+                        if !self.read.borrow().has_wanted() {
                             budget::refill();
                             return Poll::Pending;
                         }
@@ -94,45 +100,35 @@ impl Connection {
 
     /// Serves a read without waiting; `None` if it would have to.
     ///
-    /// One that yields is over, whatever this comes to.
-    pub(crate) fn serve_now<T>(&self, serve: &mut impl Serve<T>) -> Result<Option<T>, ReadError> {
-        let displaced = {
-            let mut read = self.read.borrow_mut();
-            read.check_free()?;
-            read.wanted = 0;
-            read.waiting.take().is_some()
-        };
+    /// A call that only waits (`ready`) loses its place to this one in any case.
+    pub(crate) fn read_now<T>(
+        &self,
+        attempt: &mut impl Attempt<T>,
+    ) -> Result<Option<T>, ReadError> {
+        let displaced = self.read.borrow_mut().read_begins()?;
         if displaced {
-            self.wakers.wake_reader();
+            self.wake_ups.wake_read();
         }
-        let mut read = self.read.borrow_mut();
-        match read.serve(serve) {
-            Served::Done(value) => {
-                drop(read);
+        let attempted = self.read.borrow_mut().attempt(attempt);
+        match attempted {
+            Attempted::Done(value) => {
                 self.make_room();
                 Ok(Some(value))
             }
-            Served::Failed(code) => Err(ReadError::Connection(code)),
-            Served::Wait(_) => Ok(None),
+            Attempted::Failed(code) => Err(ReadError::Connection(code)),
+            Attempted::Wait(_) => Ok(None),
         }
     }
 
-    /// Whether a read would not have to wait, without consuming anything.
+    /// Waits until a read would not have to wait, without taking anything. For code that
+    /// polls: such a read is woken, but it neither receives nor counts as a read that
+    /// waits, since nothing tells when it is given up.
     pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<Result<(), ReadError>> {
-        {
-            let read = self.read.borrow();
-            if let Err(busy) = read.check_free() {
-                return Poll::Ready(Err(busy));
-            }
-            if !read.buffer.is_empty() || read.buffer.ended() {
-                return Poll::Ready(Ok(()));
-            }
-            if let Some(code) = &read.error {
-                return Poll::Ready(Err(ReadError::Connection(code.clone())));
-            }
+        if let Some(readable) = self.read.borrow().readable() {
+            return Poll::Ready(readable);
         }
         budget::refill();
-        self.want(1, cx);
+        self.wait_for(1, cx);
         Poll::Pending
     }
 
@@ -141,113 +137,72 @@ impl Connection {
     }
 
     pub(crate) fn at_eof(&self) -> bool {
-        let read = self.read.borrow();
-        (read.buffer.ended() || read.ended_before_error) && read.buffer.is_empty()
+        self.read.borrow().at_eof()
     }
 
+    /// Has receiving go on until there are `wanted` bytes, and the caller woken.
+    fn wait_for(&self, wanted: usize, cx: &mut Context<'_>) {
+        self.wake_ups.set_read(cx);
+        let wake = self.read.borrow_mut().read_waits(wanted);
+        self.wake_to_receive(wake);
+    }
+
+    /// Has receiving go on once the buffer is down to the limit, after bytes were taken
+    /// or the limit was changed.
+    pub(crate) fn make_room(&self) {
+        let wake = self.read.borrow_mut().taken();
+        self.wake_to_receive(wake);
+    }
+}
+
+/// Pausing.
+impl Connection {
     pub(crate) fn pause_reading(&self) {
-        if self.state.get() != State::Open {
-            return;
-        }
-        let mut read = self.read.borrow_mut();
-        read.paused = true;
-        if self.wakers.resting() {
-            // Between two reads nobody has looked what comes.
-            read.last_look = true;
-            drop(read);
-            self.wakers.take_rest();
-            self.wakers.receive();
+        if self.state.get() == State::Open {
+            let wake = self.read.borrow_mut().paused();
+            self.wake_to_receive(wake);
         }
     }
 
     pub(crate) fn resume_reading(&self) {
-        {
-            let mut read = self.read.borrow_mut();
-            read.paused = false;
-            read.last_look = false;
-        }
-        self.wake_receiving();
+        let wake = self.read.borrow_mut().resumed();
+        self.wake_to_receive(wake);
     }
 
     pub(crate) fn is_reading(&self) -> bool {
-        let read = self.read.borrow();
-        self.state.get() == State::Open && !read.paused && !read.full
+        self.state.get() == State::Open && self.read.borrow().flow.is_open()
     }
 
-    /// Waits for more bytes: the transport receives until there are `wanted`,
-    /// past the limit if need be.
-    fn want(&self, wanted: usize, cx: &mut Context<'_>) {
-        {
-            let mut read = self.read.borrow_mut();
-            read.wanted = wanted;
-            read.full = false;
-        }
-        self.wakers.set_reader(cx);
-        self.wake_receiving();
-    }
-
-    /// After bytes were taken: receiving goes on once the buffer is down to
-    /// the limit.
-    pub(crate) fn make_room(&self) {
-        {
-            let mut read = self.read.borrow_mut();
-            if !read.full || read.buffer.len() > read.buffer.limit() {
-                return;
-            }
-            read.full = false;
-        }
-        self.wake_receiving();
-    }
-
-    /// Wakes the task if it waits for room.
-    fn wake_receiving(&self) {
-        let blocked = std::mem::take(&mut self.read.borrow_mut().blocked);
-        if blocked {
-            self.wakers.receive();
+    fn wake_to_receive(&self, wake: bool) {
+        if wake {
+            self.wake_ups.wake_to_receive();
         }
     }
 }
 
-/// A call that waits; the reader is free again when it is dropped.
+/// A read that waits. Dropping it, after the read was served or before, leaves the place
+/// to other reads and receiving to the task.
 struct Waiting<'a> {
     connection: &'a Connection,
-    wait: Wait,
+    number: u64,
 }
 
 impl<'a> Waiting<'a> {
-    /// Takes the place of one that yields, if there is one.
     fn begin(connection: &'a Connection, yields: bool) -> Waiting<'a> {
-        let wait = {
-            let mut read = connection.read.borrow_mut();
-            let number = read.next_wait;
-            read.next_wait = number.wrapping_add(1);
-            let wait = Wait { number, yields };
-            read.waiting = Some(wait);
-            wait
-        };
-        connection.wakers.wake_reader();
-        Waiting { connection, wait }
-    }
-
-    fn is_current(&self) -> bool {
-        self.connection.read.borrow().waiting == Some(self.wait)
+        let number = connection.read.borrow_mut().wait_begins(yields);
+        // Code that polls (`poll_readable`) may be in the slot, and has to find the
+        // connection busy.
+        connection.wake_ups.wake_read();
+        Waiting { connection, number }
     }
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        let current = {
-            let mut read = self.connection.read.borrow_mut();
-            let current = read.waiting == Some(self.wait);
-            if current {
-                read.waiting = None;
-                read.wanted = 0;
-            }
-            current
-        };
+        let current = self.connection.read.borrow_mut().wait_ends(self.number);
         if current {
-            self.connection.wakers.no_reader();
+            self.connection.wake_ups.clear_read();
         }
-        self.connection.leave_receiving(self.wait.number);
+        self.connection.read_dropped(self.number);
     }
 }

@@ -2,20 +2,21 @@
 
 use std::cell::{Cell, RefCell};
 
-/// What an idle connection keeps ready to receive into.
+/// The buffer in bytes that an idle connection keeps ready. A pending receive owns guest
+/// memory, and WebAssembly memory never shrinks.
 pub(super) const SMALL: usize = 1024;
-/// What one keeps ready whose peer sends large messages.
+/// The largest buffer that a connection keeps ready, if its peer sends large messages.
 const MEDIUM: usize = 64 * 1024;
-/// The most that is received at once, in a buffer of the above and a large one.
+/// The most that is received at once: in a buffer of at most `MEDIUM` and a large one.
 const LARGE: usize = 256 * 1024;
-/// The most that all connections together keep ready beyond the small sizes.
+/// The most that all connections together keep ready beyond `SMALL` each.
 const READY: usize = 4 * 1024 * 1024;
-/// Spare large buffers kept for all connections together.
+/// How many spare large buffers all connections together keep.
 const POOLED: usize = 4;
 
 thread_local! {
     static POOL: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
-    /// What is kept ready beyond the small sizes.
+    /// How many bytes all connections keep ready beyond `SMALL` each.
     static KEPT: Cell<usize> = const { Cell::new(0) };
 }
 
@@ -33,15 +34,15 @@ pub(super) fn pool(mut buffer: Vec<u8>) {
     });
 }
 
-/// The buffer that a receive waits with. It follows the size of the messages.
+/// The buffer that a pending receive holds. Its size follows that of the messages.
 #[derive(Default)]
-pub(super) struct Ready {
+pub(super) struct ReceiveBuffer {
     buffer: Vec<u8>,
-    /// Counted in `KEPT`.
+    /// The share of this buffer in `KEPT`.
     kept: usize,
 }
 
-impl Ready {
+impl ReceiveBuffer {
     pub(super) fn take(&mut self) -> Vec<u8> {
         let mut buffer = std::mem::take(&mut self.buffer);
         if buffer.capacity() == 0 {
@@ -50,8 +51,8 @@ impl Ready {
         buffer
     }
 
-    /// Grows after a buffer that was filled, shrinks after one that was mostly
-    /// empty.
+    /// Takes the buffer back. The next one is larger if this one was filled, and small if
+    /// this one was mostly empty.
     pub(super) fn put_back(&mut self, mut buffer: Vec<u8>) {
         let (received, capacity) = (buffer.len(), buffer.capacity());
         buffer.clear();
@@ -75,7 +76,7 @@ impl Ready {
     }
 }
 
-impl Drop for Ready {
+impl Drop for ReceiveBuffer {
     fn drop(&mut self) {
         self.keep(0);
     }

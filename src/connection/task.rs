@@ -1,4 +1,5 @@
-//! The task of a connection. Sending is its alone.
+//! The connection task. It drives one transport: it sends, and it receives while no read
+//! does.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -6,37 +7,37 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use super::close::SENT;
-use super::receive_buffer::SMALL;
+use super::receiver::{Party, Receiver};
 use super::{Connection, State};
 use crate::error::ErrorCode;
 use crate::ssl::Session;
 use crate::transport::{Sink, Source};
 
-/// What the task sends next.
+/// The next thing to send.
 enum Next {
     Data(Vec<u8>),
-    /// Nothing more in this way: TLS is to begin.
+    /// Nothing more over this transport: TLS is to begin.
     Tls,
-    /// Nothing more at all.
+    /// Nothing more: `write_eof` or `close` was called.
     End,
 }
 
-/// The task's side.
+/// Runs in the connection task.
 impl Connection {
     /// Moves bytes until the connection is to be closed.
     pub(crate) async fn run(self: Rc<Self>, source: impl Source + 'static, sink: impl Sink) {
         self.work(source, sink, async { Ok(()) }).await;
     }
 
-    /// The same over TLS. From `close` on, `ending` ends the session, while what was
-    /// written is sent.
+    /// Moves bytes over a TLS session until the connection is to be closed. From `close`
+    /// on, the session's `ending` is polled beside sending what was written.
     pub(crate) async fn run_session(self: Rc<Self>, session: Session) {
         let halves = (session.open)();
         self.work(halves.source, halves.sink, halves.ending).await;
     }
 
-    /// Gives the sink back where TLS is to begin: both directions have come to rest
-    /// then.
+    /// Moves bytes until the connection is to be closed, or both directions have come to
+    /// rest for TLS. Only then the sink is given back.
     pub(super) async fn work<S: Sink>(
         self: &Rc<Self>,
         source: impl Source + 'static,
@@ -50,12 +51,11 @@ impl Connection {
         let mut ending = pin!(self.until(State::Aborting, ending));
         let mut ended = false;
         let sink = poll_fn(|cx| {
-            self.wakers.set_task(cx);
-            #[cfg(not(feature = "component"))]
-            self.wakers.take_rest();
-            let received = self.poll_receiving().is_ready();
+            self.wake_ups.set_task(cx);
+            let received = self.receive(Party::Task).is_ready();
             let closing = self.state.get() >= State::Closing;
-            // A session that is cut short has to be so before sending is given up.
+            // Polled before sending, which `abort` drops: the session has to be cut short
+            // first, or the peer would take the end of the stream for that of the data.
             if closing
                 && !ended
                 && let Poll::Ready(result) = ending.as_mut().poll(cx)
@@ -70,7 +70,7 @@ impl Connection {
                 parked = sink.flatten();
             }
             if parked.is_some() && !closing {
-                return match received || self.parked.get() {
+                return match received || self.is_parked() {
                     true => Poll::Ready(parked.take()),
                     false => Poll::Pending,
                 };
@@ -81,7 +81,7 @@ impl Connection {
             }
         })
         .await;
-        self.wakers.no_task();
+        self.wake_ups.clear_task();
         sink
     }
 
@@ -97,7 +97,7 @@ impl Connection {
         .await
     }
 
-    /// Gives the sink back where TLS is to begin.
+    /// Sends what is written. Gives the sink back if TLS is to begin.
     async fn send<S: Sink>(&self, mut sink: S) -> Option<S> {
         let mut spare = Vec::new();
         loop {
@@ -117,7 +117,7 @@ impl Connection {
             self.fail_sending(code);
             return None;
         }
-        // The end of the data is sent; `close` ends the rest.
+        // Reading goes on after `write_eof`: sending is over only from `close` on.
         poll_fn(|_| match self.state.get() {
             State::Open => Poll::Pending,
             _ => Poll::Ready(()),
@@ -126,14 +126,11 @@ impl Connection {
         None
     }
 
-    /// What to send next.
+    /// Waits for something to send.
     async fn next_to_send(&self, spare: &mut Vec<u8>) -> Next {
         poll_fn(|_| {
             let mut write = self.write.borrow_mut();
-            if !write.queued.is_empty() {
-                spare.clear();
-                let data = std::mem::replace(&mut write.queued, std::mem::take(spare));
-                write.in_flight = data.len();
+            if let Some(data) = write.next_to_send(spare) {
                 return Poll::Ready(Next::Data(data));
             }
             if write.eof || self.state.get() != State::Open {
@@ -142,31 +139,22 @@ impl Connection {
             if self.upgrading() {
                 return Poll::Ready(Next::Tls);
             }
-            // An idle connection keeps no large buffer.
-            for buffer in [&mut *spare, &mut write.queued] {
-                if buffer.capacity() > SMALL {
-                    *buffer = Vec::new();
-                }
-            }
-            write.idle = true;
+            write.idles(spare);
             Poll::Pending
         })
         .await
     }
 
+    /// Whether receiving has come to rest for TLS.
+    fn is_parked(&self) -> bool {
+        self.read.borrow().receiver == Receiver::Parked
+    }
+
+    /// The transport has taken that many bytes.
     fn sent(&self, count: usize) {
         SENT.with(|sent| sent.set(sent.get().wrapping_add(count as u64)));
-        let woken = {
-            let mut write = self.write.borrow_mut();
-            write.in_flight = write.in_flight.saturating_sub(count);
-            let size = write.size();
-            let down = write.above && size <= write.marks.low;
-            if down {
-                write.above = false;
-            }
-            down || size == 0
-        };
-        if woken {
+        let drained = self.write.borrow_mut().sent(count);
+        if drained {
             self.draining.wake_all();
         }
     }

@@ -1,110 +1,91 @@
-//! Who is woken for what.
+//! The wakers of a connection's two parties, and the waker of its receive.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Wake, Waker};
 
-/// The wakers of a connection, and the one that its receiving is polled with.
+use super::form::Form;
+
+/// The waker of each party. As a waker itself it is the one that the receive is polled
+/// with, whichever party polls: the host's wake-up then reaches both.
+///
+/// A waker has to be `Send` and `Sync`, so nothing in here is a `Cell`, and the
+/// [`Receiver`](super::receiver::Receiver) is not in here.
 #[derive(Default)]
-pub(super) struct Wakers {
-    /// The task.
+pub(super) struct WakeUps {
+    /// Set in each turn of the connection task. Stays when it is woken.
     task: Slot,
-    /// The read that waits.
-    reader: Slot,
-    /// Receiving can go on: whoever polls it first takes this.
-    receivable: AtomicBool,
-    /// Receiving rests: the next read goes on, or the task where none comes.
-    resting: AtomicBool,
-    /// Among those that rest.
-    #[cfg(feature = "component")]
-    listed: AtomicBool,
+    /// Set when a read begins to wait for bytes. Taken when it is woken.
+    read: Slot,
+    /// The receive has something to do: the host has woken it, or something has
+    /// changed that it waits for. Taken by the party that polls it then. Not part of
+    /// the receiver: a wake-up may come in any of its states.
+    woken: AtomicBool,
 }
 
-/// What is received wakes the read that waits, which goes on receiving by itself,
-/// and the task, for when that read is not polled.
-impl Wake for Wakers {
+/// Wakes the pending read, which receives in its own turn; and the task where the form
+/// asks for that, or no read is pending.
+impl Wake for WakeUps {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.set_receivable();
-        // A call of a component is always polled, and costs the task a turn.
-        if !self.wake_reader() || cfg!(not(feature = "component")) {
-            self.task.wake();
+        self.set_woken();
+        if !self.wake_read() || Form::current().data_wakes_both() {
+            self.wake_task();
         }
     }
 }
 
-impl Wakers {
+impl WakeUps {
     pub(super) fn set_task(&self, cx: &Context<'_>) {
         self.task.set(cx);
     }
 
-    pub(super) fn no_task(&self) {
+    pub(super) fn clear_task(&self) {
         self.task.take();
     }
 
-    pub(super) fn set_reader(&self, cx: &Context<'_>) {
-        self.reader.set(cx);
+    pub(super) fn set_read(&self, cx: &Context<'_>) {
+        self.read.set(cx);
     }
 
-    pub(super) fn no_reader(&self) {
-        self.reader.take();
+    pub(super) fn clear_read(&self) {
+        self.read.take();
     }
 
-    /// Whether there was one.
-    pub(super) fn wake_reader(&self) -> bool {
-        self.reader.take().map(Waker::wake).is_some()
+    /// Wakes the pending read. Returns whether there was one that was not woken yet.
+    pub(super) fn wake_read(&self) -> bool {
+        self.read.take().map(Waker::wake).is_some()
     }
 
-    /// Has the task send.
-    pub(super) fn send(&self) {
+    /// Wakes the task, to send or to look what has changed.
+    pub(super) fn wake_task(&self) {
         self.task.wake();
     }
 
-    /// Has the task receive, and send.
-    pub(super) fn receive(&self) {
-        self.set_receivable();
-        self.send();
+    /// Wakes the task to receive as well.
+    pub(super) fn wake_to_receive(&self) {
+        self.set_woken();
+        self.wake_task();
     }
 
-    /// Receiving can go on, and the caller will see to it.
-    pub(super) fn set_receivable(&self) {
-        self.receivable.store(true, Ordering::Relaxed);
+    fn set_woken(&self) {
+        self.woken.store(true, Ordering::Relaxed);
     }
 
-    pub(super) fn rest(&self) {
-        self.resting.store(true, Ordering::Relaxed);
+    pub(super) fn is_woken(&self) -> bool {
+        self.woken.load(Ordering::Relaxed)
     }
 
-    pub(super) fn resting(&self) -> bool {
-        self.resting.load(Ordering::Relaxed)
-    }
-
-    /// Whether it was listed before.
-    #[cfg(feature = "component")]
-    pub(super) fn set_listed(&self, listed: bool) -> bool {
-        self.listed.swap(listed, Ordering::Relaxed)
-    }
-
-    /// The caller goes on where receiving rests.
-    pub(super) fn take_rest(&self) -> bool {
-        let resting = self.resting();
-        if resting {
-            self.resting.store(false, Ordering::Relaxed);
-            self.set_receivable();
-        }
-        resting
-    }
-
-    /// Whether receiving can go on; it is the caller's then.
-    pub(super) fn take_receivable(&self) -> bool {
-        self.receivable.load(Ordering::Relaxed) && self.receivable.swap(false, Ordering::Relaxed)
+    /// Takes the wake-up of the receive, if there was one. The caller polls it then.
+    pub(super) fn take_woken(&self) -> bool {
+        self.is_woken() && self.woken.swap(false, Ordering::Relaxed)
     }
 }
 
-/// A waker, which whatever is woken leaves in its place or takes.
+/// A place for one waker.
 #[derive(Default)]
 struct Slot(Mutex<Option<Waker>>);
 
@@ -116,6 +97,7 @@ impl Slot {
         }
     }
 
+    /// Wakes and keeps the waker.
     fn wake(&self) {
         if let Some(waker) = &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
             waker.wake_by_ref();

@@ -1,37 +1,41 @@
-//! The writer's side: the write buffer and its water marks.
+//! Writes: the queue of bytes to send, and its water marks.
 
 use std::task::{Context, Poll};
 
+use super::receive_buffer::SMALL;
 use super::{Connection, State};
 use crate::error::WriteError;
 use crate::runtime::budget;
 use crate::water_marks::WaterMarks;
 
-/// Written bytes that wait: a write that finds more than this many is refused.
+/// A write is refused if more bytes than this wait to be sent.
 pub(super) const WRITE_HARD_LIMIT: usize = 64 * 1024 * 1024;
 
+/// The state of the writer's side.
 #[derive(Debug)]
 pub(super) struct WriteSide {
-    /// What was written and not handed to the transport yet.
-    pub(super) queued: Vec<u8>,
-    /// What the transport has in hand and has not taken yet.
-    pub(super) in_flight: usize,
-    pub(super) marks: WaterMarks,
-    /// Above the high-water mark since, and not yet down to the low one.
-    pub(super) above: bool,
+    /// Bytes that were written and not handed to the transport yet.
+    queued: Vec<u8>,
+    /// How many bytes the transport has in hand and has not taken yet.
+    in_flight: usize,
+    marks: WaterMarks,
+    /// `drain` waits: set when more than the high-water mark is buffered, cleared when it
+    /// is down to the low one.
+    above: bool,
+    /// `write_eof` was called. Never cleared.
     pub(super) eof: bool,
-    /// TLS is to begin: what is written from now on is held for it.
-    pub(super) upgrading: bool,
-    pub(super) held: Vec<u8>,
-    /// `abort` threw bytes away.
+    /// Bytes that were written since `start_tls` was called, for the session to send.
+    /// `None` before that call and once the session runs.
+    held: Option<Vec<u8>>,
+    /// `abort` threw bytes away. Never cleared.
     pub(super) discarded: bool,
-    /// The task waits for something to send.
-    pub(super) idle: bool,
+    /// The task waits for something to send: the next write wakes it.
+    idle: bool,
 }
 
-/// The writer's side.
+/// Writes.
 impl Connection {
-    /// Takes `size` bytes, which `fill` appends.
+    /// Queues `size` bytes, which `fill` appends.
     pub(crate) fn write(
         &self,
         size: usize,
@@ -47,9 +51,9 @@ impl Connection {
             if waiting > WRITE_HARD_LIMIT {
                 return Err(WriteError::BufferFull { waiting });
             }
-            match write.upgrading {
-                true => fill(&mut write.held),
-                false => fill(&mut write.queued),
+            match &mut write.held {
+                Some(held) => fill(held),
+                None => fill(&mut write.queued),
             }
             write.above |= write.size() > write.marks.high;
         }
@@ -57,7 +61,7 @@ impl Connection {
         Ok(())
     }
 
-    /// What was written and not handed to the transport yet.
+    /// Takes the bytes that were written and not handed to the transport yet.
     pub(crate) fn take_queued(&self) -> Vec<u8> {
         match self.write.try_borrow_mut() {
             Ok(mut write) => std::mem::take(&mut write.queued),
@@ -93,8 +97,8 @@ impl Connection {
         Ok(budget::operation() && self.drained().transpose()?.is_some())
     }
 
-    /// A `drain` that begins after the end has nothing to wait for; one that
-    /// began before is content with everything sent.
+    /// Refuses a `drain` that begins after the connection has closed: it has nothing to
+    /// wait for. One that began before succeeds if everything was sent.
     fn not_over(&self) -> Result<(), WriteError> {
         if self.state.get() != State::Closed || self.failed() {
             return Ok(());
@@ -120,7 +124,7 @@ impl Connection {
         (!write.above).then_some(Ok(()))
     }
 
-    /// Waits until nothing written waits any more.
+    /// Waits until the transport has taken everything that was written.
     pub(crate) fn poll_flushed(&self, cx: &mut Context<'_>) -> Poll<Result<(), WriteError>> {
         self.draining.poll(cx, || self.flushed())
     }
@@ -166,26 +170,79 @@ impl Connection {
     fn wake_sending(&self) {
         let idle = std::mem::take(&mut self.write.borrow_mut().idle);
         if idle {
-            self.wakers.send();
+            self.wake_ups.wake_task();
         }
     }
 }
 
 impl WriteSide {
-    pub(super) fn size(&self) -> usize {
-        self.queued.len() + self.in_flight + self.held.len()
+    pub(super) fn new() -> WriteSide {
+        WriteSide {
+            queued: Vec::new(),
+            in_flight: 0,
+            marks: WaterMarks::default(),
+            above: false,
+            eof: false,
+            held: None,
+            discarded: false,
+            idle: false,
+        }
     }
 
+    /// How many bytes were written and not taken by the transport.
+    pub(super) fn size(&self) -> usize {
+        self.queued.len() + self.in_flight + self.held.as_ref().map_or(0, Vec::len)
+    }
+
+    /// Throws away what is buffered.
     pub(super) fn clear(&mut self) {
         self.queued = Vec::new();
-        self.held = Vec::new();
+        self.held = self.held.take().map(|_| Vec::new());
         self.in_flight = 0;
         self.above = false;
     }
 
-    /// TLS has begun.
-    pub(super) fn upgraded(&mut self) {
-        self.upgrading = false;
-        self.queued = std::mem::take(&mut self.held);
+    /// Takes the bytes that are sent next, leaving `spare` to be filled. `None` if there
+    /// are none: the next write has to wake the task then.
+    pub(super) fn next_to_send(&mut self, spare: &mut Vec<u8>) -> Option<Vec<u8>> {
+        if self.queued.is_empty() {
+            return None;
+        }
+        spare.clear();
+        let data = std::mem::replace(&mut self.queued, std::mem::take(spare));
+        self.in_flight = data.len();
+        Some(data)
+    }
+
+    /// The task waits for something to send. An idle connection keeps no large buffer.
+    pub(super) fn idles(&mut self, spare: &mut Vec<u8>) {
+        for buffer in [spare, &mut self.queued] {
+            if buffer.capacity() > SMALL {
+                *buffer = Vec::new();
+            }
+        }
+        self.idle = true;
+    }
+
+    /// The transport has taken that many bytes. Returns whether calls of `drain` have to
+    /// look again.
+    pub(super) fn sent(&mut self, count: usize) -> bool {
+        self.in_flight = self.in_flight.saturating_sub(count);
+        let size = self.size();
+        let down = self.above && size <= self.marks.low;
+        if down {
+            self.above = false;
+        }
+        down || size == 0
+    }
+
+    /// TLS is asked for: what is written from now on is the session's.
+    pub(super) fn hold(&mut self) {
+        self.held = Some(Vec::new());
+    }
+
+    /// The session runs: it sends what was held.
+    pub(super) fn release(&mut self) {
+        self.queued = self.held.take().unwrap_or_default();
     }
 }
