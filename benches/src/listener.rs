@@ -1,6 +1,6 @@
-//! tokio's listener where its own accepts nothing: mio makes a socket it has
-//! accepted non-blocking by `fcntl`, which the C library for `wasm32-wasip2` in
-//! Rust 1.95 refuses for sockets. std has another way
+//! A listener for tokio on `wasm32-wasip2`, where tokio's own accepts nothing: mio
+//! makes an accepted socket non-blocking by `fcntl`, which the C library in Rust 1.95
+//! refuses for sockets. std has another way
 //! (<https://github.com/WebAssembly/wasi-libc/pull/742>).
 
 use std::io::{ErrorKind, Result};
@@ -11,7 +11,7 @@ use socket2::SockRef;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
-/// A listening socket in the clothes of a stream: tokio waits for it all the same.
+/// A listening socket, held as a stream because tokio can wait for that.
 pub(crate) struct TcpListener(TcpStream);
 
 impl TcpListener {

@@ -1,4 +1,4 @@
-//! What the servers on tokio have in common.
+//! The common part of the servers on tokio.
 
 use std::future::Future;
 use std::io;
@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 #[cfg(target_os = "wasi")]
 use crate::listener::TcpListener;
 
-/// Serves each connection by `service`, on one thread.
+/// Serves each connection with `service`, on one thread.
 pub(crate) fn run<F>(service: impl Fn(TcpStream) -> F) -> Result<()>
 where
     F: Future<Output = io::Result<()>> + Send + 'static,
@@ -34,7 +34,7 @@ where
     eprintln!("listening on {}", listener.local_addr()?);
     loop {
         let (socket, _) = listener.accept().await?;
-        // An error is the peer's: it has gone.
+        // An error means that the peer has gone.
         tokio::spawn(service(socket));
     }
 }

@@ -8,7 +8,7 @@ use tokio::net::{UnixListener, UnixStream};
 
 use crate::server::block_on;
 
-/// Serves each connection to `unix:PATH` by `service`, on one thread.
+/// Serves each connection to `unix:PATH` with `service`, on one thread.
 pub(crate) fn run<F>(address: &str, service: impl Fn(UnixStream) -> F) -> Result<()>
 where
     F: Future<Output = io::Result<()>> + Send + 'static,
@@ -19,7 +19,7 @@ where
         eprintln!("listening on {address}");
         loop {
             let (socket, _) = listener.accept().await?;
-            // An error is the peer's: it has gone.
+            // An error means that the peer has gone.
             tokio::spawn(service(socket));
         }
     })

@@ -1,5 +1,4 @@
-//! Writes the certificate of the servers that speak TLS, and its key (P-256),
-//! into one PEM file.
+//! Writes the certificate of the TLS servers, and its key (P-256), into one PEM file.
 //!
 //! usage: certificate FILE
 

@@ -1,10 +1,10 @@
-//! The floor: an echo with an epoll loop and nothing above it.
+//! An echo server with an epoll loop and no runtime: the least cost that is possible.
 //!
 //! usage: raw-epoll-echo [unix:PATH]
 //!
-//! One `recv` and one `send` for each message, edge-triggered: what is short has
-//! emptied the socket. What the peer does not take waits with its connection,
-//! which is not read until it is gone.
+//! It makes one `recv` and one `send` for each message, edge-triggered: a short read means
+//! that the socket is empty. Bytes that the peer does not take wait, and the connection
+//! is not read until they are sent.
 
 #![forbid(unsafe_code)]
 
@@ -15,7 +15,7 @@ use mio::event::Source;
 use mio::net::{TcpListener, UnixListener};
 use mio::{Events, Interest, Poll, Token};
 
-/// What one `recv` may bring.
+/// The most bytes of one `recv`.
 const CHUNK: usize = 256 << 10;
 
 const LISTENER: Token = Token(usize::MAX);
@@ -68,7 +68,7 @@ fn serve<L: Source, S: Source + Read + Write>(
     }
 }
 
-/// By token; a place whose connection has ended is used again.
+/// Connections by token. A slot is used again once its connection has ended.
 struct Connections<S> {
     places: Vec<Option<Connection<S>>>,
     free: Vec<usize>,
@@ -111,7 +111,7 @@ struct Connection<S> {
 }
 
 impl<S: Read + Write> Connection<S> {
-    /// Does what can be done without waiting; none once the connection ended.
+    /// Does all work that needs no waiting. Returns `None` once the connection has ended.
     fn serve(&mut self, chunk: &mut [u8]) -> Option<()> {
         loop {
             while !self.unsent.is_empty() {
@@ -145,7 +145,7 @@ impl<S: Read + Write> Connection<S> {
     }
 }
 
-/// Whether the socket will tell when it is ready; none if it has failed.
+/// Returns true if the operation has to wait for the socket, or `None` if it failed.
 fn waits(error: &io::Error) -> Option<()> {
     (error.kind() == ErrorKind::WouldBlock).then_some(())
 }

@@ -17,7 +17,7 @@ use anyhow::Result;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-/// What one read may bring: as much as asyncio's example reads.
+/// The most bytes of one read: as many as asyncio's example reads.
 const CHUNK: usize = 64 << 10;
 
 fn main() -> Result<()> {

@@ -1,5 +1,5 @@
-//! A server on tokio, on one thread, that counts the lines it receives and, at
-//! the end of the data, answers how many there were and how many bytes.
+//! A server on tokio, on one thread. It counts received lines, and answers with the
+//! numbers of lines and bytes at the end of the data.
 
 #![forbid(unsafe_code)]
 

@@ -2,8 +2,8 @@
 //!
 //! usage: tokio-tls echo|source|sink PEM
 //!
-//! A source sends without end. A sink counts, and answers how many bytes there
-//! were once they end with a newline.
+//! A source sends without end. A sink counts received bytes, and answers with their number
+//! after a newline.
 
 #![forbid(unsafe_code)]
 
@@ -23,11 +23,11 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-/// What one read may bring: as much as asyncio's example reads.
+/// The most bytes of one read: as many as asyncio's example reads.
 const CHUNK: usize = 64 << 10;
 
-/// What a source sends at once: so many times all bytes but the last few, so that
-/// no chunk size comes round to the same place.
+/// The number of patterns in one write of a source. A pattern leaves out the last few
+/// byte values, so that its length is a prime that no chunk size divides.
 const REPEATED: usize = 1024;
 
 const USAGE: &str = "usage: tokio-tls echo|source|sink PEM";
@@ -54,7 +54,7 @@ fn main() -> Result<()> {
     server::run(move |socket| serve(service, acceptor.clone(), socket))
 }
 
-/// Sessions are resumed as those of our host are.
+/// The settings of sessions, which are resumed as in this project's host.
 fn acceptor(pem: &str) -> Result<TlsAcceptor> {
     let chain = CertificateDer::pem_file_iter(pem)?.collect::<Result<_, _>>()?;
     let mut config = ServerConfig::builder()

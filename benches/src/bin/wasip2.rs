@@ -1,9 +1,9 @@
-//! Runs a program made for WASI 0.2 on the engine that ours run on, with
-//! wasmtime-wasi's own sockets: what the peers compiled for `wasm32-wasip2` take.
+//! Runs a program for WASI 0.2 on the same engine as this project's guests, with
+//! wasmtime-wasi's own sockets. The peers compiled for `wasm32-wasip2` need it.
 //!
 //! usage: wasip2 COMPONENT
 //!
-//! As `asyncio-streams run` does, it keeps what was compiled in the folder that
+//! As `asyncio-streams run` does, it keeps compiled programs in the folder that
 //! ASYNCIO_STREAMS_CACHE names.
 
 #![forbid(unsafe_code)]

@@ -1,4 +1,4 @@
-//! As much as goes through one connection and back.
+//! The case of bulk data over one connection and back.
 
 use std::time::{Duration, Instant};
 
@@ -11,14 +11,14 @@ use crate::result::{Measured, Stretch};
 use crate::server::Server;
 use crate::wire::{self, Spin};
 
-/// What is sent at once.
+/// The most bytes in one write.
 const CHUNK: usize = 64 << 10;
 
-/// An operation is a megabyte there and back.
+/// The bytes of an operation: a megabyte there and back.
 const MEGABYTE: f64 = 1e6;
 
-/// With at most `window` bytes on their way, or, if that is 0, as many as the
-/// system takes. A fifth of the time is for getting warm.
+/// Measures with at most `window` bytes in flight, or, if that is 0, as many as the
+/// kernel takes. The warm-up takes a fifth of the time.
 pub(crate) fn run(
     address: &SockAddr,
     server: Server,

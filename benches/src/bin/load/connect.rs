@@ -1,4 +1,4 @@
-//! Connections that come, have one byte sent back, and go.
+//! The case of connections that have one byte sent back, and close.
 
 use std::io::{ErrorKind, Read as _};
 use std::net::Shutdown;
@@ -15,8 +15,8 @@ use crate::sources::Sources;
 use crate::visits;
 use crate::wire;
 
-/// An operation goes from connecting to the server's end of the data; so many
-/// are under way at any time.
+/// Measures operations that last from connecting to the end of the server's data, this
+/// many at any time.
 pub(crate) fn run(
     address: &SockAddr,
     server: Server,

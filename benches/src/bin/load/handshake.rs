@@ -1,4 +1,4 @@
-//! Connections with TLS that come, have one byte sent back, and go.
+//! The case of connections over TLS that have one byte sent back, and close.
 
 use std::net::Shutdown;
 use std::time::{Duration, Instant};
@@ -14,9 +14,9 @@ use crate::tls::{Client, Session};
 use crate::visits;
 use crate::wire;
 
-/// An operation goes from connecting to the server's end of the data; so many
-/// are under way at any time. Where sessions are to be resumed, all but the first
-/// ones have to be.
+/// Measures operations that last from connecting to the end of the server's data, this
+/// many at any time. In the case of resumed sessions, all but the first ones have to be
+/// resumed.
 pub(crate) fn run(
     address: &SockAddr,
     server: Server,
@@ -42,7 +42,7 @@ pub(crate) fn run(
 struct Visit {
     socket: Socket,
     session: Session,
-    /// Whether the session has to be an earlier one.
+    /// True if the session has to be resumed.
     resumes: bool,
     state: State,
     since: Instant,

@@ -1,4 +1,4 @@
-//! Connections on which nothing happens any more.
+//! The case of idle connections.
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -12,14 +12,14 @@ use crate::result::Measured;
 use crate::server::Server;
 use crate::wire::{self, AT_ONCE, Spin};
 
-/// The server's memory counts once it has not fallen for so long.
+/// The server's memory is measured once it has not fallen for this long.
 const CALM: Duration = Duration::from_millis(100);
-/// One that never comes to rest is measured all the same.
+/// The memory is measured after this long, even if it still falls.
 const PATIENCE: Duration = Duration::from_secs(3);
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// What each takes of the server's memory, once so many bytes have gone over it
-/// and back, a few connections at a time. All of them stay open.
+/// Measures the server's memory per connection, after this many bytes have gone over
+/// each connection and back, a few connections at a time. All of them stay open.
 pub(crate) fn run(
     address: &SockAddr,
     server: Server,
@@ -28,7 +28,7 @@ pub(crate) fn run(
 ) -> Result<Measured> {
     let noise = Noise::new();
     ensure!(connections > 0, "no connections");
-    // What the first one sets up is no connection's.
+    // The first connection makes the server allocate memory that all of them share.
     drop(busy(address, 1, bytes, &noise)?);
     let before = at_rest(server)?;
     let mut sockets = Vec::with_capacity(connections);
@@ -44,7 +44,7 @@ pub(crate) fn run(
     })
 }
 
-/// Connections over which so many bytes have gone, over all at the same time.
+/// Opens connections, and sends this many bytes over all of them at the same time.
 fn busy(address: &SockAddr, count: usize, bytes: usize, noise: &Noise) -> Result<Vec<Socket>> {
     let mut poll = Poll::new()?;
     let mut transfers = Vec::with_capacity(count);
@@ -82,7 +82,7 @@ struct Transfer {
 }
 
 impl Transfer {
-    /// Sends and receives what it can without waiting.
+    /// Sends and receives as much as is possible without waiting.
     fn go_on(&mut self, bytes: usize, noise: &Noise, buffer: &mut [u8]) -> Result<()> {
         while self.sent < bytes {
             let piece = noise.piece(self.sent, LONGEST.min(bytes - self.sent));
@@ -103,8 +103,8 @@ impl Transfer {
     }
 }
 
-/// The server's memory once it has stopped falling: some is given back a little
-/// later.
+/// Returns the server's memory once it has stopped falling, because a server may free
+/// some of it a little later.
 fn at_rest(server: Server) -> Result<u64> {
     let started = Instant::now();
     let (mut memory, mut since) = (server.memory()?, started);

@@ -1,4 +1,4 @@
-//! Lines of 100 bytes, for a server that counts them.
+//! The case of lines of 100 bytes, for a server that counts them.
 
 use std::io::{ErrorKind, Read as _};
 use std::net::Shutdown;
@@ -12,14 +12,14 @@ use crate::result::{Measured, Stretch};
 use crate::server::Server;
 use crate::wire::{self, Spin};
 
-/// With the `\r\n` at its end.
+/// The length of a line, with the `\r\n` at its end.
 const LINE: usize = 100;
 
-/// How many lines are sent at once.
+/// The number of lines in one write.
 const LINES: usize = 640;
 
-/// An operation is a line, and the time ends with the server's answer. Getting
-/// warm is a connection of its own, for a fifth of the time.
+/// Measures lines: each is an operation, and the time ends with the server's answer. The
+/// warm-up is a connection of its own, for a fifth of the time.
 pub(crate) fn run(address: &SockAddr, server: Server, time: Duration) -> Result<Measured> {
     let mut spin = Spin::new();
     send(address, time / 5, &mut spin)?;
@@ -28,7 +28,7 @@ pub(crate) fn run(address: &SockAddr, server: Server, time: Duration) -> Result<
     stretch.end(&spin, lines as f64)
 }
 
-/// How many lines the server counted, which are those that were sent.
+/// Sends lines, and returns their number, which the server has counted too.
 fn send(address: &SockAddr, time: Duration, spin: &mut Spin) -> Result<usize> {
     let block = [&[b'.'; LINE - 2], &b"\r\n"[..]].concat().repeat(LINES);
     let socket = Socket::new(address.domain(), Type::STREAM, None)?;
@@ -38,7 +38,7 @@ fn send(address: &SockAddr, time: Duration, spin: &mut Spin) -> Result<usize> {
     let mut socket = wire::register(socket, 0, &poll)?;
     let (mut sent, mut writable) = (0, true);
     let started = Instant::now();
-    // To the end of a line.
+    // Complete the last line.
     while started.elapsed() < time || sent % LINE != 0 {
         if !writable {
             spin.turn(&mut poll, &mut events)?;

@@ -1,13 +1,12 @@
 //! The load generator: one thread, one case, one line of results.
 //!
-//! It never sleeps while it measures: it asks epoll again and again without
-//! waiting. A sleeping peer would have to be woken by the server's `send`, which
-//! makes the server's own figures dearer, and differently so for each server.
-//! So it needs a core of its own.
+//! It never sleeps while it measures, but polls epoll without waiting. The server's
+//! `send` would have to wake a sleeping process, which costs the server time, and each
+//! server differently. So the load generator needs a core of its own.
 //!
-//! It verifies every byte an echo sends back. What it sends are pieces of one
-//! block of noise, sent from where they lie and compared where they arrive, so
-//! that verifying costs one `memcmp`.
+//! It verifies every byte that an echo sends back. It sends pieces of one block of noise
+//! without copying them, and compares received bytes in place, so that verifying costs
+//! one `memcmp`.
 
 #![forbid(unsafe_code)]
 
@@ -53,7 +52,7 @@ with --tls, to a server that has this certificate (PEM):
   resume ADDRESS PID MILLISECONDS CONNECTIONS
 an ADDRESS is IP:PORT, or, for ping-pong and bulk, unix:PATH";
 
-/// No case takes longer, whatever the server does.
+/// The longest time for a case, after which the process ends itself.
 const LIMIT: Duration = Duration::from_secs(60);
 
 fn main() -> ExitCode {
@@ -125,7 +124,7 @@ fn run(args: &[String]) -> Result<Measured> {
     }
 }
 
-/// The address of a server, as it says it itself.
+/// Parses the address of a server, as the server prints it.
 fn parse(address: &str) -> Result<SockAddr> {
     Ok(match address.strip_prefix("unix:") {
         Some(path) => SockAddr::unix(path)?,

@@ -1,14 +1,14 @@
-//! Bytes that nothing confuses with others at another place.
+//! Test data: bytes that differ from those at any other position.
 
 use anyhow::{Result, ensure};
 
-/// A prime, so that no chunk size comes round to the same place.
+/// The length of the block. It is a prime, so that no chunk size divides it.
 const PERIOD: usize = 1_000_003;
 
-/// The longest piece.
+/// The length of the longest piece.
 pub(crate) const LONGEST: usize = 256 << 10;
 
-/// A block of noise, repeated without end.
+/// A block of noise that repeats endlessly.
 #[derive(Debug)]
 pub(crate) struct Noise(Vec<u8>);
 
@@ -27,13 +27,13 @@ impl Noise {
         Noise(bytes)
     }
 
-    /// The bytes from a place on, at most [`LONGEST`].
+    /// Returns the bytes from a position on, at most [`LONGEST`].
     pub(crate) fn piece(&self, place: usize, length: usize) -> &[u8] {
         let start = place % PERIOD;
         self.0.get(start..start + length).unwrap_or_default()
     }
 
-    /// Fails unless these are the bytes from a place on.
+    /// Fails unless these are the bytes from a position on.
     pub(crate) fn check(&self, place: usize, bytes: &[u8]) -> Result<()> {
         ensure!(
             self.piece(place, bytes.len()) == bytes,

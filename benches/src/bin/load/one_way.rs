@@ -1,4 +1,4 @@
-//! As much as goes through one connection in one direction, over TLS.
+//! The cases of bulk data in one direction, over TLS.
 
 use std::time::{Duration, Instant};
 
@@ -11,17 +11,17 @@ use crate::server::Server;
 use crate::tls::{Client, Connection};
 use crate::wire::Spin;
 
-/// What a source sends are so many bytes again and again, each one more than the
-/// one before it. A prime, so that no chunk size comes round to the same place.
+/// The length of a source's pattern, in which each byte is one more than the one before.
+/// It is a prime, so that no chunk size divides it.
 const PERIOD: usize = 251;
 
-/// What a sink is sent at once, which is more than any record.
+/// The most bytes in one write to a sink: more than a TLS record.
 const CHUNK: usize = 64 << 10;
 
-/// Operations are counted by the megabyte.
+/// The bytes of an operation: a megabyte.
 const MEGABYTE: f64 = 1e6;
 
-/// What the server sends. A fifth of the time is for getting warm.
+/// Measures a server that sends. The warm-up takes a fifth of the time.
 pub(crate) fn source(
     address: &SockAddr,
     server: Server,
@@ -64,8 +64,8 @@ pub(crate) fn source(
     }
 }
 
-/// What the server receives, which it counts; the time ends with its answer.
-/// Getting warm is a connection of its own, for a fifth of the time.
+/// Measures a server that receives and counts; the time ends with its answer. The
+/// warm-up is a connection of its own, for a fifth of the time.
 pub(crate) fn sink(
     address: &SockAddr,
     server: Server,
@@ -79,7 +79,7 @@ pub(crate) fn sink(
     stretch.end(&spin, bytes as f64 / MEGABYTE)
 }
 
-/// How many bytes the server counted, which are those that were sent.
+/// Sends bytes, and returns their number, which the server has counted too.
 fn fill(address: &SockAddr, client: &Client, time: Duration, spin: &mut Spin) -> Result<usize> {
     let chunk = [b'.'; CHUNK];
     let mut poll = Poll::new()?;

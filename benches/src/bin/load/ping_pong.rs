@@ -1,4 +1,4 @@
-//! A message on each connection, and the next one once it has come back.
+//! The case of messages that come back: the next one follows on the same connection.
 
 use std::time::{Duration, Instant};
 
@@ -44,7 +44,7 @@ pub(crate) fn run(
             since: Instant::now(),
         });
     }
-    // Whatever is pending from the set-up.
+    // Take the events that are pending from the set-up.
     let mut events = Events::with_capacity(1024);
     poll.poll(&mut events, Some(Duration::ZERO))?;
     for player in &mut players {
@@ -74,7 +74,7 @@ pub(crate) fn run(
 
 struct Player {
     connection: Connection,
-    /// Where in the noise the message is.
+    /// The message's position in the noise.
     place: usize,
     bytes: usize,
     sent: usize,
@@ -89,9 +89,9 @@ impl Player {
         Ok(())
     }
 
-    /// Whether the message is complete.
+    /// Returns true once the message is complete.
     fn receive(&mut self, noise: &Noise, buffer: &mut [u8]) -> Result<bool> {
-        // The buffer is longer than a message: one read empties the socket.
+        // One read empties the socket, because the buffer is longer than a message.
         let Player {
             place, received, ..
         } = self;

@@ -8,24 +8,24 @@ use anyhow::{Result, ensure};
 use crate::server::Server;
 use crate::wire::Spin;
 
-/// What was measured; times are in nanoseconds.
+/// The figures of a case. Times are in nanoseconds.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Measured {
-    /// Operations in a second.
+    /// Operations per second.
     pub(crate) rate: Option<f64>,
-    /// The server's CPU time for an operation.
+    /// The server's CPU time per operation.
     pub(crate) cpu: Option<f64>,
-    /// Latencies, half of which are below.
+    /// The median latency.
     pub(crate) p50: Option<f64>,
-    /// 99 % of which are below.
+    /// The latency that 99 % of the operations stay below.
     pub(crate) p99: Option<f64>,
-    /// The server's resident memory for a connection.
+    /// The server's resident memory per connection.
     pub(crate) memory: Option<f64>,
-    /// Which part of the time this process ran: less than all means that
-    /// something else had its core.
+    /// The share of the time in which this process ran. It is less than 1 if another
+    /// process had the core.
     pub(crate) share: Option<f64>,
-    /// Which part of the time it had something to do: almost all means that it,
-    /// and not the server, sets the rate.
+    /// The share of the time in which it had something to do. Near 1, it sets the rate,
+    /// and not the server.
     pub(crate) busy: Option<f64>,
 }
 
@@ -72,7 +72,7 @@ impl Stretch {
         })
     }
 
-    /// So many operations later.
+    /// Returns the figures after this many operations.
     pub(crate) fn end(&self, spin: &Spin, operations: f64) -> Result<Measured> {
         let elapsed = self.started.elapsed();
         let idle = spin.idle().saturating_sub(self.idle);
@@ -93,16 +93,16 @@ fn this_process() -> Server {
     Server::new(std::process::id())
 }
 
-/// A case whose operations are timed one by one. A fifth of its time comes
-/// before, for getting warm, and it goes on until each connection has had an
-/// operation: a slow server answers many at once, and then none for long.
+/// A case whose operations are timed one by one. The warm-up takes a fifth of its time
+/// before. The case goes on until each connection has had an operation, because a slow
+/// server answers many at once, and then none for a long time.
 #[derive(Debug)]
 pub(crate) struct Timed {
     server: Server,
     time: Duration,
     connections: usize,
     started: Instant,
-    /// Once it is warm.
+    /// The start of the measurement, after the warm-up.
     stretch: Option<Stretch>,
     latencies: Latencies,
 }
@@ -119,12 +119,12 @@ impl Timed {
         }
     }
 
-    /// An operation that began then has come to its end.
+    /// Counts an operation that began at this time and has ended now.
     pub(crate) fn note(&mut self, since: Instant) {
         self.latencies.note(since.elapsed());
     }
 
-    /// What was measured, if the time is over.
+    /// Returns the figures once the time is over.
     pub(crate) fn end(&mut self, now: Instant, spin: &Spin) -> Result<Option<Measured>> {
         let elapsed = now - self.started;
         let warm = self.time / 5;
@@ -147,7 +147,7 @@ impl Timed {
     }
 }
 
-/// How long each operation took.
+/// The latencies of all operations.
 #[derive(Debug, Default)]
 struct Latencies(Vec<u32>);
 
@@ -165,7 +165,7 @@ impl Latencies {
         self.0.len()
     }
 
-    /// What so many hundredths are not above.
+    /// Returns the latency that this many per cent of the operations do not exceed.
     fn percentile(&mut self, hundredths: usize) -> Option<f64> {
         let last = self.0.len().checked_sub(1)?;
         let (_, found, _) = self.0.select_nth_unstable(last * hundredths / 100);

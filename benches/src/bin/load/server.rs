@@ -1,10 +1,10 @@
-//! What the system knows about the server: `/proc/PID`.
+//! The kernel's figures about the server: `/proc/PID`.
 
 use std::fs;
 
 use anyhow::{Context, Result};
 
-/// A server's process, or any other.
+/// A server's process.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Server {
     pid: u32,
@@ -15,13 +15,13 @@ impl Server {
         Server { pid }
     }
 
-    /// The CPU time of all its threads in nanoseconds. That of threads that have
-    /// ended is missing, so only differences say anything.
+    /// Returns the CPU time of all its threads, in nanoseconds. It lacks the time of
+    /// threads that have ended, so only differences are meaningful.
     pub(crate) fn cpu(self) -> Result<u64> {
         let threads = fs::read_dir(format!("/proc/{}/task", self.pid));
         let mut sum = 0;
         for thread in threads.context("the server is gone")? {
-            // A thread that has just ended.
+            // Skip a thread that has just ended.
             let Ok(text) = fs::read_to_string(thread?.path().join("schedstat")) else {
                 continue;
             };
@@ -30,14 +30,14 @@ impl Server {
         Ok(sum)
     }
 
-    /// Its resident memory in bytes.
+    /// Returns its resident memory, in bytes.
     pub(crate) fn memory(self) -> Result<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid));
         resident(&status.context("the server is gone")?).context("no VmRSS in its status")
     }
 }
 
-/// The first of schedstat's three numbers.
+/// Reads the first of schedstat's three numbers.
 fn run_time(schedstat: &str) -> Option<u64> {
     schedstat.split_whitespace().next()?.parse().ok()
 }

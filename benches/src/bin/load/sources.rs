@@ -1,4 +1,4 @@
-//! Where connections come from.
+//! The local addresses of connections.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -11,8 +11,8 @@ const PORTS: std::ops::Range<u16> = 10_000..60_000;
 /// Linux's EINPROGRESS.
 const IN_PROGRESS: i32 = 115;
 
-/// Local addresses that are not in use: each port is busy for a minute after its
-/// connection, and one address has too few of them.
+/// Local addresses that are not in use. The kernel keeps each port busy for a minute
+/// after its connection, and one address has too few ports.
 #[derive(Debug)]
 pub(crate) struct Sources {
     /// The last byte of 127.0.0.x.
@@ -21,8 +21,8 @@ pub(crate) struct Sources {
 }
 
 impl Sources {
-    /// At another place in each process, so that a run does not meet the ports
-    /// of the one before.
+    /// Starts at another address in each process, so that a run does not use the ports
+    /// of the run before.
     pub(crate) fn new() -> Sources {
         let spread = std::process::id() % 200;
         Sources {
@@ -40,13 +40,13 @@ impl Sources {
         (Ipv4Addr::new(127, 0, 0, self.host), self.port).into()
     }
 
-    /// Begins to connect, over TCP.
+    /// Begins to connect over TCP.
     pub(crate) fn connect(&mut self, address: &SockAddr) -> Result<Socket> {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
         socket.set_nonblocking(true)?;
         socket.set_reuse_address(true)?;
         socket.set_tcp_nodelay(true)?;
-        // A port that something else has is passed over.
+        // Skip a port that another process has.
         while let Err(error) = socket.bind(&self.next().into()) {
             if error.kind() != std::io::ErrorKind::AddrInUse {
                 return Err(error).context("cannot bind");

@@ -1,4 +1,4 @@
-//! Connections that come and go, so many at any time.
+//! Short connections, a fixed number at any time.
 
 use std::time::{Duration, Instant};
 
@@ -11,16 +11,18 @@ use crate::result::{Measured, Timed};
 use crate::server::Server;
 use crate::wire::Spin;
 
-/// One of them: an operation goes from connecting to the server's end of the data.
+/// A short connection. Its operation lasts from connecting to the end of the server's
+/// data.
 pub(crate) trait Visit {
-    /// When it began to connect.
+    /// The time at which it began to connect.
     fn since(&self) -> Instant;
 
-    /// Whether the server has closed.
+    /// Returns true once the server has closed.
     fn go_on(&mut self, place: usize, noise: &Noise) -> Result<bool>;
 }
 
-/// `begin` begins one at a place, the first one there or a later one.
+/// Measures short connections. `begin` starts one in a slot, the first one there or a
+/// later one.
 pub(crate) fn run<V: Visit>(
     server: Server,
     time: Duration,
@@ -52,7 +54,7 @@ pub(crate) fn run<V: Visit>(
     }
 }
 
-/// Whether it is connected by now.
+/// Returns true once the socket is connected.
 pub(crate) fn is_connected(socket: &Socket) -> Result<bool> {
     if socket.peer_addr().is_ok() {
         return Ok(true);

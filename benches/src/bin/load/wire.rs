@@ -1,4 +1,4 @@
-//! Sockets, and waiting for them without sleeping.
+//! Sockets, and polling for their events without sleeping.
 
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::AsRawFd as _;
@@ -11,14 +11,14 @@ use socket2::{SockAddr, Socket, Type};
 
 use crate::noise::Noise;
 
-/// How long nothing at all may happen.
+/// The longest time without any event.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How many connections are made before the first of them is answered: fewer
-/// than any server's backlog, so that none has to be tried again a second later.
+/// The number of connections that are opened before the first is answered. It is lower
+/// than any server's backlog: the kernel would try others again a second later.
 pub(crate) const AT_ONCE: usize = 32;
 
-/// A connected socket, which sends at once what is written.
+/// Connects a socket that sends written bytes at once (TCP_NODELAY).
 pub(crate) fn open(address: &SockAddr) -> Result<Socket> {
     let socket = Socket::new(address.domain(), Type::STREAM, None)?;
     socket.connect(address).context("cannot connect")?;
@@ -28,7 +28,7 @@ pub(crate) fn open(address: &SockAddr) -> Result<Socket> {
     Ok(socket)
 }
 
-/// Connected sockets, each of which has had one byte sent back.
+/// Opens connections, each of which has had one byte sent back.
 pub(crate) fn connect(address: &SockAddr, count: usize, noise: &Noise) -> Result<Vec<Socket>> {
     let mut sockets: Vec<Socket> = Vec::with_capacity(count);
     while sockets.len() < count {
@@ -50,7 +50,7 @@ pub(crate) fn connect(address: &SockAddr, count: usize, noise: &Noise) -> Result
     Ok(sockets)
 }
 
-/// The socket, registered for reading and writing, which wait no more.
+/// Makes a socket non-blocking, and registers it for reading and writing.
 pub(crate) fn register(socket: Socket, place: usize, poll: &Poll) -> Result<Socket> {
     socket.set_nonblocking(true)?;
     let both = Interest::READABLE | Interest::WRITABLE;
@@ -60,7 +60,7 @@ pub(crate) fn register(socket: Socket, place: usize, poll: &Poll) -> Result<Sock
     Ok(socket)
 }
 
-/// How many bytes were read; none if there is nothing yet.
+/// Reads once. Returns the number of bytes, or `None` if there are none yet.
 pub(crate) fn read(mut socket: &Socket, buffer: &mut [u8]) -> Result<Option<usize>> {
     match socket.read(buffer) {
         Ok(0) => bail!("the server closed the connection"),
@@ -70,7 +70,7 @@ pub(crate) fn read(mut socket: &Socket, buffer: &mut [u8]) -> Result<Option<usiz
     }
 }
 
-/// How many bytes were written; none if there is no room yet.
+/// Writes once. Returns the number of bytes, or `None` if there is no room yet.
 pub(crate) fn write(mut socket: &Socket, bytes: &[u8]) -> Result<Option<usize>> {
     match socket.write(bytes) {
         Ok(count) => Ok(Some(count)),
@@ -79,11 +79,11 @@ pub(crate) fn write(mut socket: &Socket, bytes: &[u8]) -> Result<Option<usize>> 
     }
 }
 
-/// Asks for events again and again.
+/// Polls for events without sleeping.
 #[derive(Debug)]
 pub(crate) struct Spin {
     last: Instant,
-    /// Time that went into asking in vain.
+    /// The time of polls without an event.
     idle: Duration,
 }
 
@@ -95,13 +95,13 @@ impl Spin {
         }
     }
 
-    /// For how long there was nothing to do.
+    /// Returns the time in which there was nothing to do.
     pub(crate) fn idle(&self) -> Duration {
         self.idle
     }
 
-    /// What has happened, maybe nothing; and what time it is. Fails when nothing
-    /// has happened for long.
+    /// Polls once. Returns the events, which may be none, and the time. Fails after a long
+    /// time without events.
     pub(crate) fn turn(&mut self, poll: &mut Poll, events: &mut Events) -> Result<Instant> {
         let asked = Instant::now();
         match poll.poll(events, Some(Duration::ZERO)) {

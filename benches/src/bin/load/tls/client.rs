@@ -11,16 +11,16 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::version::TLS13;
 use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
 
-/// How many sessions are kept for resuming: enough for any number of places.
+/// The number of sessions that are kept for resuming: enough for any number of slots.
 const SESSIONS: usize = 4096;
 
-/// The settings of sessions: one version, one cipher suite, one key exchange, so
-/// that all servers agree on the same.
+/// The settings of sessions: one version, one cipher suite and one key exchange, so that
+/// all servers use the same.
 #[derive(Clone, Debug)]
 pub(crate) struct Client(Arc<ClientConfig>);
 
 impl Client {
-    /// For the server that has this certificate (PEM), and no other.
+    /// Returns settings that accept only the server with this certificate (PEM).
     pub(crate) fn new(certificate: &Path, resumes: bool) -> Result<Client> {
         let certificate = CertificateDer::from_pem_file(certificate)
             .with_context(|| format!("no certificate in {}", certificate.display()))?;
@@ -41,8 +41,9 @@ impl Client {
         Ok(Client(Arc::new(config)))
     }
 
-    /// Each place has a server's name of its own, because rustls keeps sessions by
-    /// name, and few for each. Names that are addresses are sent to no server.
+    /// Starts a session. Each slot has a name of its own for the server, because rustls
+    /// keeps sessions by name, and few for each. rustls does not send names that are
+    /// addresses.
     pub(super) fn connection(&self, place: usize) -> Result<UnbufferedClientConnection> {
         let place = u32::try_from(place)?;
         let name = ServerName::from(IpAddr::from(Ipv4Addr::from_bits(place)));
@@ -50,8 +51,8 @@ impl Client {
     }
 }
 
-/// Accepts one certificate, and leaves the signature of the handshake unchecked:
-/// to check it takes longer than all that the server does for a handshake.
+/// Accepts one certificate, and does not check the signature of the handshake: that
+/// would take longer than the server's whole part of a handshake.
 #[derive(Debug)]
 struct Pinned(CertificateDer<'static>);
 

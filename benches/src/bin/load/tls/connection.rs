@@ -7,7 +7,7 @@ use socket2::{SockAddr, Socket};
 use super::{Client, Session};
 use crate::wire;
 
-/// How long a handshake may take.
+/// The longest time for a handshake.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A connection, with TLS or without.
@@ -24,7 +24,8 @@ impl Connection {
         }
     }
 
-    /// One whose handshake is done; registered for reading and writing.
+    /// Opens a connection, completes the handshake, and registers the socket for reading
+    /// and writing.
     pub(crate) fn secure(
         address: &SockAddr,
         client: &Client,
@@ -46,8 +47,8 @@ impl Connection {
         })
     }
 
-    /// Receives once: how many bytes, none if there is nothing yet. `take` gets
-    /// what they mean, through `buffer` if there is no TLS.
+    /// Receives once. Returns the number of bytes, or `None` if there are none yet. `take`
+    /// gets the plain text, through `buffer` without TLS.
     pub(crate) fn receive(
         &mut self,
         buffer: &mut [u8],
@@ -65,8 +66,8 @@ impl Connection {
         Ok(received)
     }
 
-    /// How many bytes were written; none if there is no room yet. With TLS a part
-    /// of them may need a [flush](Self::flush).
+    /// Writes once. Returns the number of bytes, or `None` if there is no room yet. With
+    /// TLS a part of them may need a [flush](Self::flush).
     pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<Option<usize>> {
         match &mut self.session {
             Some(session) => session.write(&self.socket, bytes),
@@ -74,7 +75,7 @@ impl Connection {
         }
     }
 
-    /// Whether all that was written is sent.
+    /// Sends written bytes, and returns true once all are sent.
     pub(crate) fn flush(&mut self) -> Result<bool> {
         match &mut self.session {
             Some(session) => session.flush(&self.socket),

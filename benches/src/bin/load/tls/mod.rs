@@ -1,4 +1,4 @@
-//! TLS as a client that costs little: the server is to be measured.
+//! A TLS client that does as little as possible, because the server is measured.
 
 mod client;
 mod connection;

@@ -10,28 +10,28 @@ use socket2::Socket;
 use super::Client;
 use crate::wire;
 
-/// More than a record: what the room for received bytes is at first, and at most.
+/// The size of the buffer for received bytes, which is larger than a record.
 const ROOM: usize = 32 << 10;
 const MOST: usize = 512 << 10;
 
-/// The longest payload of a record, and more than is added to it.
+/// The room for a record: the longest payload, and more than TLS adds to it.
 const RECORD: usize = 16 << 10;
 const OVERHEAD: usize = 256;
 
 /// A session, apart from its socket.
 pub(crate) struct Session {
     connection: UnbufferedClientConnection,
-    /// Received, up to `filled`, and not understood yet.
+    /// Received bytes, up to `filled`, that are not decrypted yet.
     incoming: Vec<u8>,
     filled: usize,
-    /// Records, of which a part is yet to be sent.
+    /// Encrypted records, of which a part is not sent yet.
     outgoing: Vec<u8>,
     unsent: Range<usize>,
     ended: bool,
 }
 
 impl Session {
-    /// What begins it is ready to be [flushed](Self::flush).
+    /// Starts a session. Its first bytes wait for a [flush](Self::flush).
     pub(crate) fn begin(client: &Client, place: usize) -> Result<Session> {
         let mut session = Session {
             connection: client.connection(place)?,
@@ -53,13 +53,13 @@ impl Session {
         self.connection.handshake_kind() == Some(HandshakeKind::Resumed)
     }
 
-    /// Whether the server has ended its half (close_notify).
+    /// Returns true once the server has ended its half (close_notify).
     pub(crate) fn has_ended(&self) -> bool {
         self.ended
     }
 
-    /// How many bytes of TLS were received: 0 at the end of the connection, none
-    /// if there is nothing yet. `take` gets what they mean.
+    /// Receives once. Returns the number of encrypted bytes: 0 at the end of the
+    /// connection, `None` if there are none yet. `take` gets the plain text.
     pub(crate) fn receive(
         &mut self,
         mut socket: &Socket,
@@ -81,8 +81,8 @@ impl Session {
         Ok(Some(received))
     }
 
-    /// How many bytes were taken, which is all of them; none if those before are
-    /// yet to be sent.
+    /// Encrypts and sends. Returns the number of bytes, which is all of them, or `None` if
+    /// earlier ones are not sent yet.
     pub(crate) fn write(&mut self, socket: &Socket, bytes: &[u8]) -> Result<Option<usize>> {
         if !self.flush(socket)? {
             return Ok(None);
@@ -107,7 +107,7 @@ impl Session {
         }
     }
 
-    /// Whether all is sent.
+    /// Sends encrypted records, and returns true once all are sent.
     pub(crate) fn flush(&mut self, socket: &Socket) -> Result<bool> {
         while !self.unsent.is_empty() {
             let rest = self.outgoing.get(self.unsent.clone()).unwrap_or_default();
@@ -135,7 +135,7 @@ impl Session {
         Ok(())
     }
 
-    /// Understands what was received, as far as it goes.
+    /// Decrypts the complete records among the received bytes.
     fn process(&mut self, take: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
         let mut done = 0;
         loop {
@@ -171,7 +171,7 @@ impl Session {
     }
 }
 
-/// So much of the buffer from there on.
+/// Returns a part of the buffer.
 fn room(buffer: &mut Vec<u8>, start: usize, length: usize) -> &mut [u8] {
     if buffer.len() < start + length {
         buffer.resize(start + length, 0);
