@@ -9,47 +9,64 @@ use crate::bench;
 use crate::echo::Form;
 use crate::toolchain::Way;
 
-/// What `cargo xtask --help` prints.
+/// The text of `cargo xtask --help`, and of `cargo xtask` alone.
 pub(crate) const USAGE: &str = "\
-usage: cargo xtask COMMAND
+usage: cargo xtask COMMAND [OPTIONS]
+
+To try it:
 
   echo [--form wit|static] [MESSAGE]
-      build what is needed, start the echo server component on a free port, run
-      the echo client component against it, and show what both print
-      (MESSAGE: `Hello World!`; form: `wit`, the components that import
-      `asyncio:streams`, or `static`, the ones that link the crate)
-  test [-- ARGS]
-      everything continuous integration runs: build, formatting, lints,
-      documentation, tests, conformance; ARGS go to the test programs (a filter,
-      --nocapture)
-  conformance
-      compare docs/conformance.md with the list of its rows and with the names of
-      the tests; `test` also wants these to have passed
-  fuzz [--seconds N] [TARGET]
-      random input, for N seconds (60) each, for what takes bytes from outside:
-      all targets in tests/fuzz, or one; corpora and the inputs that fail are in
-      target/fuzz (installs cargo-fuzz; needs a C++ compiler)
-  differential [--scripts N] [--seed S]
-      N (20000) random scripts over real sockets with CPython's asyncio and with
-      ours, every result compared; the seed makes a run that failed repeatable
-  bench [--rounds N] [--quick] [--case NAME]... [--peer NAME]... [--command FILE]
-      ours beside an epoll loop, tokio, tokio on WASI 0.2, uvloop and CPython, in
-      N (5) rounds: tables and targets on standard output and in
-      benches/results.md (with fewer rounds or other options, in target/bench);
-      takes about 11 minutes, in which nothing else should run
-        --quick         one short round of everything: a minute
-        --case NAME     only the cases whose names start so (`tls`: those over TLS)
-        --peer NAME     only this peer
-        --command FILE  measures another build of the command
-  build [DIR] [-- CARGO-ARGS]
-      build this repository's components into target/components, or the crate
-      in DIR (or of the manifest DIR) into components beside its other targets
+      build the command and two components, start the echo server on a free port,
+      run the echo client against it, and show what both print
+        MESSAGE         the text that the client sends (default: `Hello World!`)
+        --form wit      the programs written against the WIT, composed with the
+                        streams component (the default)
+        --form static   the programs that link the crate
+
+To build components:
+
   setup [--toolchain auto|installed|rustup|debian]
-      find a way to build WebAssembly and build this repository's components
-        installed  the target wasm32-unknown-unknown of the active toolchain
-        rustup     `rustup target add wasm32-unknown-unknown`
-        debian     Debian's packages rustc-web and rust-web-src
-        auto       the first of these that works (the default)
+      find a compiler for WebAssembly, and build this repository's components
+        auto            the first of the others that works (the default)
+        installed       the target wasm32-unknown-unknown of the active toolchain
+        rustup          `rustup target add wasm32-unknown-unknown`
+        debian          Debian's packages rustc-web and rust-web-src
+  build [DIR] [-- CARGO-ARGS]
+      build this repository's components into target/components; or build the crate
+      in DIR, into the folder `components` in its own target folder
+
+To test:
+
+  test [-- ARGS]
+      run everything that continuous integration runs: build, formatting, lints,
+      documentation, tests, conformance
+        ARGS            arguments for the test programs, such as a name to filter by
+  conformance
+      compare docs/conformance.md with the list of its rows and with the names of the
+      tests (`test` also checks that these have passed)
+  differential [--scripts N] [--seed S]
+      run random scripts over real sockets with CPython's asyncio and with this
+      project, and compare every result
+        --scripts N     the number of scripts (default: 20000)
+        --seed S        the seed of an earlier run, to repeat it
+  fuzz [--seconds N] [TARGET]
+      run all targets in tests/fuzz, or one, with random input; corpora and inputs that
+      fail are in target/fuzz (installs cargo-fuzz; needs a C++ compiler)
+        --seconds N     the time for each target (default: 60)
+
+To measure:
+
+  bench [--rounds N] [--quick] [--case NAME]... [--peer NAME]... [--command FILE]
+      measure this project beside an epoll loop, tokio, tokio on WASI 0.2, uvloop and
+      CPython; takes about 11 minutes, in which nothing else should run; prints tables
+      and targets, and writes them to benches/results.md, or to target/bench if
+      options leave something out
+        --rounds N      the number of rounds (default: 5)
+        --quick         one short round of everything, which takes a minute
+        --case NAME     only cases whose names start with NAME, such as `tls`
+        --peer NAME     only this peer
+        --command FILE  another build of the command
+
   --help
       this text";
 
@@ -58,44 +75,44 @@ usage: cargo xtask COMMAND
 pub(crate) enum Invocation {
     /// Print [`USAGE`].
     Help,
-    /// Find a toolchain, build the components.
+    /// Find a toolchain and build all components.
     Setup {
-        /// The way asked for; none means whatever was chosen before.
+        /// The way to get a toolchain; `None` keeps the one chosen before.
         way: Option<Way>,
     },
-    /// Build the components, or one crate.
+    /// Build all components, or those of one crate.
     Build {
-        /// A crate's folder or manifest.
+        /// A crate's folder or manifest; `None` means this repository.
         path: Option<PathBuf>,
         /// Passed on to `cargo build`.
         cargo_args: Vec<String>,
     },
-    /// Server and client, talking to each other.
+    /// Run the echo server and the echo client.
     Echo {
-        /// What the client sends.
+        /// The text that the client sends.
         message: String,
-        /// Which pair of components.
+        /// The form of both components.
         form: Form,
     },
-    /// Ours beside its peers.
+    /// Measure this project's servers and others.
     Bench(bench::Options),
-    /// Random input for what takes bytes from outside.
+    /// Run fuzz targets.
     Fuzz {
-        /// One target; none means all.
+        /// One target; `None` means all.
         target: Option<String>,
-        /// How long each target runs.
+        /// The time for each target.
         time: Duration,
     },
-    /// The page about conformance, compared with the tests.
+    /// Compare the page on conformance with the tests.
     Conformance,
-    /// Random scripts with CPython and with ours.
+    /// Run random scripts with CPython and with this project.
     Differential {
-        /// How many.
+        /// The number of scripts.
         scripts: u32,
-        /// The first one's seed; none means another one each time.
+        /// The seed of the first script; `None` means a new one each time.
         seed: Option<u64>,
     },
-    /// Everything CI checks.
+    /// Run all checks of continuous integration.
     Test {
         /// Passed on to the test programs.
         args: Vec<String>,
@@ -129,7 +146,7 @@ impl Invocation {
     }
 }
 
-/// The arguments of a command, sorted by kind.
+/// The arguments of a command, by kind.
 #[derive(Default)]
 struct Words {
     help: bool,
@@ -144,7 +161,7 @@ struct Words {
     peers: Vec<String>,
     command: Option<String>,
     positional: Vec<String>,
-    /// What follows `--`.
+    /// The arguments after `--`.
     rest: Vec<String>,
 }
 
@@ -264,7 +281,7 @@ impl Words {
         let mut words = self.positional.into_iter().chain(self.rest);
         let target = words.next();
         if let Some(word) = words.next() {
-            bail!("`fuzz` takes one target or none: what is `{word}`?");
+            bail!("`fuzz` takes one target or none, and does not take `{word}`");
         }
         Ok(Invocation::Fuzz {
             target,

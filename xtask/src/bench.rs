@@ -1,9 +1,9 @@
-//! `cargo xtask bench`: ours beside its peers, measured in turn.
+//! `cargo xtask bench`: measures this project's servers and others in turn.
 //!
-//! For each case all servers run, each at rest but for the one that the load
-//! generator talks to; they take turns, round by round, in an order that changes,
-//! so that whatever else happens on the machine happens to all of them. Servers
-//! have one core, the load generator another.
+//! In each case all servers run, and the load generator talks to one at a time. They
+//! take turns, in an order that changes from round to round, so that disturbances of
+//! the machine affect all of them. Servers share one core; the load generator has
+//! another.
 
 mod cases;
 mod cores;
@@ -41,21 +41,21 @@ use page::Page;
 use peers::Peer;
 use programs::Programs;
 
-/// Fewer say little.
+/// The usual number of rounds. Medians of fewer rounds vary too much to be compared.
 const ROUNDS: u32 = 5;
 
-/// What to measure.
+/// The options of a run.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Options {
-    /// How often each is measured; none means [`ROUNDS`].
+    /// The number of rounds; `None` means [`ROUNDS`].
     pub(crate) rounds: Option<u32>,
-    /// One short round of everything.
+    /// Makes rounds short, and one of them the default.
     pub(crate) quick: bool,
-    /// Starts of names of cases; none means all.
+    /// Starts of names of cases; an empty list means all cases.
     pub(crate) cases: Vec<String>,
-    /// Names of peers; none means all.
+    /// Names of peers; an empty list means all peers.
     pub(crate) peers: Vec<String>,
-    /// Another build of the command.
+    /// Another build of the command; `None` builds this one.
     pub(crate) command: Option<PathBuf>,
 }
 
@@ -64,7 +64,8 @@ impl Options {
         self.rounds.unwrap_or(if self.quick { 1 } else { ROUNDS })
     }
 
-    /// Whether what comes out may stand in the repository.
+    /// Returns true if the results are complete enough to replace those in the
+    /// repository.
     fn is_complete(&self) -> bool {
         let enough = !self.quick && self.rounds() >= ROUNDS;
         enough && self.cases.is_empty() && self.peers.is_empty() && self.command.is_none()
@@ -93,8 +94,8 @@ impl Options {
     }
 }
 
-/// Measures, prints the tables and writes them down: in `benches/` after a complete
-/// run, else in `target/bench/`.
+/// Measures, prints the tables, and writes the page: to `benches/` after a complete
+/// run, else to `target/bench/`.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> {
     let (cases, mut peers) = (options.cases()?, options.peers()?);
     let programs = Programs::build(workspace, &peers, options.command.as_deref())?;
@@ -143,7 +144,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> 
         false => workspace.root().join("target").join("bench"),
     };
     let written = page.write(&folder);
-    for path in written.context("cannot write the results down")? {
+    for path in written.context("cannot write the results")? {
         eprintln!("wrote {}", workspace.relative(&path).display());
     }
     Ok(match problems.is_empty() {
@@ -152,7 +153,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> 
     })
 }
 
-/// A peer that fails is left out from there on; the others go on.
+/// Measures all peers in one case. Leaves out a peer that fails, and goes on.
 fn measure_case(
     bench: &Bench<'_>,
     case: &'static Case,
@@ -172,7 +173,8 @@ fn measure_case(
         match bench.start(peer, case) {
             Ok(server) => {
                 players.push(peer);
-                // One that each round starts again was started to be in the cache.
+                // This start has put the compiled program into the cache. Where each
+                // round starts a server of its own, this one ends here.
                 if !case.work.needs_a_fresh_server() {
                     servers.insert(peer, server);
                 }
@@ -194,7 +196,7 @@ fn measure_case(
             match measured {
                 Ok(figures) => samples.entry(peer).or_default().push(figures),
                 Err(error) => {
-                    // What some rounds have shown is no median.
+                    // The median of fewer rounds would be of another quality.
                     samples.remove(&peer);
                     players.retain(|player| *player != peer);
                     fail(peer, &format!("round {}", round + 1), error);

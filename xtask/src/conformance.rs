@@ -1,8 +1,8 @@
-//! `cargo xtask conformance`: docs/conformance.md has a row for every behaviour
-//! we know of, and every row has the tests that show it.
+//! `cargo xtask conformance`: checks that docs/conformance.md has a row for every
+//! known behaviour, and that every row names the tests that show it.
 //!
-//! Alone it looks for the names of the tests in the sources. `cargo xtask test`
-//! also wants them to have run and passed.
+//! Alone it looks for the names of the tests in the sources. `cargo xtask test` also
+//! checks that they have run and passed.
 
 mod names;
 mod page;
@@ -24,11 +24,11 @@ const PAGE: &str = "docs/conformance.md";
 /// The test that runs the checks of python/tests/behaviours/.
 const PYTHON_CHECKS: &str = "the_module_behaves_as_asyncio_does";
 
-/// How the name begins of a test that runs the battery.
+/// The start of the names of the tests that run the battery.
 const BATTERY: &str = "battery_";
 
-/// Compares page, rows and tests; with the results of a run of all tests, these
-/// as well. Prints every error.
+/// Compares the page, the list of rows and the names of the tests, and also the
+/// results of a run of all tests if there are any. Prints every error.
 pub(crate) fn run(workspace: &Workspace, results: Option<&Results>) -> Result<()> {
     let read = |path: &str| {
         let text = fs::read_to_string(workspace.root().join(path));
@@ -47,7 +47,7 @@ pub(crate) fn run(workspace: &Workspace, results: Option<&Results>) -> Result<()
     Ok(())
 }
 
-/// Everything that is wrong, each with what to do.
+/// Returns all errors, each with a remedy.
 fn errors(rows: &str, page: &str, names: &Names, results: Option<&Results>) -> Vec<String> {
     let ids: Vec<&str> = rows.lines().filter_map(page::id).collect();
     let table = page::rows(page);
@@ -56,7 +56,7 @@ fn errors(rows: &str, page: &str, names: &Names, results: Option<&Results>) -> V
         let id = row.id;
         match Verdict::parse(row.verdict) {
             None => errors.push(format!(
-                "{id}: `{}` is no verdict; use one of: {}",
+                "{id}: there is no verdict `{}`; use one of: {}",
                 row.verdict,
                 page::VERDICTS
             )),
@@ -75,7 +75,7 @@ fn errors(rows: &str, page: &str, names: &Names, results: Option<&Results>) -> V
     errors
 }
 
-/// What is missing, unknown, or there twice.
+/// Returns an error for each row that is missing, unknown, or there twice.
 fn counted(ids: &[&str], table: &[Row<'_>]) -> Vec<String> {
     let mut counts: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
     for id in ids {
@@ -96,7 +96,7 @@ fn counted(ids: &[&str], table: &[Row<'_>]) -> Vec<String> {
     wrong.collect()
 }
 
-/// What is wrong with the tests that a row names.
+/// Returns the errors in the tests that a row names.
 fn shown(row: &Row<'_>, names: &Names, results: Option<&Results>) -> Vec<String> {
     let id = row.id;
     let verdict = Verdict::parse(row.verdict);
@@ -116,13 +116,12 @@ fn shown(row: &Row<'_>, names: &Names, results: Option<&Results>) -> Vec<String>
             Kind::Battery => results.all_passed(BATTERY),
             Kind::Python => results.passed(PYTHON_CHECKS),
         });
-        (!passed)
-            .then(|| format!("{id}: `{test}` has not run and passed; see to that, or name another"))
+        (!passed).then(|| format!("{id}: `{test}` has not run and passed; fix it, or name another"))
     });
     wrong.collect()
 }
 
-/// The number of rows with each kind of verdict.
+/// Returns the number of rows for each kind of verdict, as text.
 fn summary(page: &str) -> String {
     let table = page::rows(page);
     let mut counts: Vec<(&str, usize)> = Vec::new();
@@ -194,7 +193,7 @@ mod tests {
         let page = "| A1 | a | maybe | `rust` |\n| A2 | b | departs (D7) | `rust` |\n";
         let found = found("A1 a\nA2 b\n", page);
         assert_eq!(found.len(), 2, "{found:?}");
-        assert!(found[0].starts_with("A1: `maybe` is no verdict; use one of: same, "));
+        assert!(found[0].starts_with("A1: there is no verdict `maybe`; use one of: same, "));
         assert_eq!(found[1], "A2: there is no row D7; name the departure's row");
     }
 

@@ -1,4 +1,4 @@
-//! Debian's packages, for what a machine lacks.
+//! Installs the programs that a machine lacks, from Debian's packages.
 
 use std::path::Path;
 use std::process::Command;
@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use crate::process::{is_on_path, output_of};
 use crate::progress::Step;
 
-/// A command that something needs, and the package that has it.
+/// A command that xtask or the tests need, and the Debian package that has it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Tool {
     /// The command's name.
@@ -17,7 +17,7 @@ pub(crate) struct Tool {
     pub(crate) package: &'static str,
 }
 
-/// Installs the packages of those tools that are not on the PATH.
+/// Installs the packages of the tools that are not on the PATH.
 pub(crate) fn ensure_debian_packages(tools: &[Tool]) -> Result<()> {
     let missing: Vec<_> = tools
         .iter()
@@ -43,7 +43,8 @@ pub(crate) fn install(packages: &[&str]) -> Result<()> {
             packages.join(" ")
         );
     }
-    // A stale list of one source is no reason to stop: the install will tell.
+    // Go on after an error: one source of several may be out of reach, and the
+    // installation fails if its packages are needed.
     if let Err(error) = Step::new("apt-get update").run_quietly(apt_get(sudo).arg("update")) {
         eprintln!("    {error:#}");
     }
@@ -71,12 +72,12 @@ fn can_sudo() -> bool {
     is_on_path("sudo") && output_of(Command::new("sudo").args(["-n", "true"])).is_ok()
 }
 
-/// Whether it lies where Debian has services, which is on root's PATH only.
+/// Returns true if the command is in `/usr/sbin`, which only root has on the PATH.
 fn is_a_service(command: &str) -> bool {
     Path::new("/usr/sbin").join(command).is_file()
 }
 
-/// Whether a file is there, for the cheap check of what was installed before.
+/// Returns true if a file of a package exists: a cheap check that it is installed.
 pub(crate) fn has(path: &str) -> bool {
     Path::new(path).exists()
 }

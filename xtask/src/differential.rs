@@ -1,5 +1,5 @@
 //! `cargo xtask differential`: the differential test (`tests/differential/`) with
-//! as many scripts as one has the patience for.
+//! any number of scripts.
 
 use std::process::ExitCode;
 
@@ -9,7 +9,7 @@ use crate::process::cargo;
 use crate::setup;
 use crate::workspace::{NATIVE, Workspace};
 
-/// Builds what is needed and hands the terminal to the test.
+/// Builds the components and the test, and gives the terminal to the test.
 pub(crate) fn run(workspace: &Workspace, scripts: u32, seed: Option<u64>) -> Result<ExitCode> {
     setup::run(workspace, None)?;
     let mut command = cargo();

@@ -1,4 +1,4 @@
-//! `cargo xtask echo`: server and client component, talking to each other.
+//! `cargo xtask echo`: runs the echo server and the echo client as components.
 
 use std::io::{BufRead as _, BufReader, Read};
 use std::net::SocketAddr;
@@ -20,20 +20,21 @@ use crate::workspace::{NATIVE, Workspace};
 const SERVER: &str = "tcp-echo-server";
 const CLIENT: &str = "tcp-echo-client";
 
-/// The reference's programs send and read one message of at most this many bytes.
+/// The longest message, in bytes. The programs from asyncio's page, which the
+/// examples follow, read at most this much.
 const LONGEST: usize = 100;
 
-/// Compiling a component for this machine is part of each of these times.
+// Each limit includes the time to compile a component for this machine.
 const LISTEN_LIMIT: Duration = Duration::from_secs(120);
 const CLIENT_LIMIT: Duration = Duration::from_secs(120);
 
-/// How long the server may take to print its last line once the client is done.
+/// The time in which the server has to print its last line after the client ended.
 const CLOSE_LIMIT: Duration = Duration::from_secs(5);
 
-/// The line each side prints last.
+/// The last line that each side prints.
 const LAST_LINE: &str = "Close the connection";
 
-/// Which pair of components to run.
+/// The form of the components to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
     /// Written against the WIT, composed with the streams component.
@@ -48,7 +49,7 @@ impl Form {
         match name {
             "wit" => Ok(Self::Wit),
             "static" => Ok(Self::Static),
-            _ => bail!("`{name}` is no form: use wit or static"),
+            _ => bail!("there is no form `{name}`: use wit or static"),
         }
     }
 
@@ -61,7 +62,8 @@ impl Form {
     }
 }
 
-/// Builds what is needed and runs both; an error unless the message comes back.
+/// Builds the components and the command, and runs server and client. Fails unless
+/// the message comes back.
 pub(crate) fn run(workspace: &Workspace, message: &str, form: Form) -> Result<()> {
     ensure!(
         !message.is_empty() && message.len() <= LONGEST,
@@ -74,7 +76,7 @@ pub(crate) fn run(workspace: &Workspace, message: &str, form: Form) -> Result<()
     demonstrate(workspace, message, form)
 }
 
-/// Builds the command and runs both; the components are built.
+/// Builds the command and runs server and client. The components exist already.
 pub(crate) fn demonstrate(workspace: &Workspace, message: &str, form: Form) -> Result<()> {
     let host = host_command(workspace)?;
     let commands = Commands {
@@ -103,7 +105,7 @@ pub(crate) fn host_command(workspace: &Workspace) -> Result<PathBuf> {
     executable(&messages).context("cargo built no asyncio-streams")
 }
 
-/// The program cargo's messages name, if any.
+/// Returns the last executable that cargo's messages name.
 fn executable(messages: &str) -> Option<PathBuf> {
     let messages = messages
         .lines()
@@ -113,7 +115,7 @@ fn executable(messages: &str) -> Option<PathBuf> {
         .next_back()
 }
 
-/// The path of a program's component, as typed at the repository's root.
+/// Returns the path of a program's component, relative to the repository's root.
 fn component(workspace: &Workspace, form: Form, program: &str) -> Result<String> {
     let name = format!("{}.wasm", form.example(program));
     let path = workspace.components().join(name);
@@ -125,7 +127,7 @@ fn component(workspace: &Workspace, form: Form, program: &str) -> Result<String>
     Ok(workspace.relative(&path).to_string_lossy().into_owned())
 }
 
-/// What to run; components have paths as one types them at `root`.
+/// The commands of both sides. The paths of components are relative to `root`.
 struct Commands<'a> {
     root: &'a Path,
     host: PathBuf,
@@ -147,7 +149,7 @@ impl Commands<'_> {
         [&connect[..], std::slice::from_ref(&self.client), &own].concat()
     }
 
-    /// Starts one side, whose output goes into the transcript; shows what to type for it.
+    /// Prints the command line of one side and starts it. Sends its output as events.
     fn start(
         &self,
         side: &'static str,
@@ -179,7 +181,7 @@ fn converse(commands: &Commands<'_>, message: &str) -> Result<()> {
     let mut server = commands.start("server", &commands.server(), &events)?;
     let address = transcript
         .wait_for("server", LISTEN_LIMIT, Line::listening)
-        .context("the server did not say where it listens")?;
+        .context("the server did not print `listening on ADDR`")?;
 
     let mut client = commands.start("client", &commands.client(address, message), &events)?;
     drop(events);
@@ -188,7 +190,8 @@ fn converse(commands: &Commands<'_>, message: &str) -> Result<()> {
     drop(client);
     if status.is_some_and(|status| status.success()) {
         let last = |line: &Line| line.text.starts_with(LAST_LINE).then_some(());
-        // Only for the transcript's sake: a server that says less is no failure.
+        // Wait so that the transcript is complete. A server that prints less has not
+        // failed.
         let _ = transcript.wait_for("server", CLOSE_LIMIT, last);
     }
     server.interrupt()?;
@@ -231,12 +234,12 @@ fn read_lines(
             }
             bytes.clear();
         }
-        // Nobody listens any more once both sides are done.
+        // The receiver is gone once both sides have ended.
         let _ = events.send(Event::PipeEnded(side));
     });
 }
 
-/// What a side's pipes bring.
+/// An event on a side's pipes.
 #[derive(Debug)]
 enum Event {
     Line(Line),
@@ -253,7 +256,7 @@ struct Line {
 }
 
 impl Line {
-    /// The address, where this is a `listening on ADDR` of the host.
+    /// Returns the address if this is the host's line `listening on ADDR`.
     fn listening(&self) -> Option<SocketAddr> {
         let (_, address) = self.text.split_once("listening on ")?;
         let address = address.split_whitespace().next()?;
@@ -261,11 +264,11 @@ impl Line {
     }
 }
 
-/// Both sides' lines, shown as they come.
+/// The lines of both sides, each printed as soon as it arrives.
 struct Transcript {
     incoming: Receiver<Event>,
     seen: Vec<Line>,
-    /// The side of each pipe that is at its end.
+    /// The side of each pipe that has ended: each side has two.
     ended: Vec<&'static str>,
 }
 
@@ -280,8 +283,9 @@ impl Transcript {
         (sender, transcript)
     }
 
-    /// Shows lines until `wanted` finds what it looks for in one of `side`'s, seen
-    /// earlier or new. An error once the side has ended or the time is up.
+    /// Prints lines until `wanted` returns a value for a line of `side`, and returns
+    /// that value. Lines that arrived earlier count. Fails once the side has ended or
+    /// the time is up.
     fn wait_for<T>(
         &mut self,
         side: &str,
@@ -301,7 +305,7 @@ impl Transcript {
             }
             looked_at = self.seen.len();
             if self.ended.iter().filter(|ended| **ended == side).count() == 2 {
-                bail!("it ended before");
+                bail!("it ended first");
             }
             match self
                 .incoming
@@ -309,12 +313,12 @@ impl Transcript {
             {
                 Ok(event) => self.take(event),
                 Err(RecvTimeoutError::Timeout) => bail!("waited {limit:?}"),
-                Err(RecvTimeoutError::Disconnected) => bail!("both sides ended before"),
+                Err(RecvTimeoutError::Disconnected) => bail!("both sides ended first"),
             }
         }
     }
 
-    /// Shows what is left, once both sides are gone.
+    /// Prints the remaining lines, after both sides have ended.
     fn finish(&mut self) {
         while let Ok(event) = self.incoming.recv_timeout(CLOSE_LIMIT) {
             self.take(event);
@@ -331,7 +335,7 @@ impl Transcript {
         }
     }
 
-    /// What one side wrote on its standard output.
+    /// Returns the standard output of one side.
     fn printed_by(&self, side: &str) -> String {
         let lines = self
             .seen

@@ -1,4 +1,4 @@
-//! Core modules into components, only where something changed.
+//! Encodes core modules as components, if they changed.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
@@ -6,23 +6,23 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use wit_component::ComponentEncoder;
 
-/// Stands in a stamp before the module's hash; change it when encoding changes.
+/// The encoder's version, which stands in each stamp before the module's hash.
+/// Another version makes all components again.
 const ENCODING: &str = "wit-component 0.263";
 
-/// A component's file, and whether it was written now.
+/// The result of encoding.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Encoded {
-    /// The component.
+    /// The component's file.
     pub(crate) path: PathBuf,
-    /// Whether its bytes are new.
+    /// True if the file was written, because its bytes are new.
     pub(crate) changed: bool,
 }
 
 /// Encodes the core module `module` into `folder/<name>.wasm`.
 ///
-/// A stamp with the module's hash says whether there is anything to do. A
-/// component that comes out the same is not written again, so nothing that
-/// depends on its time is rebuilt.
+/// Does nothing if the stamp has the module's hash. Does not write a component whose
+/// bytes are the same, so that cargo rebuilds nothing that depends on the file's time.
 pub(crate) fn component(module: &Path, folder: &Path, name: &str) -> Result<Encoded> {
     let bytes =
         std::fs::read(module).with_context(|| format!("cannot read {}", module.display()))?;
@@ -44,7 +44,7 @@ pub(crate) fn component(module: &Path, folder: &Path, name: &str) -> Result<Enco
     Ok(Encoded { path, changed })
 }
 
-/// Removes components that were made here before and are no longer among `names`.
+/// Removes components that this program has made and that are not among `names`.
 pub(crate) fn prune(folder: &Path, names: &[&str]) -> Result<()> {
     let Ok(stamps) = std::fs::read_dir(folder.join(STAMPS)) else {
         return Ok(());
@@ -63,7 +63,7 @@ pub(crate) fn prune(folder: &Path, names: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// The folder with one stamp for each component made here.
+/// The folder of stamps, one for each component that this program has made.
 const STAMPS: &str = ".stamps";
 
 fn stamp(folder: &Path, name: &str) -> PathBuf {
@@ -83,7 +83,8 @@ fn hash(bytes: &[u8]) -> u64 {
     hasher.finish()
 }
 
-/// Writes the whole file or nothing: a reader sees the old or the new one.
+/// Writes a file by renaming a complete one, so that a reader sees the old bytes or
+/// the new ones.
 fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let folder = path.parent().context("a file without a folder")?;
     let name = path.file_name().context("a file without a name")?;

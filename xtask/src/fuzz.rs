@@ -1,4 +1,4 @@
-//! `cargo xtask fuzz`: runs the targets in `tests/fuzz/`, each for a while.
+//! `cargo xtask fuzz`: runs the targets in `tests/fuzz/`, each for a given time.
 
 use std::fs::File;
 use std::path::Path;
@@ -15,20 +15,20 @@ use crate::workspace::Workspace;
 
 const PACKAGE: &str = "tests/fuzz";
 
-/// Where everything goes that fuzzing makes.
+/// The folder of corpora, logs, and inputs that fail.
 const OUTPUT: &str = "target/fuzz";
 
-/// An input that takes longer is reported, as one that crashes is.
+/// The longest time for one input. libFuzzer reports a slower one as a failure.
 const SLOW: Duration = Duration::from_secs(10);
 
-/// What builds libFuzzer.
+/// The compiler of libFuzzer, which is written in C++.
 const COMPILER: Tool = Tool {
     command: "c++",
     package: "g++",
 };
 
-/// Recursion without an end ends at libFuzzer's limit of memory, which reports
-/// the input; at the end of the stack nothing would.
+/// Runs a program without a limit on its stack. Endless recursion then ends at
+/// libFuzzer's limit on memory, which reports the input; a stack overflow does not.
 const WITH_ANY_STACK: &str = r#"ulimit -s unlimited 2>/dev/null; exec "$0" "$@""#;
 
 /// Runs one target, or all of them one after the other, for `time` each.
@@ -39,7 +39,7 @@ pub(crate) fn run(workspace: &Workspace, target: Option<&str>, time: Duration) -
     Step::new("building the fuzz targets").run(
         cargo()
             .args(["fuzz", "build", "--fuzz-dir", PACKAGE])
-            // The code is safe: sanitizers would find nothing, and need a nightly compiler.
+            // Sanitizers need a nightly compiler, and find nothing in safe code.
             .args(["--sanitizer", "none"])
             .args(["--target", &host, "--target-dir", OUTPUT])
             .args(target)
@@ -60,7 +60,7 @@ pub(crate) fn run(workspace: &Workspace, target: Option<&str>, time: Duration) -
     Ok(())
 }
 
-/// The targets there are, by name.
+/// Returns the names of all targets, sorted.
 fn targets(package: &Path) -> Result<Vec<String>> {
     let folder = package.join("fuzz_targets");
     let files =
@@ -125,12 +125,12 @@ fn fuzz(workspace: &Workspace, name: &str, program: &str, time: Duration) -> Res
     let report = Report::read(&String::from_utf8_lossy(&text));
     match (status, &report.input) {
         (Some(status), _) if status.success() => {
-            eprintln!("    nothing found with {} inputs", report.inputs);
+            eprintln!("    {} inputs, no failure", report.inputs);
             Ok(())
         }
         (_, Some(input)) => {
             let shown = format!("{input}.txt");
-            // A help for the reader, whose absence changes nothing.
+            // The readable form helps the reader, and is not needed: ignore errors.
             let _ = fuzzer(workspace, program)
                 .arg(input)
                 .env("RUST_LIBFUZZER_DEBUG_PATH", &shown)
@@ -160,14 +160,14 @@ fn fuzzer(workspace: &Workspace, program: &str) -> Command {
     command
 }
 
-/// What libFuzzer says about a run.
+/// The facts from libFuzzer's log of a run.
 #[derive(Debug, PartialEq, Eq)]
 struct Report {
-    /// How many inputs there were.
+    /// The number of inputs.
     inputs: u64,
-    /// Where the input is that failed.
+    /// The file of the input that failed.
     input: Option<String>,
-    /// Why it failed, as far as it says so.
+    /// The panic's message, or libFuzzer's own reason.
     reason: String,
 }
 
@@ -180,7 +180,7 @@ impl Report {
             .take_while(|line| !line.starts_with("stack backtrace") && !line.starts_with("note: "))
             .take_while(|line| !line.starts_with("=="))
             .collect::<Vec<_>>();
-        let other = after("ERROR: libFuzzer: ").unwrap_or("it does not say why");
+        let other = after("ERROR: libFuzzer: ").unwrap_or("for no reason in the log");
         Self {
             inputs: after("stat::number_of_executed_units:")
                 .and_then(|number| number.trim().parse().ok())

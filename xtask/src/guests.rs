@@ -1,8 +1,9 @@
-//! Guests: the streams component, the examples, the tests' programs, and a user's crate.
+//! Builds guests: the streams component, the examples, the tests' programs, and a
+//! user's crate.
 //!
-//! Each feature set has a cargo run of its own. In one run the feature
-//! `component` would reach the programs that link the library, and they would
-//! export what only the streams component may.
+//! Each feature set has a cargo run of its own, because cargo unites features in one
+//! run. The programs that link the library would get its feature `component`, and
+//! would export the interfaces of the streams component.
 
 use std::path::{Path, PathBuf};
 
@@ -122,10 +123,10 @@ fn build_programs(
     Ok(modules(&messages, workspace.root()))
 }
 
-/// Builds a crate's programs and cdylibs into components; returns their paths.
+/// Builds a crate's programs and cdylibs as components, and returns their paths.
 ///
-/// A crate of this workspace goes where all its guests go, any other one to the
-/// folder `components` beside cargo's other results.
+/// Components of this workspace go to target/components. Those of another crate go to
+/// the folder `components` in that crate's target folder.
 pub(crate) fn build_crate(
     workspace: &Workspace,
     toolchain: &Toolchain,
@@ -149,7 +150,7 @@ pub(crate) fn build_crate(
     let modules = modules(&messages, folder);
     if modules.is_empty() {
         bail!(
-            "{} has nothing to make a component of: it needs a program (src/main.rs), or a library with \
+            "{} has no target that can be a component: add a program (src/main.rs), or a library with \
              crate-type = [\"cdylib\"]",
             manifest.display()
         );
@@ -165,7 +166,7 @@ pub(crate) fn build_crate(
     encoded.collect()
 }
 
-/// The manifest meant by a folder or a manifest's own path.
+/// Returns the manifest in a folder, or the manifest itself.
 fn manifest_of(path: &Path) -> Result<PathBuf> {
     let manifest = if path.is_dir() {
         path.join("Cargo.toml")
@@ -174,7 +175,7 @@ fn manifest_of(path: &Path) -> Result<PathBuf> {
     };
     if manifest.file_name().is_none_or(|name| name != "Cargo.toml") || !manifest.is_file() {
         bail!(
-            "{} is no crate: give the folder of a Cargo.toml",
+            "{} is not a crate: give a folder that has a Cargo.toml",
             path.display()
         );
     }
@@ -183,7 +184,8 @@ fn manifest_of(path: &Path) -> Result<PathBuf> {
         .with_context(|| format!("cannot open {}", manifest.display()))
 }
 
-/// Whether a crate's folder belongs to this workspace: inside it, and without a workspace of its own.
+/// Returns true if a crate's folder is in this workspace, and has no workspace of its
+/// own.
 fn is_member(workspace: &Workspace, folder: &Path) -> bool {
     let Ok(root) = workspace.root().canonicalize() else {
         return false;
@@ -194,7 +196,7 @@ fn is_member(workspace: &Workspace, folder: &Path) -> bool {
                 .is_ok_and(|text| text.lines().any(|line| line.trim() == "[workspace]")))
 }
 
-/// `<target>/components` for a module in `<target>/<triple>/<profile>/`.
+/// Returns `<target>/components` for a module in `<target>/<triple>/<profile>/`.
 fn beside_results(module: &Path) -> Result<PathBuf> {
     let profile = module
         .ancestors()
@@ -211,7 +213,7 @@ fn is_triple(folder: &Path) -> bool {
         .is_some_and(|name| name == crate::toolchain::TARGET)
 }
 
-/// The modules among cargo's messages that come from manifests under `folder`.
+/// Returns the modules in cargo's messages whose manifests are under `folder`.
 fn modules(messages: &str, folder: &Path) -> Vec<Module> {
     let messages = messages
         .lines()

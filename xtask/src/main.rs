@@ -1,8 +1,8 @@
 //! The repository's own commands: set-up, build of the components, demo, tests,
 //! benchmarks.
 //!
-//! `cargo xtask --help` lists them. Everything here needs cargo and nothing
-//! else on the PATH; what a command lacks it installs, or says how to.
+//! `cargo xtask --help` lists them. They need cargo on the PATH and nothing else. A
+//! command installs the programs that it lacks, or says how to install them.
 
 #![forbid(unsafe_code)]
 

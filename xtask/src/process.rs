@@ -1,4 +1,4 @@
-//! Starting other programs: a clean environment, and nobody left behind.
+//! Starts other programs in a clean environment, and ends them when xtask ends.
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -7,21 +7,22 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-/// How often a running child is looked at.
+/// The time between two looks at a running child.
 const POLL: Duration = Duration::from_millis(20);
 
-/// What a program that outlives its interrupt gets before it is killed.
+/// The time from the interrupt until a program that still runs is killed.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// Interrupts process `$0` once standard input ends, which it does when xtask
-/// asks for it or is itself gone, however it ended.
+/// A shell script that interrupts process `$0` once standard input ends. xtask closes
+/// that pipe to end the process. The kernel closes it if xtask dies.
 const LIFELINE: &str = r#"trap '' INT TERM HUP; read -r line
 kill -INT "$0" 2>/dev/null
 tries=0
 while kill -0 "$0" 2>/dev/null && [ "$tries" -lt 50 ]; do sleep 0.1; tries=$((tries + 1)); done
 kill -KILL "$0" 2>/dev/null"#;
 
-/// A cargo of the active toolchain, without what `cargo run` set for xtask itself.
+/// Returns a cargo of the active toolchain, without the variables that `cargo run` has
+/// set for xtask itself.
 pub(crate) fn cargo() -> Command {
     let program = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     let mut command = Command::new(program);
@@ -40,7 +41,7 @@ pub(crate) fn cargo() -> Command {
     command
 }
 
-/// Whether cargo set this variable for the run of xtask, and not the user.
+/// Returns true if `cargo run` sets this variable for xtask, and a user does not.
 fn is_xtasks_own(name: &str) -> bool {
     const PREFIXES: [&str; 4] = [
         "CARGO_PKG_",
@@ -52,7 +53,8 @@ fn is_xtasks_own(name: &str) -> bool {
     NAMES.contains(&name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
-/// Whether `cargo run` added this folder for xtask: its build folder, the toolchain's.
+/// Returns true if `cargo run` adds this folder for xtask: its build folder, or the
+/// toolchain's.
 fn is_cargos_library_path(path: &Path) -> bool {
     let own = std::env::current_exe().ok();
     let own = own.as_deref().and_then(Path::parent);
@@ -61,7 +63,7 @@ fn is_cargos_library_path(path: &Path) -> bool {
         || path.join("rustlib").is_dir()
 }
 
-/// Runs a short command and returns what it printed on stdout, trimmed.
+/// Runs a short command and returns its standard output, trimmed.
 pub(crate) fn output_of(command: &mut Command) -> Result<String> {
     let name = command.get_program().to_string_lossy().into_owned();
     let output = command
@@ -75,13 +77,13 @@ pub(crate) fn output_of(command: &mut Command) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
-/// Whether `program` lies in a folder of the PATH.
+/// Returns true if `program` is in a folder of the PATH.
 pub(crate) fn is_on_path(program: &str) -> bool {
     let paths = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&paths).any(|folder| folder.join(program).is_file())
 }
 
-/// The command as one would type it in a shell.
+/// Returns the command as a user types it in a shell.
 pub(crate) fn as_typed(command: &Command) -> String {
     let program = Path::new(command.get_program());
     let is_cargo = program.file_stem().is_some_and(|name| name == "cargo");
@@ -103,11 +105,11 @@ fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 
-/// A child that is gone once this value is, and also once xtask is.
+/// A child that ends when this value is dropped, and also when xtask dies.
 #[derive(Debug)]
 pub(crate) struct Supervised {
     child: Child,
-    /// Interrupts the child when its standard input ends. None where there is no shell.
+    /// Runs [`LIFELINE`]. `None` without a shell.
     lifeline: Option<Child>,
 }
 
@@ -127,12 +129,12 @@ impl Supervised {
         Ok(Self { child, lifeline })
     }
 
-    /// The child, for its pipes.
+    /// Returns the child, for its pipes.
     pub(crate) fn child(&mut self) -> &mut Child {
         &mut self.child
     }
 
-    /// Its exit status, if it ends before `deadline`.
+    /// Waits for the child, and returns its exit status if it ends before `deadline`.
     pub(crate) fn wait_until(&mut self, deadline: Instant) -> Result<Option<ExitStatus>> {
         loop {
             if let Some(status) = self.child.try_wait()? {
@@ -145,7 +147,7 @@ impl Supervised {
         }
     }
 
-    /// Asks the child to end as Ctrl-C does, and kills it if it does not.
+    /// Interrupts the child as Ctrl-C does, and kills it if it goes on.
     pub(crate) fn interrupt(&mut self) -> Result<()> {
         match &mut self.lifeline {
             Some(lifeline) => drop(lifeline.stdin.take()),
@@ -161,7 +163,7 @@ impl Supervised {
 
 impl Drop for Supervised {
     fn drop(&mut self) {
-        // Errors mean that the process is gone already, which is what is wanted.
+        // An error means that the process has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
         if let Some(lifeline) = &mut self.lifeline {

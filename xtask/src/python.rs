@@ -1,4 +1,4 @@
-//! Components of Python programs: the examples and the tests' application.
+//! Builds components of Python programs: the examples and the tests' application.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
@@ -11,13 +11,13 @@ use crate::process::output_of;
 use crate::progress::Step;
 use crate::workspace::Workspace;
 
-/// The folders with programs, each file or package one program.
+/// The folders of programs. Each file or package in them is one program.
 const PROGRAMS: [&str; 2] = ["examples/python", "python/tests"];
 
-/// What the tests run with CPython.
+/// The files there that are not programs: the tests run them with CPython.
 const PEERS: [&str; 2] = ["certificates", "peer"];
 
-/// What every component is made of, besides its program.
+/// The sources that every component is made of, besides its program.
 const SHARED: [&str; 4] = [
     "wit",
     "python/wit",
@@ -25,14 +25,14 @@ const SHARED: [&str; 4] = [
     "python/requirements.txt",
 ];
 
-/// A program to make a component of.
+/// A program that becomes a component.
 struct Program {
     module: String,
     folder: &'static str,
     sources: u64,
 }
 
-/// Makes `target/components/<program>-py.wasm` of each program that changed.
+/// Builds `target/components/<program>-py.wasm` for each program that changed.
 pub(crate) fn build_all(workspace: &Workspace) -> Result<()> {
     let mut stale = Vec::new();
     for program in programs(workspace)? {
@@ -97,8 +97,8 @@ fn build(workspace: &Workspace, program: &Program) -> Result<()> {
     Ok(())
 }
 
-/// componentize-py of the version in requirements.txt, in an environment of
-/// its own.
+/// Installs componentize-py, in the version of requirements.txt, into an environment
+/// of its own.
 fn ensure_componentize(workspace: &Workspace) -> Result<()> {
     let requirements = workspace.root().join("python/requirements.txt");
     let wanted = std::fs::read_to_string(&requirements)?;
@@ -133,13 +133,14 @@ fn stamp(workspace: &Workspace, program: &Program) -> PathBuf {
     folder(workspace).join(format!("{}.stamp", program.module))
 }
 
-/// Python's modules have underscores, components dashes.
+/// Returns the path of a program's component. Modules of Python have underscores in
+/// their names, components dashes.
 fn component(workspace: &Workspace, program: &Program) -> PathBuf {
     let name = program.module.replace('_', "-");
     workspace.components().join(format!("{name}-py.wasm"))
 }
 
-/// A file's name and content, or those of all files under a folder.
+/// Hashes a file's name and content, or those of all files under a folder.
 fn hash(path: &Path, hasher: &mut DefaultHasher) -> Result<()> {
     if !path.is_dir() {
         path.file_name().hash(hasher);
@@ -154,7 +155,7 @@ fn hash(path: &Path, hasher: &mut DefaultHasher) -> Result<()> {
     entries.iter().try_for_each(|entry| hash(entry, hasher))
 }
 
-/// What a folder holds, in order, without what Python leaves there.
+/// Returns the entries of a folder, sorted, without Python's cache.
 fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     let entries = std::fs::read_dir(folder)
         .with_context(|| format!("cannot read {}", folder.display()))?

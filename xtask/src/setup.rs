@@ -1,4 +1,4 @@
-//! `cargo xtask setup`: a toolchain for guests, and the components.
+//! `cargo xtask setup`: finds a toolchain for guests, and builds the components.
 
 use anyhow::{Context, Result, bail};
 
@@ -6,10 +6,10 @@ use crate::guests::{self, Programs};
 use crate::toolchain::{TARGET, Toolchain, Way};
 use crate::workspace::Workspace;
 
-/// The variable that forces a way where no flag can be given.
+/// The variable that chooses a way for the commands without a flag for it.
 const VARIABLE: &str = "ASYNCIO_STREAMS_TOOLCHAIN";
 
-/// What the file of the earlier choice holds when that was Debian's packages.
+/// The content of the file with the earlier choice, if that was Debian's packages.
 const DEBIAN: &str = "debian";
 
 /// Finds a toolchain, then builds all of the repository's components that changed.
@@ -19,7 +19,7 @@ pub(crate) fn run(workspace: &Workspace, way: Option<Way>) -> Result<Toolchain> 
     Ok(toolchain)
 }
 
-/// Finds a way to build guests, says in one line which, and remembers it.
+/// Finds a way to build guests, prints it in one line, and remembers it.
 pub(crate) fn choose(workspace: &Workspace, way: Option<Way>) -> Result<Toolchain> {
     let forced = match std::env::var(VARIABLE) {
         Ok(name) if way.is_none() => Some(Way::parse(&name).context(VARIABLE)?),
@@ -64,10 +64,10 @@ fn first_that_works() -> Result<Toolchain> {
     )
 }
 
-/// The earlier choice, where it needs remembering and still works.
+/// Returns the earlier choice, if it was Debian's packages and still works.
 ///
-/// That is Debian's only: an installed target is found as quickly as a file,
-/// but Debian's packages come after rustup, which may take minutes to give up.
+/// Other choices are found as quickly without the file. Debian's packages come after
+/// rustup, which may take minutes to give up.
 fn remembered(workspace: &Workspace) -> Option<Toolchain> {
     let choice = std::fs::read_to_string(workspace.components().join("toolchain")).ok()?;
     (choice.trim() == DEBIAN).then(Toolchain::debian)?.ok()

@@ -1,4 +1,4 @@
-//! `cargo xtask test`: everything continuous integration checks, in order.
+//! `cargo xtask test`: all checks of continuous integration, in order.
 
 use std::io::{BufRead as _, BufReader, IsTerminal as _, Read, Write};
 use std::process::{Command, ExitCode, Stdio};
@@ -63,7 +63,8 @@ pub(crate) fn run(workspace: &Workspace, args: &[String]) -> Result<ExitCode> {
     checks.lint_guests()?;
     checks.document()?;
     checks.check_wasip2()?;
-    // Tests start this command; built here, it shares all of wasmtime with them.
+    // The tests start this command. Built with this selection of packages, it shares
+    // wasmtime with them.
     echo::demonstrate(workspace, "Hello World!", Form::Wit)?;
     checks.build_tests()?;
     eprintln!(
@@ -133,7 +134,7 @@ impl Checks<'_> {
         Ok(())
     }
 
-    /// In the guests' own profile and folder, whose macros are built already.
+    /// Uses the guests' profile and folder, where the macros are built already.
     fn guest_clippy(&self, what: &[&str]) -> Result<Command> {
         let mut command = self.toolchain.cargo("clippy")?;
         command
@@ -160,7 +161,7 @@ impl Checks<'_> {
         )
     }
 
-    /// Guests written with all of std may link the library too.
+    /// Checks the library for guests that are written with all of std.
     fn check_wasip2(&self) -> Result<()> {
         if !has_target(WASIP2)? {
             eprintln!("==> not checking the library for {WASIP2}: the target is not installed");
@@ -181,8 +182,8 @@ impl Checks<'_> {
         Step::new("building the tests").run(&mut command)
     }
 
-    /// Shows what the test runner prints, and returns its exit code and what it
-    /// says about each test.
+    /// Runs the tests and shows their output. Returns the exit code and the result of
+    /// each test.
     fn test(&self, args: &[String]) -> Result<(u8, Results)> {
         let mut command = self.cargo();
         command
@@ -190,7 +191,7 @@ impl Checks<'_> {
             .args(NATIVE)
             .args(["--no-fail-fast", "--"])
             .args(args);
-        // It would see a pipe, and do without.
+        // The test programs print to a pipe, and would use no colours.
         let coloured = std::io::stdout().is_terminal();
         if coloured && !args.iter().any(|arg| arg.starts_with("--color")) {
             command.args(["--color", "always"]);
@@ -213,7 +214,7 @@ impl Checks<'_> {
     }
 }
 
-/// Shows each line as soon as it is complete, after `note` has seen it.
+/// Passes each complete line to `note`, and then shows it.
 fn show(pipe: impl Read, mut terminal: impl Write, mut note: impl FnMut(&str)) -> Result<()> {
     let mut pipe = BufReader::new(pipe);
     let mut line = Vec::new();

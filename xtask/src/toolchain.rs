@@ -1,4 +1,4 @@
-//! The ways to compile for WebAssembly.
+//! Finds a compiler for WebAssembly.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,7 +10,7 @@ use crate::debian;
 use crate::process::{cargo, is_on_path, output_of};
 use crate::progress::Step;
 
-/// What guests are compiled for.
+/// The target of guests.
 pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
 
 /// The target of programs written with all of std, over WASI 0.2.
@@ -24,19 +24,19 @@ const DEBIAN_PACKAGES: [&str; 2] = ["rustc-web", "rust-web-src"];
 /// The oldest compiler that builds this workspace (its `rust-version`).
 const MINIMUM: (u32, u32) = (1, 95);
 
-/// How long `rustup` may try to reach its server.
+/// The time in which `rustup` has to reach its server and add the target.
 const RUSTUP_LIMIT: Duration = Duration::from_secs(180);
 
-/// How a toolchain is looked for.
+/// A way to get a toolchain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Way {
-    /// The first of the others that works.
+    /// Take the first of the others that works.
     Auto,
-    /// The target is installed already.
+    /// Use the target that is installed already.
     Installed,
-    /// `rustup target add`.
+    /// Run `rustup target add`.
     Rustup,
-    /// Debian's packages.
+    /// Install Debian's packages.
     Debian,
 }
 
@@ -48,12 +48,12 @@ impl Way {
             "installed" => Ok(Self::Installed),
             "rustup" => Ok(Self::Rustup),
             "debian" => Ok(Self::Debian),
-            _ => bail!("`{name}` is no toolchain: use auto, installed, rustup or debian"),
+            _ => bail!("there is no toolchain `{name}`: use auto, installed, rustup or debian"),
         }
     }
 }
 
-/// A way to compile guests that works here.
+/// A toolchain for guests that works on this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Toolchain {
     /// The active toolchain has the target.
@@ -66,7 +66,7 @@ pub(crate) enum Toolchain {
 }
 
 impl Toolchain {
-    /// The active toolchain, if it has the target.
+    /// Returns the active toolchain, if it has the target.
     pub(crate) fn installed() -> Result<Self> {
         if has_target(TARGET)? {
             return Ok(Self::Active);
@@ -83,7 +83,7 @@ impl Toolchain {
         Self::installed()
     }
 
-    /// Debian's packages, if they are installed already.
+    /// Returns Debian's toolchain, if it is installed already.
     pub(crate) fn debian() -> Result<Self> {
         if !debian::has(DEBIAN_RUSTC) || !debian::has(DEBIAN_STD) {
             bail!(
@@ -105,7 +105,7 @@ impl Toolchain {
         Ok(Self::Debian { linker })
     }
 
-    /// Debian's packages, installed now if they are not yet.
+    /// Returns Debian's toolchain, after installing it if necessary.
     pub(crate) fn from_debian() -> Result<Self> {
         if let Ok(toolchain) = Self::debian() {
             return Ok(toolchain);
@@ -114,7 +114,7 @@ impl Toolchain {
         Self::debian()
     }
 
-    /// One line for the user.
+    /// Returns a description for the user.
     pub(crate) fn describe(&self) -> &'static str {
         match self {
             Self::Active => "the active toolchain's target wasm32-unknown-unknown",
@@ -122,10 +122,10 @@ impl Toolchain {
         }
     }
 
-    /// A cargo for guests: `cargo SUBCOMMAND --target ...`, in this toolchain's environment.
+    /// Returns `cargo SUBCOMMAND --target ...` in this toolchain's environment.
     pub(crate) fn cargo(&self, subcommand: &str) -> Result<Command> {
         let mut command = cargo();
-        // Flags and folders meant for native code.
+        // These flags and folders are meant for native code.
         for name in [
             "RUSTFLAGS",
             "CARGO_BUILD_RUSTFLAGS",
@@ -143,7 +143,7 @@ impl Toolchain {
                 .env("PATH", std::env::join_paths(paths)?)
                 .env("RUSTC", DEBIAN_RUSTC)
                 .env("RUSTC_BOOTSTRAP", "1")
-                // A wrapper such as a cache may know the active compiler only.
+                // A wrapper, such as a cache, may know only the active compiler.
                 .env_remove("RUSTC_WRAPPER")
                 .env_remove("RUSTC_WORKSPACE_WRAPPER");
         }
@@ -151,7 +151,7 @@ impl Toolchain {
     }
 }
 
-/// Adds a target to the active toolchain, by rustup, unless it is there.
+/// Adds a target to the active toolchain with rustup, unless it is there.
 pub(crate) fn add_target(target: &str) -> Result<()> {
     if has_target(target)? {
         return Ok(());
@@ -168,7 +168,7 @@ pub(crate) fn add_target(target: &str) -> Result<()> {
         .run(&mut command)
 }
 
-/// Whether the active toolchain has a standard library for `target`.
+/// Returns true if the active toolchain has a standard library for `target`.
 pub(crate) fn has_target(target: &str) -> Result<bool> {
     Ok(has_std(&rustlib()?.join(target).join("lib")))
 }
@@ -181,21 +181,21 @@ fn has_std(folder: &Path) -> bool {
     })
 }
 
-/// The active toolchain's `lib/rustlib`.
+/// Returns the active toolchain's `lib/rustlib`.
 fn rustlib() -> Result<PathBuf> {
     let sysroot = output_of(Command::new("rustc").args(["--print", "sysroot"]))?;
     Ok(Path::new(&sysroot).join("lib").join("rustlib"))
 }
 
-/// The machine's own target, such as `x86_64-unknown-linux-gnu`.
+/// Returns the machine's own target, such as `x86_64-unknown-linux-gnu`.
 pub(crate) fn host() -> Result<String> {
     let version = output_of(Command::new("rustc").arg("-vV"))?;
     let host = version.lines().find_map(|line| line.strip_prefix("host: "));
     host.map(str::to_owned)
-        .context("rustc does not tell its host")
+        .context("`rustc -vV` does not print its host")
 }
 
-/// Major and minor version in the words of `rustc --version`.
+/// Reads major and minor version from the output of `rustc --version`.
 fn version_of(words: &str) -> Option<(u32, u32)> {
     let mut numbers = words.split(' ').nth(1)?.split('.');
     let major = numbers.next()?.parse().ok()?;

@@ -1,58 +1,58 @@
-//! What is measured.
+//! The cases: each is a load for the servers.
 
 use super::peers::Peer;
 
-/// One load.
+/// A case.
 #[derive(Debug)]
 pub(crate) struct Case {
-    /// As one writes it after `--case`.
+    /// The name, for `--case`.
     pub(crate) name: &'static str,
-    /// As it stands in the tables.
+    /// The title in the tables.
     pub(crate) title: &'static str,
     pub(crate) work: Work,
 }
 
-/// What the load generator does.
+/// The work of the load generator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Work {
-    /// A message of this many bytes on each of this many connections, and the
-    /// next one once it has come back.
+    /// A message of this many bytes on each of this many connections. The next message
+    /// follows when it has come back.
     PingPong(usize, usize),
-    /// One connection, with so many bytes on their way; with 0, as many as the
-    /// system takes.
+    /// One connection, with at most this many bytes in flight; 0 means as many as the
+    /// kernel takes.
     Bulk(usize),
-    /// Connect, have one byte sent back, close; so many at a time.
+    /// Connect, have one byte sent back, close; this many connections at a time.
     Connect(usize),
-    /// Lines of 100 bytes, which the server reads so and counts.
+    /// Lines of 100 bytes, which the server reads in this way and counts.
     Lines(Reads),
-    /// So many connections on which nothing happens any more, after so many bytes
-    /// have gone over each and back.
+    /// This many idle connections, after this many bytes have gone over each of them
+    /// and back.
     Idle(usize, usize),
-    /// From starting the server to its line `listening on`.
+    /// The server's start, until its line `listening on`.
     Start,
-    /// Over TLS.
+    /// Work over TLS.
     Tls(Flow),
-    /// The same over a Unix socket.
+    /// Work over a Unix socket.
     Unix(&'static Work),
 }
 
-/// What goes over TLS.
+/// Work over TLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flow {
-    /// As [`Work::PingPong`].
+    /// The work of [`Work::PingPong`].
     PingPong(usize, usize),
     /// One connection, on which the server sends as much as it can.
     Source,
-    /// One connection, on which it receives as much as it can.
+    /// One connection, on which the server receives as much as it can.
     Sink,
-    /// As [`Work::Connect`], with a new session for each connection.
+    /// The work of [`Work::Connect`], with a new session for each connection.
     Handshake(usize),
-    /// With an earlier session for each.
+    /// The work of [`Work::Connect`], with a resumed session for each connection.
     Resume(usize),
 }
 
 impl Flow {
-    /// What the server has to be.
+    /// Returns the service that the server offers.
     pub(crate) fn service(self) -> &'static str {
         match self {
             Self::Source => "source",
@@ -62,14 +62,14 @@ impl Flow {
     }
 }
 
-/// How a server reads lines.
+/// The way in which a server reads lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reads {
-    /// One by one, up to `\n`.
+    /// Line by line, up to `\n`.
     Readline,
-    /// One by one, up to `\r\n`.
+    /// Line by line, up to `\r\n`.
     Readuntil,
-    /// All that are there, where there is such a read.
+    /// All lines that have arrived, if the server has such a read.
     Readlines,
 }
 
@@ -87,7 +87,7 @@ const fn case(name: &'static str, title: &'static str, work: Work) -> Case {
     Case { name, title, work }
 }
 
-/// All, in the order of the tables.
+/// All cases, in the order of the tables.
 pub(crate) const CASES: [Case; 25] = [
     case(
         "ping-pong-64x1",
@@ -205,7 +205,7 @@ pub(crate) const CASES: [Case; 25] = [
 ];
 
 impl Case {
-    /// Whether there is anything to compare with this peer.
+    /// Returns true if this peer can serve the case.
     pub(crate) fn is_for(&self, peer: Peer) -> bool {
         match (peer, self.work) {
             (Peer::RawEpoll, Work::Lines(_)) => false,
@@ -218,12 +218,12 @@ impl Case {
 }
 
 impl Work {
-    /// Whether what came before would show in what is measured.
+    /// Returns true if earlier rounds would affect the figures of a server.
     pub(crate) fn needs_a_fresh_server(self) -> bool {
         matches!(self, Self::Idle(..) | Self::Start)
     }
 
-    /// What the load generator is told to do for so long.
+    /// Returns the load generator's arguments for rounds of this length.
     pub(crate) fn arguments(self, milliseconds: u32, quick: bool) -> (&'static str, Vec<String>) {
         let time = milliseconds as usize;
         let (name, numbers) = match self {

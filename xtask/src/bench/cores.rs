@@ -1,22 +1,22 @@
-//! Which core runs what.
+//! Chooses the cores of the servers and of the load generator.
 
 use std::fmt;
 use std::fs;
 
 use anyhow::{Context, Result};
 
-/// The core the servers run on, and the load generator's; none where there is
-/// only one.
+/// The core of the servers and that of the load generator. `None` on a machine with
+/// one core.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Cores {
     pub(crate) server: Option<u32>,
     pub(crate) load: Option<u32>,
-    /// Whether the two are threads of one core, which slow each other.
+    /// True if both are threads of one core, which slow each other.
     pub(crate) shared: bool,
 }
 
 impl Cores {
-    /// Two of those this process may use.
+    /// Chooses two of the cores that this process may use.
     pub(crate) fn allowed() -> Result<Self> {
         let allowed = cores_of(std::process::id())?;
         let cores = Self::among(&allowed, |core| {
@@ -26,7 +26,7 @@ impl Cores {
         });
         match cores {
             Self { load: None, .. } => eprintln!(
-                "only one core: the load generator disturbs the servers, and figures say little"
+                "only one core: the load generator disturbs the servers, do not compare the figures"
             ),
             Self { shared: true, .. } => {
                 eprintln!("only two threads of one core: the load generator slows the servers down")
@@ -36,8 +36,8 @@ impl Cores {
         Ok(cores)
     }
 
-    /// The first of them has most interrupts: the load's. The servers get the last
-    /// that is not a thread of the same core.
+    /// Gives the load generator the first core, which handles most interrupts. Gives the
+    /// servers the last one that is not a thread of the same core.
     fn among(allowed: &[u32], threads_beside: impl Fn(u32) -> Vec<u32>) -> Self {
         let [load, rest @ .., last] = allowed else {
             return Self {
@@ -70,7 +70,7 @@ impl fmt::Display for Cores {
     }
 }
 
-/// Those a process may use.
+/// Returns the cores that a process may use.
 pub(crate) fn cores_of(process: u32) -> Result<Vec<u32>> {
     let status = fs::read_to_string(format!("/proc/{process}/status"));
     let status = status.context("it has ended, or this is no Linux")?;
@@ -81,7 +81,7 @@ pub(crate) fn cores_of(process: u32) -> Result<Vec<u32>> {
     cores.context("the system does not tell which cores there are")
 }
 
-/// The numbers in `0-2,5`.
+/// Reads a list such as `0-2,5`.
 fn cores(list: &str) -> Option<Vec<u32>> {
     let mut cores = Vec::new();
     for part in list.split(',') {

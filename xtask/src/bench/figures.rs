@@ -1,4 +1,4 @@
-//! What was measured, and the middle of it.
+//! Figures and their medians.
 
 use std::collections::BTreeMap;
 
@@ -6,24 +6,24 @@ use anyhow::{Context, Result};
 
 use super::peers::Peer;
 
-/// Something that is measured, in the unit the load generator prints.
+/// A metric, in the unit that the load generator prints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Metric {
-    /// Operations in a second.
+    /// Operations per second.
     Rate,
-    /// The server's CPU time for an operation, in ns.
+    /// The server's CPU time per operation, in ns.
     Cpu,
-    /// The latency half of the operations stay below, in ns.
+    /// The median latency, in ns.
     P50,
-    /// The latency 99 % of them stay below, in ns.
+    /// The latency that 99 % of the operations stay below, in ns.
     P99,
-    /// Resident memory for a connection, in bytes.
+    /// Resident memory per connection, in bytes.
     Memory,
-    /// From starting to `listening`, in ns.
+    /// The time from the start to `listening`, in ns.
     Start,
-    /// Which part of the time the load generator ran; it never sleeps.
+    /// The share of the time in which the load generator ran. It never sleeps.
     Share,
-    /// Which part of the time it had something to do.
+    /// The share of the time in which the load generator had something to do.
     Busy,
 }
 
@@ -54,22 +54,22 @@ pub(crate) fn parse(line: &str) -> Result<Figures> {
         Some((metric, value.parse().ok()?))
     };
     let figures = line.split_whitespace().map(word).collect::<Option<_>>();
-    figures.with_context(|| format!("what does `{line}` mean?"))
+    figures.with_context(|| format!("the load generator printed `{line}`, which are not figures"))
 }
 
-/// How much of its time the load generator may be busy, if the server is to set
-/// the rate.
+/// The largest share of its time in which the load generator may be busy, so that the
+/// server sets the rate.
 pub(crate) const LEISURE: f64 = 0.95;
 
-/// Whether the load generator, and not the server, set the rate: then only the CPU
-/// time says something about the server.
+/// Returns true if the load generator, and not the server, set the rate. Only the CPU
+/// time then describes the server.
 pub(crate) fn is_bounded_by_the_load(figures: &Figures) -> bool {
     figures
         .get(&Metric::Busy)
         .is_some_and(|busy| *busy > LEISURE)
 }
 
-/// Each metric's median.
+/// Returns the median of each metric.
 pub(crate) fn medians(samples: &[Figures]) -> Figures {
     let metrics = Metric::ALL.into_iter().filter_map(|(_, metric)| {
         let values = samples.iter().filter_map(|sample| sample.get(&metric));

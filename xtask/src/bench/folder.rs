@@ -1,4 +1,4 @@
-//! Where a server's Unix socket is.
+//! The folder of a server's Unix socket.
 
 use std::fs::{DirBuilder, remove_dir_all};
 use std::io::ErrorKind;
@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context, Result};
 
-/// A fresh folder of this user's, removed with what is in it when dropped. Its path
-/// is short: that of a Unix socket has 107 bytes at most.
+/// A new folder that only this user can enter. Dropping it removes it with its content.
+/// Its path is short, because the path of a Unix socket has at most 107 bytes.
 #[derive(Debug)]
 pub(crate) struct Folder(PathBuf);
 
@@ -22,7 +22,7 @@ impl Folder {
             let path = std::env::temp_dir().join(name);
             match DirBuilder::new().mode(0o700).create(&path) {
                 Ok(()) => return Ok(Self(path)),
-                // One that was killed has left it.
+                // A run that was killed has left it: try another name.
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error).context(path.display().to_string()),
             }

@@ -1,4 +1,4 @@
-//! Where it was measured.
+//! Describes the machine of a run.
 
 use std::fs;
 use std::process::Command;
@@ -9,7 +9,7 @@ use super::cores::Cores;
 use super::programs::Programs;
 use crate::process::output_of;
 
-/// What is worth knowing about it.
+/// The facts about a machine that affect figures.
 #[derive(Debug)]
 pub(crate) struct Machine {
     pub(crate) pinned: Cores,
@@ -17,7 +17,7 @@ pub(crate) struct Machine {
     pub(crate) cpu: String,
     pub(crate) cores: usize,
     pub(crate) kernel: String,
-    /// How many processes ran, on average, in the minute before.
+    /// The load average of the minute before the run.
     pub(crate) busy: String,
     pub(crate) python: String,
     pub(crate) uvloop: String,

@@ -1,4 +1,4 @@
-//! One measurement.
+//! Takes one measurement.
 
 use std::ffi::{OsStr, OsString};
 use std::process::{Command, Stdio};
@@ -13,11 +13,11 @@ use super::peers::Peer;
 use super::programs::Programs;
 use super::server::Server;
 
-/// How long a round of a case is, in ms; a fifth more is for getting warm.
+/// The length of a round, in ms. The warm-up takes a fifth more.
 pub(crate) const ROUND: u32 = 700;
 const QUICK_ROUND: u32 = 150;
 
-/// What measuring takes.
+/// The settings of all measurements.
 #[derive(Debug)]
 pub(crate) struct Bench<'a> {
     pub(crate) programs: &'a Programs,
@@ -46,8 +46,8 @@ impl Bench<'_> {
         Ok(server)
     }
 
-    /// How long a peer's server takes until it listens, on any core: nothing else
-    /// is measured meanwhile, and starting `taskset` would count as well.
+    /// Measures the time until a peer's server listens, on any core. Nothing else runs
+    /// meanwhile, and the start of `taskset` would count as well.
     pub(crate) fn start_time(&self, peer: Peer, case: &Case) -> Result<Figures> {
         let words = self.programs.server(peer, case, None)?;
         let (program, words) = words.split_first().context("no program")?;
@@ -59,7 +59,7 @@ impl Bench<'_> {
         )]))
     }
 
-    /// One round of a case.
+    /// Measures one round of a case.
     pub(crate) fn load(&self, server: &Server, case: &Case) -> Result<Figures> {
         let time = if self.quick { QUICK_ROUND } else { ROUND };
         let (name, numbers) = case.work.arguments(time, self.quick);
@@ -83,8 +83,8 @@ impl Bench<'_> {
         figures::parse(&String::from_utf8_lossy(&output.stdout))
     }
 
-    /// On this core, with as many files as the system permits. What starts is the
-    /// program itself: nothing stands between it and its process id.
+    /// Returns a command that runs on this core, with as many open files as the system
+    /// permits. The shell becomes the program, so that the process id is the program's.
     fn pinned(&self, core: Option<u32>, words: &[OsString]) -> Command {
         let script = match core {
             Some(core) => format!("{LIMITS}; exec taskset -c {core} \"$@\""),
@@ -106,5 +106,6 @@ impl Bench<'_> {
     }
 }
 
-/// Ten thousand connections are more than a shell's usual limit.
+/// Raises the limit on open files, which is usually lower than the number of idle
+/// connections.
 const LIMITS: &str = "ulimit -n \"$(ulimit -H -n)\"";

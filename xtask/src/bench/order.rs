@@ -1,12 +1,12 @@
-//! Who comes after whom.
+//! The order of the peers in each round.
 
-/// The order of a round, so that over the rounds no peer always comes after the
-/// same one and suffers, or gains, by what that one leaves behind.
+/// Returns the order of a round. It changes from round to round, so that no peer always
+/// comes after the same one, whose traces in caches and the kernel may affect it.
 ///
-/// The first round goes from both ends to the middle, and in each later one
-/// everybody is replaced by the next in `peers`: a Williams design. With an even
-/// number of peers and as many rounds, everybody comes after every other once. An
-/// odd number takes every second round backwards.
+/// The first round goes from both ends of `peers` to the middle. Each later round
+/// replaces each peer with the next one in `peers`: a Williams design. With an even
+/// number of peers and as many rounds, each peer comes after every other one once. An
+/// odd number of peers takes every second round backwards.
 pub(crate) fn order<T: Copy>(peers: &[T], round: usize) -> Vec<T> {
     let count = peers.len();
     let place = |turn: usize| match turn % 2 {
@@ -24,7 +24,7 @@ pub(crate) fn order<T: Copy>(peers: &[T], round: usize) -> Vec<T> {
 mod tests {
     use super::*;
 
-    /// Who came right before `peer` in each of so many rounds.
+    /// Returns the peers that came right before `peer`, for each round.
     fn before(peer: usize, peers: &[usize], rounds: usize) -> Vec<usize> {
         let order = |round| {
             let order = order(peers, round);

@@ -1,4 +1,4 @@
-//! `results.md`, and what is printed.
+//! Writes `results.md`, and the tables on standard output.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -12,61 +12,62 @@ use super::machine::Machine;
 use super::{measure, plot, tables};
 use crate::progress::seconds;
 
-/// A run and what came of it.
+/// A run and its results.
 #[derive(Debug)]
 pub(crate) struct Page<'a> {
     pub(crate) machine: &'a Machine,
     pub(crate) results: &'a Results,
     pub(crate) problems: &'a [String],
-    /// Who is missing without being a problem.
+    /// The peers that this machine cannot run, with the reasons.
     pub(crate) notes: &'a [String],
     pub(crate) rounds: u32,
     pub(crate) quick: bool,
     pub(crate) elapsed: Duration,
 }
 
-/// The part of its core that the load generator has on a machine of its own.
+/// The least share of its core that the load generator has on an idle machine.
 const ALONE: f64 = 0.97;
 
 const PEERS: &str = "\
 - `raw-epoll`: an epoll loop with one `recv` and one `send` for a message
 - `tokio`: tokio on one thread, with tokio-rustls for TLS
-- `tokio-wasip2`: the same program compiled for `wasm32-wasip2`, on the engine that
-  ours run on, with wasmtime-wasi's sockets for WASI 0.2
+- `tokio-wasip2`: the same program compiled for `wasm32-wasip2`, on the same engine as
+  this project's guests, with wasmtime-wasi's sockets for WASI 0.2
 - `uvloop`, `asyncio`: CPython's streams on uvloop, and on its own loop
 - `static`: a guest that links the crate
 - `composed`: a guest written against the WIT, composed with the streams component
-- `stream`: as `composed`, and the bytes cross as one `stream<u8>`
+- `stream`: as `composed`, but the bytes cross as one `stream<u8>`
 ";
 
 fn method() -> String {
     format!(
         "\
-Server and load generator are pinned to a core each. In each case all servers run,
-and take turns, round by round, each round in another order. A round is {round} ms,
-after {warm} ms for getting warm; each figure is the median of its rounds. The load
-generator (`benches/src/bin/load`) polls without sleeping and verifies every byte
-that comes back; for lines it compares the server's counts. CPU is the server's own,
-user and system, of all its threads, from `/proc/PID/task/*/schedstat`. Latency is
-what the load generator sees.
+Server and load generator are pinned to one core each. In each case all servers run.
+They take turns, in another order each round. A round takes {round} ms, after {warm} ms
+of warm-up; each figure is the median of all rounds. The load generator
+(`benches/src/bin/load`) polls without sleeping and verifies every byte that comes
+back; for lines it compares the server's counts. CPU is the time of all threads of the
+server, user and system, from `/proc/PID/task/*/schedstat`. The load generator measures
+the latency.
 
-Memory is the resident memory of the whole server process, host and guest, less what
-it was after a first connection had come and gone, divided by the number of
-connections, which are all open. Each has had one byte sent back, or the megabyte its
-case names, 32 connections at a time. What the kernel holds for sockets is not in it.
-A start is from spawning the process to its line `listening on`, unpinned, of a
-program that was compiled before.
+Memory is the growth of the server's resident memory, host and guest, divided by the
+number of connections. It grows from the end of a first connection until all connections
+are open. Each connection has had one byte sent back, or the megabyte that its case
+names, 32 connections at a time. The kernel's memory for sockets does not count.
 
-TLS is 1.3 with TLS_AES_128_GCM_SHA256 and X25519, all that the load generator
-offers; the certificate (P-256) is made for the run, and the same for all. Bulk is
-one connection, 251 KiB written or 64 KiB read at a time; what a server receives it
-counts. The load generator encrypts and decrypts as much as the server does, so that
-it may be the one that sets the rate. For a handshake it does less: it knows the certificate,
-and does not check the signature of the handshake, which would take it longer than
-the server takes for all of it. Sessions that are resumed have a key exchange too.
+A start is the time from spawning the process to its line `listening on`, unpinned, for
+a program that was compiled before.
 
-Over Unix sockets the same programs echo, each at a path in a folder of its own; ours
-is a guest that asks the host for the socket (`asyncio:host/unix-sockets`).
+TLS is version 1.3 with TLS_AES_128_GCM_SHA256 and X25519: the load generator offers
+nothing else. All servers have the same certificate (P-256), made for the run. Bulk is
+one connection, 251 KiB written or 64 KiB read at a time; a server counts the bytes that
+it receives. The load generator encrypts and decrypts as much as the server does, so it
+may set the rate. For a handshake it does less: it knows the certificate, and does not
+check the signature of the handshake, which would take longer than the server's whole
+part. Resumed sessions have a key exchange too.
+
+Over Unix sockets the same programs echo, each at a path in a folder of its own. This
+project's guest asks the host for the socket (`asyncio:host/unix-sockets`).
 
 {PEERS}",
         round = measure::ROUND,
@@ -75,7 +76,7 @@ is a guest that asks the host for the socket (`asyncio:host/unix-sockets`).
 }
 
 impl Page<'_> {
-    /// All tables, and what went wrong.
+    /// Returns all tables, and the list of problems.
     pub(crate) fn tables(&self) -> String {
         let results = self.results;
         let sections = [
@@ -94,7 +95,7 @@ impl Page<'_> {
             ),
             ("Latency: p50 / p99", tables::latencies(results)),
             (
-                "Memory per connection: what all of them add to the server's process",
+                "Memory per connection: the growth of the server's process",
                 tables::by_peer(results, Metric::Memory),
             ),
             (
@@ -103,7 +104,7 @@ impl Page<'_> {
             ),
             ("Start", tables::by_peer(results, Metric::Start)),
             (
-                "Load generator: the part of its time it had something to do",
+                "Load generator: the share of its time in which it was busy",
                 tables::by_peer(results, Metric::Busy),
             ),
             ("Targets", Some(tables::targets(results))),
@@ -118,21 +119,21 @@ impl Page<'_> {
             let _ = write!(
                 text,
                 "\n**Something else ran as well:** in some case the load generator had only \
-                 {:.0} % of its core. These figures say little.\n",
+                 {:.0} % of its core. Do not compare these figures.\n",
                 share * 100.0
             );
         }
         if let Some(limited) = self.limited_by_the_load() {
             let _ = write!(
                 text,
-                "\n**Rates that the load generator set**, busy for more than {:.0} % of the \
-                 time, say nothing about the server, while its CPU time does: {limited}.\n",
+                "\n**The load generator set these rates**, as it was busy for more than {:.0} % of \
+                 the time. Compare the servers' CPU times instead: {limited}.\n",
                 LEISURE * 100.0
             );
         }
         for (title, items) in [
             ("Not measured on this machine", self.notes),
-            ("What went wrong", self.problems),
+            ("Problems", self.problems),
         ] {
             if !items.is_empty() {
                 let _ = writeln!(text, "\n## {title}\n");
@@ -144,7 +145,8 @@ impl Page<'_> {
         text
     }
 
-    /// Where it had hardly a moment to wait in: `bulk (raw-epoll, tokio)`.
+    /// Returns the cases and peers whose rates the load generator set, such as
+    /// `bulk (raw-epoll, tokio)`.
     fn limited_by_the_load(&self) -> Option<String> {
         let peers = |name| {
             let of_case = self
@@ -159,7 +161,7 @@ impl Page<'_> {
         (!cases.is_empty()).then(|| cases.join(", "))
     }
 
-    /// The smallest part of its core that the load generator had in any case.
+    /// Returns the least share of its core that the load generator had in any case.
     fn share(&self) -> Option<f64> {
         let shares = self
             .results
@@ -271,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_says_when_where_how_and_what_went_wrong() {
+    fn a_page_names_date_machine_method_and_problems() {
         let machine = machine();
         let text = Page {
             problems: &["bulk, tokio: gone".to_owned()],
@@ -285,7 +287,7 @@ mod tests {
             "5 rounds",
             "schedstat",
             "Server on core 1",
-            "## What went wrong\n\n- bulk, tokio: gone",
+            "## Problems\n\n- bulk, tokio: gone",
             "## Not measured on this machine\n\n- tokio-wasip2",
             "## Targets",
         ] {
@@ -308,7 +310,7 @@ mod tests {
             ..page(&machine)
         }
         .tables();
-        assert!(text.contains("while its CPU time does: bulk (raw-epoll, tokio)."));
+        assert!(text.contains("CPU times instead: bulk (raw-epoll, tokio)."));
         assert!(text.contains("met, load at its limit") || text.contains("MISSED, load at"));
     }
 }

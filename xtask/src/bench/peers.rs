@@ -1,15 +1,16 @@
-//! Who is measured.
+//! The peers: the servers that are measured.
 
 use anyhow::{Result, bail};
 
-/// A server.
+/// A server that is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Peer {
     /// An epoll loop.
     RawEpoll,
     /// tokio on one thread.
     Tokio,
-    /// The same tokio, compiled for WASI 0.2, on the wasmtime that ours run on.
+    /// The program of `Tokio` compiled for WASI 0.2, on the same wasmtime as this
+    /// project's guests.
     TokioWasip2,
     /// CPython's asyncio streams on uvloop.
     Uvloop,
@@ -19,12 +20,12 @@ pub(crate) enum Peer {
     Static,
     /// A guest written against the WIT, composed with the streams component.
     Composed,
-    /// As `Composed`, and the bytes go from socket to socket as one `stream<u8>`.
+    /// As `Composed`, but the bytes go from socket to socket as one `stream<u8>`.
     Stream,
 }
 
 impl Peer {
-    /// In the order of the tables.
+    /// All peers, in the order of the tables.
     pub(crate) const ALL: [Self; 8] = [
         Self::RawEpoll,
         Self::Tokio,
@@ -36,10 +37,10 @@ impl Peer {
         Self::Stream,
     ];
 
-    /// Ours, which are compared with all others.
+    /// This project's two servers, which the tables compare with all others.
     pub(crate) const OURS: [Self; 2] = [Self::Static, Self::Composed];
 
-    /// As one writes it after `--peer`.
+    /// Returns the name, for `--peer`.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::RawEpoll => "raw-epoll",

@@ -1,4 +1,4 @@
-//! The plot: the server's CPU time for a round trip, by peer.
+//! Draws the plot: the server's CPU time per round trip, by peer.
 
 use std::fmt::Write as _;
 
@@ -7,20 +7,20 @@ use super::figures::{Metric, Results};
 use super::peers::Peer;
 use super::tables::figure;
 
-/// Which cases are drawn.
+/// The cases in the plot.
 fn is_drawn(work: Work) -> bool {
     matches!(work, Work::PingPong(64, _) | Work::PingPong(16384, 64))
 }
 
 const WIDTH: f64 = 720.0;
 const LEFT: f64 = 90.0;
-/// The longest bar; the figure stands behind it.
+/// The length of the longest bar. The figure follows it.
 const LONGEST: f64 = WIDTH - LEFT - 70.0;
 const BAR: f64 = 16.0;
 const HEAD: f64 = 26.0;
 const GAP: f64 = 12.0;
 
-/// Ours stand out.
+/// Returns the colour of a peer's bars. Those of this project stand out.
 fn colour(peer: Peer) -> &'static str {
     match peer {
         Peer::Static => "#0b6fb8",
@@ -30,7 +30,8 @@ fn colour(peer: Peer) -> &'static str {
     }
 }
 
-/// A bar for each peer, in a group for each case; none if nothing was measured.
+/// Draws a bar for each peer, in a group for each case. Returns `None` if nothing was
+/// measured.
 pub(crate) fn svg(results: &Results) -> Option<String> {
     let mut groups = Vec::new();
     for case in CASES.iter().filter(|case| is_drawn(case.work)) {

@@ -1,4 +1,4 @@
-//! Everything that is run, built and installed.
+//! Builds and installs the programs of a run.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -39,26 +39,26 @@ const TOOLS: [Tool; 2] = [
     },
 ];
 
-/// Where the programs lie.
+/// The paths of the programs.
 #[derive(Debug)]
 pub(crate) struct Programs {
     root: PathBuf,
     components: PathBuf,
     command: PathBuf,
     natives: Vec<(String, PathBuf)>,
-    /// Those made for WASI 0.2.
+    /// The peers that are built for WASI 0.2.
     wasip2: Vec<(String, PathBuf)>,
     /// A python3 that has uvloop.
     pub(crate) uvloop: PathBuf,
     missing: Vec<Peer>,
-    /// Why some are missing that should be there.
+    /// The reasons why peers are missing that every machine can have.
     pub(crate) problems: Vec<String>,
-    /// Why some are missing that not every machine can have.
+    /// The reasons why peers are missing that some machines cannot have.
     pub(crate) notes: Vec<String>,
 }
 
 impl Programs {
-    /// Builds all of them; the command only if no other one is given.
+    /// Builds all programs. Does not build the command if another build is given.
     pub(crate) fn build(
         workspace: &Workspace,
         peers: &[Peer],
@@ -104,7 +104,7 @@ impl Programs {
         Ok(programs)
     }
 
-    /// Whether this peer cannot be run here.
+    /// Returns true if this machine cannot run the peer.
     pub(crate) fn lacks(&self, peer: Peer) -> bool {
         self.missing.contains(&peer)
     }
@@ -113,17 +113,18 @@ impl Programs {
         &self.root
     }
 
-    /// One of [`NAMES`].
+    /// Returns the path of one of [`NAMES`].
     pub(crate) fn native(&self, name: &str) -> Result<&Path> {
         find(&self.natives, name)
     }
 
-    /// Where compiled programs are kept between starts.
+    /// Returns the folder of compiled programs, which a later start reuses.
     pub(crate) fn cache(&self) -> PathBuf {
         self.root.join("target").join("bench").join("cache")
     }
 
-    /// The servers' certificate and its key, in one PEM file; another one each run.
+    /// Returns the PEM file of the servers' certificate and its key. Each run makes a new
+    /// one.
     pub(crate) fn certificate(&self) -> PathBuf {
         self.root.join("target").join("bench").join("tls.pem")
     }
@@ -138,8 +139,8 @@ impl Programs {
         Ok(())
     }
 
-    /// The words that start the server of a case, which says on standard error
-    /// where it listens: at a free port, or as this Unix socket.
+    /// Returns the command line of a case's server, which listens at a free port or at
+    /// `socket`, and prints the address on standard error.
     pub(crate) fn server(
         &self,
         peer: Peer,
@@ -155,7 +156,7 @@ impl Programs {
         let speaks_tls = matches!(case.work, Work::Tls(_));
         let certificate = self.certificate();
         let python = |python: &Path, option: Option<&str>| {
-            // CPython has no read of several lines.
+            // CPython cannot read several lines at once.
             let service = match service {
                 Some("readlines") => "readline",
                 service => service.unwrap_or("echo"),
@@ -251,7 +252,7 @@ fn natives(workspace: &Workspace) -> Result<Vec<(String, PathBuf)>> {
     Ok(executables(&messages))
 }
 
-/// Names and paths of the programs in cargo's messages.
+/// Returns names and paths of the programs in cargo's messages.
 pub(super) fn executables(messages: &str) -> Vec<(String, PathBuf)> {
     let messages = messages
         .lines()

@@ -13,15 +13,15 @@ use anyhow::{Context, Result};
 use super::folder::Folder;
 use crate::process::Supervised;
 
-/// How long it may take until it listens; compiling a component is part of it.
+/// The time in which a server has to listen. It includes compiling a component.
 const LISTEN_LIMIT: Duration = Duration::from_secs(60);
 
-/// How many of its last lines stand in an error.
+/// The number of a server's last lines that an error shows.
 const KEPT: usize = 5;
 
 type Lines = Arc<Mutex<VecDeque<String>>>;
 
-/// A server that listens; ended when dropped.
+/// A server that listens. Dropping it ends the process.
 #[derive(Debug)]
 pub(crate) struct Server {
     _process: Supervised,
@@ -29,12 +29,12 @@ pub(crate) struct Server {
     address: String,
     took: Duration,
     lines: Lines,
-    /// Of its socket, and removed after it has ended.
+    /// The folder of its Unix socket, which is removed after the process has ended.
     _folder: Option<Folder>,
 }
 
 impl Server {
-    /// Waits until standard error says where it listens.
+    /// Starts a server, and waits until it prints its address on standard error.
     pub(crate) fn start(command: &mut Command) -> Result<Self> {
         command
             .stdin(Stdio::null())
@@ -61,7 +61,7 @@ impl Server {
         })
     }
 
-    /// The same, which keeps the folder of its socket.
+    /// Keeps the folder of its Unix socket until the process has ended.
     pub(crate) fn keeping(self, folder: Option<Folder>) -> Self {
         Self {
             _folder: folder,
@@ -69,7 +69,7 @@ impl Server {
         }
     }
 
-    /// `IP:PORT` or `unix:/PATH`.
+    /// Returns `IP:PORT` or `unix:/PATH`.
     pub(crate) fn address(&self) -> &str {
         &self.address
     }
@@ -78,12 +78,12 @@ impl Server {
         self.pid
     }
 
-    /// From its start until it listened.
+    /// Returns the time from the start until it listened.
     pub(crate) fn took(&self) -> Duration {
         self.took
     }
 
-    /// Its last words.
+    /// Returns its last lines, for an error.
     pub(crate) fn said(&self) -> String {
         said(&self.lines)
     }
@@ -93,7 +93,7 @@ fn read(pipe: impl Read + Send + 'static, sender: Sender<(String, Instant)>, lin
     std::thread::spawn(move || {
         for line in BufReader::new(pipe).lines().map_while(Result::ok) {
             if let Some(address) = listening(&line) {
-                // Nobody waits any more for a second one.
+                // `start` takes the first address only, and then drops the receiver.
                 let _ = sender.send((address, Instant::now()));
                 continue;
             }

@@ -1,4 +1,4 @@
-//! Tables: Markdown, with columns that a terminal shows aligned.
+//! Writes tables in Markdown, with columns that a terminal shows aligned.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use super::figures::{Metric, Results};
 use super::peers::Peer;
 use super::targets::{TARGETS, Verdict};
 
-/// Rows of cells, the first of them the head.
+/// Rows of cells. The first row is the head.
 #[derive(Debug)]
 pub(crate) struct Table(Vec<Vec<String>>);
 
@@ -42,7 +42,7 @@ impl fmt::Display for Table {
     }
 }
 
-/// A figure's part in a table: what it is divided by, and the unit it has then.
+/// Returns the divisor of a figure in a table, and the unit of the quotient.
 fn unit(work: Work, metric: Metric) -> (f64, &'static str) {
     if let Work::Unix(work) = work {
         return unit(*work, metric);
@@ -61,7 +61,7 @@ fn unit(work: Work, metric: Metric) -> (f64, &'static str) {
     }
 }
 
-/// A column for each peer, a row for each case in which this was measured.
+/// Returns a table with a column for each peer, and a row for each case with figures.
 pub(crate) fn by_peer(results: &Results, metric: Metric) -> Option<Table> {
     rows(results, metric, with_unit, |case, peer| {
         let (divisor, _) = unit(case.work, metric);
@@ -70,7 +70,7 @@ pub(crate) fn by_peer(results: &Results, metric: Metric) -> Option<Table> {
     })
 }
 
-/// The latencies, half of which and 99 % of which are below.
+/// Returns the table of latencies: the median, and the one that 99 % stay below.
 pub(crate) fn latencies(results: &Results) -> Option<Table> {
     rows(results, Metric::P50, with_unit, |case, peer| {
         let figures = results.get(&(case.name, peer))?;
@@ -85,7 +85,8 @@ pub(crate) fn latencies(results: &Results) -> Option<Table> {
     })
 }
 
-/// Ours divided by each peer's: `static / composed`.
+/// Returns the table of this project's figures divided by each peer's, as
+/// `static / composed`.
 pub(crate) fn ratios(results: &Results, metric: Metric) -> Option<Table> {
     rows(
         results,
@@ -93,7 +94,7 @@ pub(crate) fn ratios(results: &Results, metric: Metric) -> Option<Table> {
         |case, _| case.title.to_owned(),
         |case, peer| {
             let value = |peer| results.get(&(case.name, peer))?.get(&metric).copied();
-            // By nothing at all, it says nothing.
+            // A ratio to zero has no meaning.
             let base = value(peer).filter(|base| *base > 0.0)?;
             let ours = Peer::OURS.map(|own| match value(own) {
                 Some(value) => figure(value / base),
@@ -109,7 +110,7 @@ fn with_unit(case: &Case, metric: Metric) -> String {
     format!("{}, {unit}", case.title)
 }
 
-/// A row for each case in which this was measured.
+/// Returns a table with a row for each case with figures.
 fn rows(
     results: &Results,
     metric: Metric,
@@ -139,7 +140,7 @@ fn rows(
     (table.len() > 1).then_some(Table(table))
 }
 
-/// Each target with its verdict.
+/// Returns the table of targets with their verdicts.
 pub(crate) fn targets(results: &Results) -> Table {
     let head = ["target", "promised", "measured", "verdict"].map(str::to_owned);
     let mut table = vec![head.to_vec()];
@@ -162,7 +163,7 @@ pub(crate) fn targets(results: &Results) -> Table {
     Table(table)
 }
 
-/// Three digits, or all before the point.
+/// Formats a value with three digits, or with all digits before the point.
 pub(crate) fn figure(value: f64) -> String {
     let decimals = match value.abs() {
         value if value >= 99.95 => 0,

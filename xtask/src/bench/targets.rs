@@ -1,4 +1,4 @@
-//! What was promised, and what came of it.
+//! The targets: promises about figures.
 
 use super::figures::{self, Metric, Results};
 use super::peers::Peer;
@@ -17,14 +17,14 @@ pub(crate) struct Target {
     bound: Bound,
 }
 
-/// What the figure is divided by.
+/// The divisor of the figure.
 #[derive(Debug)]
 enum Base {
-    /// This peer's in the same case.
+    /// The figure of this peer in the same case.
     Peer(Peer),
-    /// The same peer's in this case.
+    /// The figure of the same peer in this case.
     Case(&'static str),
-    /// This unit and its name.
+    /// A unit, with its name.
     Only(f64, &'static str),
 }
 
@@ -34,12 +34,12 @@ enum Bound {
     AtLeast(f64),
 }
 
-/// Whether it is kept.
+/// The verdict on a target.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Verdict {
     Met(f64),
     Missed(f64),
-    /// Something it takes was not measured.
+    /// One of the figures was not measured.
     Unknown,
 }
 
@@ -77,7 +77,7 @@ const UNIX: (&str, Peer, Metric) = ("unix-ping-pong", Peer::Static, Metric::Cpu)
 const UNIX_COMPOSED: (&str, Peer, Metric) = ("unix-ping-pong", Peer::Composed, Metric::Cpu);
 const UNIX_BULK: (&str, Peer, Metric) = ("unix-bulk", Peer::Static, Metric::Rate);
 
-/// All of them, in the issues' order.
+/// All targets, in the order of the issues.
 pub(crate) const TARGETS: [Target; 28] = [
     target(
         "64 B ping-pong, 64 connections, static: CPU",
@@ -250,7 +250,7 @@ pub(crate) const TARGETS: [Target; 28] = [
 ];
 
 impl Target {
-    /// Such as `at most 0.65 of asyncio`.
+    /// Returns the promise as text, such as `at most 0.65 of asyncio`.
     pub(crate) fn promise(&self) -> String {
         let bound = match self.bound {
             AtMost(bound) => format!("at most {bound}"),
@@ -283,7 +283,7 @@ impl Target {
         }
     }
 
-    /// Whether it is about rates, and the load generator set one of them.
+    /// Returns true if the target is about rates, and the load generator set one of them.
     pub(crate) fn is_bounded_by_the_load(&self, results: &Results) -> bool {
         let measured = std::iter::once((self.case, self.peer)).chain(self.base());
         self.metric == Metric::Rate
@@ -292,7 +292,7 @@ impl Target {
                 .any(figures::is_bounded_by_the_load)
     }
 
-    /// The case and the peer of what the figure is divided by.
+    /// Returns case and peer of the divisor, if it is a figure.
     fn base(&self) -> Option<(&'static str, Peer)> {
         match self.base {
             Of(peer) => Some((self.case, peer)),

@@ -1,4 +1,4 @@
-//! The peers on tokio as programs for WASI 0.2.
+//! Builds the peers on tokio as programs for WASI 0.2.
 
 use std::path::PathBuf;
 
@@ -10,15 +10,15 @@ use crate::progress::Step;
 use crate::toolchain::{Toolchain, WASIP2, add_target, has_target};
 use crate::workspace::Workspace;
 
-/// Those of the package `benches` that are made for it too.
+/// The programs of the package `benches` that are also built for WASI 0.2.
 const NAMES: [&str; 2] = ["tokio-echo", "tokio-lines"];
 
-/// Builds them with the active toolchain, which gets the target if it can.
+/// Builds the programs with the active toolchain, after adding the target to it.
 pub(super) fn build(
     workspace: &Workspace,
     toolchain: &Toolchain,
 ) -> Result<Vec<(String, PathBuf)>> {
-    // Where Debian's compiler is in use, rustup has been found not to work.
+    // Debian's compiler is in use only if rustup does not work on this machine.
     ensure!(
         has_target(WASIP2)? || *toolchain == Toolchain::Active,
         "the active toolchain has no target {WASIP2}, and Debian's compiler no C library for it"
@@ -34,7 +34,7 @@ pub(super) fn build(
         .args(["--message-format", "json-render-diagnostics"])
         .arg("--target-dir")
         .arg(workspace.guests())
-        // tokio has sockets there behind this flag.
+        // tokio has sockets for this target only with this flag.
         .env("RUSTFLAGS", "--cfg tokio_unstable")
         .current_dir(workspace.root());
     let heading = format!("building the peers on tokio for {WASIP2}");

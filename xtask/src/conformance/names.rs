@@ -1,4 +1,4 @@
-//! The names of tests and checks in the sources.
+//! Finds the names of tests and checks in the sources.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -6,15 +6,15 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-/// Where tests in Rust are.
+/// The folders of tests in Rust.
 const FOLDERS: [&str; 5] = ["src", "host", "cli", "tests", "xtask"];
 
-/// Where the battery is, whose checks are functions that take a connection.
+/// The folder of the battery. Its checks are functions that take a connection.
 const BATTERY: &str = "tests/conformance";
 
 const PYTHON: &str = "python/tests/behaviours";
 
-/// What a name is the name of.
+/// The kind of test that has a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     /// A test function.
@@ -34,7 +34,7 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// Those in the repository at `root`.
+    /// Finds the names in the repository at `root`.
     pub(super) fn of(root: &Path) -> Result<Names> {
         let mut names = Names::default();
         for folder in FOLDERS {
@@ -47,7 +47,7 @@ impl Names {
         Ok(names)
     }
 
-    /// What this is the name of; nothing if it is none.
+    /// Returns the kinds of tests with this name, which may be none.
     pub(super) fn kinds(&self, name: &str) -> Vec<Kind> {
         let kinds = [
             (Kind::Rust, &self.rust),
@@ -58,7 +58,7 @@ impl Names {
         found.map(|(kind, _)| kind).collect()
     }
 
-    /// The functions with the attribute `#[test]`, or one that ends like it.
+    /// Adds the functions with the attribute `#[test]`, or one that ends like it.
     pub(super) fn add_rust(&mut self, text: &str) {
         let mut is_test = false;
         for line in text.lines().map(str::trim_start) {
@@ -74,14 +74,14 @@ impl Names {
         }
     }
 
-    /// The asynchronous functions at the top level.
+    /// Adds the asynchronous functions at the top level.
     pub(super) fn add_battery(&mut self, text: &str) {
         let found = text.lines().filter(|line| line.starts_with("async fn "));
         let found = found.filter_map(|line| function(line, "fn "));
         self.battery.extend(found.map(str::to_owned));
     }
 
-    /// The functions with the decorator `@check`.
+    /// Adds the functions with the decorator `@check`.
     pub(super) fn add_python(&mut self, text: &str) {
         let found = text.split("@check\n").skip(1);
         let found = found.filter_map(|rest| function(rest.lines().next()?, "def "));

@@ -1,6 +1,6 @@
-//! The texts: the list of rows, and the page with its tables.
+//! Reads the list of rows, and the page with its tables.
 
-/// The verdicts, as a person writes them.
+/// The verdicts as they are written on the page.
 pub(super) const VERDICTS: &str = "same, departs (D1, ...), later version, \
                                    no meaning here (why)";
 
@@ -12,11 +12,11 @@ const HEAD: [&str; 4] = ["id", "what", "verdict", "shown by"];
 pub(super) struct Row<'a> {
     pub(super) id: &'a str,
     pub(super) verdict: &'a str,
-    /// The names in backticks.
+    /// The names of tests, which are in backticks.
     pub(super) tests: Vec<&'a str>,
 }
 
-/// What is said about a behaviour.
+/// The verdict on a behaviour.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verdict<'a> {
     Same,
@@ -46,12 +46,12 @@ impl<'a> Verdict<'a> {
     }
 }
 
-/// The id at the start of a line of the list.
+/// Returns the id at the start of a line of the list.
 pub(super) fn id(line: &str) -> Option<&str> {
     line.split_whitespace().next()
 }
 
-/// The rows of all tables that begin with [`HEAD`].
+/// Returns the rows of all tables that begin with [`HEAD`].
 pub(super) fn rows(page: &str) -> Vec<Row<'_>> {
     let mut rows = Vec::new();
     let mut lines = page.lines();
@@ -60,13 +60,14 @@ pub(super) fn rows(page: &str) -> Vec<Row<'_>> {
             continue;
         }
         let table = lines.by_ref().take_while(|line| line.starts_with('|'));
-        // The line below the head.
+        // Skip the line below the head.
         rows.extend(table.skip(1).map(|line| row(&cells(line))));
     }
     rows
 }
 
-/// A row with too few cells has no verdict, which is an error of its own.
+/// Makes a row of cells. A row with too few cells has an empty verdict, which is an
+/// error of its own.
 fn row<'a>(cells: &[&'a str]) -> Row<'a> {
     let cell = |index: usize| cells.get(index).copied().unwrap_or_default();
     let tests = cell(3).split('`').skip(1).step_by(2);

@@ -1,4 +1,4 @@
-//! What the test runners say about each test.
+//! Reads the results of tests from the output of the test programs.
 
 use std::collections::BTreeSet;
 
@@ -6,12 +6,12 @@ use std::collections::BTreeSet;
 #[derive(Debug, Default)]
 pub(crate) struct Results {
     passed: BTreeSet<String>,
-    /// Failed, or left out.
+    /// The tests that failed or were ignored.
     others: BTreeSet<String>,
 }
 
 impl Results {
-    /// Takes a line of a runner's output.
+    /// Reads a line of a test program's output.
     pub(crate) fn note(&mut self, line: &str) {
         let line = without_colours(line);
         let Some(rest) = line.strip_prefix("test ") else {
@@ -28,21 +28,21 @@ impl Results {
         tests.insert(path.to_owned());
     }
 
-    /// Whether the test with this name has run and passed, wherever it is.
+    /// Returns true if tests with this name have run and passed, in any module.
     pub(super) fn passed(&self, name: &str) -> bool {
         let is_named = |path: &String| path.rsplit("::").next() == Some(name);
         self.passed.iter().any(is_named) && !self.others.iter().any(is_named)
     }
 
-    /// Whether there are tests in whose path a name begins so, and all have
-    /// passed.
+    /// Returns true if tests with such a start of a name in their paths have run, and
+    /// all have passed.
     pub(super) fn all_passed(&self, start: &str) -> bool {
         let is_one = |path: &String| path.split("::").any(|name| name.starts_with(start));
         self.passed.iter().any(is_one) && !self.others.iter().any(is_one)
     }
 }
 
-/// The text without the terminal's sequences `ESC [ ... m`.
+/// Removes the terminal's sequences `ESC [ ... m`.
 fn without_colours(text: &str) -> String {
     let mut pieces = text.split('\u{1b}');
     let mut plain = pieces.next().unwrap_or_default().to_owned();
