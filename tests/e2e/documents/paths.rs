@@ -10,7 +10,17 @@ const ARCHITECTURE: &str = "docs/architecture.md";
 
 /// The folders at the root of the repository that pages name files of.
 const ROOTS: &[&str] = &[
-    "benches", "cli", "docs", "examples", "host", "python", "src", "tests", "wit", "xtask",
+    "benches",
+    "cli",
+    "components",
+    "docs",
+    "examples",
+    "host",
+    "python",
+    "src",
+    "tests",
+    "wit",
+    "xtask",
 ];
 
 #[test]
