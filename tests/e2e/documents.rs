@@ -23,7 +23,7 @@ use self::asyncio::sources;
 use self::page::{GUIDES, Page, code_spans, text, words};
 use crate::support::{Process, component, run, workspace};
 
-/// The command, without what the caller's environment would change.
+/// The command, without variables of the caller's environment that change it.
 fn host() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_asyncio-streams"));
     command
@@ -67,7 +67,7 @@ fn the_echo_demo_prints_what_is_shown() {
     }
 }
 
-/// The rest of the lines that start so.
+/// Returns the rest of each line that begins with `start`.
 fn lines<'a>(text: &'a str, start: &'a str) -> impl Iterator<Item = &'a str> {
     text.lines()
         .filter_map(move |line| line.strip_prefix(start))
@@ -114,7 +114,7 @@ fn every_command_line_is_one_that_exists() {
                 "--release",
             ] => {}
             ["openssl", "req", ..] | ["asyncio-streams", "run", "--tls-identity", ..] => {}
-            // What `cargo xtask` itself runs to build the command.
+            // `cargo xtask` itself runs these to build the command.
             ["cargo", "build", "--workspace", "--exclude", "guests"]
             | ["export", "PATH=$PWD/target/debug:$PATH"] => {}
             ["cargo", "xtask", subcommand, ..] => {
@@ -168,7 +168,7 @@ fn the_commands_within_the_text_are_known() {
     }
 }
 
-/// The same command line with a program that only prints its arguments.
+/// Runs the command line with a program that only prints its arguments.
 fn assert_parses(args: &[&str]) {
     let probe = component("probe");
     let mut command = host();
@@ -245,11 +245,12 @@ fn policy(option: &str, rule: &str) -> Policy {
     policy
 }
 
-/// A Unix socket, an address without a look-up before, or the look-up of a name.
-fn allows(policy: &Policy, option: &str, wish: &str) -> bool {
-    let unix = match wish.strip_prefix('@') {
+/// Returns true if the policy allows the request: a Unix socket, an address without a
+/// look-up before, or the look-up of a name.
+fn allows(policy: &Policy, option: &str, request: &str) -> bool {
+    let unix = match request.strip_prefix('@') {
         Some(name) => Some(UnixName::abstract_name(name.as_bytes()).unwrap()),
-        None if wish.starts_with('/') => Some(UnixName::path(wish.as_bytes()).unwrap()),
+        None if request.starts_with('/') => Some(UnixName::path(request.as_bytes()).unwrap()),
         None => None,
     };
     if let Some(name) = unix {
@@ -258,8 +259,8 @@ fn allows(policy: &Policy, option: &str, wish: &str) -> bool {
             _ => policy.decide_unix_connect(&name) == Decision::Allow,
         };
     }
-    let Ok(address) = wish.parse::<SocketAddr>() else {
-        return policy.decide_lookup(&wish.parse().unwrap()) == Decision::Allow;
+    let Ok(address) = request.parse::<SocketAddr>() else {
+        return policy.decide_lookup(&request.parse().unwrap()) == Decision::Allow;
     };
     let usage = if option == "--allow-listen" {
         Use::Bind
@@ -426,12 +427,12 @@ fn formatted(code: &str, label: &str) {
         .write_all(code.as_bytes())
         .unwrap();
     let output = rustfmt.wait_with_output().unwrap();
-    // A difference in what comes from standard input leaves the status at 0.
+    // With standard input, rustfmt exits with 0 even if it would change the code.
     assert!(output.status.success());
     assert_eq!(String::from_utf8_lossy(&output.stdout), "", "{label}");
 }
 
-/// Every page for readers: those at the root, in docs/ and in python/.
+/// Returns every page for readers: those at the root, in docs/ and in python/.
 fn pages() -> Vec<String> {
     let mut pages = vec!["python/README.md".to_owned()];
     for folder in ["", "docs/"] {
@@ -448,7 +449,7 @@ fn pages() -> Vec<String> {
 
 #[test]
 fn every_page_in_docs_is_tested() {
-    // These have tests of their own, or only prose.
+    // These pages have tests of their own, or only prose.
     let others = [
         "docs/architecture.md",
         "docs/asyncio.md",
@@ -488,7 +489,7 @@ fn links_between_the_pages_lead_somewhere() {
     }
 }
 
-/// The anchor that GitHub gives a heading.
+/// Returns the anchor that GitHub gives a heading.
 fn slug(heading: &str) -> String {
     let text = heading.trim_start_matches('#').trim().to_lowercase();
     let kept = text

@@ -15,7 +15,7 @@ use super::host;
 use super::page::Page;
 use crate::support::{Process, python, workspace};
 
-/// Sends back what it receives, on this port.
+/// Sends back the bytes it receives, on this port.
 const ECHO_SERVER: &str = "import socket, sys
 listener = socket.create_server(('127.0.0.1', int(sys.argv[1])))
 print('ready')
@@ -24,7 +24,7 @@ while data := connection.recv(4096):
     connection.sendall(data)
 connection.close()";
 
-/// Sends lines to this port, all at once, and shows what comes back.
+/// Sends lines to this port, all at once, and prints the answer.
 const CLIENT: &str = "import socket, sys
 connection = socket.create_connection(('127.0.0.1', int(sys.argv[1])))
 connection.sendall(b'one\\ntwo\\nthree')
@@ -66,8 +66,8 @@ fn both_forms_are_written_built_and_run_as_shown() {
     assert_eq!(Process::start(command).success(), shown);
 }
 
-/// Connects to localhost at this port, trusting this certificate alone, and shows
-/// what comes back.
+/// Connects to localhost at this port, trusting this certificate alone, and prints the
+/// answer.
 const TLS_CLIENT: &str = "import socket, ssl, sys
 context = ssl.create_default_context(cafile=sys.argv[2])
 plain = socket.create_connection(('127.0.0.1', int(sys.argv[1])))
@@ -93,7 +93,7 @@ fn the_server_with_tls_is_written_built_and_run_as_shown() {
     assert_eq!(client.wait_for("got "), r"b'one\n'");
 }
 
-/// Connects to this path and shows what comes back.
+/// Connects to this path and prints the answer.
 const UNIX_CLIENT: &str = "import socket, sys
 connection = socket.socket(socket.AF_UNIX)
 connection.connect(sys.argv[1])
@@ -162,7 +162,7 @@ impl Reader<'_> {
                 .replace("8888", port);
             fs::write(path(file), text).unwrap();
         }
-        // The versions this repository is tested with, and no look for others.
+        // Cargo then uses the tested versions, and does not look for others.
         fs::copy(clone.join("Cargo.lock"), path("Cargo.lock")).unwrap();
     }
 
@@ -302,7 +302,7 @@ fn has_target() -> bool {
         .is_dir()
 }
 
-/// Runs to a success and returns what was printed.
+/// Runs a command, which has to succeed, and returns its standard output.
 fn done(command: &mut Command) -> String {
     let output = command.output().unwrap();
     assert!(

@@ -1,6 +1,6 @@
-//! docs/asyncio.md has a line for each name of asyncio's page, and names nothing
-//! that the sources do not have. Its examples in Rust are documentation tests
-//! of the crate.
+//! Checks that docs/asyncio.md has a line for each name of asyncio's page, and names
+//! nothing that the sources do not have. Its examples in Rust are documentation tests of
+//! the crate.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -11,8 +11,8 @@ use crate::support::{python, workspace};
 
 const PAGE: &str = "docs/asyncio.md";
 
-/// The names of asyncio's page with their parameters, and of what came later,
-/// by the section that has them.
+/// The names of asyncio's page with their parameters, and later additions, by the
+/// section that has them.
 const NAMES: &[(&str, &str)] = &[
     (
         "## Programs",
@@ -76,7 +76,7 @@ const NAMES: &[(&str, &str)] = &[
     ),
 ];
 
-/// The types and resources of which every function is to be named.
+/// The types and resources whose every function has to be named.
 const TYPES: &[&str] = &[
     "StreamReader",
     "Limited",
@@ -122,7 +122,7 @@ fn every_name_of_asyncios_page_has_a_line() {
     }
 }
 
-/// A type or interface, and something of it.
+/// A type or interface, and one of its members.
 type Name = (String, String);
 
 fn name(of: &str, member: &str) -> Name {
@@ -153,7 +153,7 @@ fn every_rust_name_in_the_tables_exists_and_every_method_is_in_them() {
             None => {
                 let starts = ["fn ", "struct ", "enum ", "macro_rules! "];
                 let declared = starts.iter().any(|start| declares(&source, start, path));
-                // Parameters and fields.
+                // This finds parameters and fields.
                 let exists = declared || source.contains(&format!(" {path}: "));
                 assert!(exists, "{PAGE} names {path}, which is not there");
                 continue;
@@ -177,7 +177,7 @@ fn declares(source: &str, start: &str, path: &str) -> bool {
     found.any(|declared| identifier(declared) == path)
 }
 
-/// The public methods of types, and the variants of enumerations.
+/// Returns the public methods of types, and the variants of enumerations.
 fn members(source: &str) -> BTreeSet<Name> {
     let mut members = BTreeSet::new();
     let mut within = "";
@@ -216,7 +216,7 @@ fn every_wit_name_in_the_tables_exists_and_every_function_is_in_them() {
     let mut named = BTreeSet::new();
     for span in column(2) {
         match span.split_once('.') {
-            // Interfaces of WASI's.
+            // Interfaces of WASI are not in these sources.
             _ if span.starts_with("wasi:") => {}
             Some((of, member)) => {
                 named.insert(name(of, member));
@@ -240,7 +240,7 @@ fn every_wit_name_in_the_tables_exists_and_every_function_is_in_them() {
     }
 }
 
-/// What interfaces, resources and types have, and which of it is functions.
+/// Returns the members of interfaces, resources and types, and those that are functions.
 fn wit_members(source: &str) -> (BTreeSet<Name>, BTreeSet<Name>) {
     let (mut members, mut functions) = (BTreeSet::new(), BTreeSet::new());
     let mut within: Vec<&str> = Vec::new();
@@ -263,7 +263,7 @@ fn wit_members(source: &str) -> (BTreeSet<Name>, BTreeSet<Name>) {
     (members, functions)
 }
 
-/// The code in one column of the tables that have four.
+/// Returns the code in one column of the tables with four columns.
 fn column(number: usize) -> BTreeSet<String> {
     let page = Page::read(PAGE);
     let rows = page.headings().into_iter().flat_map(|at| page.rows(at));
@@ -275,7 +275,7 @@ fn column(number: usize) -> BTreeSet<String> {
         .collect()
 }
 
-/// All files of a folder with this ending as one text, those of `deps` left out.
+/// Returns all files of a folder with this ending as one text, without those of `deps`.
 pub(crate) fn sources(folder: &str, ending: &str) -> String {
     let mut text = String::new();
     let mut folders = vec![workspace().join(folder)];

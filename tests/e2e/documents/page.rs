@@ -1,16 +1,16 @@
-//! A page as data: its fenced blocks, its command lines, its tables.
+//! Reads a page as data: its fenced blocks, its command lines, its tables.
 
 use crate::support::workspace;
 
-/// A fenced block: `kind` is the language, `label` what follows it.
+/// A fenced block: `kind` is the language, `label` the rest of its first line.
 struct Block {
     kind: String,
     label: String,
     text: String,
 }
 
-/// The README and the pages that it was split into: their code is built and their
-/// commands are run. A label names one block in all of them together.
+/// The README and the guides. The tests build their code and run their commands. A label
+/// names one block in all of them together.
 pub(crate) const GUIDES: &[&str] = &[
     "README.md",
     "docs/writing-programs.md",
@@ -29,12 +29,12 @@ pub(crate) struct Page {
 }
 
 impl Page {
-    /// All [`GUIDES`] as one page.
+    /// Reads all [`GUIDES`] as one page.
     pub(crate) fn guides() -> Page {
         Page::parse(GUIDES.iter().map(|file| text(file)).collect())
     }
 
-    /// A page of this repository.
+    /// Reads a page of this repository.
     pub(crate) fn read(file: &str) -> Page {
         Page::parse(text(file))
     }
@@ -57,7 +57,7 @@ impl Page {
         Page { text, blocks }
     }
 
-    /// The text of the one block with this language and label.
+    /// Returns the text of the one block with this language and label.
     pub(crate) fn block(&self, kind: &str, label: &str) -> &str {
         let mut found = self
             .blocks
@@ -70,26 +70,27 @@ impl Page {
             .text
     }
 
-    /// The labels of the blocks in this language.
+    /// Returns the labels of the blocks in this language.
     pub(crate) fn labels(&self, kind: &str) -> Vec<&str> {
         let blocks = self.blocks.iter().filter(|block| block.kind == kind);
         blocks.map(|block| block.label.as_str()).collect()
     }
 
-    /// The texts of the blocks in this language.
+    /// Returns the texts of the blocks in this language.
     pub(crate) fn texts(&self, kind: &str) -> Vec<&str> {
         let blocks = self.blocks.iter().filter(|block| block.kind == kind);
         blocks.map(|block| block.text.as_str()).collect()
     }
 
-    /// Every line that a reader types, as words.
+    /// Returns every command line, as words.
     pub(crate) fn commands(&self) -> Vec<Vec<String>> {
         let blocks = self.blocks.iter().filter(|block| block.kind == "sh");
         let lines = blocks.flat_map(|block| block.text.lines());
         lines.map(words).collect()
     }
 
-    /// The one command line that begins so and has a word that ends so.
+    /// Returns the one command line that begins with `start` and has a word that ends
+    /// with `with`.
     pub(crate) fn command(&self, start: &[&str], with: &str) -> Vec<String> {
         let mut found = self.commands().into_iter().filter(|words| {
             let begins = words.iter().zip(start).all(|(word, start)| word == start);
@@ -100,18 +101,18 @@ impl Page {
         command.unwrap_or_else(|| panic!("no command {start:?} {with} in the guides"))
     }
 
-    /// The text outside the fenced blocks.
+    /// Returns the text outside the fenced blocks.
     pub(crate) fn prose(&self) -> String {
         self.text.split("```").step_by(2).collect()
     }
 
-    /// The headings of the sections.
+    /// Returns the headings of the sections.
     pub(crate) fn headings(&self) -> Vec<&str> {
         let lines = self.text.lines();
         lines.filter(|line| line.starts_with("## ")).collect()
     }
 
-    /// All tables after a heading, up to the next one, as one list of rows.
+    /// Returns the rows of all tables between a heading and the next one.
     pub(crate) fn rows(&self, heading: &str) -> Vec<Vec<String>> {
         let section = self.text.lines().skip_while(|line| *line != heading);
         let section = section.skip(1).take_while(|line| !line.starts_with("## "));
@@ -124,18 +125,18 @@ impl Page {
     }
 }
 
-/// The text of a file of this repository.
+/// Returns the text of a file of this repository.
 pub(crate) fn text(file: &str) -> String {
     let path = workspace().join(file);
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{file}: {error}"))
 }
 
-/// The text between backticks, span by span.
+/// Returns the text between backticks, span by span.
 pub(crate) fn code_spans(text: &str) -> Vec<&str> {
     text.split('`').skip(1).step_by(2).collect()
 }
 
-/// A line as a shell splits it, as far as the pages need: spaces, and quotes.
+/// Splits a line into words as a shell does, as far as the pages need: spaces and quotes.
 pub(crate) fn words(line: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut quote = None;

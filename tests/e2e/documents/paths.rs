@@ -1,4 +1,4 @@
-//! The files and folders that the pages name exist.
+//! Checks that the files and folders named in the pages exist.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use crate::support::workspace;
 
 const ARCHITECTURE: &str = "docs/architecture.md";
 
-/// The folders at the root of the repository that pages name files of.
+/// The folders at the root of the repository. The tests check paths that begin with one.
 const ROOTS: &[&str] = &[
     "benches",
     "cli",
