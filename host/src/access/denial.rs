@@ -18,7 +18,7 @@ pub struct Denial {
     pub reason: DenyReason,
 }
 
-/// What a guest asked for.
+/// A request of a guest.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Request {

@@ -5,7 +5,7 @@ use super::statistics::Stats;
 /// A permit for one open socket, counted against `Limits::sockets`.
 ///
 /// The guest's handle shares it with the streams that outlive the handle. Dropping the
-/// last share frees it, whatever became of the socket before.
+/// last share frees it, even if the socket has failed or was reset before.
 #[derive(Debug)]
 pub(crate) struct SocketPermit {
     stats: Stats,

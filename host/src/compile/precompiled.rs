@@ -10,7 +10,7 @@
 //! # fn example(application: &[u8]) -> Result<(), Box<dyn std::error::Error>> {
 //! let engine = engine()?;
 //! let native = precompiled::precompile(&engine, application, compose::builtin_streams())?;
-//! // SAFETY: `precompile` has made these bytes, and nobody else had them since.
+//! // SAFETY: `precompile` has made these bytes, and no other code could change them.
 //! let component = unsafe { precompiled::load(&engine, &native) }?;
 //! # Ok(())
 //! # }

@@ -151,7 +151,7 @@ pub(super) fn explain(application: &[u8], streams: &[u8], wanted: &str, checker:
     }
 }
 
-/// Whether two names mean the same interface in compatible versions: equal,
+/// Returns whether two names mean the same interface in compatible versions: equal,
 /// or of one major version, which for 0.x is the minor one.
 pub(super) fn same_track(a: &str, b: &str) -> bool {
     if a == b {

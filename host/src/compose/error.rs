@@ -20,9 +20,9 @@ pub enum ComposeError {
     /// A component that does not parse or validate.
     #[error("the {name} is not a valid component: {reason}")]
     Invalid {
-        /// Which one.
+        /// The component: application, streams component or composed program.
         name: &'static str,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
     /// The application needs the streams component, and there is none.

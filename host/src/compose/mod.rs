@@ -30,7 +30,8 @@ const HOST_INTERFACES: [&str; 4] = [
     "asyncio:host/unix-sockets@0.1.0",
 ];
 
-/// Returns the variant `full` of the streams component, if it was built in. It imports WASI and [`asyncio:host`](crate::imports::asyncio_host).
+/// Returns the variant `full` of the streams component, if it was built in. It imports
+/// WASI and [`asyncio:host`](crate::imports::asyncio_host).
 #[must_use]
 pub fn builtin_streams() -> Option<&'static [u8]> {
     let component: Option<&[u8]> = include!(concat!(env!("OUT_DIR"), "/streams-full.rs"));
@@ -47,7 +48,8 @@ pub fn builtin_streams_tcp() -> Option<&'static [u8]> {
 
 /// Makes a program that needs no other component. A core module is encoded, and an
 /// application that imports `asyncio:streams` is composed with the streams component.
-/// Any other program is returned as it is. The result imports WASI and [`asyncio:host`](crate::imports::asyncio_host).
+/// Any other program is returned as it is. The result imports WASI and
+/// [`asyncio:host`](crate::imports::asyncio_host).
 ///
 /// # Errors
 ///

@@ -1,114 +1,36 @@
-use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use super::{
-    Grants, HostName, HostPattern, ListenRule, Policy, PolicyRule, PortPattern, Rule, Special,
-    TcpListenRule, TcpRule, UnixName,
+    DenyReason, Grants, HostName, HostPattern, ListenRule, Policy, PolicyRule, PortPattern, Rule,
+    Special, TcpListenRule, TcpRule, UnixName,
 };
 
-/// What a guest wants an address for.
+/// The use that a guest wants an address for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Use {
-    /// Connect to it. The implicit bind of the local side follows from it.
+    /// Connecting. The implicit bind of the local side follows from it.
     Connect,
-    /// Bind to it, explicitly.
+    /// An explicit bind.
     Bind,
-    /// Listen on it: the address asked for, so with port 0 where the system
-    /// picks one, and unspecified when the socket was not bound before.
+    /// Listening on the address that the guest asked for: with port 0 if the kernel picks
+    /// the port, and unspecified if the socket was not bound before.
     Listen,
-    /// Bind to it although somebody else may have it, who shares it.
+    /// Binding to a port that another process may have, which shares it.
     Share,
 }
 
 /// The answer to a guest's request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
-    /// Go ahead.
+    /// The guest may go ahead.
     Allow,
-    /// `access-denied`.
+    /// The guest gets `access-denied`.
     Deny(DenyReason),
 }
 
-/// The reason why a request is denied.
-///
-/// [`Display`](fmt::Display) gives it as a sentence.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum DenyReason {
-    /// No rule covers the address or the name.
-    NoRule,
-    /// A rule covers the host, but not this port. Has the name that the guest looked the
-    /// address up by, if it did.
-    OtherPort(Option<HostName>),
-    /// The address lies in a special range, which only a rule of its own covers.
-    Special(Special),
-    /// A look-up of this name gave the address, but too long ago.
-    Expired(HostName),
-    /// This deny rule covers it.
-    DenyRule(PolicyRule),
-    /// Another process may share the port, and no rule names exactly this port.
-    SharedPort,
-    /// The guest has this many sockets, which is the limit.
-    SocketLimit(usize),
-    /// The guest may have this many bytes of memory.
-    MemoryLimit(usize),
-    /// The operator has not granted it.
-    NotGranted,
-    /// The path of a Unix socket has `..` in it.
-    ParentFolder,
-    /// A symbolic link is at the path of a Unix socket. Has the name that the link leads
-    /// to, if a rule can cover that.
-    SymbolicLink(Option<UnixName>),
-    /// The policy permits it, and the operating system does not.
-    Permission,
-}
-
-impl DenyReason {
-    /// A stable label, for logs and metrics.
-    #[must_use]
-    pub fn label(&self) -> &'static str {
-        match self {
-            Self::NoRule => "no-rule",
-            Self::OtherPort(_) => "other-port",
-            Self::Special(_) => "special-range",
-            Self::Expired(_) => "expired",
-            Self::DenyRule(_) => "deny-rule",
-            Self::SharedPort => "shared-port",
-            Self::SocketLimit(_) => "socket-limit",
-            Self::MemoryLimit(_) => "memory-limit",
-            Self::NotGranted => "not-granted",
-            Self::ParentFolder => "parent-folder",
-            Self::SymbolicLink(_) => "symbolic-link",
-            Self::Permission => "permission",
-        }
-    }
-}
-
-impl fmt::Display for DenyReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoRule => f.write_str("no rule allows it"),
-            Self::OtherPort(_) => f.write_str("no rule allows this port"),
-            Self::Special(class) => {
-                write!(f, "{class} addresses need a rule of their own")
-            }
-            Self::Expired(name) => write!(f, "{name} was looked up too long ago"),
-            Self::DenyRule(rule) => write!(f, "the rule {rule} denies it"),
-            Self::SharedPort => f.write_str("a shared port needs a rule with exactly this port"),
-            Self::SocketLimit(limit) => write!(f, "the limit of sockets is {limit}"),
-            Self::MemoryLimit(limit) => write!(f, "the limit of memory is {} KiB", limit / 1024),
-            Self::NotGranted => f.write_str("it is not granted"),
-            Self::ParentFolder => f.write_str("no rule covers a path with `..` in it"),
-            Self::SymbolicLink(_) => f.write_str("the path is a symbolic link"),
-            Self::Permission => f.write_str("the operating system does not permit it"),
-        }
-    }
-}
-
 impl Policy {
-    /// Decides about an address. Pure: the outcome depends on nothing else than
-    /// what is passed in.
+    /// Decides about an address. Pure: the result depends on the arguments alone.
     #[must_use]
     pub fn decide(
         &self,
@@ -147,11 +69,31 @@ impl Policy {
         }
     }
 
-    /// Whether the answers to a look-up of `name` are to be recorded.
+    /// Returns whether the answers to a look-up of `name` have to be recorded.
     #[must_use]
     pub fn grants_by_name(&self, name: &HostName) -> bool {
         let mut hosts = self.allow_connect.iter().chain(&self.deny_connect);
         hosts.any(|rule| rule.host.covers_name(name))
+    }
+
+    /// Decides about connecting to a Unix socket, by its name alone: the file is not
+    /// looked at.
+    #[must_use]
+    pub fn decide_unix_connect(&self, name: &UnixName) -> Decision {
+        match self.unix.decide_connect(name) {
+            Ok(()) => Decision::Allow,
+            Err(reason) => Decision::Deny(reason),
+        }
+    }
+
+    /// Decides about binding to the name of a Unix socket and listening there. Returns
+    /// the mode for its file, by the first rule that covers it.
+    ///
+    /// # Errors
+    ///
+    /// The reason why it is denied.
+    pub fn decide_unix_listen(&self, name: &UnixName) -> Result<u32, DenyReason> {
+        self.unix.decide_listen(name)
     }
 
     fn connecting(
@@ -252,7 +194,7 @@ impl Policy {
     }
 }
 
-/// Whether a pattern of a listen rule covers the address.
+/// Returns whether a pattern of a listen rule covers the address.
 fn is_local(host: &HostPattern, ip: IpAddr) -> bool {
     match host {
         HostPattern::Network(own) if ip.is_unspecified() => {
@@ -263,7 +205,7 @@ fn is_local(host: &HostPattern, ip: IpAddr) -> bool {
     }
 }
 
-/// Whether an address pattern contains the address, special or not.
+/// Returns whether an address pattern contains the address, special or not.
 fn contains(host: &HostPattern, ip: IpAddr) -> bool {
     match host {
         HostPattern::Any => true,

@@ -4,16 +4,16 @@ use std::time::{Duration, Instant};
 
 use super::HostName;
 
-/// How long an address that a name resolved to may be connected to under that
-/// name's rule. Each look-up of the name that gives the address again starts
-/// the time anew. Connections that stand are not affected when it ends.
+/// The time for which a name's rule covers an address that the name resolved to. Each
+/// look-up that gives the address again starts the time anew. Open connections stay when
+/// it ends.
 pub const GRANT_LIFETIME: Duration = Duration::from_secs(10 * 60);
 
-/// Remembered at most, so that a guest allowed to look up `*` cannot fill the
-/// host's memory; beyond that the one that would end first is forgotten.
+/// The number of grants remembered, so that a guest that may look up `*` cannot fill the
+/// host's memory. Beyond that, the grant that would end first is forgotten.
 const MAX_GRANTS: usize = 4096;
 
-/// Which addresses the look-ups of this guest have given, and for which names.
+/// The addresses that look-ups of this guest have given, with their names.
 ///
 /// Only look-ups that a rule for connecting covers are remembered here.
 #[derive(Debug, Default)]
@@ -37,8 +37,8 @@ impl Grants {
         }
     }
 
-    /// The names that resolved to this address, with those whose time has
-    /// passed marked `false`.
+    /// Returns the names that resolved to this address. `false` marks a name whose time is
+    /// over.
     pub fn names(&self, address: IpAddr, now: Instant) -> impl Iterator<Item = (&HostName, bool)> {
         self.by_address
             .get(&address.to_canonical())
@@ -47,8 +47,8 @@ impl Grants {
             .map(move |(name, expiry)| (name, *expiry > now))
     }
 
-    /// Drops what ended a lifetime ago: until then a denial can still say that
-    /// the look-up is too old.
+    /// Forgets grants that ended a lifetime ago. Until then a denial can say that the
+    /// look-up is too old.
     fn expire(&mut self, now: Instant) {
         self.by_address.retain(|_, names| {
             names.retain(|_, expiry| *expiry + GRANT_LIFETIME > now);

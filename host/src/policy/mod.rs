@@ -1,5 +1,5 @@
-//! Which addresses, Unix sockets and names a guest may use: default deny, pure, and
-//! without any input or output.
+//! The rules for addresses, Unix sockets and names that a guest may use: default deny,
+//! pure, and without I/O.
 //!
 //! # Order of evaluation
 //!
@@ -24,11 +24,11 @@
 //! An IPv4-mapped IPv6 address is its IPv4 address. The address of a cloud's
 //! metadata service needs a rule with that very address.
 //!
-//! What follows from a rule: the implicit bind of a connection from its connect
-//! rule; accepting from listening. An explicit bind needs a listen rule; one to
-//! port 0 needs port `0` or `*`, and the ephemeral port can then be listened
-//! on. Listening on a socket that was not bound needs a rule for the
-//! unspecified address (`0.0.0.0`, `[::]`) with port `0`, or `*`.
+//! A connect rule allows the implicit bind of a connection too. A listen rule allows
+//! accepting too. An explicit bind needs a listen rule. A bind to port 0 needs port `0` or
+//! `*`; then the guest can listen on the port that the kernel picks. Listening on a
+//! socket that was not bound needs a rule for the unspecified address (`0.0.0.0`, `[::]`)
+//! with port `0`, or `*`.
 //!
 //! # Unix sockets
 //!
@@ -40,35 +40,38 @@
 //! | `unix://@app`, `unix://@app-*` | names of Linux' abstract namespace |
 //!
 //! `*` stands for any bytes, or none; in a path, only in its last part. `%XX` is a
-//! byte. Deny rules come first; of the allow rules the first that covers a path says
-//! the mode. Rules and paths are compared as they are written, after `.` and doubled
-//! `/` are left out, and no rule covers a path with `..` in it. So where folders are
-//! symbolic links, one socket has several paths, each of which needs a rule, be it
-//! to allow or to deny. What is at the path itself may be no symbolic link, which
-//! whoever opens it has to see to.
+//! byte. Deny rules come first. The first allow rule that covers a path sets the mode.
+//!
+//! Rules and paths are compared as they are written, without `.` and doubled `/`. No
+//! rule covers a path with `..` in it. So a socket has several paths where folders are
+//! symbolic links, and each path needs a rule, to allow or to deny it. The path itself
+//! may not be a symbolic link: the code that opens it checks that.
 //!
 //! # Sharing
 //!
-//! Sharing a port that somebody else may have (SO_REUSEPORT) needs a listen rule
-//! that names this very port: neither a range nor `*` was written with that
-//! somebody in mind.
+//! Sharing a port that another process may have (SO_REUSEPORT) needs a listen rule with
+//! exactly this port: a range or `*` was not written with the other process in mind.
 
 mod decide;
+mod deny_reason;
 mod grants;
 mod name;
 mod parse;
 mod rule;
+mod rule_problem;
 mod special;
 mod tcp;
 #[cfg(test)]
 mod tests;
 mod unix;
 
-pub use decide::{Decision, DenyReason, Use};
+pub use decide::{Decision, Use};
+pub use deny_reason::DenyReason;
 pub use grants::{GRANT_LIFETIME, Grants};
 pub use name::{HostName, InvalidName, Target};
-pub use parse::{ADDRESS_GRAMMAR, NAME_GRAMMAR, ParseRuleError, RuleProblem};
+pub use parse::{ADDRESS_GRAMMAR, NAME_GRAMMAR, ParseRuleError};
 pub use rule::{ListenRule, NamePattern, PolicyRule, Rule};
+pub use rule_problem::RuleProblem;
 pub use special::Special;
 pub use tcp::{HostPattern, PortPattern, TcpListenRule, TcpRule};
 use unix::UnixRules;
@@ -77,7 +80,7 @@ pub use unix::{
     UnixUse,
 };
 
-/// The rules for one guest. Without any, nothing is allowed.
+/// The rules for one guest. Without rules, nothing is allowed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Policy {
     allow_connect: Vec<TcpRule>,
@@ -90,7 +93,7 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// A policy that allows nothing.
+    /// Returns a policy that allows nothing.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -105,7 +108,7 @@ impl Policy {
         self
     }
 
-    /// Denies connecting, whatever allows it. A name denies the addresses that
+    /// Denies connecting, even if another rule allows it. A name denies the addresses that
     /// the guest has looked up by it; it does not deny the look-up.
     pub fn deny_connect(&mut self, rule: Rule) -> &mut Self {
         match rule {
@@ -124,7 +127,7 @@ impl Policy {
         self
     }
 
-    /// Denies binding and listening, whatever allows it.
+    /// Denies binding and listening, even if another rule allows it.
     pub fn deny_listen(&mut self, rule: ListenRule) -> &mut Self {
         match rule {
             ListenRule::Tcp(rule) => self.deny_listen.push(rule),
@@ -139,7 +142,7 @@ impl Policy {
         self
     }
 
-    /// Denies looking names up, whatever allows it.
+    /// Denies looking names up, even if another rule allows it.
     pub fn deny_resolve(&mut self, pattern: NamePattern) -> &mut Self {
         self.deny_resolve.push(pattern);
         self

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
-/// The longest name DNS can carry.
+/// The longest name in DNS, in bytes: RFC 1035.
 const MAX_LENGTH: usize = 253;
 
 /// A host name in its canonical form: lower-case, in ASCII (IDNA), without a
@@ -12,36 +12,35 @@ const MAX_LENGTH: usize = 253;
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct HostName(String);
 
-/// What a guest asks to be looked up: a name, or an address that needs no
-/// look-up at all.
+/// The target of a look-up: a name, or an address that needs no look-up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
     /// A name.
     Name(HostName),
-    /// An address written as one; IPv6 with or without brackets.
+    /// An address; IPv6 with or without brackets.
     Address(IpAddr),
 }
 
-/// The text is neither a host name nor an address.
+/// The error for a text that is neither a host name nor an address.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("`{0}` is not a host name")]
 pub struct InvalidName(String);
 
 impl HostName {
-    /// The name as text.
+    /// Returns the name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether this is `localhost` or a name below it (RFC 6761): such a name
+    /// Returns whether this is `localhost` or a name below it (RFC 6761): such a name
     /// means the loopback interface, so a rule for it covers loopback addresses.
     #[must_use]
     pub fn is_localhost(&self) -> bool {
         self.0 == "localhost" || self.0.ends_with(".localhost")
     }
 
-    /// Whether this name lies below `suffix`, and is not `suffix` itself.
+    /// Returns whether this name lies below `suffix`, and is not `suffix` itself.
     #[must_use]
     pub fn is_below(&self, suffix: &Self) -> bool {
         self.0

@@ -6,8 +6,8 @@ use thiserror::Error;
 
 use super::unix::{parse_connect, parse_listen};
 use super::{
-    HostName, HostPattern, ListenRule, NamePattern, PortPattern, Rule, TcpListenRule, TcpRule,
-    UNIX_GRAMMAR,
+    HostName, HostPattern, ListenRule, NamePattern, PortPattern, Rule, RuleProblem, TcpListenRule,
+    TcpRule, UNIX_GRAMMAR,
 };
 
 /// The grammar of a rule for addresses, for messages and help texts.
@@ -18,7 +18,7 @@ in brackets, a range (10.0.0.0/8, [fd00::/8]), a name, *.suffix or *, and PORT a
 /// The grammar of a look-up rule, for messages and help texts.
 pub const NAME_GRAMMAR: &str = "a host name, *.suffix or *";
 
-/// The text is not a rule; the message says why, and shows the grammar.
+/// The error for a text that is not a rule. Its message has the problem and the grammar.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("`{text}`: {problem}; a rule is {grammar}")]
 pub struct ParseRuleError {
@@ -28,85 +28,11 @@ pub struct ParseRuleError {
 }
 
 impl ParseRuleError {
-    /// What is wrong with the text.
+    /// Returns the problem with the text.
     #[must_use]
     pub fn problem(&self) -> &RuleProblem {
         &self.problem
     }
-}
-
-/// What is wrong with the text of a rule.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum RuleProblem {
-    /// Neither `tcp://` nor `unix://` stands in front.
-    #[error("it starts neither with tcp:// nor with unix://")]
-    Scheme,
-    /// There is no `:PORT` at the end.
-    #[error("the port is missing (write :* for every port)")]
-    MissingPort,
-    /// The port is none.
-    #[error("`{0}` is not a port, a range of ports or *")]
-    Port(String),
-    /// Port 0 in a range, or a range that ends before it starts.
-    #[error("`{0}` is not a range of ports from 1 to 65535, lower end first")]
-    PortRange(String),
-    /// An IPv6 address without brackets.
-    #[error("an IPv6 address is written in brackets")]
-    MissingBrackets,
-    /// What stands in brackets is no IPv6 address or range.
-    #[error("`{0}` is not an IPv6 address or range")]
-    Ipv6(String),
-    /// A range that is none.
-    #[error("`{0}` is not an address range")]
-    Network(String),
-    /// A range whose address has bits outside the prefix.
-    #[error("`{given}` has bits set after the prefix, did you mean {meant}")]
-    HostBits {
-        /// The range as written.
-        given: String,
-        /// The range that it lies in.
-        meant: String,
-    },
-    /// No host name.
-    #[error("`{0}` is not a host name")]
-    Name(String),
-    /// A name where an address is bound.
-    #[error("one listens on an address, * or localhost, not on a name")]
-    NameInListen,
-    /// A path of a Unix socket that does not begin with `/`.
-    #[error("a path begins with / (three of them in a row: unix:///PATH)")]
-    RelativePath,
-    /// `..` in a path.
-    #[error("a path has no `..` in it")]
-    ParentFolder,
-    /// `*` in the folder of a path.
-    #[error("`*` stands in the last part of a path only")]
-    StarInFolder,
-    /// A path that ends with `/`.
-    #[error("the path names a folder (write /* for every file in it)")]
-    NoFile,
-    /// A zero byte in a path.
-    #[error("a path has no zero byte in it")]
-    ZeroByte,
-    /// `@` with nothing behind it.
-    #[error("the abstract name is missing (write @* for every name)")]
-    EmptyName,
-    /// `%` without two hexadecimal digits behind it.
-    #[error("two hexadecimal digits follow a % (%25 is the character itself)")]
-    Escape,
-    /// Something behind `?` that is not a mode.
-    #[error("`?{0}` is not known (%3F is the character itself)")]
-    Setting(String),
-    /// A mode where nothing is made.
-    #[error("a mode belongs to a rule for listening")]
-    ModeInConnect,
-    /// A mode for an abstract name.
-    #[error("an abstract name has no file, and so no mode")]
-    ModeWithoutFile,
-    /// A mode that is none.
-    #[error("`{0}` is not a mode: octal digits, up to 0777")]
-    Mode(String),
 }
 
 impl FromStr for Rule {
@@ -150,7 +76,7 @@ impl FromStr for NamePattern {
     }
 }
 
-/// With the grammar of what the text was meant to be.
+/// Adds the grammar of the kind of rule that the text was meant to be.
 fn explained(text: &str, problem: RuleProblem) -> ParseRuleError {
     ParseRuleError {
         text: text.to_owned(),
@@ -265,7 +191,7 @@ fn network_pattern(text: &str, network: IpNet) -> Result<HostPattern, RuleProble
     Ok(HostPattern::Network(network))
 }
 
-/// An IPv4-mapped range is the IPv4 range that it maps.
+/// Converts an IPv4-mapped range to the IPv4 range that it maps.
 fn unmapped(network: IpNet) -> IpNet {
     let mapped = match network {
         IpNet::V6(v6) => v6.addr().to_ipv4_mapped(),

@@ -4,7 +4,7 @@ use super::{HostName, TcpListenRule, TcpRule, UnixListenRule, UnixRule};
 
 /// A rule for connecting.
 ///
-/// Made by parsing; [`Display`](fmt::Display) gives the canonical form, which
+/// Rules are made by parsing. [`Display`](fmt::Display) writes the canonical form, which
 /// parses to the same rule again.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -62,7 +62,7 @@ impl PolicyRule {
 }
 
 impl NamePattern {
-    /// Whether the pattern covers this name.
+    /// Returns whether the pattern covers this name.
     #[must_use]
     pub fn covers(&self, name: &HostName) -> bool {
         match self {

@@ -3,12 +3,12 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-/// A range of addresses that `*`, a name, or a wider network does not cover:
-/// it needs a rule of its own.
+/// A range of addresses that needs a rule of its own: `*`, names and wider networks do
+/// not cover it.
 ///
-/// These are the addresses through which an outsider who controls a name could
-/// reach what only the host's own network should: so an address that a name
-/// resolved to is checked here again.
+/// An outsider who controls a name could use these addresses to reach services that only
+/// the host's own network should reach. So an address that a name resolved to is checked
+/// here again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Special {
@@ -18,8 +18,8 @@ pub enum Special {
     Loopback,
     /// `169.254.0.0/16`, `fe80::/10`.
     LinkLocal,
-    /// Where clouds answer with credentials, such as `169.254.169.254`. Only a
-    /// rule with the very address covers it.
+    /// The metadata service of a cloud, such as `169.254.169.254`, which answers with
+    /// credentials. Only a rule with exactly this address covers it.
     Metadata,
     /// `10.0.0.0/8`, `172.16.0.0/12`, `192.168.0.0/16`.
     Private,
@@ -38,7 +38,7 @@ pub enum Special {
 }
 
 impl Special {
-    /// The special range an address lies in, with its class, if there is one.
+    /// Returns the special range that an address lies in, with its class.
     ///
     /// IPv4-mapped addresses are treated as their IPv4 address, and addresses
     /// in the well-known translation prefixes (NAT64, 6to4) by the IPv4
@@ -51,7 +51,7 @@ impl Special {
         }
     }
 
-    /// What the range is called in messages.
+    /// Returns the name of the range in messages.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {

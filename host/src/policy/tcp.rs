@@ -5,9 +5,9 @@ use ipnet::IpNet;
 
 use super::HostName;
 
-/// What an address rule covers: `tcp://host:port`.
+/// A rule for TCP addresses: `tcp://host:port`.
 ///
-/// Made by parsing; [`Display`](fmt::Display) gives the canonical form, which
+/// Rules are made by parsing. [`Display`](fmt::Display) writes the canonical form, which
 /// parses to the same rule again.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct TcpRule {
@@ -35,7 +35,7 @@ pub enum HostPattern {
 }
 
 impl HostPattern {
-    /// Whether the pattern is written as a name and covers this one.
+    /// Returns whether the pattern is a name that covers this one.
     ///
     /// `*` covers every name; addresses and networks cover none.
     #[must_use]
@@ -62,7 +62,7 @@ pub enum PortPattern {
 }
 
 impl PortPattern {
-    /// Whether the pattern covers this port.
+    /// Returns whether the pattern covers this port.
     #[must_use]
     pub fn covers(self, port: u16) -> bool {
         match self {

@@ -28,7 +28,7 @@ fn bound(sharing: &GuestSharing, address: SocketAddr) -> Result<TcpSocket, Error
 fn reusing(sharing: &GuestSharing) -> TcpSocket {
     let mut socket = created();
     socket.set_reuse_port(true).unwrap();
-    let granted = testing::bind(any_port(), PortOwner::Nobody, true);
+    let granted = testing::bind(any_port(), PortOwner::Kernel, true);
     socket.bind(&granted, Some(&sharing.tcp)).unwrap();
     socket
 }

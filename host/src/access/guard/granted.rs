@@ -35,19 +35,19 @@ pub(crate) struct BindTcp {
     /// The address as the policy sees it: see
     /// [`StreamsCtx::policy_address`](crate::StreamsCtx::policy_address).
     pub(crate) policy_address: SocketAddr,
-    /// Who may hold the port already.
+    /// The owner of the port before the bind.
     pub(crate) owner: PortOwner,
     /// The guest has set SO_REUSEPORT.
     pub(crate) reuse_port: bool,
 }
 
-/// Who may hold the port that a socket is to be bound to.
+/// The owner of a port before a socket is bound to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PortOwner {
     /// This guest: one of its sockets has the very address.
     ThisGuest,
-    /// Nobody: the kernel picks the port, or has picked it for this guest before.
-    Nobody,
+    /// The kernel: it picks a free port, or has picked it for this guest before.
+    Kernel,
     /// Any process that shares the port by SO_REUSEPORT.
     AnyProcess,
 }

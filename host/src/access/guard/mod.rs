@@ -59,8 +59,8 @@ impl AccessGuard {
         None
     }
 
-    /// A permit for a socket in the guest's table that has no descriptor, whatever the
-    /// limit: it only tells the guest why no connection was accepted.
+    /// A permit beyond the limit, for a socket in the guest's table that has no descriptor:
+    /// it only tells the guest why no connection was accepted.
     pub(crate) fn permit_without_descriptor(&self) -> SocketPermit {
         SocketPermit::take(self.stats.clone())
     }

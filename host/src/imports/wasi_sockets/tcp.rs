@@ -153,7 +153,7 @@ impl HostTcpSocket for StreamsCtxView<'_> {
         let reuse_port = bound.reuses_port();
         let owner = match requested.port() {
             _ if reuse_port && holds(self, local) => PortOwner::ThisGuest,
-            0 => PortOwner::Nobody,
+            0 => PortOwner::Kernel,
             _ => PortOwner::AnyProcess,
         };
         let bind = BindTcp {

@@ -1,12 +1,13 @@
-use super::super::{Decision, DenyReason, ListenRule, Policy, PolicyRule, Rule};
+use super::super::deny_reason::DenyReason;
+use super::super::rule::{ListenRule, PolicyRule, Rule};
 use super::{UnixListenRule, UnixName, UnixRule};
 
-/// What a guest wants the name of a Unix socket for.
+/// The use that a guest wants the name of a Unix socket for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum UnixUse {
-    /// Connect to it.
+    /// Connecting.
     Connect,
-    /// Bind to it and listen on it.
+    /// Binding and listening.
     Listen,
 }
 
@@ -19,50 +20,30 @@ pub(in super::super) struct UnixRules {
     pub(in super::super) deny_listen: Vec<UnixListenRule>,
 }
 
-impl Policy {
-    /// Decides about connecting to a Unix socket, by its name alone: what is there
-    /// is not looked at.
-    #[must_use]
-    pub fn decide_unix_connect(&self, name: &UnixName) -> Decision {
-        match self.unix_connecting(name) {
-            Ok(()) => Decision::Allow,
-            Err(reason) => Decision::Deny(reason),
-        }
-    }
-
-    /// Decides about binding to the name of a Unix socket and listening there: the
-    /// mode that its file is to have, by the first rule that covers it.
-    ///
-    /// # Errors
-    ///
-    /// The reason why it is denied.
-    pub fn decide_unix_listen(&self, name: &UnixName) -> Result<u32, DenyReason> {
-        let rules = &self.unix;
+impl UnixRules {
+    pub(in super::super) fn decide_connect(&self, name: &UnixName) -> Result<(), DenyReason> {
         plain(name)?;
-        if let Some(rule) = rules.deny_listen.iter().find(|rule| rule.rule.covers(name)) {
-            let rule = PolicyRule::Listen(ListenRule::Unix(rule.clone()));
-            return Err(DenyReason::DenyRule(rule));
-        }
-        let allowed = rules
-            .allow_listen
-            .iter()
-            .find(|rule| rule.rule.covers(name));
-        allowed.map(UnixListenRule::mode).ok_or(DenyReason::NoRule)
-    }
-
-    fn unix_connecting(&self, name: &UnixName) -> Result<(), DenyReason> {
-        let rules = &self.unix;
-        plain(name)?;
-        if let Some(rule) = rules.deny_connect.iter().find(|rule| rule.covers(name)) {
+        if let Some(rule) = self.deny_connect.iter().find(|rule| rule.covers(name)) {
             let rule = PolicyRule::Connect(Rule::Unix(rule.clone()));
             return Err(DenyReason::DenyRule(rule));
         }
-        let allowed = rules.allow_connect.iter().any(|rule| rule.covers(name));
+        let allowed = self.allow_connect.iter().any(|rule| rule.covers(name));
         allowed.then_some(()).ok_or(DenyReason::NoRule)
+    }
+
+    pub(in super::super) fn decide_listen(&self, name: &UnixName) -> Result<u32, DenyReason> {
+        plain(name)?;
+        if let Some(rule) = self.deny_listen.iter().find(|rule| rule.rule.covers(name)) {
+            let rule = PolicyRule::Listen(ListenRule::Unix(rule.clone()));
+            return Err(DenyReason::DenyRule(rule));
+        }
+        let allowed = self.allow_listen.iter().find(|rule| rule.rule.covers(name));
+        allowed.map(UnixListenRule::mode).ok_or(DenyReason::NoRule)
     }
 }
 
-/// Where `..` leads depends on links, so that no rule means a path with it.
+/// Denies a path with `..`: it leads to different places depending on links, so no rule
+/// can mean it.
 fn plain(name: &UnixName) -> Result<(), DenyReason> {
     match name.has_parent_folder() {
         true => Err(DenyReason::ParentFolder),

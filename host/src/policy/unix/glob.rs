@@ -1,12 +1,12 @@
 use std::fmt;
 
-use super::escaped;
+use super::name::escaped;
 
-/// What a name has to be, where `*` stands for any bytes, or none.
+/// A pattern for names, where `*` stands for any bytes, or none.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Glob {
     first: Vec<u8>,
-    /// What follows each `*`; but for the last, nothing of it is empty.
+    /// The bytes that follow each `*`. Only the last may be empty.
     after: Vec<Vec<u8>>,
 }
 
@@ -24,13 +24,13 @@ impl Glob {
         let first = pieces.next().unwrap_or_default();
         let mut after: Vec<Vec<u8>> = pieces.collect();
         let last = after.pop();
-        // Two beside each other say what one does.
+        // Two stars beside each other mean one.
         after.retain(|piece| !piece.is_empty());
         after.extend(last);
         Self { first, after }
     }
 
-    /// Whether it covers nothing at all.
+    /// Returns whether the pattern has neither bytes nor stars.
     pub(super) fn is_empty(&self) -> bool {
         self.first.is_empty() && self.after.is_empty()
     }

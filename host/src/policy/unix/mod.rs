@@ -1,4 +1,4 @@
-//! Unix sockets: their names, the rules for them, and what those permit.
+//! Unix sockets: names, rules, and decisions by them.
 
 mod decide;
 mod glob;

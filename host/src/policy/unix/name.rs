@@ -12,11 +12,10 @@ pub const MAX_UNIX_NAME: usize = if cfg!(any(target_os = "linux", target_os = "a
     103
 };
 
-/// Where a Unix socket is: an absolute path, or a name of Linux' abstract
-/// namespace.
+/// The name of a Unix socket: an absolute path, or a name of Linux's abstract namespace.
 ///
-/// [`Display`](fmt::Display) writes it as a rule would, `unix:///run/app.sock` or
-/// `unix://@app`, with `%XX` for every byte that could be taken for something else.
+/// [`Display`](fmt::Display) writes it as in a rule, `unix:///run/app.sock` or
+/// `unix://@app`, with `%XX` for each byte that has another meaning there.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct UnixName(NameKind);
 
@@ -26,34 +25,34 @@ enum NameKind {
     Abstract(Vec<u8>),
 }
 
-/// The bytes can be no name of a Unix socket.
+/// The reason why bytes cannot be the name of a Unix socket.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum InvalidUnixName {
-    /// There are none.
+    /// The name has no bytes.
     #[error("it is empty")]
     Empty,
     /// The path does not begin with `/`.
     #[error("it is not absolute, and a component has no current folder")]
     NotAbsolute,
-    /// There is a zero byte in it.
+    /// The name has a zero byte in it.
     #[error("it contains a zero byte")]
     ZeroByte,
     /// The path ends with `/` or `/.`.
     #[error("it names a folder")]
     Folder,
-    /// It has more bytes than the system has room for.
+    /// The name has more bytes than `sun_path` has room for: unix(7).
     #[error("it has {0} bytes, and {MAX_UNIX_NAME} is the limit")]
     TooLong(usize),
 }
 
 impl UnixName {
-    /// The socket at a path. What says nothing, doubled `/` and the part `.`, is
-    /// left out; `..` stays, and is denied by every policy.
+    /// Makes the name of the socket at a path. Doubled `/` and parts `.` are left out.
+    /// `..` stays, and every policy denies it.
     ///
     /// # Errors
     ///
-    /// When no socket can be there.
+    /// Fails when no socket can be there.
     pub fn path(bytes: &[u8]) -> Result<Self, InvalidUnixName> {
         if bytes.is_empty() {
             return Err(InvalidUnixName::Empty);
@@ -76,11 +75,11 @@ impl UnixName {
         Ok(Self(NameKind::Path(path)))
     }
 
-    /// The socket with an abstract name, given without its leading zero byte.
+    /// Makes an abstract name from its bytes, without the leading zero byte.
     ///
     /// # Errors
     ///
-    /// When no socket can have it.
+    /// Fails when no socket can have the name.
     pub fn abstract_name(bytes: &[u8]) -> Result<Self, InvalidUnixName> {
         if bytes.is_empty() {
             return Err(InvalidUnixName::Empty);
@@ -89,7 +88,7 @@ impl UnixName {
         Ok(Self(NameKind::Abstract(bytes.to_vec())))
     }
 
-    /// The path, if it is one.
+    /// Returns the path, if the name is one.
     #[must_use]
     pub fn as_path(&self) -> Option<&Path> {
         match &self.0 {
@@ -98,7 +97,7 @@ impl UnixName {
         }
     }
 
-    /// The abstract name, if it is one.
+    /// Returns the abstract name, if it is one.
     #[must_use]
     pub fn as_abstract(&self) -> Option<&[u8]> {
         match &self.0 {
@@ -107,8 +106,8 @@ impl UnixName {
         }
     }
 
-    /// What a symbolic link at this path leads to, from what is written in it; none
-    /// where that can be granted by no rule.
+    /// Returns the target of a symbolic link at this path, from the text of the link.
+    /// Returns `None` if no rule can cover the target.
     #[must_use]
     pub fn target_of_link(&self, link: &Path) -> Option<Self> {
         let target = self.as_path()?.parent()?.join(link);
@@ -116,7 +115,7 @@ impl UnixName {
         (!target.has_parent_folder()).then_some(target)
     }
 
-    /// Whether `..` is a part of the path.
+    /// Returns whether `..` is a part of the path.
     pub(super) fn has_parent_folder(&self) -> bool {
         match &self.0 {
             NameKind::Path(path) => parts(path).any(|part| part == b".."),
@@ -124,7 +123,7 @@ impl UnixName {
         }
     }
 
-    /// The folder, without `/` at its end, and the last part of the path.
+    /// Splits a path into the folder, without `/` at its end, and the last part.
     pub(super) fn split(&self) -> Option<(&[u8], &[u8])> {
         let NameKind::Path(path) = &self.0 else {
             return None;
@@ -134,7 +133,7 @@ impl UnixName {
             .and_then(|(folder, last)| Some((folder, last.strip_prefix(b"/")?)))
     }
 
-    /// The name as it stands behind `unix://` in a rule: `/run/app.sock`, `@app`.
+    /// Writes the name as it stands behind `unix://` in a rule: `/run/app.sock`, `@app`.
     pub(crate) fn fmt_short(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             NameKind::Path(path) => escaped(path, f),
@@ -153,14 +152,14 @@ impl fmt::Display for UnixName {
     }
 }
 
-/// The parts of a path that say something.
+/// Splits a path into its parts, without empty ones and `.`.
 pub(super) fn parts(path: &[u8]) -> impl Iterator<Item = &[u8]> {
     let parts = path.split(|byte| *byte == b'/');
     parts.filter(|part| !matches!(*part, b"" | b"."))
 }
 
-/// Writes the bytes of a name, those that are not plain as `%XX`: also what a shell
-/// would take for something else.
+/// Writes the bytes of a name. Bytes that are not plain, or special to a shell, become
+/// `%XX`.
 pub(super) fn escaped(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
     for byte in bytes {
         match byte {

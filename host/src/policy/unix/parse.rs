@@ -1,4 +1,4 @@
-use super::super::RuleProblem;
+use super::super::rule_problem::RuleProblem;
 use super::glob::Token;
 use super::name::parts;
 use super::rule::UnixPattern;
@@ -9,10 +9,10 @@ pub const UNIX_GRAMMAR: &str = "unix:///PATH or, for an abstract name, unix://@N
 the last part of PATH and in NAME stands for any characters and %XX for a byte; to listen on a \
 path, ?mode=OCTAL behind it is the mode of the file";
 
-/// The greatest mode: nothing but permissions.
+/// The greatest mode: permissions alone, without special bits.
 const MAX_MODE: u32 = 0o777;
 
-/// What stands behind `unix:` in a rule for connecting.
+/// Parses the text behind `unix:` in a rule for connecting.
 pub(in super::super) fn parse_connect(text: &str) -> Result<UnixRule, RuleProblem> {
     match text.split_once('?') {
         None => parse_rule(text),
@@ -21,7 +21,7 @@ pub(in super::super) fn parse_connect(text: &str) -> Result<UnixRule, RuleProble
     }
 }
 
-/// What stands behind `unix:` in a rule for listening.
+/// Parses the text behind `unix:` in a rule for listening.
 pub(in super::super) fn parse_listen(text: &str) -> Result<UnixListenRule, RuleProblem> {
     let Some((name, query)) = text.split_once('?') else {
         let rule = parse_rule(text)?;
@@ -102,7 +102,7 @@ fn parse_path(text: &str) -> Result<UnixPattern, RuleProblem> {
     Ok(UnixPattern::Path { folder, last })
 }
 
-/// The bytes that the text stands for.
+/// Splits the text into bytes and stars, and decodes `%XX`.
 fn tokens(text: &str) -> Result<Vec<Token>, RuleProblem> {
     let mut tokens = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();

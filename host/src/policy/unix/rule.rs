@@ -2,20 +2,19 @@ use std::fmt;
 
 use super::{Glob, UnixName, escaped};
 
-/// The mode of a socket's file, unless its rule says another: only the user that
-/// runs the host can connect to it.
+/// The mode of a socket's file by default: only the user that runs the host can connect.
 pub const DEFAULT_MODE: u32 = 0o600;
 
-/// What a rule for Unix sockets covers: `unix:///PATH`, `unix://@NAME`.
+/// A rule for Unix sockets: `unix:///PATH`, `unix://@NAME`.
 ///
-/// Made by parsing; [`Display`](fmt::Display) gives the canonical form, which
+/// Rules are made by parsing. [`Display`](fmt::Display) writes the canonical form, which
 /// parses to the same rule again.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct UnixRule(pub(super) UnixPattern);
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum UnixPattern {
-    /// Files of one folder, which is written without `/` at its end.
+    /// Files of one folder, whose path has no `/` at its end.
     Path { folder: Vec<u8>, last: Glob },
     /// Names of the abstract namespace.
     Abstract(Glob),
@@ -29,8 +28,8 @@ pub struct UnixListenRule {
 }
 
 impl UnixRule {
-    /// Whether the rule covers this name, as it is written: where folders are
-    /// symbolic links, one socket has several.
+    /// Returns whether the rule covers this name, as it is written. Where folders are
+    /// symbolic links, one socket has several names.
     #[must_use]
     pub fn covers(&self, name: &UnixName) -> bool {
         match &self.0 {
@@ -45,13 +44,13 @@ impl UnixRule {
 }
 
 impl UnixListenRule {
-    /// The names.
+    /// Returns the rule for the names.
     #[must_use]
     pub fn rule(&self) -> &UnixRule {
         &self.rule
     }
 
-    /// The mode of the files that are made.
+    /// Returns the mode of the files that are made.
     #[must_use]
     pub fn mode(&self) -> u32 {
         self.mode

@@ -72,7 +72,7 @@ fn other(error: &io::Error) -> ErrorCode {
 mod tests {
     use super::*;
 
-    /// What the WIT documents for each code.
+    /// The errors that the WIT documents for each code.
     #[test]
     fn errors_of_the_system_are_what_the_wit_calls_them() {
         let table: &[(&[Errno], &str)] = &[

@@ -45,8 +45,8 @@ pub(crate) trait Acceptor: AsFd + Send + Sync + 'static {
     fn inherited(&self) -> Option<&InheritedListener>;
 }
 
-/// Has the kernel refuse connections. Linux does so until the descriptor is closed.
-/// Where `shutdown` fails, the kernel refuses them from the close on.
+/// Has the kernel refuse connections. Linux does so until the descriptor is closed. If
+/// `shutdown` fails, the kernel refuses them from the close on.
 pub(crate) fn refuse(listener: impl AsFd) {
     let _ = shutdown(listener, Shutdown::Both);
 }

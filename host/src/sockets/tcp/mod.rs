@@ -164,7 +164,7 @@ impl TcpSocket {
         address: SocketAddr,
         owner: PortOwner,
     ) -> Result<(), ErrorCode> {
-        let picked = owner == PortOwner::Nobody;
+        let picked = owner == PortOwner::Kernel;
         if self.kind.reuse_port {
             coded(sockopt::set_socket_reuseport(socket, !picked))?;
         }
@@ -258,7 +258,7 @@ impl TcpSocket {
             && !is_bound(socket)
         {
             let ListenTcp(address) = *granted.get();
-            let bound = self.bind_shared(address, PortOwner::Nobody, sharing);
+            let bound = self.bind_shared(address, PortOwner::Kernel, sharing);
             bound.map_err(|code| self.fail(code))?;
         }
         self.start_listening()

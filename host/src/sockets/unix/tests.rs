@@ -56,7 +56,7 @@ fn is_in_use(result: Result<UnixSocket, UnixSocketError>) -> bool {
     }
 }
 
-/// What a process that was killed has left.
+/// Leaves a file as a process that was killed does.
 fn left(path: &Path) {
     drop(net::UnixListener::bind(path).unwrap());
     assert!(path.exists());
@@ -84,7 +84,7 @@ fn a_socket_at_which_somebody_listens_stays() {
     let path = folder.path().join("a.sock");
     let live = net::UnixListener::bind(&path).unwrap();
     assert!(is_in_use(bound(&path)));
-    // It has met the probe; whoever comes next is served.
+    // The listener has met the probe, and serves the next peer.
     live.accept().unwrap();
     net::UnixStream::connect(&path).unwrap();
     live.accept().unwrap();

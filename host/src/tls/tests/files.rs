@@ -11,7 +11,7 @@ fn write(folder: &Path, issued: &Issued) -> [PathBuf; 2] {
     paths
 }
 
-/// What is wrong with an identity of these files.
+/// The problem of an identity of these files.
 fn wrong(certificate: &Path, key: &Path) -> (PathBuf, String) {
     let error = Identity::from_files("web", certificate, key).unwrap_err();
     (error.place().into(), error.problem().to_string())

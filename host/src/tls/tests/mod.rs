@@ -21,7 +21,7 @@ use super::{
     session::Transport,
 };
 
-/// What becomes of one end.
+/// The result of one end.
 type End = Result<(Box<dyn Session>, Details), SessionError>;
 
 /// An authority, and what it has signed.
@@ -128,7 +128,7 @@ async fn shake(
     both.into()
 }
 
-/// What a client that trusts the authority and asks for `name` finds.
+/// The result of a client that trusts the authority and asks for `name`.
 async fn ask(authority: &Authority, identity: &Identity, name: &str) -> [End; 2] {
     let tls = trusting(authority);
     let server = tls.endpoint(&server(&[identity])).unwrap();
@@ -143,7 +143,7 @@ fn details(end: End) -> Details {
     end.map(|(_, details)| details).unwrap()
 }
 
-/// What the next read of a session fails with.
+/// The error of the next read of a session.
 async fn read_error(mut session: Box<dyn Session>) -> SessionError {
     session.read(&mut [0; 16]).await.unwrap_err().into()
 }
@@ -160,7 +160,7 @@ async fn talk(client: &mut Box<dyn Session>, server: &mut Box<dyn Session>) {
     assert_eq!(&word, b"ping");
 }
 
-/// A handshake with somebody who is not of this crate.
+/// A handshake with a peer that is not of this crate.
 async fn meet<F>(
     endpoint: &Arc<dyn Endpoint>,
     name: Option<&str>,

@@ -72,7 +72,7 @@ async fn the_servers_first_protocol_that_the_client_has_is_taken() {
     assert!(matches!(failed(server), SessionError::Other(_)));
 }
 
-/// What both ends come to when the server asks for certificates.
+/// The results of both ends when the server asks for certificates.
 async fn asked(verify: Verify, authority: &Authority, presented: Option<Identity>) -> [End; 2] {
     let tls = trusting(authority);
     let server = Settings {

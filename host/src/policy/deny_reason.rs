@@ -1,0 +1,82 @@
+use std::fmt;
+
+use super::name::HostName;
+use super::rule::PolicyRule;
+use super::special::Special;
+use super::unix::UnixName;
+
+/// The reason why a request is denied.
+///
+/// [`Display`](fmt::Display) gives it as a sentence.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DenyReason {
+    /// No rule covers the address or the name.
+    NoRule,
+    /// A rule covers the host, but not this port. Has the name that the guest looked the
+    /// address up by, if it did.
+    OtherPort(Option<HostName>),
+    /// The address lies in a special range, which only a rule of its own covers.
+    Special(Special),
+    /// A look-up of this name gave the address, but too long ago.
+    Expired(HostName),
+    /// This deny rule covers it.
+    DenyRule(PolicyRule),
+    /// Another process may share the port, and no rule names exactly this port.
+    SharedPort,
+    /// The guest has this many sockets, which is the limit.
+    SocketLimit(usize),
+    /// The guest may have this many bytes of memory.
+    MemoryLimit(usize),
+    /// The operator has not granted it.
+    NotGranted,
+    /// The path of a Unix socket has `..` in it.
+    ParentFolder,
+    /// A symbolic link is at the path of a Unix socket. Has the name that the link leads
+    /// to, if a rule can cover that.
+    SymbolicLink(Option<UnixName>),
+    /// The policy permits it, and the operating system does not.
+    Permission,
+}
+
+impl DenyReason {
+    /// A stable label, for logs and metrics.
+    #[must_use]
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::NoRule => "no-rule",
+            Self::OtherPort(_) => "other-port",
+            Self::Special(_) => "special-range",
+            Self::Expired(_) => "expired",
+            Self::DenyRule(_) => "deny-rule",
+            Self::SharedPort => "shared-port",
+            Self::SocketLimit(_) => "socket-limit",
+            Self::MemoryLimit(_) => "memory-limit",
+            Self::NotGranted => "not-granted",
+            Self::ParentFolder => "parent-folder",
+            Self::SymbolicLink(_) => "symbolic-link",
+            Self::Permission => "permission",
+        }
+    }
+}
+
+impl fmt::Display for DenyReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoRule => f.write_str("no rule allows it"),
+            Self::OtherPort(_) => f.write_str("no rule allows this port"),
+            Self::Special(class) => {
+                write!(f, "{class} addresses need a rule of their own")
+            }
+            Self::Expired(name) => write!(f, "{name} was looked up too long ago"),
+            Self::DenyRule(rule) => write!(f, "the rule {rule} denies it"),
+            Self::SharedPort => f.write_str("a shared port needs a rule with exactly this port"),
+            Self::SocketLimit(limit) => write!(f, "the limit of sockets is {limit}"),
+            Self::MemoryLimit(limit) => write!(f, "the limit of memory is {} KiB", limit / 1024),
+            Self::NotGranted => f.write_str("it is not granted"),
+            Self::ParentFolder => f.write_str("no rule covers a path with `..` in it"),
+            Self::SymbolicLink(_) => f.write_str("the path is a symbolic link"),
+            Self::Permission => f.write_str("the operating system does not permit it"),
+        }
+    }
+}
