@@ -40,7 +40,7 @@ impl FromStr for Rule {
 
     fn from_str(text: &str) -> Result<Self, ParseRuleError> {
         let rule = match text.strip_prefix("unix:") {
-            Some(place) => parse_connect(place).map(Self::Unix),
+            Some(name) => parse_connect(name).map(Self::Unix),
             None => parse_tcp(text).map(Self::Tcp),
         };
         rule.map_err(|problem| explained(text, problem))
@@ -52,7 +52,7 @@ impl FromStr for ListenRule {
 
     fn from_str(text: &str) -> Result<Self, ParseRuleError> {
         let rule = match text.strip_prefix("unix:") {
-            Some(place) => parse_listen(place).map(Self::Unix),
+            Some(name) => parse_listen(name).map(Self::Unix),
             None => parse_tcp_listen(text).map(Self::Tcp),
         };
         rule.map_err(|problem| explained(text, problem))

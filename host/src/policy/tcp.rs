@@ -57,7 +57,7 @@ pub enum PortPattern {
     /// One port. `0` means an ephemeral port when listening.
     One(u16),
     /// An inclusive range. Never covers port 0, because the ephemeral port
-    /// that the system then picks would lie outside the range.
+    /// that the kernel then picks would lie outside the range.
     Range(u16, u16),
 }
 

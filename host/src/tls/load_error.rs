@@ -3,9 +3,9 @@ use std::path::Path;
 
 /// The reason why a certificate, a private key or roots cannot be used, with their origin.
 #[derive(Debug, thiserror::Error)]
-#[error("{place}: {problem}")]
+#[error("{origin}: {problem}")]
 pub struct LoadError {
-    place: String,
+    origin: String,
     problem: LoadProblem,
 }
 
@@ -48,17 +48,17 @@ pub enum LoadProblem {
 }
 
 impl LoadError {
-    pub(super) fn new(place: impl Into<String>, problem: LoadProblem) -> Self {
+    pub(super) fn new(origin: impl Into<String>, problem: LoadProblem) -> Self {
         Self {
-            place: place.into(),
+            origin: origin.into(),
             problem,
         }
     }
 
     /// Returns the origin: a file, or a name.
     #[must_use]
-    pub fn place(&self) -> &str {
-        &self.place
+    pub fn origin(&self) -> &str {
+        &self.origin
     }
 
     /// Returns the problem.

@@ -1,4 +1,4 @@
-//! The one place that every request of a guest passes.
+//! The access guard, which every request of a guest passes.
 
 mod granted;
 

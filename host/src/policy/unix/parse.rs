@@ -48,11 +48,11 @@ fn parse_mode(text: &str) -> Result<u32, RuleProblem> {
 
 fn parse_rule(text: &str) -> Result<UnixRule, RuleProblem> {
     let text = text.strip_prefix("//").unwrap_or_default();
-    let place = match text.strip_prefix('@') {
+    let pattern = match text.strip_prefix('@') {
         Some(name) => parse_abstract(name),
         None => parse_path(text),
     };
-    place.map(UnixRule)
+    pattern.map(UnixRule)
 }
 
 fn parse_abstract(text: &str) -> Result<UnixPattern, RuleProblem> {

@@ -14,7 +14,7 @@ fn write(folder: &Path, issued: &Issued) -> [PathBuf; 2] {
 /// The problem of an identity of these files.
 fn wrong(certificate: &Path, key: &Path) -> (PathBuf, String) {
     let error = Identity::from_files("web", certificate, key).unwrap_err();
-    (error.place().into(), error.problem().to_string())
+    (error.origin().into(), error.problem().to_string())
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn a_file_that_cannot_be_used_is_named_with_what_is_wrong() {
         (&hollow, "certificate 1 in it"),
     ] {
         let error = Tls::builder().roots(Roots::file(file)).build().unwrap_err();
-        assert_eq!(Path::new(error.place()), file);
+        assert_eq!(Path::new(error.origin()), file);
         assert!(error.to_string().contains(text), "{error}");
     }
 }
@@ -196,7 +196,7 @@ async fn what_cannot_be_read_again_stays_as_it_was_and_the_rest_is_new() {
     let errors = tls.reload().unwrap_err();
     let places: Vec<&Path> = errors
         .iter()
-        .map(|error| Path::new(error.place()))
+        .map(|error| Path::new(error.origin()))
         .collect();
     assert_eq!(places, [folders[0].path().join("key.pem"), roots]);
     assert_eq!(of("a"), before[0]);

@@ -162,7 +162,7 @@ mod tests {
             ahead |= wire.ahead.len() > PIECE;
         }
         assert!(received == sent);
-        assert!(ahead, "every piece was a call of the system");
+        assert!(ahead, "every piece was a system call");
         assert!(wire.read(&mut [0; PIECE]).now_or_never().is_none());
         assert_eq!(wire.ahead.capacity(), 0);
     }
