@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_listening_socket_is_one_whatever_its_kind() {
+    fn a_listening_socket_of_any_kind_can_be_inherited() {
         let folder = tempfile::tempdir().unwrap();
         let unix = UnixListener::bind(folder.path().join("a")).unwrap();
         for fd in [OwnedFd::from(listener()), unix.into()] {
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn another_descriptor_says_what_it_is_not() {
+    fn another_descriptor_is_refused_with_the_reason() {
         let file = tempfile::tempfile().unwrap();
         assert!(matches!(refusal(file), InheritedListenerError::NotASocket));
         let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn of_those_who_listen_on_one_socket_the_first_is_told() {
+    fn the_first_guest_that_listens_on_a_socket_is_told_so() {
         let listener = InheritedListener::from(listener());
         assert!(listener.clone().begin());
         assert!(!listener.begin());

@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_counted_unless_somebody_asks() {
+    fn tables_are_counted_only_when_a_sample_is_asked_for() {
         let stats = Stats::new();
         let mut counted = false;
         stats.answer(&Context::from_waker(noop_waker_ref()), || {

@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_resolver_can_take_is_refused() {
+    fn a_name_that_no_resolver_can_take_is_refused() {
         for text in ["", ".", "a..b", "a b", "a/b", "a:80", "*", "*.a", "a\0b"] {
             assert!(text.parse::<Target>().is_err(), "{text}");
         }

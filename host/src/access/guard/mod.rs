@@ -374,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_granted_is_reported_and_counted() {
+    fn a_request_that_is_not_granted_is_reported_and_counted() {
         let (guard, lines) = guard(&[], &[], 1);
         guard.not_granted(Request::TlsRoots);
         guard.not_granted(Request::TlsRoots);

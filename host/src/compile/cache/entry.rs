@@ -25,7 +25,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_is_whole_is_opened() {
+    fn only_an_undamaged_file_is_opened() {
         let native = b"native code";
         let file = [&header(native)[..], native].concat();
         assert_eq!(open(&file), Some(&native[..]));

@@ -47,7 +47,7 @@ fn the_folder_is_made_for_its_user_only() {
 }
 
 #[test]
-fn what_was_kept_is_taken_and_stays_the_same_file() {
+fn a_kept_program_is_taken_and_its_file_stays() {
     let (_parent, path) = folder();
     let first = file_of(&Cache::open(&path).unwrap(), EMPTY);
     let inode = fs::metadata(&first).unwrap().ino();
@@ -151,7 +151,7 @@ fn a_file_that_is_damaged_or_not_ours_is_replaced() {
 }
 
 #[test]
-fn what_was_used_longest_ago_goes_when_there_is_too_much() {
+fn the_files_with_the_oldest_use_go_beyond_the_capacity() {
     let (_parent, path) = folder();
     let cache = Cache::open(&path).unwrap();
     let (old, new) = (file_of(&cache, EMPTY), file_of(&cache, NAMED));

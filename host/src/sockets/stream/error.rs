@@ -74,7 +74,7 @@ mod tests {
 
     /// The errors that the WIT documents for each code.
     #[test]
-    fn errors_of_the_system_are_what_the_wit_calls_them() {
+    fn errors_of_the_kernel_have_the_codes_of_the_wit() {
         let table: &[(&[Errno], &str)] = &[
             (&[Errno::ACCESS, Errno::PERM], "AccessDenied"),
             (
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn what_befell_a_connection_before_it_was_accepted_is_an_abort() {
+    fn an_error_of_a_connection_that_accept_reports_is_an_abort() {
         for errno in [Errno::CONNRESET, Errno::PROTO, Errno::NETUNREACH] {
             let code = refusal(errno.into());
             assert!(matches!(code, ErrorCode::ConnectionAborted), "{errno}");

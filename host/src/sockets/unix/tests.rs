@@ -67,7 +67,7 @@ fn mode(path: &Path) -> u32 {
 }
 
 #[test]
-fn a_socket_that_somebody_has_left_is_replaced() {
+fn a_file_that_a_killed_process_has_left_is_replaced() {
     let folder = folder();
     let path = folder.path().join("a.sock");
     left(&path);
@@ -79,7 +79,7 @@ fn a_socket_that_somebody_has_left_is_replaced() {
 }
 
 #[test]
-fn a_socket_at_which_somebody_listens_stays() {
+fn a_file_with_a_listener_stays() {
     let folder = folder();
     let path = folder.path().join("a.sock");
     let live = net::UnixListener::bind(&path).unwrap();
@@ -123,7 +123,7 @@ fn one_of_this_process_is_in_use_before_it_listens() {
 }
 
 #[test]
-fn whatever_else_is_there_stays() {
+fn a_file_that_is_no_socket_stays() {
     let folder = folder();
     let path = folder.path().join("file");
     fs::write(&path, "precious").unwrap();
@@ -176,7 +176,7 @@ fn links_to_the_folder_are_followed() {
 }
 
 #[test]
-fn the_file_has_its_mode_whatever_the_umask_takes() {
+fn the_file_has_its_mode_under_any_umask() {
     let folder = folder();
     for wanted in [0o600, 0o660, 0o666, 0o777] {
         let path = folder.path().join(format!("{wanted:o}"));
@@ -189,7 +189,7 @@ fn the_file_has_its_mode_whatever_the_umask_takes() {
 }
 
 #[test]
-fn what_somebody_else_has_put_there_is_not_removed() {
+fn a_file_of_another_process_is_not_removed() {
     let folder = folder();
     let path = folder.path().join("a.sock");
     let socket = bound(&path).unwrap();
@@ -313,7 +313,7 @@ async fn guests_that_share_a_path_have_its_file_until_the_last_is_done() {
 }
 
 #[tokio::test]
-async fn what_the_host_has_handed_over_stays_the_hosts() {
+async fn an_inherited_listener_stays_with_the_operator() {
     let folder = folder();
     let path = folder.path().join("a.sock");
     let hosts = net::UnixListener::bind(&path).unwrap();

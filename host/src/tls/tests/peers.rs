@@ -16,7 +16,7 @@ fn an_endpoint(side: Side) -> Arc<dyn Endpoint> {
 }
 
 #[tokio::test]
-async fn who_speaks_http_does_not_speak_tls() {
+async fn a_peer_that_speaks_http_does_not_speak_tls() {
     for (side, said) in [
         (Side::Client, "HTTP/1.1 400 Bad Request\r\n\r\n"),
         (Side::Server, "GET / HTTP/1.1\r\nHost: a.example\r\n\r\n"),
@@ -116,7 +116,7 @@ impl AsyncWrite for Reset {
 }
 
 #[tokio::test]
-async fn what_the_transport_fails_with_stays_what_it_is() {
+async fn an_error_of_the_transport_stays_that_error() {
     for side in [Side::Client, Side::Server] {
         let name = Some("a.example".to_owned());
         let error = failed(an_endpoint(side).handshake(Box::new(Reset), name).await);

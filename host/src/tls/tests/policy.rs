@@ -50,7 +50,7 @@ fn the_same_settings_have_the_same_endpoint_until_too_many_others_came() {
 }
 
 #[test]
-fn settings_that_nobody_can_use_are_refused_with_the_reason() {
+fn unusable_settings_are_refused_with_the_reason() {
     let tls = Tls::default();
     let root = Tls::parse_roots(Authority::new().pem().as_bytes())
         .unwrap()

@@ -66,7 +66,7 @@ async fn guests_do_not_resume_each_others_sessions() {
 }
 
 #[tokio::test]
-async fn who_does_not_look_at_names_resumes_nothing() {
+async fn a_client_without_a_server_name_resumes_nothing() {
     let authority = Authority::new();
     let tls = trusting(&authority);
     let server = tls
@@ -81,7 +81,7 @@ async fn who_does_not_look_at_names_resumes_nothing() {
 }
 
 #[tokio::test]
-async fn what_was_trusted_before_is_not_resumed_after() {
+async fn a_session_with_earlier_roots_is_not_resumed() {
     let authority = Authority::new();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("roots.pem");

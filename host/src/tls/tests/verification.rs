@@ -105,7 +105,7 @@ async fn expired_and_not_yet_valid_are_told_apart() {
 }
 
 #[tokio::test]
-async fn an_authority_that_nobody_trusts_is_unknown() {
+async fn an_untrusted_authority_is_unknown() {
     let identity = Authority::new().server(&["a.example"]);
     let other = Authority::named("Another authority");
     let [client, server] = ask(&other, &identity, "a.example").await.map(failed);
@@ -118,7 +118,7 @@ async fn an_authority_that_nobody_trusts_is_unknown() {
 }
 
 #[tokio::test]
-async fn who_only_has_the_name_of_a_trusted_authority_is_found_out() {
+async fn an_authority_with_only_the_name_of_a_trusted_one_is_refused() {
     let identity = Authority::new().server(&["a.example"]);
     let [client, _] = ask(&Authority::new(), &identity, "a.example").await;
     let error = failed(client);
@@ -237,7 +237,7 @@ async fn roots_of_the_guest_are_instead_of_the_policys() {
 }
 
 #[test]
-fn where_nobody_is_trusted_there_is_nothing_to_check_with() {
+fn without_roots_a_client_cannot_check() {
     let tls = Tls::builder().roots(Roots::none()).build().unwrap();
     let error = tls.endpoint(&client()).unwrap_err();
     assert!(error.contains("no roots"), "{error}");

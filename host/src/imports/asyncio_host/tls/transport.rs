@@ -136,7 +136,7 @@ mod tests {
     const PIECE: usize = 4096;
 
     #[tokio::test]
-    async fn what_was_received_before_is_read_first() {
+    async fn bytes_received_before_are_read_first() {
         let (socket, mut peer) = pair();
         let mut wire = SessionTransport::new(Arc::new(socket), b"before".to_vec());
         peer.write_all(b" and after").unwrap();
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_flows_is_read_ahead_and_nothing_is_held_while_it_does_not() {
+    async fn flowing_data_is_read_ahead_and_no_memory_is_held_between() {
         const ALL: usize = 10 * PIECE;
         let (socket, mut peer) = pair();
         let mut wire = SessionTransport::new(Arc::new(socket), Vec::new());
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_nobody_has_read_does_not_reset_the_connection() {
+    async fn unread_bytes_do_not_reset_the_socket() {
         let (socket, mut peer) = pair();
         let wire = SessionTransport::new(Arc::new(socket), Vec::new());
         peer.write_all(b"a ticket").unwrap();
