@@ -10,6 +10,7 @@ use tempfile::TempDir;
 use wit_component::{ComponentEncoder, StringEncoding, dummy_module, embed_component_metadata};
 use wit_parser::{LiftLowerAbi, ManglingAndAbi, Resolve};
 
+/// The result of a run of the command.
 struct Run {
     code: Option<i32>,
     stdout: String,
@@ -32,7 +33,7 @@ fn run(args: &[&str]) -> Run {
     }
 }
 
-/// A folder with a component that traps if anything calls it.
+/// Returns a folder with a component whose functions trap when they are called.
 fn component(wit: &str) -> (TempDir, PathBuf) {
     let mut resolve = Resolve::default();
     let cli = |version: &str, kind: &str| {

@@ -150,6 +150,7 @@ fn the_commands_within_the_text_are_known() {
         match words(span).iter().map(String::as_str).collect::<Vec<_>>()[..] {
             ["cargo", "xtask"]
             | ["cargo", "xtask", "bench" | "echo" | "setup"]
+            | ["cargo", "install", "--locked", "--path", "cli"]
             | ["rustup", "target", "add", "wasm32-unknown-unknown"] => {}
             [
                 "cargo",

@@ -45,3 +45,86 @@ pub trait Observer: Send + Sync + 'static {
 pub struct TracingObserver;
 
 impl Observer for TracingObserver {}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt;
+    use std::sync::{Arc, Mutex};
+
+    use tracing::field::{Field, Visit};
+    use tracing::span::{Attributes, Id, Record};
+    use tracing::{Event, Metadata, Subscriber};
+
+    use super::super::Request;
+    use super::*;
+    use crate::policy::DenyReason;
+
+    /// Collects the fields of events as `name=value`.
+    #[derive(Clone, Default)]
+    struct Fields(Arc<Mutex<Vec<String>>>);
+
+    impl Subscriber for Fields {
+        fn enabled(&self, _: &Metadata<'_>) -> bool {
+            true
+        }
+
+        fn new_span(&self, _: &Attributes<'_>) -> Id {
+            Id::from_u64(1)
+        }
+
+        fn record(&self, _: &Id, _: &Record<'_>) {}
+
+        fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+        fn event(&self, event: &Event<'_>) {
+            event.record(&mut self.clone());
+        }
+
+        fn enter(&self, _: &Id) {}
+
+        fn exit(&self, _: &Id) {}
+    }
+
+    impl Visit for Fields {
+        fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+            let text = format!("{field}={value:?}");
+            self.0.lock().unwrap().push(text);
+        }
+    }
+
+    /// The fields of the event of a denial, sorted.
+    fn fields(request: Request, reason: DenyReason) -> Vec<String> {
+        let fields = Fields::default();
+        tracing::subscriber::with_default(fields.clone(), || {
+            TracingObserver.denied(&Denial { request, reason });
+        });
+        let mut fields = fields.0.lock().unwrap().clone();
+        fields.sort();
+        fields
+    }
+
+    #[test]
+    fn the_event_of_a_denial_has_the_rule_that_would_allow_it() {
+        let connect = Request::Connect("127.0.0.1:80".parse().unwrap());
+        assert_eq!(
+            fields(connect, DenyReason::NoRule),
+            [
+                r#"label="no-rule""#,
+                "message=denied: connect to 127.0.0.1:80: no rule allows it",
+                r#"operation="connect""#,
+                "rule=tcp://127.0.0.1:80",
+            ]
+        );
+    }
+
+    #[test]
+    fn the_event_of_a_denial_has_no_rule_where_none_would_allow_it() {
+        assert_eq!(
+            fields(Request::TlsRoots, DenyReason::NotGranted),
+            [
+                r#"label="not-granted""#,
+                "message=denied: trust TLS roots of its own: it is not granted",
+            ]
+        );
+    }
+}

@@ -29,6 +29,7 @@ pub enum ListenRule {
 ///
 /// [`Display`](fmt::Display) gives the rule alone.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum PolicyRule {
     /// A rule for connecting.
     Connect(Rule),
