@@ -3,7 +3,11 @@
 //!
 //! This is a test binary of its own whose tests run one after the other, because it
 //! counts the descriptors of the process.
-#![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
 
 #[path = "e2e/support/listening.rs"]
 mod listening;
