@@ -29,7 +29,7 @@ fn main() -> io::Result<()> {
     Ok(())
 }
 
-/// Where `cargo xtask setup` puts them.
+/// The folder into which `cargo xtask setup` puts them.
 fn usual_place() -> PathBuf {
     let manifest = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
     let workspace = manifest.parent().map(Path::to_owned).unwrap_or_default();

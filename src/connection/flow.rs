@@ -1,6 +1,6 @@
 //! Whether the buffer takes more.
 
-/// What holds receiving back, if anything does.
+/// The reason why receiving is held back, if it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Flow {
     /// Nothing.

@@ -30,7 +30,7 @@ impl Form {
         }
     }
 
-    /// Whether incoming data wakes the connection task besides the pending read.
+    /// True if incoming data wakes the connection task besides the pending read.
     ///
     /// Linked, the program may hold a read without polling it (in a `join!`, say),
     /// and the task has to step in. The call of a component is always polled once it
@@ -39,7 +39,7 @@ impl Form {
         self == Form::Linked
     }
 
-    /// Whether any turn of the connection task ends the rest between two reads.
+    /// True if any turn of the connection task ends the rest between two reads.
     ///
     /// Linked, the task has its turn after the program's, which so often has begun
     /// the next read by then. In a component the next read is a call that begins
@@ -49,7 +49,7 @@ impl Form {
         self == Form::Linked
     }
 
-    /// Whether a read that is dropped gives up the host's receive that it polled last.
+    /// True if a read that is dropped gives up the host's receive that it polled last.
     ///
     /// wasmtime 48 keeps the record of a call until the receive that the call began
     /// is over. On an idle connection the record would stay for good. Linked, there
@@ -58,7 +58,7 @@ impl Form {
         self == Form::Component
     }
 
-    /// Whether a turn of `party` counts as an event for `runtime::event_batching`, which
+    /// True if a turn of `party` counts as an event for `runtime::event_batching`, which
     /// decides whether the driver asks the host for another event before it sleeps.
     /// A call of a component has a turn of its own, outside the driver's.
     pub(super) fn counts_as_event(self, party: Party) -> bool {

@@ -29,10 +29,10 @@ pub(super) enum Attempted<T> {
 #[derive(Debug)]
 pub(super) struct ReadSide {
     pub(super) buffer: Buffer,
-    /// Who receives.
+    /// The party that receives.
     pub(super) receiver: Receiver,
-    /// Whether the buffer takes more. Not part of the receiver, because the program
-    /// pauses and the buffer fills up whoever receives.
+    /// The state of the buffer: open, full or paused. Not part of the receiver: the
+    /// program pauses reading, and the buffer fills up, with either party receiving.
     pub(super) flow: Flow,
     /// The read that waits. Not part of the receiver: a read may wait while the task
     /// receives, and the receive of one read may outlive it.
@@ -133,7 +133,7 @@ impl ReadSide {
         number
     }
 
-    /// Whether the read with this number still waits: another one may have taken its
+    /// Returns true if the read with this number still waits: another one may have taken its
     /// place.
     pub(super) fn is_waiting(&self, number: u64) -> bool {
         self.waiting.is_some_and(|wait| wait.number == number)
@@ -150,7 +150,7 @@ impl ReadSide {
         self.receiver.room_made()
     }
 
-    /// Whether the buffer holds what the waiting read wants. True if none waits.
+    /// Returns true if the buffer holds what the waiting read wants, or if none waits.
     pub(super) fn has_wanted(&self) -> bool {
         let wanted = self.waiting.map_or(0, |wait| wait.wanted);
         self.buffer.len() >= wanted
@@ -166,7 +166,7 @@ impl ReadSide {
         current
     }
 
-    /// Whether a read would not have to wait for bytes; an error if it would fail.
+    /// Returns true if a read would not have to wait for bytes, and an error if it would fail.
     pub(super) fn readable(&self) -> Option<Result<(), ReadError>> {
         if let Err(busy) = self.check_free() {
             return Some(Err(busy));

@@ -79,7 +79,7 @@ impl Connection {
         self.receiving.future.take()
     }
 
-    /// Whether nothing more is to be received, whatever the loop has in hand.
+    /// Returns true if nothing more is to be received, even if the loop holds bytes.
     fn is_over(&self) -> bool {
         match self.state.get() {
             State::Open => false,
@@ -215,7 +215,7 @@ impl Connection {
         self.read.borrow().receiver == Receiver::GivingUp
     }
 
-    /// Whether this is the turn of a read that has what it wants.
+    /// Returns true if this is the turn of a read that has what it wants.
     fn read_is_satisfied(&self) -> bool {
         let read = self.read.borrow();
         read.receiver.in_read() && read.has_wanted()

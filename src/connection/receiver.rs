@@ -14,7 +14,7 @@ pub(super) enum Party {
     Read(u64),
 }
 
-/// Who receives, and what receiving waits for.
+/// The party that receives, and the event that receiving waits for.
 ///
 /// `Receiving` and `Blocked` name the party that polled last: the host's pending
 /// operation belongs to the call of that party.
@@ -46,7 +46,7 @@ pub(super) enum Receiver {
     Over,
 }
 
-/// What a party does in its turn.
+/// An instruction for a party in its turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Turn {
     /// Poll the receive.
@@ -59,7 +59,7 @@ pub(super) enum Turn {
     Nothing,
 }
 
-/// What follows when a read is dropped and no other one waits.
+/// An instruction for a read that is dropped while no other one waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Handover {
     /// Nothing has happened yet. The task will be woken by what does.
@@ -192,7 +192,7 @@ impl Receiver {
         *self = Receiver::Over;
     }
 
-    /// Whether a read polls, or polled last.
+    /// Returns true if a read polls, or polled last.
     pub(super) fn in_read(&self) -> bool {
         matches!(self, Receiver::Receiving(Party::Read(_)))
     }

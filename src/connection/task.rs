@@ -145,7 +145,7 @@ impl Connection {
         .await
     }
 
-    /// Whether receiving has come to rest for TLS.
+    /// Returns true if receiving has come to rest for TLS.
     fn is_parked(&self) -> bool {
         self.read.borrow().receiver == Receiver::Parked
     }

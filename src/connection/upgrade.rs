@@ -75,7 +75,7 @@ impl Connection {
         })
     }
 
-    /// Whether `start_tls` waits for both directions to come to rest.
+    /// Returns true if `start_tls` waits for both directions to come to rest.
     pub(super) fn upgrading(&self) -> bool {
         matches!(*self.upgrade.borrow(), Upgrade::Asked(_))
     }

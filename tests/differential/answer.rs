@@ -48,7 +48,7 @@ pub(crate) struct State {
     pub(crate) closing: bool,
     pub(crate) closed: bool,
     pub(crate) eof: bool,
-    /// Whether written bytes still wait.
+    /// True if written bytes still wait.
     pub(crate) queued: bool,
 }
 

@@ -58,7 +58,7 @@ impl Step {
         self
     }
 
-    /// What to do when the step fails, added to its error.
+    /// Advice for the case that the step fails, added to its error.
     pub(crate) fn remedy(mut self, remedy: &'static str) -> Self {
         self.remedy = Some(remedy);
         self
@@ -268,7 +268,7 @@ fn read_line(pipe: &mut impl BufRead, line: &mut Vec<u8>) -> std::io::Result<usi
     }
 }
 
-/// Whether this is one of cargo's (or rustup's) status lines, not a diagnostic.
+/// Returns true if this is one of cargo's (or rustup's) status lines, not a diagnostic.
 fn is_status(line: &str) -> bool {
     const VERBS: [&str; 19] = [
         "Adding",

@@ -10,7 +10,7 @@ pub(super) struct OutcomeReporter {
     pub(super) linger: Duration,
     /// As `--grace` says.
     pub(super) grace: Duration,
-    /// Whether to report the statistics too.
+    /// Also report the statistics.
     pub(super) stats: bool,
 }
 

@@ -74,7 +74,7 @@ pub(super) fn run(
     Ok(reports)
 }
 
-/// Whether the run failed, so that the other workers are stopped.
+/// True if the run failed, so that the other workers are stopped.
 pub(super) fn failed(outcome: &RunReport) -> bool {
     outcome.exit.code() != 0 && !matches!(outcome.exit, Exit::Stopped)
 }

@@ -1,4 +1,4 @@
-//! Checks what the kernel does not permit, whatever the rules say.
+//! Checks that the kernel's permissions hold even where a rule allows the request.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;

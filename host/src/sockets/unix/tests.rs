@@ -332,7 +332,7 @@ async fn an_inherited_listener_stays_with_the_operator() {
     let closed = std::future::poll_fn(|cx| listener.poll_accept(cx)).await;
     assert!(closed.is_none());
     drop((socket, listener));
-    // Whoever listens next has it.
+    // The next process that listens has it.
     net::UnixStream::connect(&path).unwrap();
     hosts.accept().unwrap();
 }

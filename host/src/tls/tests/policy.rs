@@ -100,7 +100,7 @@ fn roots_of_a_guest_that_are_none_are_refused_with_the_reason() {
     assert!(Tls::parse_roots(Authority::new().pem().as_bytes()).is_ok());
 }
 
-/// Somebody else's provider.
+/// A provider of another embedder.
 #[derive(Debug)]
 struct Refusing;
 
