@@ -3,16 +3,17 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use asyncio_streams_wasi::StoreData;
 use thiserror::Error;
-use wasmtime::component::{Accessor, Component, Linker, ResourceTable};
+use wasmtime::component::{Accessor, Component, Linker};
 use wasmtime::{AsContextMut as _, Engine, Store};
+use wasmtime_wasi::WasiCtx;
 use wasmtime_wasi::p3::bindings::Command;
-use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use super::Exit;
+use crate::imports::{asyncio_host, wasi_sockets};
 use crate::{
-    Stats, StatsSnapshot, StopHandle, StreamsCtx, StreamsCtxView, StreamsView, add_to_linker,
-    apply_limits,
+    Stats, StatsSnapshot, StopHandle, StreamsCtx, StreamsCtxView, StreamsView, apply_limits,
 };
 
 /// The default time for a program's connections to finish after `run` returned.
@@ -165,7 +166,7 @@ impl Runner {
     async fn run_here(self, engine: &Engine, component: &Component) -> Result<RunReport, RunError> {
         check_is_program(engine, component)?;
         let mut linker = Linker::new(engine);
-        add_to_linker(&mut linker).map_err(RunError::Instantiate)?;
+        add_imports(&mut linker).map_err(RunError::Instantiate)?;
         let pre = linker
             .instantiate_pre(component)
             .map_err(RunError::Instantiate)?;
@@ -174,14 +175,7 @@ impl Runner {
 
         let (stats, stop) = (self.ctx.stats(), self.ctx.stop_handle());
         let _ended = EndStats(stats.clone());
-        let mut store = Store::new(
-            engine,
-            StoreData {
-                ctx: self.ctx,
-                wasi: self.wasi,
-                table: ResourceTable::new(),
-            },
-        );
+        let mut store = Store::new(engine, StoreData::new(self.wasi, self.ctx));
         apply_limits(&mut store);
         // Dropped before the store, so that sockets are cut while they are still open.
         let cut = ResetUnfinished(Some(stop.clone()));
@@ -271,7 +265,7 @@ fn answer(store: &Accessor<StoreData>, stats: &Stats, cx: &Context<'_>) {
     stats.answer(cx, || {
         store.with(|mut store| {
             let concurrent = store.as_context_mut().concurrent_state_table_size();
-            (store.data_mut().table.iter_mut().count(), concurrent)
+            (store.data_mut().table().iter_mut().count(), concurrent)
         })
     });
 }
@@ -282,8 +276,8 @@ fn report(store: &mut Store<StoreData>, exit: Exit, linger: Linger) -> RunReport
         Exit::Trap(_) | Exit::Code(_) => 0,
         _ => store.concurrent_state_table_size(),
     };
-    let stats = store.data().ctx.stats();
-    stats.counted((store.data_mut().table.iter_mut().count(), concurrent));
+    let stats = store.data_mut().streams().ctx.stats();
+    stats.counted((store.data_mut().table().iter_mut().count(), concurrent));
     RunReport {
         exit,
         stats: stats.snapshot(),
@@ -336,27 +330,21 @@ impl Drop for ResetUnfinished {
     }
 }
 
-/// The data of the store.
-struct StoreData {
-    ctx: StreamsCtx,
-    wasi: WasiCtx,
-    table: ResourceTable,
-}
-
-impl WasiView for StoreData {
-    fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView {
-            ctx: &mut self.wasi,
-            table: &mut self.table,
-        }
-    }
-}
-
 impl StreamsView for StoreData {
     fn streams(&mut self) -> StreamsCtxView<'_> {
-        StreamsCtxView {
-            ctx: &mut self.ctx,
-            table: &mut self.table,
-        }
+        #[expect(
+            clippy::expect_used,
+            reason = "the runner makes each of its stores with this context"
+        )]
+        let (ctx, table) = self.host().expect("a store of the runner");
+        StreamsCtxView { ctx, table }
     }
+}
+
+/// Adds all interfaces that a program may import, as
+/// [`add_to_linker`](crate::add_to_linker) does for other stores.
+fn add_imports(linker: &mut Linker<StoreData>) -> wasmtime::Result<()> {
+    asyncio_streams_wasi::add_to_linker(linker)?;
+    wasi_sockets::add_to_linker(linker)?;
+    asyncio_host::add_to_linker(linker)
 }
