@@ -1,5 +1,5 @@
 use wasmtime::component::Linker;
-use wasmtime_wasi::{WasiView, p2, p3};
+use wasmtime_wasi::WasiView;
 
 use crate::ctx::StreamsView;
 use crate::imports::{asyncio_host, wasi_sockets};
@@ -16,11 +16,7 @@ use crate::imports::{asyncio_host, wasi_sockets};
 ///
 /// Fails when the linker has one of the interfaces already.
 pub fn add_to_linker<T: StreamsView + WasiView>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
-    p2::add_to_linker_async(linker)?;
-    p3::cli::add_to_linker(linker)?;
-    p3::clocks::add_to_linker(linker)?;
-    p3::filesystem::add_to_linker(linker)?;
-    p3::random::add_to_linker(linker)?;
+    asyncio_streams_wasi::add_to_linker(linker)?;
     wasi_sockets::add_to_linker(linker)?;
     asyncio_host::add_to_linker(linker)
 }

@@ -344,7 +344,7 @@ impl StreamsView for StoreData {
 /// Adds all interfaces that a program may import, as
 /// [`add_to_linker`](crate::add_to_linker) does for other stores.
 fn add_imports(linker: &mut Linker<StoreData>) -> wasmtime::Result<()> {
-    asyncio_streams_wasi::add_to_linker(linker)?;
+    asyncio_streams_wasi::add_to_program_linker(linker)?;
     wasi_sockets::add_to_linker(linker)?;
     asyncio_host::add_to_linker(linker)
 }

@@ -52,12 +52,22 @@ impl WasiView for StoreData {
     }
 }
 
-/// Adds WASI 0.3 without its sockets, and WASI 0.2.
+/// Adds WASI 0.3 without its sockets, and WASI 0.2, for a program's store. The code of
+/// WASI is generated here.
 ///
 /// # Errors
 ///
-/// When the linker has one of the interfaces already.
-pub fn add_to_linker(linker: &mut Linker<StoreData>) -> wasmtime::Result<()> {
+/// Fails when the linker has one of the interfaces already.
+pub fn add_to_program_linker(linker: &mut Linker<StoreData>) -> wasmtime::Result<()> {
+    add_to_linker(linker)
+}
+
+/// Adds WASI 0.3 without its sockets, and WASI 0.2, for any store.
+///
+/// # Errors
+///
+/// Fails when the linker has one of the interfaces already.
+pub fn add_to_linker<T: WasiView>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
     p2::add_to_linker_async(linker)?;
     p3::cli::add_to_linker(linker)?;
     p3::clocks::add_to_linker(linker)?;
