@@ -102,7 +102,7 @@ async def main():
     writer.close()
     await writer.wait_closed()
     if refused:
-        sys.exit(f"error: commands that the server has refused: {refused:d}")
+        sys.exit(f"error: commands that the server refused: {refused:d}")
 
 
 asyncio.run(main())
