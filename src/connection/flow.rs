@@ -1,4 +1,4 @@
-//! Whether the buffer takes more.
+//! Flow control: the state that says if the buffer takes more.
 
 /// The reason why receiving is held back, if it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

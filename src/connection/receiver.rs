@@ -1,4 +1,4 @@
-//! Who receives: the connection task or the read that waits.
+//! The receiver: the connection task or the read that waits.
 //!
 //! Pure rules: no I/O, no wakers, no host. The methods of [`Receiver`] are events. The
 //! module documentation of `src/connection/` draws the transitions.

@@ -2,8 +2,8 @@
 //! sequences of events, in both forms.
 //!
 //! The model polls a party only when it was woken (or at random, which must do no harm),
-//! as wit-bindgen does. When nothing is woken any more, whatever could proceed must have
-//! proceeded.
+//! as wit-bindgen does. When no party is woken any more, each party that could proceed
+//! must have proceeded.
 
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};

@@ -1,4 +1,4 @@
-//! What a guest may do and take: the guard that checks every request, the permits
+//! Control of guests' requests and resources: the guard that checks every request, the permits
 //! and counters of its sockets, its limits, and the observer that is told.
 
 mod denial;
