@@ -28,6 +28,7 @@
 //!   the component model.
 //! - Programs: [`run!`], [`args`], [`print!`], [`println!`], [`eprint!`],
 //!   [`eprintln!`], [`spawn`], [`sleep`], [`timeout`].
+//! - Options of a connection's socket, such as keep-alive: [`SocketOptions`].
 //! - Unix sockets: [`open_unix_connection`], [`start_unix_server`].
 //! - Sockets that exist already: [`socketpair`], [`listener`], [`ConnectOptions::adopt`],
 //!   [`ServerOptions::adopt`].
@@ -111,6 +112,7 @@ pub use runtime::time::{TimedOut, sleep, timeout};
 pub use server::{
     CallbackResult, Server, ServerFailure, ServerOptions, start_server, start_unix_server,
 };
+pub use socket::options::SocketOptions;
 pub use socket::{Socket, listener, listeners, socketpair};
 pub use ssl::{SslContext, SslObject, TlsOptions, TlsVersion, VerifyMode};
 pub use water_marks::WaterMarks;

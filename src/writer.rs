@@ -9,6 +9,7 @@ use futures::io::AsyncWrite;
 use crate::address::{Address, Credentials};
 use crate::connection::{Connection, Handle};
 use crate::error::{ConnectError, ErrorCode, WriteError};
+use crate::socket::options::SocketOptions;
 use crate::ssl::{SslObject, TlsOptions};
 use crate::water_marks::WaterMarks;
 
@@ -217,6 +218,11 @@ impl StreamWriter {
     /// Returns the local address when the connection was made.
     pub fn sockname(&self) -> Option<Address> {
         self.connection.names().local.clone()
+    }
+
+    /// Returns the options of the connection's socket, such as keep-alive.
+    pub fn socket_options(&self) -> SocketOptions<'_> {
+        SocketOptions::new(&self.connection)
     }
 
     /// Returns the transport.

@@ -10,6 +10,7 @@
 mod adopt;
 mod convert;
 mod server;
+mod socket_options;
 mod sockets;
 mod ssl;
 mod streams;

@@ -6,11 +6,12 @@ use wit_bindgen::rt::async_support::StreamReader as RawStream;
 
 use super::Component;
 use super::convert::duration;
+use super::socket_options::SocketOptions;
 use super::ssl::SslContext;
 use super::wit::ssl::SslContextBorrow;
 use super::wit::streams::{
-    ConnectOptions as ConnectOptionsHandle, StreamReader as ReaderHandle,
-    StreamWriter as WriterHandle,
+    ConnectOptions as ConnectOptionsHandle, SocketOptions as SocketOptionsHandle,
+    StreamReader as ReaderHandle, StreamWriter as WriterHandle,
 };
 use super::wit::streams::{
     Guest, GuestConnectOptions, GuestStreamReader, GuestStreamWriter, ReadRequest,
@@ -50,6 +51,7 @@ impl Guest for Component {
     type ConnectOptions = Options;
     type StreamReader = StreamReader;
     type StreamWriter = StreamWriter;
+    type SocketOptions = SocketOptions;
 
     async fn open_connection(
         host: Option<String>,
@@ -130,6 +132,10 @@ impl GuestConnectOptions for Options {
 
     fn set_timeout(&self, timeout: u64) {
         self.set(|options| options.timeout = Some(duration(timeout)));
+    }
+
+    fn set_keep_alive(&self, keep_alive: bool) {
+        self.set(|options| options.keep_alive = keep_alive);
     }
 
     fn set_ssl(&self, context: SslContextBorrow<'_>) {
@@ -358,6 +364,10 @@ impl GuestStreamWriter for StreamWriter {
 
     fn sockname(&self) -> Option<wit::SocketAddress> {
         StreamWriter::sockname(self).map(Into::into)
+    }
+
+    fn socket_options(&self) -> SocketOptionsHandle {
+        SocketOptionsHandle::new(SocketOptions(self.downgrade()))
     }
 
     fn abort(&self) {

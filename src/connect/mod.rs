@@ -20,6 +20,7 @@ use crate::limit::limit;
 use crate::lookup::{self, LookupFlags};
 use crate::port::Port;
 use crate::runtime::time::timeout;
+use crate::socket::host_socket::HostSocket;
 use crate::socket::tcp::{self, Connected};
 use crate::ssl::{Plan, SslContext, Tls};
 use crate::{Socket, StreamReader, StreamWriter};
@@ -50,6 +51,7 @@ pub struct ConnectOptions {
     pub(crate) happy_eyeballs_delay: Option<Duration>,
     pub(crate) interleave: Option<usize>,
     pub(crate) timeout: Option<Duration>,
+    pub(crate) keep_alive: bool,
     pub(crate) tls: Tls,
 }
 
@@ -132,6 +134,13 @@ impl ConnectOptions {
         self
     }
 
+    /// Probes the connection while it is idle (SO_KEEPALIVE); false unless set.
+    /// [`StreamWriter::socket_options`] has the times of the probes.
+    pub fn keep_alive(mut self, keep_alive: bool) -> Self {
+        self.keep_alive = keep_alive;
+        self
+    }
+
     /// Speaks TLS with these settings; [`SslContext::client`] is asyncio's `ssl=True`.
     ///
     /// A linked program that calls this imports `asyncio:host/tls`, which the
@@ -193,9 +202,7 @@ impl ConnectOptions {
                 "the socket is not connected".into(),
             ));
         }
-        let pending = self
-            .within(PendingConnection::connected(socket, wanted))
-            .await?;
+        let pending = self.within(self.connected(socket, wanted)).await?;
         let (reader, writer, _) = pending.open(limit, || {});
         Ok((reader, writer))
     }
@@ -221,9 +228,21 @@ impl ConnectOptions {
             .unwrap_or(usize::from(self.happy_eyeballs_delay.is_some()));
         let attempts = attempts(interleaved(remote, interleave), local.as_deref())?;
         let socket = race(attempts, self.happy_eyeballs_delay).await?;
-        let pending = PendingConnection::connected(Box::new(socket), wanted).await?;
+        let pending = self.connected(Box::new(socket), wanted).await?;
         let (reader, writer, _) = pending.open(limit, || {});
         Ok((reader, writer))
+    }
+
+    /// Prepares a connected socket, and begins TLS if there is a plan for it.
+    async fn connected(
+        &self,
+        socket: Box<dyn HostSocket>,
+        plan: Option<Plan>,
+    ) -> Result<PendingConnection, ConnectError> {
+        if self.keep_alive {
+            socket.keep_alive();
+        }
+        PendingConnection::connected(socket, plan).await
     }
 
     /// Runs `connecting` within the time limit of the whole operation, if there is one.

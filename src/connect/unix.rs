@@ -2,7 +2,6 @@
 
 use super::ConnectOptions;
 use crate::address::UnixAddress;
-use crate::connection::open::PendingConnection;
 use crate::error::ConnectError;
 use crate::socket::{check_unix_address, unix};
 use crate::{StreamReader, StreamWriter};
@@ -55,7 +54,7 @@ impl ConnectOptions {
                 Err(invalid) => Err(invalid),
             };
             let socket = connected.map_err(|refusal| refusal.connecting(Some(address.into())))?;
-            PendingConnection::connected(socket, wanted).await
+            self.connected(socket, wanted).await
         };
         let pending = self.within(connecting).await?;
         let (reader, writer, _) = pending.open(limit, || {});

@@ -78,6 +78,7 @@
 //! - A woken receive loop is polled: by the read that was woken, or by the task.
 //!   `wake_up_tests.rs` checks that none is lost.
 
+mod carrier;
 mod close;
 mod flow;
 mod form;
@@ -102,6 +103,7 @@ use std::fmt;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
+use self::carrier::Carrier;
 use self::close::State;
 pub(crate) use self::close::{all_closed, total_sent};
 use self::read_side::ReadSide;
@@ -136,6 +138,8 @@ pub(crate) struct Connection {
     /// How far TLS has come. Not part of `state`: a connection may be closed in each of
     /// its states.
     upgrade: RefCell<Upgrade>,
+    /// The socket or session, for its options. `Other` until the connection is opened.
+    carrier: RefCell<Carrier>,
     /// The details of the TLS session. Set once, when the handshake has succeeded.
     session: OnceCell<Rc<SslObject>>,
 }
@@ -165,6 +169,7 @@ impl Connection {
             receiving: Receiving::new(&wake_ups),
             wake_ups,
             upgrade: RefCell::new(Upgrade::Impossible),
+            carrier: RefCell::new(Carrier::Other),
             session: OnceCell::new(),
         })
     }

@@ -74,14 +74,21 @@ impl PendingConnection {
         let connection = Connection::new(limit, self.names);
         let weak = Rc::downgrade(&connection);
         let (reader, writer) = connection.handles();
-        match &self.transport {
-            ReadyTransport::Socket(_) => connection.permit_upgrade(),
-            ReadyTransport::Tls(session) => connection.set_ssl_object(session.object.clone()),
-        }
+        let session = match self.transport {
+            ReadyTransport::Socket(socket) => {
+                connection.permit_upgrade();
+                connection.set_socket(socket);
+                None
+            }
+            ReadyTransport::Tls(session) => {
+                connection.set_session(&session);
+                Some(session)
+            }
+        };
         executor::detach(async move {
-            match self.transport {
-                ReadyTransport::Socket(socket) => connection.clone().run_socket(socket).await,
-                ReadyTransport::Tls(session) => connection.clone().run_session(session).await,
+            match session {
+                None => connection.clone().run_socket().await,
+                Some(session) => connection.clone().run_session(session).await,
             }
             connection.finished();
             closed();

@@ -32,8 +32,11 @@ impl Connection {
     /// Moves bytes over a TLS session until the connection is to be closed. From `close`
     /// on, the session's `ending` is polled beside sending what was written.
     pub(crate) async fn run_session(self: Rc<Self>, session: Session) {
-        let halves = (session.open)();
-        self.work(halves.source, halves.sink, halves.ending).await;
+        if let Some(halves) = (session.open)() {
+            self.work(halves.source, halves.sink, halves.ending).await;
+        }
+        // The handle of the session, if nothing has closed or dropped it.
+        drop(self.take_carrier());
     }
 
     /// Moves bytes until the connection is to be closed, or both directions have come to

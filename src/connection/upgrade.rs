@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use futures::channel::oneshot;
 
+use super::carrier::Carrier;
 use super::{Connection, State};
 use crate::error::ConnectError;
 use crate::refusal::Refusal;
@@ -37,11 +38,16 @@ pub(super) struct StartTls {
 }
 
 impl Connection {
-    /// Moves bytes over a socket's streams until the connection is to be closed. When
+    /// Moves bytes over the socket's streams until the connection is to be closed. When
     /// TLS is asked for, goes on over the session.
-    pub(crate) async fn run_socket(self: Rc<Self>, socket: Box<dyn HostSocket>) {
-        let (source, sink) = socket.halves();
-        if let Some(sink) = self.work(source, sink, async { Ok(()) }).await {
+    pub(crate) async fn run_socket(self: Rc<Self>) {
+        let halves = match &*self.carrier.borrow() {
+            Carrier::Socket(socket) => socket.halves(),
+            _ => return,
+        };
+        let (source, sink) = halves;
+        let sink = self.work(source, sink, async { Ok(()) }).await;
+        if let (Carrier::Socket(socket), Some(sink)) = (self.take_carrier(), sink) {
             self.begin_session(socket, sink).await;
         }
     }
@@ -98,7 +104,7 @@ impl Connection {
         self.session.get().map(|object| &**object)
     }
 
-    pub(crate) fn set_ssl_object(&self, object: Rc<SslObject>) {
+    pub(super) fn set_ssl_object(&self, object: Rc<SslObject>) {
         self.upgrade.replace(Upgrade::Begun);
         // There is one session at most.
         let _ = self.session.set(object);
@@ -147,7 +153,7 @@ impl Connection {
         self.wake_ups.clear_task();
         match established {
             Some(Ok(session)) => {
-                self.set_ssl_object(session.object.clone());
+                self.set_session(&session);
                 self.write.borrow_mut().release();
                 // A caller that has given up `start_tls` aborts the connection.
                 let _ = told.send(Ok(()));

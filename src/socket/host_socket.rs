@@ -5,10 +5,11 @@ use wit_bindgen::rt::async_support::{StreamReader as RawStream, StreamResult};
 
 use crate::address::{Address, Names};
 use crate::error::ErrorCode;
+use crate::socket::options::{HasOptions, SocketOption};
 use crate::transport::raw::{Ending, RawSink, RawSource};
 
 /// A socket that the host owns: TCP (`tcp.rs`) or Unix (`unix.rs`).
-pub(crate) trait HostSocket: 'static {
+pub(crate) trait HostSocket: HasOptions + 'static {
     /// Returns the addresses of both ends, as far as they are known.
     fn names(&self) -> Names;
 
@@ -24,8 +25,11 @@ pub(crate) trait HostSocket: 'static {
     /// Starts listening. At most `backlog` connections wait in the kernel.
     fn listen(&self, backlog: u32) -> Result<Box<dyn Incoming>, ErrorCode>;
 
-    /// Asks the kernel to probe an idle connection (TCP only).
-    fn keep_alive(&self);
+    /// Asks the kernel to probe an idle connection.
+    fn keep_alive(&self) {
+        // Best effort: a connection that is not probed still works.
+        drop(self.set_option(SocketOption::KeepAlive, 1));
+    }
 
     /// Opens both directions of a connected socket. To be called once.
     fn halves(&self) -> (RawSource<Ending>, RawSink<Ending>);

@@ -1,6 +1,7 @@
 //! Sockets that exist before their streams: asyncio's `sock`.
 
 pub(crate) mod host_socket;
+pub(crate) mod options;
 pub(crate) mod tcp;
 #[cfg_attr(all(feature = "component", not(feature = "full")), path = "absent.rs")]
 pub(crate) mod unix;

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use wasi::sockets::types::TcpSocket;
 
 use super::host_socket::{HostSocket, Incoming};
+use super::options::{self, HasOptions, SocketOption};
 use crate::address::{Address, Family, Names, from_wasi, to_wasi};
 #[cfg(any(not(feature = "component"), feature = "full"))]
 use crate::asyncio_host::tls::Transport;
@@ -42,11 +43,6 @@ impl HostSocket for TcpSocket {
         ))
     }
 
-    fn keep_alive(&self) {
-        // Best effort: a connection that is not probed still works.
-        drop(self.set_keep_alive_enabled(true));
-    }
-
     fn halves(&self) -> (RawSource<Ending>, RawSink<Ending>) {
         raw::halves(self.receive(), &|stream| self.send(stream))
     }
@@ -54,6 +50,40 @@ impl HostSocket for TcpSocket {
     #[cfg(any(not(feature = "component"), feature = "full"))]
     fn into_transport(self: Box<Self>) -> Transport {
         Transport::Tcp(*self)
+    }
+}
+
+impl HasOptions for TcpSocket {
+    fn option(&self, option: SocketOption) -> Result<u64, ErrorCode> {
+        let value = match option {
+            SocketOption::KeepAlive => self.get_keep_alive_enabled().map(u64::from),
+            SocketOption::KeepAliveIdleTime => self.get_keep_alive_idle_time(),
+            SocketOption::KeepAliveInterval => self.get_keep_alive_interval(),
+            SocketOption::KeepAliveCount => self.get_keep_alive_count().map(u64::from),
+            SocketOption::ReceiveBufferSize => self.get_receive_buffer_size(),
+            SocketOption::SendBufferSize => self.get_send_buffer_size(),
+        };
+        value.map_err(ErrorCode::from_wasi)
+    }
+
+    fn set_option(&self, option: SocketOption, value: u64) -> Result<(), ErrorCode> {
+        let set = match option {
+            SocketOption::KeepAlive => self.set_keep_alive_enabled(value != 0),
+            SocketOption::KeepAliveIdleTime => self.set_keep_alive_idle_time(value),
+            SocketOption::KeepAliveInterval => self.set_keep_alive_interval(value),
+            SocketOption::KeepAliveCount => self.set_keep_alive_count(options::count(value)),
+            SocketOption::ReceiveBufferSize => self.set_receive_buffer_size(value),
+            SocketOption::SendBufferSize => self.set_send_buffer_size(value),
+        };
+        set.map_err(ErrorCode::from_wasi)
+    }
+
+    fn no_delay(&self, of_tcp: options::Getter) -> Result<bool, ErrorCode> {
+        of_tcp(self)
+    }
+
+    fn set_no_delay(&self, no_delay: bool, of_tcp: options::Setter) -> Result<(), ErrorCode> {
+        of_tcp(self, no_delay)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Unix sockets and inherited listeners over `asyncio:host`: WASI has neither.
 
 use super::host_socket::{HostSocket, Incoming};
+use super::options::{self, HasOptions, SocketOption};
 use crate::address::{Address, Credentials, Names, UnixAddress};
 use crate::asyncio_host::listeners::{self, Listener};
 use crate::asyncio_host::tls::Transport;
@@ -80,9 +81,6 @@ impl HostSocket for UnixSocket {
         ))
     }
 
-    /// Unix sockets have no keep-alive: the kernel knows when the peer is gone.
-    fn keep_alive(&self) {}
-
     fn halves(&self) -> (RawSource<Ending>, RawSink<Ending>) {
         raw::halves(self.receive(), &|stream| self.send(stream))
     }
@@ -98,6 +96,36 @@ impl HostSocket for UnixSocket {
 
     fn receive_nowait(&self, most: usize) -> Result<Option<Vec<u8>>, ErrorCode> {
         UnixSocket::receive_nowait(self, most as u64).map_err(ErrorCode::from_wasi)
+    }
+}
+
+impl HasOptions for UnixSocket {
+    fn option(&self, option: SocketOption) -> Result<u64, ErrorCode> {
+        let value = match option {
+            SocketOption::KeepAlive => self.get_keep_alive_enabled().map(u64::from),
+            SocketOption::ReceiveBufferSize => self.get_receive_buffer_size(),
+            SocketOption::SendBufferSize => self.get_send_buffer_size(),
+            _ => return Err(ErrorCode::NotSupported),
+        };
+        value.map_err(ErrorCode::from_wasi)
+    }
+
+    fn set_option(&self, option: SocketOption, value: u64) -> Result<(), ErrorCode> {
+        let set = match option {
+            SocketOption::KeepAlive => self.set_keep_alive_enabled(value != 0),
+            SocketOption::ReceiveBufferSize => self.set_receive_buffer_size(value),
+            SocketOption::SendBufferSize => self.set_send_buffer_size(value),
+            _ => return Err(ErrorCode::NotSupported),
+        };
+        set.map_err(ErrorCode::from_wasi)
+    }
+
+    fn no_delay(&self, _: options::Getter) -> Result<bool, ErrorCode> {
+        Err(ErrorCode::NotSupported)
+    }
+
+    fn set_no_delay(&self, _: bool, _: options::Setter) -> Result<(), ErrorCode> {
+        Err(ErrorCode::NotSupported)
     }
 }
 

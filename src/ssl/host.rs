@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
+use wasi::sockets::types::ErrorCode as SocketError;
 use wasi::wit_stream;
 use wit_bindgen::rt::async_support::FutureReader;
 
@@ -14,6 +15,7 @@ use crate::asyncio_host::tls;
 use crate::error::{ErrorCode, TlsError};
 use crate::refusal::Refusal;
 use crate::socket::host_socket::HostSocket;
+use crate::socket::options::{self, HasOptions, SocketOption};
 use crate::transport::raw::{RawSink, RawSource};
 
 pub(super) static PROVIDER: Provider = Provider { check, begin };
@@ -66,20 +68,27 @@ fn begin(socket: Box<dyn HostSocket>, received: &[u8], plan: &Plan) -> Result<Ha
             peer_certificates: details.peer_certificates,
             session_reused: details.resumed,
         };
+        let session: Rc<Shared> = Rc::new(RefCell::new(Some(session)));
         Ok(Session {
             object: Rc::new(object),
+            options: session.clone(),
             open: Box::new(move || split(session, shutdown)),
         })
     }))
 }
 
+/// A session until it is closed or cut short.
+type Shared = RefCell<Option<tls::Connection>>;
+
 /// Opens both directions of the session. `limit` is the time that its end may take.
-fn split(session: tls::Connection, limit: Duration) -> Halves {
-    let (received, end) = session.receive();
+/// Returns `None` for a session that is gone.
+fn split(session: Rc<Shared>, limit: Duration) -> Option<Halves> {
     let (to_send, stream) = wit_stream::new();
-    let sent = session.send(stream);
-    // Holds the session until it is closed or cut short.
-    let session = Rc::new(RefCell::new(Some(session)));
+    let ((received, end), sent) = {
+        let session = session.borrow();
+        let session = session.as_ref()?;
+        (session.receive(), session.send(stream))
+    };
     let cut = session.clone();
     let ending = async move {
         let Some(session) = session.take() else {
@@ -88,13 +97,57 @@ fn split(session: tls::Connection, limit: Duration) -> Halves {
         let closed = tls::Connection::close(session, nanoseconds(limit)).await;
         closed.map_err(|error| Refusal::from(error).into_error_code())
     };
-    Halves {
+    Some(Halves {
         source: RawSource::with_result(received, Box::pin(outcome(end))),
         sink: SessionSink {
             raw: RawSink::with_result(to_send, Box::pin(outcome(sent))),
             cut_short: Some(Box::new(move || drop(cut.take()))),
         },
         ending: Box::pin(ending),
+    })
+}
+
+impl HasOptions for Shared {
+    fn option(&self, option: SocketOption) -> Result<u64, ErrorCode> {
+        with(self, |session| {
+            Ok(match option {
+                SocketOption::KeepAlive => session.get_keep_alive_enabled()?.into(),
+                SocketOption::KeepAliveIdleTime => session.get_keep_alive_idle_time()?,
+                SocketOption::KeepAliveInterval => session.get_keep_alive_interval()?,
+                SocketOption::KeepAliveCount => session.get_keep_alive_count()?.into(),
+                SocketOption::ReceiveBufferSize => session.get_receive_buffer_size()?,
+                SocketOption::SendBufferSize => session.get_send_buffer_size()?,
+            })
+        })
+    }
+
+    fn set_option(&self, option: SocketOption, value: u64) -> Result<(), ErrorCode> {
+        with(self, |session| match option {
+            SocketOption::KeepAlive => session.set_keep_alive_enabled(value != 0),
+            SocketOption::KeepAliveIdleTime => session.set_keep_alive_idle_time(value),
+            SocketOption::KeepAliveInterval => session.set_keep_alive_interval(value),
+            SocketOption::KeepAliveCount => session.set_keep_alive_count(options::count(value)),
+            SocketOption::ReceiveBufferSize => session.set_receive_buffer_size(value),
+            SocketOption::SendBufferSize => session.set_send_buffer_size(value),
+        })
+    }
+
+    fn no_delay(&self, _: options::Getter) -> Result<bool, ErrorCode> {
+        with(self, tls::Connection::get_no_delay)
+    }
+
+    fn set_no_delay(&self, no_delay: bool, _: options::Setter) -> Result<(), ErrorCode> {
+        with(self, |session| session.set_no_delay(no_delay))
+    }
+}
+
+fn with<T>(
+    session: &Shared,
+    access: impl FnOnce(&tls::Connection) -> Result<T, SocketError>,
+) -> Result<T, ErrorCode> {
+    match &*session.borrow() {
+        Some(session) => access(session).map_err(ErrorCode::from_wasi),
+        None => Err(ErrorCode::InvalidState),
     }
 }
 

@@ -8,6 +8,7 @@ use super::{Plan, SslContext, SslObject};
 use crate::error::ErrorCode;
 use crate::refusal::Refusal;
 use crate::socket::host_socket::HostSocket;
+use crate::socket::options::HasOptions;
 use crate::transport::Sink;
 use crate::transport::raw::{Ending, RawSink, RawSource};
 
@@ -15,8 +16,10 @@ use crate::transport::raw::{Ending, RawSink, RawSource};
 pub(crate) struct Session {
     /// The result of the handshake.
     pub(crate) object: Rc<SslObject>,
+    /// The options of the socket below the session.
+    pub(crate) options: Rc<dyn HasOptions>,
     /// Opens both directions. Called when the connection starts, not before.
-    pub(crate) open: Box<dyn FnOnce() -> Halves>,
+    pub(crate) open: Box<dyn FnOnce() -> Option<Halves>>,
 }
 
 /// Both directions of a session, and its end.

@@ -1,7 +1,8 @@
 //! Options of TCP sockets that WASI's interface lacks.
 //!
 //! They are for sockets that a program creates itself, usually before it gives them to
-//! [`ConnectOptions::adopt`] or [`ServerOptions::adopt`]. Servers of [`start_server`] do not
+//! [`ConnectOptions::adopt`] or [`ServerOptions::adopt`]. A connection has its options in
+//! [`StreamWriter::socket_options`](crate::StreamWriter::socket_options). Servers of [`start_server`] do not
 //! need them: [`ServerOptions`] has [`reuse_address`] and [`reuse_port`], and the host sends
 //! small writes at once.
 //!
@@ -63,9 +64,16 @@ pub fn reset(socket: &TcpSocket) -> Result<(), ErrorCode> {
 ///
 /// # Errors
 /// [`ErrorCode::InvalidState`] while the socket connects.
-#[cfg(feature = "bindings")]
 pub fn set_no_delay(socket: &TcpSocket, no_delay: bool) -> Result<(), ErrorCode> {
     host::set_no_delay(socket, no_delay).map_err(ErrorCode::from_wasi)
+}
+
+/// Returns true if small writes are sent at once (TCP_NODELAY).
+///
+/// # Errors
+/// As for [`set_no_delay`].
+pub fn no_delay(socket: &TcpSocket) -> Result<bool, ErrorCode> {
+    host::get_no_delay(socket).map_err(ErrorCode::from_wasi)
 }
 
 /// Allows binding an address that closed connections still hold (SO_REUSEADDR); true unless

@@ -26,6 +26,7 @@ checks! {
     oc12_a_literal_of_another_family_cannot_be_looked_up
     oc17_a_connect_to_nowhere_can_be_cancelled_and_limited_in_time
     oc19_a_connection_is_made_when_it_is_returned
+    l34_a_client_probes_its_idle_connection_where_asked_for
     happy_eyeballs_pass_by_an_address_that_does_not_answer
     happy_eyeballs_wait_for_nobody_when_the_first_address_answers
     happy_eyeballs_fail_with_every_attempt
@@ -229,6 +230,18 @@ async fn oc19_a_connection_is_made_when_it_is_returned(ground: &Ground) {
         .unwrap();
     assert_eq!(writer.peername(), Some(address("127.0.0.1", ground.half_silent)));
     assert!(writer.sockname().unwrap().port().unwrap() > 0);
+}
+
+async fn l34_a_client_probes_its_idle_connection_where_asked_for(_: &Ground) {
+    let (_server, port) = echo("127.0.0.1").await;
+    for asked in [true, false] {
+        let options = ConnectOptions::new().keep_alive(asked);
+        let connection = options.open_connection("127.0.0.1", port).await.unwrap();
+        assert_eq!(connection.1.socket_options().keep_alive(), Ok(asked));
+        answers(connection).await;
+    }
+    let (_, writer) = open_connection("127.0.0.1", port).await.unwrap();
+    assert_eq!(writer.socket_options().keep_alive(), Ok(false));
 }
 
 async fn happy_eyeballs_pass_by_an_address_that_does_not_answer(ground: &Ground) {

@@ -1,8 +1,9 @@
 //! Checks of the transport: water marks, pausing, abort.
 
 use std::pin::pin;
+use std::time::Duration;
 
-use super::super::net::{ExtraInfo, WaterMarks, WriteError};
+use super::super::net::{Address, ErrorCode, ExtraInfo, WaterMarks, WriteError};
 use super::{LIMIT, Maker, Peer, checks, pause, stuff, until, waits};
 
 checks! {
@@ -15,6 +16,7 @@ checks! {
     tr5_pausing_and_resuming_twice_or_when_closing_does_nothing
     tr6_is_reading_unless_paused_or_closing_also_after_the_end
     wr20_the_names_of_both_ends_stay_known_after_close
+    wr20_the_options_of_the_socket_are_set_and_read_until_the_close
 }
 
 async fn tr1_abort_drops_what_waits_and_ends_reading(maker: &impl Maker) {
@@ -180,4 +182,68 @@ async fn wr20_the_names_of_both_ends_stay_known_after_close(maker: &impl Maker) 
     assert_eq!(info("peername"), peer.map(ExtraInfo::Address));
     assert_eq!(info("sockname"), local.map(ExtraInfo::Address));
     assert_eq!(info("no such thing"), None);
+}
+
+async fn wr20_the_options_of_the_socket_are_set_and_read_until_the_close(maker: &impl Maker) {
+    let (reader, writer, mut peer) = maker.pair(LIMIT).await;
+    let options = writer.socket_options();
+    let (over_tcp, has_socket) = match writer.peername() {
+        Some(Address::Ip(_)) => (true, true),
+        Some(_) => (false, true),
+        None => (false, false),
+    };
+    if !has_socket {
+        assert_eq!(options.keep_alive(), Err(ErrorCode::NotSupported));
+        assert_eq!(options.set_keep_alive(true), Err(ErrorCode::NotSupported));
+        return;
+    }
+    for on in [true, false] {
+        options.set_keep_alive(on).unwrap();
+        assert_eq!(options.keep_alive(), Ok(on));
+    }
+    let (small, large) = (20_000, 50_000);
+    for size in [large, small] {
+        options.set_send_buffer_size(size).unwrap();
+        assert_eq!(options.send_buffer_size(), Ok(size));
+        options.set_receive_buffer_size(size).unwrap();
+        assert_eq!(options.receive_buffer_size(), Ok(size));
+    }
+    let invalid = Err(ErrorCode::InvalidArgument);
+    assert_eq!(options.set_send_buffer_size(0), invalid);
+    assert_eq!(options.set_receive_buffer_size(0), invalid);
+    let second = Duration::from_secs(1);
+    if over_tcp {
+        assert_eq!(options.no_delay(), Ok(true));
+        for no_delay in [true, false, true] {
+            options.set_no_delay(no_delay).unwrap();
+            assert_eq!(options.no_delay(), Ok(no_delay));
+        }
+        options.set_keep_alive_idle_time(30 * second).unwrap();
+        assert_eq!(options.keep_alive_idle_time(), Ok(30 * second));
+        options.set_keep_alive_interval(5 * second).unwrap();
+        assert_eq!(options.keep_alive_interval(), Ok(5 * second));
+        options.set_keep_alive_count(3).unwrap();
+        assert_eq!(options.keep_alive_count(), Ok(3));
+        assert_eq!(options.set_keep_alive_idle_time(Duration::ZERO), invalid);
+        assert_eq!(options.set_keep_alive_interval(Duration::ZERO), invalid);
+        assert_eq!(options.set_keep_alive_count(0), invalid);
+    } else {
+        let absent = Err(ErrorCode::NotSupported);
+        assert_eq!(options.set_no_delay(true), absent);
+        assert_eq!(options.set_keep_alive_idle_time(second), absent);
+        assert_eq!(options.set_keep_alive_interval(second), absent);
+        assert_eq!(options.set_keep_alive_count(3), absent);
+        assert_eq!(options.no_delay(), Err(ErrorCode::NotSupported));
+        assert_eq!(options.keep_alive_count(), Err(ErrorCode::NotSupported));
+    }
+    // The connection works as before.
+    writer.write("there").unwrap();
+    assert_eq!(peer.receive(5).await, b"there");
+    peer.send(b"back").await;
+    assert_eq!(reader.readexactly(4).await.unwrap(), "back");
+    peer.finish().await;
+    writer.close();
+    writer.wait_closed().await.unwrap();
+    assert_eq!(options.keep_alive(), Err(ErrorCode::InvalidState));
+    assert_eq!(options.set_no_delay(true), Err(ErrorCode::InvalidState));
 }

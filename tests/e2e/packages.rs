@@ -395,7 +395,14 @@ fn a_composed_guest_has_no_socket_unless_it_brings_its_own() {
 const MORE: [(&str, &[&str]); 4] = [
     (
         "tcp-options",
-        &["adopts", "functions", "shares", "tcp-options", "unix"],
+        &[
+            "adopts",
+            "conformance",
+            "functions",
+            "shares",
+            "tcp-options",
+            "unix",
+        ],
     ),
     (
         "tls",

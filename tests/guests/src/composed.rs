@@ -6,6 +6,7 @@ mod connect;
 mod convert;
 mod reader;
 mod server;
+mod socket_options;
 mod sockets;
 mod ssl;
 mod writer;
@@ -28,6 +29,7 @@ pub use asyncio_streams::{
 pub use connect::{ConnectOptions, open_connection, open_unix_connection};
 pub use reader::{Limited, StreamReader};
 pub use server::{Hosts, Server, ServerOptions, start_server, start_unix_server};
+pub use socket_options::SocketOptions;
 pub use sockets::{Socket, listener, listeners, socketpair};
 pub use ssl::{SslContext, TlsOptions};
 pub use writer::{StreamWriter, Transport};

@@ -33,6 +33,18 @@ fn get<'a>(
     table::get(view.table, handle)
 }
 
+/// Implements methods by those of [`Options`](crate::sockets::stream::Options).
+macro_rules! options {
+    ($(fn $name:ident($($arg:ident: $ty:ty),*) -> $ret:ty = $ours:ident;)*) => {
+        $(
+            fn $name(&mut self, handle: Handle, $($arg: $ty),*) -> Answer<$ret> {
+                let options = get(self, &handle)?.options();
+                Ok(options.and_then(|options| options.$ours($($arg),*)))
+            }
+        )*
+    };
+}
+
 impl Host for StreamsCtxView<'_> {}
 
 impl HostUnixSocket for StreamsCtxView<'_> {
@@ -125,6 +137,15 @@ impl HostUnixSocket for StreamsCtxView<'_> {
         let socket: UnixSocket = table::take(self.table, &handle)?;
         socket.stop_listening();
         Ok(())
+    }
+
+    options! {
+        fn get_keep_alive_enabled() -> bool = keep_alive;
+        fn set_keep_alive_enabled(value: bool) -> () = set_keep_alive;
+        fn get_receive_buffer_size() -> u64 = receive_buffer_size;
+        fn set_receive_buffer_size(value: u64) -> () = set_receive_buffer_size;
+        fn get_send_buffer_size() -> u64 = send_buffer_size;
+        fn set_send_buffer_size(value: u64) -> () = set_send_buffer_size;
     }
 }
 

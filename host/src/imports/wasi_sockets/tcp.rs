@@ -134,11 +134,22 @@ impl<T: StreamsView> HostTcpSocketWithStore<T> for StreamsImports {
 }
 
 /// Implements methods by those of [`TcpSocket`], and converts their results.
-macro_rules! options {
+macro_rules! of_socket {
     ($(fn $name:ident($($arg:ident: $ty:ty),*) -> $ret:ty = $ours:ident;)*) => {
         $(
             fn $name(&mut self, handle: Handle, $($arg: $ty),*) -> SocketResult<$ret> {
                 Ok(socket(self.table, &handle)?.$ours($($arg.into()),*)?.into())
+            }
+        )*
+    };
+}
+
+/// Implements methods by those of [`Options`](crate::sockets::stream::Options).
+macro_rules! options {
+    ($(fn $name:ident($($arg:ident: $ty:ty),*) -> $ret:ty = $ours:ident;)*) => {
+        $(
+            fn $name(&mut self, handle: Handle, $($arg: $ty),*) -> SocketResult<$ret> {
+                Ok(socket(self.table, &handle)?.options()?.$ours($($arg),*)?)
             }
         )*
     };
@@ -191,45 +202,26 @@ impl HostTcpSocket for StreamsCtxView<'_> {
         Ok(get(self.table, &handle)?.family())
     }
 
-    fn get_keep_alive_idle_time(&mut self, handle: Handle) -> SocketResult<Duration> {
-        Ok(nanoseconds(
-            socket(self.table, &handle)?.keep_alive_idle_time()?,
-        ))
-    }
-
-    fn set_keep_alive_idle_time(&mut self, handle: Handle, value: Duration) -> SocketResult<()> {
-        let value = std::time::Duration::from_nanos(value);
-        Ok(socket(self.table, &handle)?.set_keep_alive_idle_time(value)?)
-    }
-
-    fn get_keep_alive_interval(&mut self, handle: Handle) -> SocketResult<Duration> {
-        Ok(nanoseconds(
-            socket(self.table, &handle)?.keep_alive_interval()?,
-        ))
-    }
-
-    fn set_keep_alive_interval(&mut self, handle: Handle, value: Duration) -> SocketResult<()> {
-        let value = std::time::Duration::from_nanos(value);
-        Ok(socket(self.table, &handle)?.set_keep_alive_interval(value)?)
-    }
-
-    options! {
+    of_socket! {
         fn get_local_address() -> IpSocketAddress = local_address;
         fn get_remote_address() -> IpSocketAddress = remote_address;
         fn set_listen_backlog_size(value: u64) -> () = set_backlog;
-        fn get_keep_alive_enabled() -> bool = keep_alive;
-        fn set_keep_alive_enabled(value: bool) -> () = set_keep_alive;
-        fn get_keep_alive_count() -> u32 = keep_alive_count;
-        fn set_keep_alive_count(value: u32) -> () = set_keep_alive_count;
         fn get_hop_limit() -> u8 = hop_limit;
         fn set_hop_limit(value: u8) -> () = set_hop_limit;
+    }
+
+    options! {
+        fn get_keep_alive_enabled() -> bool = keep_alive;
+        fn set_keep_alive_enabled(value: bool) -> () = set_keep_alive;
+        fn get_keep_alive_idle_time() -> Duration = keep_alive_idle_time;
+        fn set_keep_alive_idle_time(value: Duration) -> () = set_keep_alive_idle_time;
+        fn get_keep_alive_interval() -> Duration = keep_alive_interval;
+        fn set_keep_alive_interval(value: Duration) -> () = set_keep_alive_interval;
+        fn get_keep_alive_count() -> u32 = keep_alive_count;
+        fn set_keep_alive_count(value: u32) -> () = set_keep_alive_count;
         fn get_receive_buffer_size() -> u64 = receive_buffer_size;
         fn set_receive_buffer_size(value: u64) -> () = set_receive_buffer_size;
         fn get_send_buffer_size() -> u64 = send_buffer_size;
         fn set_send_buffer_size(value: u64) -> () = set_send_buffer_size;
     }
-}
-
-fn nanoseconds(time: std::time::Duration) -> Duration {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }

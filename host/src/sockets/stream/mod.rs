@@ -4,12 +4,14 @@ mod connected;
 mod error;
 mod io;
 mod listener;
+mod options;
 mod socket;
 mod table_socket;
 
 pub(crate) use self::connected::{ConnectedSocket, Lease};
 pub(crate) use self::error::{code, refusal};
 pub(crate) use self::listener::{Acceptor, Listener, refuse};
+pub(crate) use self::options::Options;
 #[cfg(test)]
 pub(crate) use self::socket::tests::pair;
 pub(crate) use self::socket::{Outcome, StreamSocket, reset_on_close};

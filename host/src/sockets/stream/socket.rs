@@ -13,6 +13,7 @@ use tokio::net::{TcpStream, UnixStream};
 use wasmtime_wasi::p3::bindings::sockets::types::ErrorCode;
 
 use super::error::code;
+use super::options::Options;
 use crate::access::SocketPermit;
 use crate::sockets::stop::CutShort;
 
@@ -52,6 +53,10 @@ impl StreamSocket {
             end: AtomicU8::new(OPEN),
             permit,
         }
+    }
+
+    pub(crate) fn options(&self) -> Options<'_> {
+        Options(self.as_fd())
     }
 
     pub(crate) fn permit(&self) -> &SocketPermit {

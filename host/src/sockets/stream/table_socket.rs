@@ -10,6 +10,7 @@ use wasmtime_wasi::p3::bindings::sockets::types::ErrorCode;
 use super::connected::{ConnectedSocket, Lease};
 use super::error::code;
 use super::listener::{Acceptor, Listener};
+use super::options::Options;
 use super::socket::StreamSocket;
 use crate::access::{self, InheritedListener, SocketPermit};
 use crate::sockets::shared::Share;
@@ -171,6 +172,11 @@ impl<K: Kind> TableSocket<K> {
             State::Connecting => Err(ErrorCode::InvalidState),
             State::Failed(code) => Err(code.clone()),
         }
+    }
+
+    /// The options of the kernel's socket, while this socket has it.
+    pub(crate) fn options(&self) -> Result<Options<'_>, ErrorCode> {
+        self.fd().map(Options)
     }
 
     pub(in crate::sockets) fn local<T>(&self) -> Result<T, ErrorCode>

@@ -92,6 +92,11 @@ impl ConnectOptions {
     }
 
     /// See the crate.
+    pub fn keep_alive(self, keep_alive: bool) -> Self {
+        self.set(move |options| options.set_keep_alive(keep_alive))
+    }
+
+    /// See the crate.
     pub fn ssl(self, context: SslContext) -> Self {
         self.set(move |options| options.set_ssl(context.wit()))
     }

@@ -5,7 +5,10 @@ use asyncio_streams::{ExtraInfo, WaterMarks};
 use super::reader::size;
 use super::wit::streams::StreamWriter as Resource;
 use super::wit::types as wit;
-use super::{Address, ConnectError, Credentials, ErrorCode, TlsOptions, WriteError, nanoseconds};
+use super::{
+    Address, ConnectError, Credentials, ErrorCode, SocketOptions, TlsOptions, WriteError,
+    nanoseconds,
+};
 
 /// A writer; its methods are those of the crate's type of this name.
 #[derive(Debug, Clone)]
@@ -133,6 +136,11 @@ impl StreamWriter {
     /// The local address.
     pub fn sockname(&self) -> Option<Address> {
         self.0.sockname().map(Into::into)
+    }
+
+    /// The options of the socket.
+    pub fn socket_options(&self) -> SocketOptions {
+        SocketOptions(Rc::new(self.0.socket_options()))
     }
 
     /// The transport.

@@ -160,7 +160,41 @@ fn denied(ctx: &StreamsCtx, request: Request) -> ErrorCode {
     ErrorCode::AccessDenied
 }
 
+/// Implements methods by those of [`Options`](crate::sockets::stream::Options), on the
+/// socket below the session.
+macro_rules! options {
+    ($(fn $name:ident($($arg:ident: $ty:ty),*) -> $ret:ty = $ours:ident;)*) => {
+        $(
+            fn $name(
+                &mut self,
+                connection: Resource<SessionName>,
+                $($arg: $ty),*
+            ) -> wasmtime::Result<Result<$ret, SocketError>> {
+                let socket = shared(self, &connection)?.socket();
+                Ok(socket.and_then(|socket| socket.options().$ours($($arg),*)))
+            }
+        )*
+    };
+}
+
 impl HostConnection for StreamsCtxView<'_> {
+    options! {
+        fn get_no_delay() -> bool = no_delay;
+        fn set_no_delay(value: bool) -> () = set_no_delay;
+        fn get_keep_alive_enabled() -> bool = keep_alive;
+        fn set_keep_alive_enabled(value: bool) -> () = set_keep_alive;
+        fn get_keep_alive_idle_time() -> u64 = keep_alive_idle_time;
+        fn set_keep_alive_idle_time(value: u64) -> () = set_keep_alive_idle_time;
+        fn get_keep_alive_interval() -> u64 = keep_alive_interval;
+        fn set_keep_alive_interval(value: u64) -> () = set_keep_alive_interval;
+        fn get_keep_alive_count() -> u32 = keep_alive_count;
+        fn set_keep_alive_count(value: u32) -> () = set_keep_alive_count;
+        fn get_receive_buffer_size() -> u64 = receive_buffer_size;
+        fn set_receive_buffer_size(value: u64) -> () = set_receive_buffer_size;
+        fn get_send_buffer_size() -> u64 = send_buffer_size;
+        fn set_send_buffer_size(value: u64) -> () = set_send_buffer_size;
+    }
+
     fn drop(&mut self, connection: Resource<SessionName>) -> wasmtime::Result<()> {
         table::take::<TlsSession, _>(self.table, &connection).map(drop)
     }

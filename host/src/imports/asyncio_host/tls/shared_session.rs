@@ -35,7 +35,8 @@ pub(super) struct SharedSession {
     state: Mutex<SessionState>,
     wakers: Arc<Wakers>,
     stats: Stats,
-    /// The socket, to be marked complete; the session's transport keeps it open.
+    /// The socket, to be marked complete and for its options. The session's transport
+    /// keeps it open.
     socket: Weak<stream::StreamSocket>,
 }
 
@@ -101,6 +102,11 @@ impl SharedSession {
                 closing: false,
             }),
         }
+    }
+
+    /// The socket below the session, until the session is over.
+    pub(super) fn socket(&self) -> Result<Arc<stream::StreamSocket>, SocketError> {
+        self.socket.upgrade().ok_or(SocketError::InvalidState)
     }
 
     /// Starts the handshake, once. Its result goes to [`open`](Self::open) or
