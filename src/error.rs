@@ -263,6 +263,14 @@ pub enum ReadError {
         /// The number of bytes the caller asked for; `None` for a separator.
         expected: Option<usize>,
     },
+    /// The connection failed during a read to the end. The bytes are consumed.
+    #[error("the connection failed after {} bytes: {code}", partial.len())]
+    Truncated {
+        /// The bytes that had arrived, at least one.
+        partial: Bytes,
+        /// The reason why the connection failed.
+        code: ErrorCode,
+    },
     /// The connection failed. Bytes received before stay readable.
     #[error(transparent)]
     Connection(ErrorCode),
@@ -424,7 +432,7 @@ impl ReadError {
             ReadError::InvalidArgument(_) => io::ErrorKind::InvalidInput,
             ReadError::LimitOverrun { .. } => io::ErrorKind::InvalidData,
             ReadError::Incomplete { .. } => io::ErrorKind::UnexpectedEof,
-            ReadError::Connection(code) => code.kind(),
+            ReadError::Truncated { code, .. } | ReadError::Connection(code) => code.kind(),
         }
     }
 }

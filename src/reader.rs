@@ -76,13 +76,26 @@ impl StreamReader {
 
     /// Reads to the end of the data: asyncio's `read(-1)`.
     ///
-    /// The reader's limit does not apply. When the connection fails, it returns the bytes that
-    /// had arrived, and the next read returns the error.
+    /// The reader's limit does not apply.
     ///
     /// # Errors
-    /// As for [`read`](Self::read).
+    /// [`ReadError::Truncated`] when the connection failed; the error has the bytes that had
+    /// arrived. Else as for [`read`](Self::read).
     pub async fn read_to_end(&self) -> Result<Bytes, ReadError> {
-        self.connection.read(Buffer::all).await
+        let all = self.connection.read(Buffer::all).await;
+        all.map_err(|error| self.truncated(error))
+    }
+
+    /// Returns the error of a read to the end: adds the bytes that have arrived.
+    pub(crate) fn truncated(&self, error: ReadError) -> ReadError {
+        let ReadError::Connection(code) = error else {
+            return error;
+        };
+        let partial = self.connection.buffer(|buffer| buffer.take(buffer.len()));
+        match partial.is_empty() {
+            true => ReadError::Connection(code),
+            false => ReadError::Truncated { partial, code },
+        }
     }
 
     /// Reads a line with its `\n`. At the end of the data it returns the rest without a `\n`,

@@ -171,6 +171,11 @@ def read_error(error):
             return asyncio.LimitOverrunError(text, overrun.consumed)
         case wit.ReadError_Incomplete(read):
             return asyncio.IncompleteReadError(read.partial, read.expected)
+        case wit.ReadError_Truncated(read):
+            error = code_error(read.code)
+            # The bytes that had arrived, as IncompleteReadError has them.
+            error.partial = read.partial
+            return error
         case wit.ReadError_Connection(code):
             return code_error(code)
         case wit.ReadError_InvalidArgument(text):

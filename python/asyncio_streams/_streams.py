@@ -73,7 +73,8 @@ class StreamReader:
         return self._wit.at_eof()
 
     async def read(self, n=-1):
-        """Reads up to `n` bytes, at least one. Reads to the end if `n` is negative."""
+        """Reads up to `n` bytes, at least one. Reads to the end if `n` is negative; if
+        the connection fails first, its error has the bytes as `partial`."""
         n = operator.index(n)
         if n == 0:
             return b""

@@ -233,6 +233,12 @@ impl From<ReadError> for wit::ReadError {
                     expected: expected.map(|expected| expected as u64),
                 })
             }
+            ReadError::Truncated { partial, code } => {
+                wit::ReadError::Truncated(wit::TruncatedRead {
+                    partial: partial.into(),
+                    code: code.into(),
+                })
+            }
             ReadError::Connection(code) => wit::ReadError::Connection(code.into()),
         }
     }

@@ -242,7 +242,10 @@ impl GuestStreamReader for StreamReader {
     fn read_nowait(&self, request: ReadRequest) -> Result<Option<Vec<u8>>, wit::ReadError> {
         let found = match request {
             ReadRequest::Some(n) => self.serve_now(|buffer| buffer.some(size(n)))?.map(Ok),
-            ReadRequest::All => self.serve_now(Buffer::all)?.map(Ok),
+            ReadRequest::All => {
+                let all = self.serve_now(Buffer::all);
+                all.map_err(|error| self.truncated(error))?.map(Ok)
+            }
             ReadRequest::Exactly(n) => self.serve_now(|buffer| buffer.exactly(size(n)))?,
             ReadRequest::Line(limit) => {
                 self.serve_now(|buffer| buffer.line(limit.map_or(buffer.limit(), size)))?

@@ -98,16 +98,6 @@ impl ReadSide {
         match attempt(&mut self.buffer) {
             Found::Ready(value) => Attempted::Done(value),
             Found::Wait(wanted) => match &self.error {
-                // A read to the end gets what there was; the next one the error.
-                Some(_) if wanted == usize::MAX && !self.buffer.is_empty() => {
-                    self.buffer.set_ended(true);
-                    let found = attempt(&mut self.buffer);
-                    self.buffer.set_ended(false);
-                    match found {
-                        Found::Ready(value) => Attempted::Done(value),
-                        Found::Wait(wanted) => Attempted::Wait(wanted),
-                    }
-                }
                 Some(code) => Attempted::Failed(code.clone()),
                 None => Attempted::Wait(wanted),
             },

@@ -6,12 +6,13 @@ use futures::future::join;
 
 use super::super::net::ReadError;
 use super::{
-    LIMIT, Maker, Peer, cancelled, checks, is_lost, overrun, pause, read_lost, stuff, until, waits,
-    write_lost,
+    LIMIT, Maker, Peer, cancelled, checks, is_lost, overrun, pause, read_lost, stuff, truncated,
+    until, waits, write_lost,
 };
 
 checks! {
     rd17_bytes_that_arrived_before_a_reset_are_read_and_then_the_error
+    rd1_a_read_to_the_end_that_meets_a_reset_is_an_error_with_the_bytes
     rd15_after_a_loss_the_data_have_not_ended
     rd25_after_close_what_is_buffered_can_be_read_and_then_the_data_end
     rd25_close_and_abort_end_a_waiting_read
@@ -52,10 +53,23 @@ async fn rd17_bytes_that_arrived_before_a_reset_are_read_and_then_the_error(make
     assert_eq!(reader.readexactly(1).await.unwrap(), "e");
     assert_eq!(reader.read(2).await.unwrap(), "fg");
     assert_eq!(reader.read(0).await.unwrap(), "");
-    assert_eq!(reader.read_to_end().await.unwrap(), "h");
+    assert_eq!(truncated(reader.read_to_end().await), b"h");
     read_lost(reader.read_to_end().await);
     read_lost(reader.read(1).await);
     assert_eq!(reader.read(0).await.unwrap(), "", "asks for nothing");
+}
+
+async fn rd1_a_read_to_the_end_that_meets_a_reset_is_an_error_with_the_bytes(maker: &impl Maker) {
+    let (reader, writer, mut peer) = maker.pair(LIMIT).await;
+    peer.send(b"a part").await;
+    until(|| reader.buffered() == 6).await;
+    let mut read = pin!(reader.read_to_end());
+    waits(read.as_mut()).await;
+    peer.reset(&writer).await;
+    assert_eq!(truncated(read.await), b"a part");
+    assert!(!reader.at_eof());
+    read_lost(reader.read_to_end().await);
+    read_lost(reader.read(1).await);
 }
 
 async fn rd15_after_a_loss_the_data_have_not_ended(maker: &impl Maker) {

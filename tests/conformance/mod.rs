@@ -127,6 +127,14 @@ fn write_lost<T: std::fmt::Debug>(result: Result<T, WriteError>) {
     }
 }
 
+/// Returns the bytes of a read to the end that met a lost connection.
+fn truncated<T: std::fmt::Debug>(result: Result<T, ReadError>) -> Vec<u8> {
+    match result {
+        Err(ReadError::Truncated { partial, code }) if is_lost(&code) => partial.to_vec(),
+        other => panic!("not truncated: {other:?}"),
+    }
+}
+
 fn incomplete(result: Result<impl std::fmt::Debug, ReadError>) -> (Vec<u8>, Option<usize>) {
     match result {
         Err(ReadError::Incomplete { partial, expected }) => (partial.to_vec(), expected),

@@ -16,6 +16,8 @@ pub(crate) enum Outcome {
         partial: Vec<u8>,
         expected: String,
     },
+    /// The connection failed during a read to the end, which had these bytes.
+    Truncated(Vec<u8>),
     Overrun {
         consumed: usize,
     },
@@ -110,6 +112,7 @@ impl Outcome {
                     expected: (*expected).to_owned(),
                 })
             }
+            ["truncated", data] => unquote(data).map_or_else(other, Outcome::Truncated),
             ["overrun", count] => count
                 .parse()
                 .map_or_else(|_| other(), |consumed| Outcome::Overrun { consumed }),
@@ -127,7 +130,7 @@ impl Outcome {
     /// Returns the number of bytes that it has taken from the reader.
     pub(crate) fn taken(&self) -> usize {
         match self {
-            Outcome::Data(data) => data.len(),
+            Outcome::Data(data) | Outcome::Truncated(data) => data.len(),
             Outcome::Incomplete { partial, .. } => partial.len(),
             _ => 0,
         }
@@ -202,6 +205,7 @@ impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Outcome::Data(data) => f.write_str(&quote_runs(data)),
+            Outcome::Truncated(data) => write!(f, "Truncated({})", quote_runs(data)),
             Outcome::Incomplete { partial, expected } => {
                 write!(f, "Incomplete({}, {expected})", quote_runs(partial))
             }

@@ -165,7 +165,8 @@ fn after_an_error(action: &Action, unread: &[u8], limit: usize) -> Option<Outcom
         count => Outcome::Data(unread[..count].to_vec()),
     };
     Some(match (action.verb(), action.argument()) {
-        ("read", "-1") => some(usize::MAX),
+        ("read", "-1") if !unread.is_empty() => Outcome::Truncated(unread.to_vec()),
+        ("read", "-1") => Outcome::Connection,
         ("read", count) => some(count.parse().ok()?),
         ("readexactly", count) => match count.parse().ok()? {
             count if count > unread.len() => Outcome::Connection,

@@ -15,6 +15,11 @@ async def t1_a_cut_end_is_told_from_the_end():
         assert await pair.reader.read(100) == b"a part"
         error = await fails(ssl.SSLEOFError, pair.reader.read(100))
         assert error.errno == 8 and isinstance(error, ssl.SSLError)
+    async with secure() as pair:
+        await pair.send(b"a part")
+        pair.peer_writer.transport.abort()
+        error = await fails(ssl.SSLEOFError, pair.reader.read())
+        assert error.partial == b"a part"
 
 
 @departs("D17")

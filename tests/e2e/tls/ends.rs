@@ -52,7 +52,8 @@ fn t1_a_stream_that_is_cut_short_is_told_from_one_that_ended() {
             drop(wire.rest());
         });
         let cut = "Tls(UnexpectedEof)";
-        assert_eq!(printed[0], "all \"part of it\"", "{form}");
+        let part = format!("Truncated {{ partial: b\"part of it\", code: {cut} }}");
+        assert_eq!(printed[0], format!("all failed: {part}"), "{form}");
         assert_eq!(
             printed[1],
             format!("all failed: Connection({cut})"),

@@ -204,6 +204,10 @@ impl Connection {
                     let expected = expected.map_or("-".to_owned(), |count| count.to_string());
                     format!("incomplete {} {expected}", quote(&partial))
                 }
+                Err(ReadError::Truncated { partial, .. }) => {
+                    taken.set(taken.get() + partial.len());
+                    format!("truncated {}", quote(&partial))
+                }
                 Err(error) => read_error(&error),
             }
         });

@@ -203,6 +203,10 @@ impl From<wit::ReadError> for ReadError {
                 partial: incomplete.partial.into(),
                 expected: incomplete.expected.map(size),
             },
+            wit::ReadError::Truncated(read) => ReadError::Truncated {
+                partial: read.partial.into(),
+                code: read.code.into(),
+            },
             wit::ReadError::Connection(code) => ReadError::Connection(code.into()),
         }
     }
