@@ -131,6 +131,9 @@ pub enum LookupErrorCode {
     /// The text is neither a name nor an address.
     #[error("neither a name nor an address")]
     InvalidArgument,
+    /// The host is an address of another family than the wanted one.
+    #[error("an address of another family than the wanted one")]
+    WrongFamily,
     /// The name does not exist, or has no address of the wanted family.
     #[error("name not known, or without an address of the wanted family")]
     NameUnresolvable,
@@ -373,7 +376,9 @@ impl LookupErrorCode {
     fn kind(&self) -> io::ErrorKind {
         match self {
             LookupErrorCode::AccessDenied => io::ErrorKind::PermissionDenied,
-            LookupErrorCode::InvalidArgument => io::ErrorKind::InvalidInput,
+            LookupErrorCode::InvalidArgument | LookupErrorCode::WrongFamily => {
+                io::ErrorKind::InvalidInput
+            }
             LookupErrorCode::NameUnresolvable | LookupErrorCode::UnknownService => {
                 io::ErrorKind::NotFound
             }

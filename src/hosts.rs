@@ -4,15 +4,21 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// A host: a name, an IP address, or `None`.
 ///
-/// A client without a host connects to this machine (loopback, IPv6 first). A server
-/// without a host listens on all interfaces. An empty name counts as none.
+/// A client without a host connects to this machine (loopback, IPv6 first), and refuses an
+/// empty name, which cannot be looked up. A server without a host listens on all interfaces,
+/// and so does one with an empty name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Host(Option<String>);
 
 impl Host {
-    /// Returns the name or address; `None` for no host.
+    /// Returns the name or address, which may be empty; `None` for no host.
     pub(crate) fn name(&self) -> Option<&str> {
-        self.0.as_deref().filter(|name| !name.is_empty())
+        self.0.as_deref()
+    }
+
+    /// Returns the name or address; `None` for all interfaces.
+    pub(crate) fn to_listen_on(&self) -> Option<&str> {
+        self.name().filter(|name| !name.is_empty())
     }
 }
 
@@ -155,9 +161,11 @@ mod tests {
     }
 
     #[test]
-    fn no_host_and_an_empty_name_are_the_same() {
+    fn an_empty_name_is_all_interfaces_for_a_server_and_a_name_for_a_client() {
+        assert_eq!(host(None).to_listen_on(), None);
+        assert_eq!(host("").to_listen_on(), None);
         assert_eq!(host(None).name(), None);
-        assert_eq!(host("").name(), None);
+        assert_eq!(host("").name(), Some(""));
     }
 
     #[test]

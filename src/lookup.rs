@@ -29,7 +29,15 @@ pub(crate) async fn addresses(
     family: Option<Family>,
     numeric: bool,
 ) -> Result<Vec<SocketAddr>, Refusal> {
+    // The system's resolver takes an empty name for this machine or for all interfaces, and
+    // an empty setting must mean neither.
+    if host.is_empty() {
+        return Err(failure(host, LookupErrorCode::NameUnresolvable));
+    }
     let found = match literal(host, port)? {
+        Some(address) if family.is_some_and(|family| family != Family::of(&address)) => {
+            return Err(failure(host, LookupErrorCode::WrongFamily));
+        }
         Some(address) => vec![address],
         None if numeric => return Err(failure(host, LookupErrorCode::NameUnresolvable)),
         None => resolve_addresses(host.to_owned())

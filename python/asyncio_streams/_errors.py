@@ -33,6 +33,11 @@ _IN_USE = (wit.ErrorCode_AddressInUse, wit.ErrorCode_NotASocket)
 
 _EAI = {
     wit.LookupErrorCode_InvalidArgument: ("EAI_NONAME", -2, "neither a name nor an address"),
+    wit.LookupErrorCode_WrongFamily: (
+        "EAI_ADDRFAMILY",
+        -9,
+        "Address family for hostname not supported",
+    ),
     wit.LookupErrorCode_NameUnresolvable: ("EAI_NONAME", -2, "Name or service not known"),
     wit.LookupErrorCode_UnknownService: ("EAI_SERVICE", -8, "No such service"),
     wit.LookupErrorCode_TemporaryResolverFailure: (

@@ -151,6 +151,7 @@ impl From<LookupFailure> for wit::LookupFailure {
         let code = match failure.code {
             LookupErrorCode::AccessDenied => wit::LookupErrorCode::AccessDenied,
             LookupErrorCode::InvalidArgument => wit::LookupErrorCode::InvalidArgument,
+            LookupErrorCode::WrongFamily => wit::LookupErrorCode::WrongFamily,
             LookupErrorCode::NameUnresolvable => wit::LookupErrorCode::NameUnresolvable,
             LookupErrorCode::UnknownService => wit::LookupErrorCode::UnknownService,
             LookupErrorCode::TemporaryResolverFailure => {

@@ -3,7 +3,7 @@
 mod unix;
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -58,7 +58,8 @@ pub struct ConnectOptions {
 /// Connects to `host` and `port`: asyncio's `open_connection`.
 ///
 /// Without a host it connects to this machine (loopback, IPv6 first). A name is looked up,
-/// and its addresses are tried one after the other until one answers.
+/// and its addresses are tried one after the other until one answers. An empty name cannot be
+/// looked up. The address of all interfaces (`0.0.0.0`, `::`) is that of loopback.
 ///
 /// # Errors
 /// [`ConnectError::Failed`] with each address and its error, [`ConnectError::Lookup`] for a
@@ -226,7 +227,7 @@ impl ConnectOptions {
         let interleave = self
             .interleave
             .unwrap_or(usize::from(self.happy_eyeballs_delay.is_some()));
-        let attempts = attempts(interleaved(remote, interleave), local.as_deref())?;
+        let attempts = attempts(interleaved(remote, interleave), local.as_deref());
         let socket = race(attempts, self.happy_eyeballs_delay).await?;
         let pending = self.connected(Box::new(socket), wanted).await?;
         let (reader, writer, _) = pending.open(limit, || {});
@@ -321,28 +322,30 @@ impl ConnectOptions {
 /// An address to try, and the local address to bind first.
 type Candidate = (SocketAddr, Option<SocketAddr>);
 
-/// Pairs each remote address with the first local one of its family.
-fn attempts(
-    remote: Vec<SocketAddr>,
-    local: Option<&[SocketAddr]>,
-) -> Result<VecDeque<Candidate>, ConnectError> {
-    let Some(local) = local else {
-        return Ok(remote.into_iter().map(|remote| (remote, None)).collect());
+/// Pairs each remote address with the first local one of its family. If there is none, the
+/// attempt with a local address of another family fails and says so.
+fn attempts(remote: Vec<SocketAddr>, local: Option<&[SocketAddr]>) -> VecDeque<Candidate> {
+    let local_for = |remote: &SocketAddr| {
+        let local = local?;
+        let family = Family::of(remote);
+        let fits = local.iter().find(|local| Family::of(local) == family);
+        fits.or(local.first()).copied()
     };
-    let candidates: VecDeque<Candidate> = remote
-        .iter()
-        .filter_map(|remote| {
-            let family = Family::of(remote);
-            let local = local.iter().find(|local| Family::of(local) == family)?;
-            Some((*remote, Some(*local)))
-        })
-        .collect();
-    if candidates.is_empty() {
-        return Err(ConnectError::InvalidArgument(
-            "the local address is of another family than the remote ones".into(),
-        ));
+    let remote = remote.into_iter().map(reachable);
+    remote.map(|remote| (remote, local_for(&remote))).collect()
+}
+
+/// Returns loopback for the address of all interfaces (`0.0.0.0`, `::`), which a server may
+/// have told as its own. Kernels connect to loopback then; WASI refuses the address. The
+/// policy judges the loopback address.
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
     }
-    Ok(candidates)
+    address
 }
 
 /// Orders the addresses so that the families alternate, after `first` addresses of the first
@@ -437,8 +440,29 @@ mod tests {
     }
 
     #[test]
-    fn oc11_a_local_address_of_another_family_is_an_error_that_says_so() {
-        let error = attempts(list(&["1.1.1.1:1"]), Some(&list(&["[::1]:0"]))).unwrap_err();
-        assert!(error.to_string().contains("family"), "{error}");
+    fn oc11_each_address_is_tried_from_a_local_one_of_its_family_if_there_is_one() {
+        let remote = list(&["[::1]:1", "1.1.1.1:1"]);
+        let local = list(&["127.0.0.1:0"]);
+        let from: Vec<_> = remote
+            .iter()
+            .map(|remote| (*remote, Some(local[0])))
+            .collect();
+        assert_eq!(attempts(remote.clone(), Some(&local)), from);
+        let both = list(&["127.0.0.1:0", "[::1]:0"]);
+        let from = [(remote[0], Some(both[1])), (remote[1], Some(both[0]))];
+        assert_eq!(attempts(remote, Some(&both)), from);
+    }
+
+    #[test]
+    fn the_address_of_all_interfaces_is_loopback_to_connect_to() {
+        let remote = list(&["0.0.0.0:1", "[::]:2", "[::1]:3", "10.0.0.1:4"]);
+        let tried: Vec<_> = attempts(remote, None)
+            .into_iter()
+            .map(|one| one.0)
+            .collect();
+        assert_eq!(
+            tried,
+            list(&["127.0.0.1:1", "[::1]:2", "[::1]:3", "10.0.0.1:4"])
+        );
     }
 }

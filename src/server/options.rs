@@ -271,7 +271,7 @@ impl ServerOptions {
     async fn resolve(&self, hosts: &[Host], port: u16) -> Result<Vec<Wanted>, ListenError> {
         let mut wanted: Vec<Wanted> = Vec::new();
         for (number, host) in hosts.iter().enumerate() {
-            let addresses = match host.name() {
+            let addresses = match host.to_listen_on() {
                 None => lookup::no_host(port, self.family, true),
                 Some(name) => {
                     lookup::addresses(name, port, self.family, self.flags.numeric_host).await?

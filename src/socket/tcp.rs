@@ -94,6 +94,14 @@ pub(crate) type Connected = Result<TcpSocket, ErrorCode>;
 ///
 /// Dropping the future closes the socket.
 pub(crate) async fn connect(address: SocketAddr, local: Option<SocketAddr>) -> Connected {
+    if local.is_some_and(|local| Family::of(&local) != Family::of(&address)) {
+        let words = "the local address is of another family";
+        return Err(ErrorCode::Other(Some(words.into())));
+    }
+    // No process listens at port 0. Kernels answer so; WASI takes it for a wrong argument.
+    if address.port() == 0 {
+        return Err(ErrorCode::ConnectionRefused);
+    }
     let socket = create(&address)?;
     if let Some(local) = local {
         bind(&socket, local)?;

@@ -16,6 +16,9 @@ checks! {
     oc1_a_limit_of_zero_is_refused_before_anything_is_tried
     k1_without_a_limit_it_is_64_kib
     oc5_without_a_host_it_is_this_machine_ipv6_first
+    oc5_an_empty_host_cannot_be_looked_up
+    the_address_of_all_interfaces_that_a_server_has_reaches_it_over_loopback
+    a_connect_to_port_0_is_refused
     oc6_a_port_is_a_number_or_digits_or_the_name_of_a_service
     oc7_addresses_are_tried_one_after_the_other_in_their_order
     oc8_each_attempt_that_failed_is_in_the_error_with_its_cause
@@ -114,6 +117,46 @@ async fn oc5_without_a_host_it_is_this_machine_ipv6_first(ground: &Ground) {
     assert_eq!(tried, expected);
 }
 
+async fn oc5_an_empty_host_cannot_be_looked_up(_: &Ground) {
+    fn unresolvable<T: std::fmt::Debug>(result: Result<T, ConnectError>) {
+        match result {
+            Err(ConnectError::Lookup(failure)) => {
+                assert_eq!(failure.name, "");
+                assert_eq!(failure.code, LookupErrorCode::NameUnresolvable);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    let (_server, port) = echo("127.0.0.1").await;
+    unresolvable(open_connection("", port).await);
+    let options = ConnectOptions::new().local_addr("", 0);
+    unresolvable(options.open_connection("127.0.0.1", port).await);
+    answers(open_connection(None, port).await.unwrap()).await;
+}
+
+async fn the_address_of_all_interfaces_that_a_server_has_reaches_it_over_loopback(_: &Ground) {
+    for (all, loopback) in [("0.0.0.0", "127.0.0.1"), ("::", "::1")] {
+        let (server, port) = echo(all).await;
+        let name = server.sockets()[0].ip().unwrap().ip().to_string();
+        assert_eq!(name, all);
+        let connection = open_connection(name.as_str(), port).await.unwrap();
+        assert_eq!(connection.1.peername(), Some(address(loopback, port)));
+        answers(connection).await;
+    }
+    // The policy judges loopback.
+    let denied = failed(open_connection("0.0.0.0", 70).await);
+    assert_eq!(denied[0].address, address("127.0.0.1", 70));
+    assert_eq!(denied[0].code, ErrorCode::AccessDenied);
+}
+
+async fn a_connect_to_port_0_is_refused(_: &Ground) {
+    for host in ["127.0.0.1", "::1", "0.0.0.0"] {
+        let attempts = failed(open_connection(host, 0).await);
+        assert_eq!(attempts[0].address.port(), Some(0));
+        assert_eq!(attempts[0].code, ErrorCode::ConnectionRefused);
+    }
+}
+
 async fn oc6_a_port_is_a_number_or_digits_or_the_name_of_a_service(_: &Ground) {
     let (_server, port) = echo("127.0.0.1").await;
     answers(open_connection("127.0.0.1", port).await.unwrap()).await;
@@ -197,15 +240,22 @@ async fn oc10_a_local_address_that_cannot_be_bound_is_in_the_error(_: &Ground) {
 
 async fn oc11_a_local_address_of_another_family_is_an_error_that_says_so(ground: &Ground) {
     let options = ConnectOptions::new().local_addr("::1", 0);
-    let result = options.open_connection("127.0.0.1", ground.refused).await;
-    invalid(result, "family");
+    let attempts = failed(options.open_connection("127.0.0.1", ground.refused).await);
+    assert_eq!(attempts[0].address, address("127.0.0.1", ground.refused));
+    assert_eq!(attempts[0].local_address, Some(address("::1", 0)));
+    let words = attempts[0].code.to_string();
+    assert!(words.contains("family"), "{words}");
+    // The addresses of its own family are tried.
+    let options = ConnectOptions::new().local_addr("127.0.0.1", 0);
+    let (_server, port) = echo("127.0.0.1").await;
+    answers(options.open_connection(None, port).await.unwrap()).await;
 }
 
 async fn oc12_a_literal_of_another_family_cannot_be_looked_up(ground: &Ground) {
     let options = ConnectOptions::new().family(Family::Ipv6);
     match options.open_connection("127.0.0.1", ground.refused).await {
         Err(ConnectError::Lookup(failure)) => {
-            assert_eq!(failure.code, LookupErrorCode::NameUnresolvable);
+            assert_eq!(failure.code, LookupErrorCode::WrongFamily);
         }
         other => panic!("{other:?}"),
     }

@@ -125,6 +125,7 @@ impl From<wit::LookupFailure> for LookupFailure {
         let code = match failure.code {
             wit::LookupErrorCode::AccessDenied => LookupErrorCode::AccessDenied,
             wit::LookupErrorCode::InvalidArgument => LookupErrorCode::InvalidArgument,
+            wit::LookupErrorCode::WrongFamily => LookupErrorCode::WrongFamily,
             wit::LookupErrorCode::NameUnresolvable => LookupErrorCode::NameUnresolvable,
             wit::LookupErrorCode::UnknownService => LookupErrorCode::UnknownService,
             wit::LookupErrorCode::TemporaryResolverFailure => {
