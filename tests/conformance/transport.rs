@@ -8,6 +8,7 @@ use super::{LIMIT, Maker, Peer, checks, pause, stuff, until, waits};
 
 checks! {
     tr1_abort_drops_what_waits_and_ends_reading
+    tr1_abort_right_after_a_write_drops_it
     tr2_water_marks_have_defaults_from_each_other
     tr2_a_lower_mark_makes_drain_wait_and_a_higher_one_does_not_end_it
     tr2_without_room_any_waiting_byte_makes_drain_wait
@@ -34,6 +35,14 @@ async fn tr1_abort_drops_what_waits_and_ends_reading(maker: &impl Maker) {
     assert_eq!(reader.read(10).await.unwrap(), "");
     assert!(peer.receive(usize::MAX).await.len() < written);
     writer.transport().abort();
+}
+
+async fn tr1_abort_right_after_a_write_drops_it(maker: &impl Maker) {
+    let (_reader, writer, mut peer) = maker.pair(LIMIT).await;
+    writer.write("abc").unwrap();
+    writer.transport().abort();
+    assert_eq!(writer.drain().await, Err(WriteError::Aborted));
+    assert_eq!(peer.receive(usize::MAX).await, b"");
 }
 
 async fn tr2_water_marks_have_defaults_from_each_other(maker: &impl Maker) {
