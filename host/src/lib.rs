@@ -97,6 +97,7 @@ mod access;
 mod compile;
 pub mod compose;
 mod ctx;
+mod guest_text;
 pub mod imports;
 mod linker;
 mod lock;

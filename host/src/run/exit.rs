@@ -3,6 +3,13 @@ use std::fmt;
 use wasmtime::{WasmBacktrace, error::Error};
 use wasmtime_wasi::I32Exit;
 
+use crate::guest_text::printable;
+
+/// The lengths, in characters, to which the parts of a trap are cut. The guest chooses the
+/// names in its modules, and through them their number and length.
+const SHOWN_NAME: usize = 200;
+const SHOWN_CAUSE: usize = 2000;
+
 /// The end of a program.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -127,19 +134,20 @@ fn frame(frame: &wasmtime::FrameInfo) -> Frame {
 /// Strips the hash that cargo adds to the names of its files.
 fn module_name(name: &str) -> String {
     let stem = name.strip_suffix(".wasm").unwrap_or(name);
-    match stem.rsplit_once('-') {
+    let tidy = match stem.rsplit_once('-') {
         Some((tidy, hash))
             if hash.len() == 16 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()) =>
         {
-            tidy.to_owned()
+            tidy
         }
-        _ => stem.to_owned(),
-    }
+        _ => stem,
+    };
+    printable(tidy, SHOWN_NAME)
 }
 
 /// Demangles a Rust name and strips its hash; other names stay as they are.
 fn demangle(name: &str) -> String {
-    format!("{:#}", rustc_demangle::demangle(name))
+    printable(&format!("{:#}", rustc_demangle::demangle(name)), SHOWN_NAME)
 }
 
 /// Joins the causes, outermost first, without the backtrace among them.
@@ -155,10 +163,11 @@ fn causes(error: &Error) -> String {
                 .to_owned()
         })
         .collect();
-    if causes.is_empty() {
-        return error.to_string();
-    }
-    causes.join(": ")
+    let causes = match causes.is_empty() {
+        true => error.to_string(),
+        false => causes.join(": "),
+    };
+    printable(&causes, SHOWN_CAUSE)
 }
 
 #[cfg(test)]
@@ -188,5 +197,23 @@ mod tests {
             function: Some(demangle("_ZN4echo3run17h0123456789abcdefE")),
         };
         assert_eq!(frame.to_string(), "echo.wasm: echo::run");
+    }
+
+    #[test]
+    fn names_that_the_guest_chose_cannot_forge_a_line() {
+        let forged = "run\nasyncio-streams: \x1b[32mall is well";
+        let frame = Frame {
+            module: Some(module_name(forged)),
+            function: Some(demangle(forged)),
+        };
+        let trap = Trap {
+            cause: causes(&Error::msg(forged)),
+            component: frame.module.clone(),
+            frames: vec![frame],
+        };
+        let shown = trap.to_string();
+        let lines: Vec<_> = shown.lines().collect();
+        assert_eq!(lines.len(), 2, "{shown}");
+        assert!(!lines.concat().contains(char::is_control), "{shown}");
     }
 }
