@@ -1,6 +1,9 @@
 //! Remedies: the options of this command that would allow a denied request, or help with an
 //! error. The library knows no options; it says what happened, and why.
 
+use std::borrow::Cow;
+use std::fmt;
+
 use asyncio_streams_host::compose::{ComposeError, builtin_streams};
 use asyncio_streams_host::policy::{DenyReason, PolicyRule};
 use asyncio_streams_host::{CompileError, Denial, Request};
@@ -8,7 +11,11 @@ use asyncio_streams_host::{CompileError, Denial, Request};
 /// Returns what to do about a denial, if anything is known.
 pub(crate) fn of_denial(denial: &Denial) -> Option<String> {
     if let DenyReason::DenyRule(rule) = &denial.reason {
-        return Some(format!("remove --deny-{} {rule}", rule.operation()));
+        return Some(format!(
+            "remove --deny-{} {}",
+            rule.operation(),
+            quoted(rule)
+        ));
     }
     if let Some(rule) = denial.allowing_rule() {
         return Some(allow_by_rule(&denial.reason, &rule));
@@ -38,30 +45,39 @@ pub(crate) fn of_denial(denial: &Denial) -> Option<String> {
         }
         (_, request @ Request::TlsIdentity(_)) => format!(
             "allow it with --tls-identity {}=CERT.pem,KEY.pem",
-            request.shown_name()?
+            quoted(request.shown_name()?)
         ),
         (_, Request::TlsRoots) => "allow it with --allow-tls-guest-roots".to_owned(),
         (_, Request::TlsUnverified) => "allow it with --allow-tls-unverified".to_owned(),
         (_, request @ Request::Listener(_)) => format!(
             "allow it with --listen-fds, and a socket named {}",
-            request.shown_name()?
+            quoted(request.shown_name()?)
         ),
         _ => return None,
     })
 }
 
 fn allow_by_rule(reason: &DenyReason, rule: &PolicyRule) -> String {
-    let option = format!("--allow-{} {rule}", rule.operation());
+    let option = format!("--allow-{} {}", rule.operation(), quoted(rule));
     match (reason, rule) {
         (DenyReason::SymbolicLink(Some(target)), _) => {
+            let target = quoted(target);
             format!("use the path that it leads to, {target}, and allow that with {option}")
         }
         // A rule for connecting covers the look-up too, and is what a client needs.
         (_, PolicyRule::Resolve(name)) => {
-            format!("allow it with --allow-connect tcp://{name}:PORT, or with {option}")
+            let connect = quoted(format_args!("tcp://{name}:PORT"));
+            format!("allow it with --allow-connect {connect}, or with {option}")
         }
         _ => format!("allow it with {option}"),
     }
+}
+
+/// Quotes a word for a shell. Guests choose names, and operators paste what the log
+/// suggests.
+fn quoted(word: impl fmt::Display) -> String {
+    // Only a zero byte cannot be quoted, and names are shown without control characters.
+    shlex::try_quote(&word.to_string()).map_or_else(|_| "''".to_owned(), Cow::into_owned)
 }
 
 /// Returns what to do about an error that ends the command, if an option helps.
@@ -90,6 +106,7 @@ pub(crate) fn of_error(error: &anyhow::Error) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
+
     use asyncio_streams_host::compose::prepare;
     use asyncio_streams_host::policy::{ListenRule, Rule, UnixName};
 
@@ -97,6 +114,12 @@ mod tests {
 
     fn remedy(request: Request, reason: DenyReason) -> String {
         of_denial(&Denial { request, reason }).unwrap()
+    }
+
+    /// The single word that a shell makes of this text.
+    fn pasted(text: &str) -> String {
+        let words = shlex::split(text).unwrap();
+        <[String; 1]>::try_from(words).unwrap().concat()
     }
 
     fn connect(address: &str) -> Request {
@@ -113,11 +136,11 @@ mod tests {
         ] {
             let connect = remedy(connect(address), DenyReason::NoRule);
             let rule = connect.strip_prefix("allow it with --allow-connect ");
-            rule.unwrap().parse::<Rule>().unwrap();
+            pasted(rule.unwrap()).parse::<Rule>().unwrap();
             let bind = Request::Bind(address.parse().unwrap());
             let listen = remedy(bind, DenyReason::SharedPort);
             let rule = listen.strip_prefix("allow it with --allow-listen ");
-            rule.unwrap().parse::<ListenRule>().unwrap();
+            pasted(rule.unwrap()).parse::<ListenRule>().unwrap();
         }
     }
 
@@ -145,7 +168,7 @@ mod tests {
         let reason = DenyReason::DenyRule(rule);
         assert_eq!(
             remedy(connect("1.1.1.1:25"), reason),
-            "remove --deny-connect tcp://*:25"
+            "remove --deny-connect 'tcp://*:25'"
         );
     }
 
@@ -161,12 +184,12 @@ mod tests {
             (
                 &connect,
                 DenyReason::NoRule,
-                "allow it with --allow-connect unix:///run/a%20b",
+                "allow it with --allow-connect 'unix:///run/a%20b'",
             ),
             (
                 &listen,
                 DenyReason::NoRule,
-                "allow it with --allow-listen unix:///run/a%20b",
+                "allow it with --allow-listen 'unix:///run/a%20b'",
             ),
             (
                 &connect,
@@ -222,7 +245,40 @@ mod tests {
         let listener = remedy(Request::Listener("a\nb".into()), DenyReason::NotGranted);
         assert_eq!(
             listener,
-            r"allow it with --listen-fds, and a socket named a\nb"
+            r#"allow it with --listen-fds, and a socket named "a\\nb""#
+        );
+    }
+
+    #[test]
+    fn a_name_that_the_guest_made_up_is_one_word_for_a_shell() {
+        for name in [
+            "$(reboot)",
+            "`reboot`",
+            "a b",
+            "it's",
+            "a;b",
+            "a&b",
+            "~",
+            "#",
+            "!x",
+            "",
+        ] {
+            let identity = remedy(Request::TlsIdentity(name.into()), DenyReason::NotGranted);
+            let words = shlex::split(&identity).unwrap();
+            let expected = format!("{name}=CERT.pem,KEY.pem");
+            assert_eq!(words.last(), Some(&expected), "{identity}");
+            let listener = remedy(Request::Listener(name.into()), DenyReason::NotGranted);
+            let words = shlex::split(&listener).unwrap();
+            assert_eq!(words.last().map(String::as_str), Some(name), "{listener}");
+        }
+    }
+
+    #[test]
+    fn a_name_with_a_private_address_names_the_rule_that_opens_it() {
+        let reason = DenyReason::PrivateAddress("redis".parse().unwrap());
+        assert_eq!(
+            remedy(connect("172.18.0.2:6379"), reason),
+            "allow it with --allow-connect 'tcp://redis:6379?private'"
         );
     }
 

@@ -1,6 +1,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 
+use crate::guest_text::printable;
 use crate::policy::{
     DenyReason, HostName, HostPattern, ListenRule, NamePattern, PolicyRule, PortPattern, Rule,
     TcpRule, UnixName,
@@ -68,11 +69,14 @@ impl Denial {
                 | DenyReason::Permission,
                 _,
             ) => None,
-            (DenyReason::OtherPort(Some(name)), Request::Connect(address)) => {
-                let host = HostPattern::Name(name.clone());
-                let port = PortPattern::One(address.port());
-                Some(PolicyRule::Connect(Rule::Tcp(TcpRule { host, port })))
-            }
+            (
+                reason @ (DenyReason::OtherPort(Some(name)) | DenyReason::PrivateAddress(name)),
+                Request::Connect(address),
+            ) => Some(PolicyRule::Connect(Rule::Tcp(TcpRule {
+                host: HostPattern::Name(name.clone()),
+                port: PortPattern::One(address.port()),
+                private: matches!(reason, DenyReason::PrivateAddress(_)),
+            }))),
             (DenyReason::SymbolicLink(target), Request::ConnectUnix(_)) => {
                 connect_unix(target.as_ref()?)
             }
@@ -125,9 +129,7 @@ impl Request {
 
 /// Escapes and cuts a name that the guest made up.
 fn shown(name: &str) -> String {
-    let start = name.chars().take(SHOWN).flat_map(char::escape_debug);
-    let cut = name.chars().nth(SHOWN).map(|_| '\u{2026}');
-    start.chain(cut).collect()
+    printable(name, SHOWN)
 }
 
 impl fmt::Display for Denial {
@@ -235,6 +237,12 @@ mod tests {
         assert_eq!(
             allowing(connect, reason),
             some("connect", "tcp://a.example:80")
+        );
+        let reason = DenyReason::PrivateAddress("redis".parse().unwrap());
+        let connect = Request::Connect(address("172.18.0.2:6379"));
+        assert_eq!(
+            allowing(connect, reason),
+            some("connect", "tcp://redis:6379?private")
         );
         let look_up = Request::Lookup("a.example".parse().unwrap());
         assert_eq!(

@@ -3,7 +3,7 @@ use std::time::Instant;
 
 use super::{
     DenyReason, Grants, HostName, HostPattern, ListenRule, Policy, PolicyRule, PortPattern, Rule,
-    Special, TcpListenRule, TcpRule, UnixName,
+    Special, TcpListenRule, TcpRule, UnixName, special,
 };
 
 /// The use that a guest wants an address for.
@@ -104,13 +104,15 @@ impl Policy {
         now: Instant,
     ) -> Result<(), DenyReason> {
         let special = Special::of(ip);
-        let known = |rule: &TcpRule| {
-            grants
-                .names(ip, now)
-                .any(|(name, _)| rule.host.covers_name(name))
+        // What a deny rule covers, it covers behind a gateway or a tunnel too.
+        let reached = |rule: &TcpRule, ip: IpAddr| {
+            let mut names = grants.names(ip, now);
+            contains(&rule.host, ip) || names.any(|(name, _)| rule.host.covers_name(name))
         };
         for rule in &self.deny_connect {
-            if rule.port.covers(port) && (contains(&rule.host, ip) || known(rule)) {
+            let covers = reached(rule, ip)
+                || special::embedded(ip).any(|inner| reached(rule, IpAddr::V4(inner)));
+            if rule.port.covers(port) && covers {
                 return Err(DenyReason::DenyRule(PolicyRule::Connect(Rule::Tcp(
                     rule.clone(),
                 ))));
@@ -146,10 +148,16 @@ impl Policy {
                 .iter()
                 .filter(|rule| rule.host != HostPattern::Any && rule.host.covers_name(name))
             {
-                let special = special
-                    .filter(|(class, _)| !(*class == Special::Loopback && name.is_localhost()));
+                let opened = |class: Special| match class {
+                    Special::Loopback => name.is_localhost(),
+                    class => rule.private && class.is_private_network(),
+                };
+                let special = special.filter(|(class, _)| !opened(*class));
                 match (rule.port.covers(port), live, special) {
                     (true, true, None) => return Ok(()),
+                    (true, true, Some((class, _))) if class.is_private_network() => {
+                        reason = DenyReason::PrivateAddress(name.clone());
+                    }
                     (true, _, Some((class, _))) => reason = DenyReason::Special(class),
                     (true, false, None) => reason = DenyReason::Expired(name.clone()),
                     (false, ..) => reason = DenyReason::OtherPort(Some(name.clone())),
@@ -162,7 +170,10 @@ impl Policy {
     fn listening(&self, ip: IpAddr, port: u16) -> Result<(), DenyReason> {
         for listen_rule in &self.deny_listen {
             let rule = listen_rule.rule();
-            if rule.port.covers(port) && (contains(&rule.host, ip) || is_local(&rule.host, ip)) {
+            let covers = contains(&rule.host, ip)
+                || is_local(&rule.host, ip)
+                || (ip.is_unspecified() && is_on_some_interface(&rule.host, ip));
+            if rule.port.covers(port) && covers {
                 return Err(DenyReason::DenyRule(PolicyRule::Listen(ListenRule::Tcp(
                     listen_rule.clone(),
                 ))));
@@ -202,6 +213,16 @@ fn is_local(host: &HostPattern, ip: IpAddr) -> bool {
         }
         HostPattern::Name(_) | HostPattern::Suffix(_) => ip.is_loopback(),
         host => contains(host, ip),
+    }
+}
+
+/// Returns whether a pattern of a deny rule covers an address that a socket bound to `all`
+/// receives on. An IPv6 socket of a guest receives IPv6 only.
+fn is_on_some_interface(host: &HostPattern, all: IpAddr) -> bool {
+    match host {
+        HostPattern::Address(own) => own.is_ipv4() == all.is_ipv4(),
+        HostPattern::Network(own) => own.addr().is_ipv4() == all.is_ipv4(),
+        HostPattern::Any | HostPattern::Name(_) | HostPattern::Suffix(_) => true,
     }
 }
 

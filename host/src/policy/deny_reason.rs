@@ -18,6 +18,9 @@ pub enum DenyReason {
     OtherPort(Option<HostName>),
     /// The address lies in a special range, which only a rule of its own covers.
     Special(Special),
+    /// The look-up of this name gave a private address, and the name's rule does not say
+    /// `?private`.
+    PrivateAddress(HostName),
     /// A look-up of this name gave the address, but too long ago.
     Expired(HostName),
     /// This deny rule covers it.
@@ -47,6 +50,7 @@ impl DenyReason {
             Self::NoRule => "no-rule",
             Self::OtherPort(_) => "other-port",
             Self::Special(_) => "special-range",
+            Self::PrivateAddress(_) => "private-address",
             Self::Expired(_) => "expired",
             Self::DenyRule(_) => "deny-rule",
             Self::SharedPort => "shared-port",
@@ -67,6 +71,12 @@ impl fmt::Display for DenyReason {
             Self::OtherPort(_) => f.write_str("no rule allows this port"),
             Self::Special(class) => {
                 write!(f, "{class} addresses need a rule of their own")
+            }
+            Self::PrivateAddress(name) => {
+                write!(
+                    f,
+                    "{name} resolved to a private address, which its rule does not cover"
+                )
             }
             Self::Expired(name) => write!(f, "{name} was looked up too long ago"),
             Self::DenyRule(rule) => write!(f, "the rule {rule} denies it"),

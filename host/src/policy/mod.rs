@@ -17,12 +17,15 @@
 //! | `127.0.0.1`, `[::1]` | this address, special or not | | this address |
 //! | `10.0.0.0/8`, `[fd00::/8]` | its addresses; special ones only if the range lies within theirs | | its addresses, not the unspecified one |
 //! | `example.com` | what it resolved to, special addresses excepted | the name | |
+//! | `example.com`, with `?private` | what it resolved to, private addresses included | the name | |
 //! | `localhost` | loopback addresses it resolved to | the name | loopback |
 //! | `*.example.com` | the same for each name below | each name below | |
 //! | `*` | every address outside the [special ranges](Special) | every name | every local address |
 //!
 //! An IPv4-mapped IPv6 address is its IPv4 address. The address of a cloud's
-//! metadata service needs a rule with that very address.
+//! metadata service needs a rule with that very address. A deny rule also covers IPv6
+//! addresses that carry an IPv4 address it covers (NAT64, 6to4, ISATAP, Teredo and more).
+//! A listen rule that denies an address denies all interfaces of its family.
 //!
 //! A connect rule allows the implicit bind of a connection too. A listen rule allows
 //! accepting too. An explicit bind needs a listen rule. A bind to port 0 needs port `0` or
@@ -99,6 +102,24 @@ impl Policy {
         Self::default()
     }
 
+    /// Allows the operation of the rule.
+    pub fn allow(&mut self, rule: PolicyRule) -> &mut Self {
+        match rule {
+            PolicyRule::Connect(rule) => self.allow_connect(rule),
+            PolicyRule::Listen(rule) => self.allow_listen(rule),
+            PolicyRule::Resolve(pattern) => self.allow_resolve(pattern),
+        }
+    }
+
+    /// Denies the operation of the rule, even if another rule allows it.
+    pub fn deny(&mut self, rule: PolicyRule) -> &mut Self {
+        match rule {
+            PolicyRule::Connect(rule) => self.deny_connect(rule),
+            PolicyRule::Listen(rule) => self.deny_listen(rule),
+            PolicyRule::Resolve(pattern) => self.deny_resolve(pattern),
+        }
+    }
+
     /// Allows connecting, and for a rule with a name, looking it up.
     pub fn allow_connect(&mut self, rule: Rule) -> &mut Self {
         match rule {
@@ -116,6 +137,21 @@ impl Policy {
             Rule::Unix(rule) => self.unix.deny_connect.push(rule),
         }
         self
+    }
+
+    /// Returns each rule that denies connecting to a name, with a rule that opens addresses of
+    /// that name to a program which does not look it up.
+    #[must_use]
+    pub fn bypassed_denials(&self) -> Vec<(&TcpRule, &TcpRule)> {
+        let by_name =
+            |rule: &&TcpRule| matches!(rule.host, HostPattern::Name(_) | HostPattern::Suffix(_));
+        let denials = self.deny_connect.iter().filter(by_name);
+        let bypassed = denials.filter_map(|denied| {
+            let mut rules = self.allow_connect.iter();
+            let open = |rule: &&TcpRule| !by_name(rule) && rule.port.overlaps(denied.port);
+            rules.find(open).map(|allowed| (denied, allowed))
+        });
+        bypassed.collect()
     }
 
     /// Allows binding, listening and accepting.

@@ -4,6 +4,7 @@ use std::str::FromStr;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use thiserror::Error;
 
+use super::tcp::PRIVATE;
 use super::unix::{parse_connect, parse_listen};
 use super::{
     HostName, HostPattern, ListenRule, NamePattern, PortPattern, Rule, RuleProblem, TcpListenRule,
@@ -13,7 +14,7 @@ use super::{
 /// The grammar of a rule for addresses, for messages and help texts.
 pub const ADDRESS_GRAMMAR: &str = "tcp://HOST:PORT, where HOST is an IPv4 address, an IPv6 address \
 in brackets, a range (10.0.0.0/8, [fd00::/8]), a name, *.suffix or *, and PORT a number, a range \
-(8000-8999) or *";
+(8000-8999) or *; ?private after it lets a name resolve to private addresses";
 
 /// The grammar of a look-up rule, for messages and help texts.
 pub const NAME_GRAMMAR: &str = "a host name, *.suffix or *";
@@ -97,11 +98,19 @@ fn parse_tcp_listen(text: &str) -> Result<TcpListenRule, RuleProblem> {
     if is_name {
         return Err(RuleProblem::NameInListen);
     }
+    if rule.private {
+        return Err(RuleProblem::PrivateInListen);
+    }
     Ok(TcpListenRule(rule))
 }
 
 fn parse_tcp(text: &str) -> Result<TcpRule, RuleProblem> {
     let rest = text.strip_prefix("tcp://").ok_or(RuleProblem::Scheme)?;
+    let (rest, private) = match rest.find('?').map(|at| rest.split_at(at)) {
+        None => (rest, false),
+        Some((rest, PRIVATE)) => (rest, true),
+        Some((_, option)) => return Err(RuleProblem::TcpOption(option.to_owned())),
+    };
     let (host, port) = match rest.strip_prefix('[') {
         Some(bracketed) => {
             let (inside, after) = bracketed
@@ -119,7 +128,15 @@ fn parse_tcp(text: &str) -> Result<TcpRule, RuleProblem> {
         }
     };
     let port = parse_port(port)?;
-    Ok(TcpRule { host, port })
+    let is_name = matches!(host, HostPattern::Name(_) | HostPattern::Suffix(_));
+    if private && !is_name {
+        return Err(RuleProblem::PrivateWithoutName);
+    }
+    Ok(TcpRule {
+        host,
+        port,
+        private,
+    })
 }
 
 fn parse_port(text: &str) -> Result<PortPattern, RuleProblem> {
@@ -228,6 +245,8 @@ mod tests {
             ("tcp://*:*", "tcp://*:*"),
             ("tcp://localhost:8000-8999", "tcp://localhost:8000-8999"),
             ("tcp://127.0.0.1:0", "tcp://127.0.0.1:0"),
+            ("tcp://Redis:6379?private", "tcp://redis:6379?private"),
+            ("tcp://*.internal:*?private", "tcp://*.internal:*?private"),
         ] {
             assert_eq!(text.parse::<Rule>().unwrap().to_string(), canonical);
         }
@@ -251,6 +270,11 @@ mod tests {
             problem("tcp://10.0.0.0/33:80"),
             RuleProblem::Network("10.0.0.0/33".into())
         );
+        let option = RuleProblem::TcpOption("?public".into());
+        assert_eq!(problem("tcp://a:80?public"), option);
+        for text in ["tcp://*:80?private", "tcp://10.0.0.1:80?private"] {
+            assert_eq!(problem(text), RuleProblem::PrivateWithoutName);
+        }
         assert_eq!(problem("tcp://a b:80"), RuleProblem::Name("a b".into()));
         assert_eq!(problem("tcp://:80"), RuleProblem::Name(String::new()));
         assert_eq!(problem("tcp://a.*.b:80"), RuleProblem::Name("a.*.b".into()));
@@ -287,6 +311,8 @@ mod tests {
         }
         let error = "tcp://example.com:80".parse::<ListenRule>().unwrap_err();
         assert_eq!(error.problem, RuleProblem::NameInListen);
+        let error = "tcp://localhost:80?private".parse::<ListenRule>();
+        assert_eq!(error.unwrap_err().problem, RuleProblem::PrivateInListen);
     }
 
     #[test]
@@ -332,8 +358,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_a_rule_shows_parses_to_the_same_rule(host in any_host(), port in any_port()) {
-            let rule = Rule::Tcp(TcpRule { host, port });
+        fn what_a_rule_shows_parses_to_the_same_rule(
+            host in any_host(),
+            port in any_port(),
+            private: bool,
+        ) {
+            let is_name = matches!(host, HostPattern::Name(_) | HostPattern::Suffix(_));
+            let private = private && is_name;
+            let rule = Rule::Tcp(TcpRule { host, port, private });
             prop_assert_eq!(rule.to_string().parse::<Rule>(), Ok(rule));
         }
 

@@ -39,6 +39,15 @@ pub enum RuleProblem {
     /// A name where an address is bound.
     #[error("one listens on an address, * or localhost, not on a name")]
     NameInListen,
+    /// An option after the port that does not exist.
+    #[error("`{0}` is not an option of a rule for tcp:// (there is ?private)")]
+    TcpOption(String),
+    /// `?private` behind an address, a range or `*`.
+    #[error("?private is for a name: addresses and ranges cover private addresses as written")]
+    PrivateWithoutName,
+    /// `?private` in a rule for listening.
+    #[error("?private is for connecting, not for listening")]
+    PrivateInListen,
     /// A path of a Unix socket that does not begin with `/`.
     #[error("a path begins with / (three of them in a row: unix:///PATH)")]
     RelativePath,

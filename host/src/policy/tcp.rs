@@ -5,7 +5,10 @@ use ipnet::IpNet;
 
 use super::HostName;
 
-/// A rule for TCP addresses: `tcp://host:port`.
+/// The end of a rule whose name also covers private addresses.
+pub(super) const PRIVATE: &str = "?private";
+
+/// A rule for TCP addresses: `tcp://host:port`, `tcp://name:port?private`.
 ///
 /// Rules are made by parsing. [`Display`](fmt::Display) writes the canonical form, which
 /// parses to the same rule again.
@@ -15,6 +18,9 @@ pub struct TcpRule {
     pub host: HostPattern,
     /// The ports.
     pub port: PortPattern,
+    /// The name also covers private addresses that it resolved to (`?private`). Always
+    /// false for other hosts than names, and for listening.
+    pub private: bool,
 }
 
 /// The host part of a [`TcpRule`].
@@ -73,6 +79,17 @@ impl PortPattern {
     }
 }
 
+impl PortPattern {
+    /// Returns whether a port exists that both patterns cover.
+    pub(super) fn overlaps(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::Any, _) | (_, Self::Any) => true,
+            (Self::One(port), pattern) | (pattern, Self::One(port)) => pattern.covers(port),
+            (Self::Range(first, last), Self::Range(start, end)) => first <= end && start <= last,
+        }
+    }
+}
+
 /// A rule for binding and listening over TCP. Its host is an address, a network, `*`, or
 /// `localhost`, which means the loopback addresses.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -92,6 +109,7 @@ impl From<SocketAddr> for TcpRule {
         Self {
             host: HostPattern::Address(address.ip().to_canonical()),
             port: PortPattern::One(address.port()),
+            private: false,
         }
     }
 }
@@ -105,7 +123,11 @@ impl From<SocketAddr> for TcpListenRule {
 
 impl fmt::Display for TcpRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "tcp://{}:{}", self.host, self.port)
+        write!(f, "tcp://{}:{}", self.host, self.port)?;
+        if self.private {
+            f.write_str(PRIVATE)?;
+        }
+        Ok(())
     }
 }
 

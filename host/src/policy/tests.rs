@@ -250,8 +250,72 @@ fn a_name_that_resolves_to_a_special_address_does_not_open_it() {
     ] {
         let policy = Connect::new(&["tcp://evil.example:80"]).looked_up("evil.example", address);
         let ip: std::net::IpAddr = address.parse().unwrap();
-        policy.denies(&SocketAddr::new(ip, 80).to_string(), "special-range");
+        let private = matches!(address, "10.0.0.1" | "fd00::1");
+        let label = if private {
+            "private-address"
+        } else {
+            "special-range"
+        };
+        policy.denies(&SocketAddr::new(ip, 80).to_string(), label);
     }
+}
+
+#[test]
+fn a_name_rule_that_says_private_covers_private_addresses_and_no_other_special_ones() {
+    for (address, label) in [
+        ("172.18.0.2", None),
+        ("100.64.0.1", None),
+        ("fd12::1", None),
+        ("1.1.1.1", None),
+        ("127.0.0.1", Some("special-range")),
+        ("169.254.1.1", Some("special-range")),
+        ("169.254.169.254", Some("special-range")),
+        ("100.100.100.200", Some("special-range")),
+        ("fd00:ec2::254", Some("special-range")),
+    ] {
+        let policy = Connect::new(&["tcp://redis:6379?private"]).looked_up("redis", address);
+        let ip: std::net::IpAddr = address.parse().unwrap();
+        let target = SocketAddr::new(ip, 6379).to_string();
+        match label {
+            None => policy.allows(&target),
+            Some(label) => policy.denies(&target, label),
+        }
+    }
+    let other = Connect::new(&["tcp://redis:6379?private"]).looked_up("redis", "172.18.0.2");
+    other.denies("172.18.0.3:6379", "no-rule");
+    other.denies("172.18.0.2:80", "other-port");
+}
+
+#[test]
+fn a_denied_ipv4_address_is_denied_inside_an_ipv6_address() {
+    let policy = Connect::new(&["tcp://*:80", "tcp://[::/0]:80"]).deny("tcp://1.2.3.4:80");
+    for address in [
+        "1.2.3.4",
+        "[::ffff:1.2.3.4]",
+        "[64:ff9b::1.2.3.4]",
+        "[64:ff9b:1::1.2.3.4]",
+        "[64:ff9b:1:102:3:400::]",
+        "[2002:102:304::1]",
+        "[2606:4700::5efe:1.2.3.4]",
+        "[2606:4700::200:5efe:1.2.3.4]",
+        "[2001:0:102:304::1]",
+        "[2001:0:101:101::fefd:fcfb]",
+        "[::ffff:0:1.2.3.4]",
+        "[::1.2.3.4]",
+    ] {
+        policy.denies(&format!("{address}:80"), "deny-rule");
+    }
+    policy.allows("1.2.3.5:80");
+    policy.allows("[64:ff9b::1.2.3.5]:80");
+    policy.allows("[2606:4700::1]:80");
+}
+
+#[test]
+fn a_deny_rule_with_a_name_denies_its_ipv4_address_inside_an_ipv6_address() {
+    Connect::new(&["tcp://*:80"])
+        .deny("tcp://evil.example:80")
+        .looked_up("evil.example", "1.2.3.4")
+        .denies("[64:ff9b::1.2.3.4]:80", "deny-rule");
 }
 
 #[test]
@@ -270,7 +334,7 @@ fn localhost_opens_loopback_addresses_and_no_other_special_ones() {
     policy().looked_up("localhost", "::1").allows("[::1]:80");
     policy()
         .looked_up("localhost", "10.0.0.1")
-        .denies("10.0.0.1:80", "special-range");
+        .denies("10.0.0.1:80", "private-address");
     Connect::new(&["tcp://*.localhost:80"])
         .looked_up("app.localhost", "127.0.0.1")
         .allows("127.0.0.1:80");
@@ -299,6 +363,35 @@ fn a_deny_rule_with_a_name_denies_what_the_name_resolved_to() {
         .deny("tcp://bad.example:*")
         .looked_up("bad.example", "1.1.1.1")
         .denies("1.1.1.1:80", "deny-rule");
+}
+
+#[test]
+fn a_rule_that_denies_a_name_is_bypassed_by_one_that_opens_addresses_on_its_ports() {
+    for (allow, deny, bypassed) in [
+        ("tcp://*:443", "tcp://evil.example:443", true),
+        ("tcp://*:*", "tcp://*.evil.example:1-9", true),
+        ("tcp://0.0.0.0/0:440-450", "tcp://evil.example:443", true),
+        (
+            "tcp://0.0.0.0/0:440-450",
+            "tcp://evil.example:450-460",
+            true,
+        ),
+        (
+            "tcp://0.0.0.0/0:440-450",
+            "tcp://evil.example:451-460",
+            false,
+        ),
+        ("tcp://*:80", "tcp://evil.example:443", false),
+        ("tcp://*.example:443", "tcp://evil.example:443", false),
+        ("tcp://*:443", "tcp://1.2.3.4:443", false),
+    ] {
+        let policy = Connect::new(&[allow]).deny(deny).policy;
+        assert_eq!(
+            !policy.bypassed_denials().is_empty(),
+            bypassed,
+            "{allow} {deny}"
+        );
+    }
 }
 
 #[test]
@@ -420,6 +513,39 @@ fn a_denied_listen_wins_over_an_allowed_one() {
     };
     assert_eq!(decide("127.0.0.1:80"), Decision::Allow);
     assert_ne!(decide("127.0.0.1:22"), Decision::Allow);
+}
+
+#[test]
+fn all_interfaces_are_denied_where_one_of_their_addresses_is() {
+    for (deny, all, other) in [
+        ("tcp://127.0.0.1:22", "0.0.0.0:22", "[::]:22"),
+        ("tcp://10.0.0.0/8:22", "0.0.0.0:22", "[::]:22"),
+        ("tcp://[::1]:22", "[::]:22", "0.0.0.0:22"),
+        ("tcp://[fd00::/8]:1-100", "[::]:22", "0.0.0.0:22"),
+    ] {
+        let mut policy = Policy::new();
+        policy.allow_listen("tcp://*:*".parse().unwrap());
+        policy.deny_listen(deny.parse().unwrap());
+        for usage in [Use::Bind, Use::Listen] {
+            let decide = |address: &str| {
+                let address = address.parse().unwrap();
+                policy.decide(usage, address, &Grants::default(), Instant::now())
+            };
+            assert_ne!(decide(all), Decision::Allow, "{deny}");
+            assert_eq!(decide(other), Decision::Allow, "{deny}");
+            assert_eq!(decide("0.0.0.0:2222"), Decision::Allow, "{deny}");
+        }
+    }
+    for name in ["tcp://localhost:22", "tcp://*:22"] {
+        let mut policy = Policy::new();
+        policy.allow_listen("tcp://*:*".parse().unwrap());
+        policy.deny_listen(name.parse().unwrap());
+        for all in ["0.0.0.0:22", "[::]:22"] {
+            let all = all.parse().unwrap();
+            let decision = policy.decide(Use::Bind, all, &Grants::default(), Instant::now());
+            assert_ne!(decision, Decision::Allow, "{name}");
+        }
+    }
 }
 
 #[test]
