@@ -1,8 +1,10 @@
-use clap::{Parser, Subcommand};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::compile::CompileArgs;
 use crate::completions::CompletionsArgs;
 use crate::compose::ComposeArgs;
+use crate::policy::PolicyCommand;
 use crate::run::RunArgs;
 
 /// Shown at the end of `--help`.
@@ -28,14 +30,33 @@ enum Command {
     Run(Box<RunArgs>),
     Compose(ComposeArgs),
     Compile(CompileArgs),
+    Policy(PolicyCommand),
     Completions(CompletionsArgs),
 }
 
 impl Cli {
-    /// Executes the subcommand, and returns the exit code of the process.
-    pub(crate) fn execute(self) -> anyhow::Result<u8> {
+    /// Parses the command line. Ends the process if it is wrong, or asks for help.
+    pub(crate) fn from_command_line() -> (Self, ArgMatches) {
+        let mut matches = Self::command().get_matches();
+        let shown = matches.clone();
+        match Self::from_arg_matches_mut(&mut matches) {
+            Ok(cli) => (cli, shown),
+            Err(error) => error.format(&mut Self::command()).exit(),
+        }
+    }
+
+    /// Executes the subcommand, and returns the exit code of the process. `matches` say which
+    /// options the command line has.
+    pub(crate) fn execute(self, matches: &ArgMatches) -> anyhow::Result<u8> {
+        let given = |option: &str| {
+            let options = matches.subcommand().map(|(_, options)| options);
+            let source =
+                options.and_then(|options| options.value_source(&option.replace('-', "_")));
+            source == Some(ValueSource::CommandLine)
+        };
         match self.command {
-            Command::Run(args) => args.execute(),
+            Command::Run(args) => args.execute(given),
+            Command::Policy(command) => command.execute(),
             Command::Compose(args) => args.execute(),
             Command::Compile(args) => args.execute(),
             Command::Completions(args) => args.execute(),
@@ -45,8 +66,6 @@ impl Cli {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]

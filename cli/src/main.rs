@@ -7,6 +7,7 @@ mod compile;
 mod completions;
 mod compose;
 mod files;
+mod policy;
 mod remedy;
 mod report;
 mod run;
@@ -15,7 +16,6 @@ mod streams;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process;
 
-use clap::Parser as _;
 use tracing_subscriber::EnvFilter;
 
 use crate::args::Cli;
@@ -30,9 +30,9 @@ const FAILED: u8 = 2;
 const LOG_VARIABLE: &str = "ASYNCIO_STREAMS_LOG";
 
 fn main() {
-    let cli = Cli::parse();
+    let (cli, matches) = Cli::from_command_line();
     log_to_stderr();
-    let code = match cli.execute() {
+    let code = match cli.execute(&matches) {
         Ok(code) => code,
         Err(error) => {
             let remedy = remedy::of_error(&error);

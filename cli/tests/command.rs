@@ -69,6 +69,9 @@ fn the_help_of_each_command_is_the_one_on_file() {
         ("run", &["run", "--help"]),
         ("compose", &["compose", "--help"]),
         ("compile", &["compile", "--help"]),
+        ("policy", &["policy", "--help"]),
+        ("policy-check", &["policy", "check", "--help"]),
+        ("policy-explain", &["policy", "explain", "--help"]),
         ("completions", &["completions", "--help"]),
     ] {
         let shown = run(args);
@@ -103,6 +106,109 @@ fn the_short_help_of_run_names_every_option_and_where_more_is_said() {
     assert!(options(&long).len() > 20, "{long}");
     assert_eq!(options(&short.stdout), options(&long));
     assert!(short.stdout.ends_with("for the rules, see --help.\n"));
+}
+
+#[test]
+fn a_mistake_in_a_policy_file_is_shown_with_its_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("policy.toml");
+    let path = file.to_str().unwrap();
+    for (text, line, problem) in [
+        (
+            "allow-connect = [\n  '127.0.0.1:80',\n]",
+            2,
+            "tcp://HOST:PORT",
+        ),
+        (
+            "\nmax-memory = '1 apple'",
+            2,
+            "max-memory: a size is a number",
+        ),
+        ("[program.web]\nallow-conect = []", 2, "allow-connect"),
+        ("stats = true\nstats = true", 2, "duplicate key"),
+    ] {
+        fs::write(&file, text).unwrap();
+        for args in [
+            &["policy", "check", path][..],
+            &["policy", "explain", "--policy", path, "tcp://1.1.1.1:80"],
+            &["run", "--policy", path, "app.wasm"],
+        ] {
+            // Only `check` looks at the settings of programs that are not named.
+            if text.contains("max-memory") && args[1] == "explain" {
+                continue;
+            }
+            let bad = run(args);
+            assert_eq!(bad.code, Some(2), "{}", bad.stderr);
+            let place = format!("{path}:{line}: ");
+            assert!(bad.stderr.contains(&place), "{}", bad.stderr);
+            assert!(bad.stderr.contains(problem), "{}", bad.stderr);
+        }
+    }
+}
+
+#[test]
+fn explain_names_the_rule_that_decides() {
+    let explain = |args: &[&str]| {
+        let explained = run(&[&["policy", "explain"], args].concat());
+        assert_eq!(explained.stderr, "");
+        (explained.code, explained.stdout)
+    };
+    let allowed = |text: &str| (Some(0), format!("allowed: {text}\n"));
+    let denied = |text: &str| (Some(1), format!("denied: {text}\n"));
+    assert_eq!(
+        explain(&["--allow-connect", "tcp://a.example:80", "a.example"]),
+        allowed("look up a.example: allow-connect tcp://a.example:80 (command line)")
+    );
+    let named = [
+        "--allow-connect",
+        "tcp://a.example:80",
+        "--name",
+        "a.example",
+    ];
+    assert_eq!(
+        explain(&[&named[..], &["tcp://1.1.1.1:80"]].concat()),
+        allowed("connect to 1.1.1.1:80: allow-connect tcp://a.example:80 (command line)")
+    );
+    assert_eq!(
+        explain(&[&named[..], &["tcp://10.0.0.1:80"]].concat()),
+        denied(
+            "connect to 10.0.0.1:80: a.example resolved to a private address, which its rule does \
+             not cover; allow it with --allow-connect 'tcp://a.example:80?private'"
+        )
+    );
+    assert_eq!(
+        explain(&[
+            "--listen",
+            "--allow-listen",
+            "tcp://127.0.0.1:*",
+            "tcp://127.0.0.1:80"
+        ]),
+        allowed("listen on 127.0.0.1:80: allow-listen tcp://127.0.0.1:* (command line)")
+    );
+    assert_eq!(
+        explain(&["unix:///run/a.sock"]),
+        denied(
+            "connect to unix:///run/a.sock: no rule allows it; allow it with --allow-connect \
+             unix:///run/a.sock"
+        )
+    );
+    for wrong in ["tcp://a.example:80", "http://a", "unix://a"] {
+        let bad = run(&["policy", "explain", wrong]);
+        assert_eq!(bad.code, Some(2), "{wrong}");
+        assert!(bad.stderr.contains(wrong), "{}", bad.stderr);
+    }
+}
+
+#[test]
+fn a_denied_name_whose_addresses_are_open_is_a_warning() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("policy.toml");
+    let text = "allow-connect = 'tcp://*:443'\ndeny-connect = 'tcp://evil.example:443'\n";
+    fs::write(&file, text).unwrap();
+    let checked = run(&["policy", "check", file.to_str().unwrap()]);
+    assert_eq!(checked.code, Some(0));
+    let warning = "warning: deny-connect tcp://evil.example:443 covers only addresses";
+    assert!(checked.stderr.contains(warning), "{}", checked.stderr);
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod applications;
 mod asyncio;
 mod page;
 mod paths;
+mod policy;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -113,6 +114,8 @@ fn every_command_line_is_one_that_exists() {
                 "wasm32-unknown-unknown",
                 "--release",
             ] => {}
+            // The test of policy files runs these.
+            ["asyncio-streams", "policy", ..] => {}
             ["openssl", "req", ..] | ["asyncio-streams", "run", "--tls-identity", ..] => {}
             // `cargo xtask` itself runs these to build the command.
             ["cargo", "build", "--workspace", "--exclude", "guests"]
@@ -187,6 +190,11 @@ fn assert_parses(args: &[&str]) {
 fn every_option_named_is_one_of_the_command() {
     let output = host().args(["run", "--help"]).output().unwrap();
     let help = String::from_utf8(output.stdout).unwrap();
+    let explain = host()
+        .args(["policy", "explain", "--help"])
+        .output()
+        .unwrap();
+    let help = help + &String::from_utf8(explain.stdout).unwrap();
     let prose = Page::guides().prose() + &Page::read("SECURITY.md").prose();
     let options: BTreeSet<&str> = code_spans(&prose)
         .into_iter()

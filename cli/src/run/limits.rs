@@ -3,6 +3,8 @@ use std::time::Duration;
 use asyncio_streams_host::Limits;
 use clap::Args;
 
+use crate::policy::Setting;
+
 /// The resources that the program may take.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Limits (with --workers, of each worker)")]
@@ -31,6 +33,23 @@ pub(crate) struct LimitArgs {
 }
 
 impl LimitArgs {
+    /// Takes a setting of a policy file, unless the command line has the option. Returns
+    /// false if it is none of these options.
+    pub(super) fn apply(&mut self, setting: &Setting, given: bool) -> anyhow::Result<bool> {
+        let (own, value) = match setting.option {
+            "max-sockets" => (&mut self.max_sockets, setting.parse()?),
+            "max-memory" => (&mut self.max_memory, setting.parse_by(size)?),
+            "max-handles" => (&mut self.max_handles, setting.parse()?),
+            "max-concurrent" => (&mut self.max_concurrent, setting.parse()?),
+            "max-resources" => (&mut self.max_resources, setting.parse()?),
+            _ => return Ok(false),
+        };
+        if !given {
+            *own = value;
+        }
+        Ok(true)
+    }
+
     pub(crate) fn limits(&self) -> Limits {
         let mut limits = Limits::default();
         limits.sockets = self.max_sockets;

@@ -8,17 +8,19 @@ mod signals;
 mod tls;
 mod workers;
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
+use asyncio_streams_host::policy::Policy;
 use asyncio_streams_host::tls::Tls;
 use asyncio_streams_host::{
     Exit, InheritedListener, RunReport, Runner, SharedListeners, StopHandle, StreamsCtx,
 };
-use clap::Args;
+use clap::{Args, Parser};
 use wasmtime::{Engine, ProfilingStrategy};
 use wasmtime_wasi::WasiCtx;
 
@@ -26,9 +28,11 @@ use self::compiling::CompilingArgs;
 use self::limits::{LimitArgs, duration};
 use self::observer::StderrObserver;
 use self::outcome::OutcomeReporter;
-use self::permissions::PermissionArgs;
+pub(crate) use self::permissions::{PermissionArgs, SourcedRule};
 use self::signals::Stop;
 use self::tls::TlsArgs;
+use crate::policy::{PolicyFileArgs, Setting};
+use crate::report::report;
 use crate::streams::StreamsArgs;
 
 /// Run a program
@@ -97,6 +101,9 @@ pub(crate) struct RunArgs {
     streams: StreamsArgs,
 
     #[command(flatten)]
+    files: PolicyFileArgs,
+
+    #[command(flatten)]
     permissions: PermissionArgs,
 
     #[command(flatten)]
@@ -109,12 +116,63 @@ pub(crate) struct RunArgs {
     compiling: CompilingArgs,
 }
 
+/// The command line of `run`, to get its defaults.
+#[derive(Debug, Parser)]
+struct Defaults {
+    #[command(flatten)]
+    run: RunArgs,
+}
+
 impl RunArgs {
-    pub(crate) fn execute(self) -> anyhow::Result<u8> {
+    /// Returns the options as they are when none is given.
+    pub(crate) fn without_program() -> Self {
+        Defaults::parse_from(["run", ""]).run
+    }
+
+    /// Takes the settings of policy files. `given` says if the command line has an option,
+    /// which then wins, unless it is a list.
+    pub(crate) fn apply(
+        &mut self,
+        settings: &[Setting],
+        given: impl Fn(&str) -> bool,
+    ) -> anyhow::Result<()> {
+        let mut variables = Vec::new();
+        for setting in settings {
+            let given = given(setting.option);
+            if self.permissions.apply(setting)?
+                || self.tls.apply(setting)?
+                || self.limits.apply(setting, given)?
+            {
+                continue;
+            }
+            match setting.option {
+                "env" => variables.push(setting.value.clone()),
+                "stats" => self.stats |= setting.value == "true",
+                "linger" => replace(&mut self.linger, setting.parse_by(duration)?, given),
+                "grace" => replace(&mut self.grace, setting.parse_by(duration)?, given),
+                other => return Err(anyhow!("{}: `{other}` is not for `run`", setting.origin)),
+            }
+        }
+        // The last value of a variable counts, and the command line's comes last.
+        variables.append(&mut self.env);
+        self.env = variables;
+        Ok(())
+    }
+
+    /// Returns the rules, those of applied policy files included.
+    pub(crate) fn policy(&self) -> Policy {
+        self.permissions.policy()
+    }
+
+    pub(crate) fn execute(mut self, given: impl Fn(&str) -> bool) -> anyhow::Result<u8> {
+        let settings = self.files.settings()?;
+        self.apply(&settings, given)?;
+        report_bypassed(&self.policy());
         let Some((path, args)) = self.program.split_first() else {
             return Err(anyhow!("no program was given"));
         };
-        // First of all: it relies on that the process has one thread and opened nothing yet.
+        // Before anything else is opened: it relies on that the process has one thread, and
+        // no descriptor of its own open.
         let inherited = match self.permissions.listen_fds() {
             true => listen_fds::take()?,
             false => Vec::new(),
@@ -175,7 +233,7 @@ impl RunArgs {
         tls: &Tls,
         inherited: &[(String, InheritedListener)],
     ) -> Vec<Runner> {
-        let policy = self.permissions.policy();
+        let policy = self.policy();
         let listeners = SharedListeners::new();
         let runner = |wasi| {
             let mut ctx = StreamsCtx::builder()
@@ -197,6 +255,26 @@ impl RunArgs {
     }
 }
 
+fn replace<T>(own: &mut T, value: T, given: bool) {
+    if !given {
+        *own = value;
+    }
+}
+
+/// Warns of rules that deny a name whose addresses another rule opens. Returns true if there
+/// are any.
+pub(crate) fn report_bypassed(policy: &Policy) -> bool {
+    let bypassed = policy.bypassed_denials();
+    for (denied, allowed) in &bypassed {
+        report(format_args!(
+            "warning: deny-connect {denied} covers only addresses that the program looked up by \
+             this name; allow-connect {allowed} opens them to a program that knows them (deny the \
+             addresses too)"
+        ));
+    }
+    !bypassed.is_empty()
+}
+
 /// The standard streams, the arguments, of which the first is the file's name, and the
 /// environment.
 fn wasi_ctx(path: &Path, args: &[OsString], env: &[String]) -> anyhow::Result<WasiCtx> {
@@ -210,15 +288,25 @@ fn wasi_ctx(path: &Path, args: &[OsString], env: &[String]) -> anyhow::Result<Wa
             .ok_or_else(|| anyhow!("the argument {arg:?} is not UTF-8"))?;
         wasi.arg(arg);
     }
-    for variable in env {
-        match variable.split_once('=') {
-            Some((name, value)) => wasi.env(name, value),
+    for (name, value) in environment(env)? {
+        wasi.env(name, value);
+    }
+    Ok(wasi.build())
+}
+
+/// The variables, each once, with its last value.
+fn environment(variables: &[String]) -> anyhow::Result<BTreeMap<&str, String>> {
+    let mut environment = BTreeMap::new();
+    for variable in variables {
+        let (name, value) = match variable.split_once('=') {
+            Some((name, value)) => (name, value.to_owned()),
             None => {
                 let value = std::env::var(variable)
                     .with_context(|| format!("--env {variable}: cannot pass it on"))?;
-                wasi.env(variable, value)
+                (variable.as_str(), value)
             }
         };
+        environment.insert(name, value);
     }
-    Ok(wasi.build())
+    Ok(environment)
 }

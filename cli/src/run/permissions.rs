@@ -1,7 +1,11 @@
+use std::fmt;
+
 use asyncio_streams_host::policy::{
-    ADDRESS_GRAMMAR, ListenRule, NAME_GRAMMAR, NamePattern, Policy, Rule, UNIX_GRAMMAR,
+    ADDRESS_GRAMMAR, ListenRule, NAME_GRAMMAR, NamePattern, Policy, PolicyRule, Rule, UNIX_GRAMMAR,
 };
 use clap::Args;
+
+use crate::policy::{Origin, Setting};
 
 /// The rules for sockets and names. Without them, the program gets none.
 #[derive(Debug, Args)]
@@ -36,6 +40,21 @@ pub(crate) struct PermissionArgs {
     /// systemd passes them in LISTEN_FDS and LISTEN_FDNAMES; they need no rule
     #[arg(long)]
     listen_fds: bool,
+
+    /// The rules of policy files.
+    #[arg(skip)]
+    from_files: Vec<SourcedRule>,
+}
+
+/// A rule, and where the operator wrote it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SourcedRule {
+    /// True if it allows, false if it denies.
+    pub(crate) allow: bool,
+    /// The rule.
+    pub(crate) rule: PolicyRule,
+    /// Its place in a policy file, or `None` for the command line.
+    pub(crate) origin: Option<Origin>,
 }
 
 impl PermissionArgs {
@@ -43,27 +62,100 @@ impl PermissionArgs {
         self.listen_fds
     }
 
+    /// Adds a setting of a policy file. Returns false if it is none of these options.
+    pub(crate) fn apply(&mut self, setting: &Setting) -> anyhow::Result<bool> {
+        let Setting {
+            option,
+            value,
+            origin,
+        } = setting;
+        if *option == "listen-fds" {
+            self.listen_fds = self.listen_fds || value == "true";
+            return Ok(true);
+        }
+        let (allow, rule) = match *option {
+            "allow-connect" => (true, PolicyRule::Connect(setting.parse()?)),
+            "deny-connect" => (false, PolicyRule::Connect(setting.parse()?)),
+            "allow-listen" => (true, PolicyRule::Listen(setting.parse()?)),
+            "deny-listen" => (false, PolicyRule::Listen(setting.parse()?)),
+            "allow-resolve" => (true, PolicyRule::Resolve(setting.parse()?)),
+            "deny-resolve" => (false, PolicyRule::Resolve(setting.parse()?)),
+            _ => return Ok(false),
+        };
+        self.from_files.push(SourcedRule {
+            allow,
+            rule,
+            origin: Some(origin.clone()),
+        });
+        Ok(true)
+    }
+
+    /// Returns the rules of the command line, then those of the policy files.
+    pub(crate) fn rules(&self) -> Vec<SourcedRule> {
+        let given = |allow, rule| SourcedRule {
+            allow,
+            rule,
+            origin: None,
+        };
+        let connect = |allow, rules: &[Rule]| {
+            let rules = rules.iter().cloned().map(PolicyRule::Connect);
+            rules.map(|rule| given(allow, rule)).collect::<Vec<_>>()
+        };
+        let listen = |allow, rules: &[ListenRule]| {
+            let rules = rules.iter().cloned().map(PolicyRule::Listen);
+            rules.map(|rule| given(allow, rule)).collect::<Vec<_>>()
+        };
+        let resolve = |allow, patterns: &[NamePattern]| {
+            let patterns = patterns.iter().cloned().map(PolicyRule::Resolve);
+            patterns.map(|rule| given(allow, rule)).collect::<Vec<_>>()
+        };
+        [
+            connect(true, &self.allow_connect),
+            listen(true, &self.allow_listen),
+            resolve(true, &self.allow_resolve),
+            connect(false, &self.deny_connect),
+            listen(false, &self.deny_listen),
+            resolve(false, &self.deny_resolve),
+            self.from_files.clone(),
+        ]
+        .concat()
+    }
+
     pub(crate) fn policy(&self) -> Policy {
         let mut policy = Policy::new();
-        for rule in &self.allow_connect {
-            policy.allow_connect(rule.clone());
-        }
-        for rule in &self.allow_listen {
-            policy.allow_listen(rule.clone());
-        }
-        for pattern in &self.allow_resolve {
-            policy.allow_resolve(pattern.clone());
-        }
-        for rule in &self.deny_connect {
-            policy.deny_connect(rule.clone());
-        }
-        for rule in &self.deny_listen {
-            policy.deny_listen(rule.clone());
-        }
-        for pattern in &self.deny_resolve {
-            policy.deny_resolve(pattern.clone());
+        for rule in self.rules() {
+            rule.add_to(&mut policy);
         }
         policy
+    }
+}
+
+impl SourcedRule {
+    /// Returns a policy of this rule alone.
+    pub(crate) fn alone(&self) -> Policy {
+        let mut policy = Policy::new();
+        self.add_to(&mut policy);
+        policy
+    }
+
+    fn add_to(&self, policy: &mut Policy) {
+        let rule = self.rule.clone();
+        match self.allow {
+            true => policy.allow(rule),
+            false => policy.deny(rule),
+        };
+    }
+}
+
+impl fmt::Display for SourcedRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let action = if self.allow { "allow" } else { "deny" };
+        let (operation, rule) = (self.rule.operation(), &self.rule);
+        write!(f, "{action}-{operation} {rule}")?;
+        match &self.origin {
+            Some(origin) => write!(f, " ({origin})"),
+            None => f.write_str(" (command line)"),
+        }
     }
 }
 
@@ -82,6 +174,7 @@ Rules (each option may be given any number of times):
   tcp://10.0.0.0/8:*            a range of addresses, every port
   tcp://localhost:8888          the loopback addresses
   tcp://example.com:443         the addresses that the name resolves to, and its look-up
+  tcp://redis:6379?private      the same, private addresses included
   tcp://*.example.com:443       the same for each name below it
   tcp://*:443                   every public address; to listen, every local address
   unix:///run/db.sock           one Unix socket
@@ -91,7 +184,8 @@ Rules (each option may be given any number of times):
   unix://@app                   an abstract name, on Linux
 
   Loopback, private, link-local and other special addresses need a rule with the address, or
-  with a range inside theirs. Names do not cover them (except localhost), nor does *.
+  with a range inside theirs. Names do not cover them (except localhost, or with
+  ?private), nor does *.
   To listen on 0.0.0.0 or [::], a rule has to name exactly that, or *.
   A path is compared as the program writes it, and never with `..` in it. The file at the path
   may not be a symbolic link; its folders may be.

@@ -7,6 +7,7 @@ use anyhow::{anyhow, bail};
 use asyncio_streams_host::tls::{Identity, LoadError, Roots, Tls};
 use clap::Args;
 
+use crate::policy::Setting;
 use crate::report::report;
 
 /// The identities and roots for TLS.
@@ -44,6 +45,19 @@ struct NamedFiles {
 struct RootsArg(Roots);
 
 impl TlsArgs {
+    /// Adds a setting of a policy file. Returns false if it is none of these options.
+    pub(super) fn apply(&mut self, setting: &Setting) -> anyhow::Result<bool> {
+        let on = setting.value == "true";
+        match setting.option {
+            "tls-identity" => self.tls_identity.push(setting.parse()?),
+            "tls-roots" => self.tls_roots.push(setting.parse()?),
+            "allow-tls-guest-roots" => self.allow_tls_guest_roots |= on,
+            "allow-tls-unverified" => self.allow_tls_unverified |= on,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
     /// Reads the files; an error names the option.
     pub(crate) fn load(&self) -> anyhow::Result<Tls> {
         let mut tls = Tls::builder()
