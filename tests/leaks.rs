@@ -11,6 +11,8 @@
 
 #[path = "e2e/support/listening.rs"]
 mod listening;
+#[path = "leaks/python.rs"]
+mod python;
 #[path = "leaks/unix.rs"]
 mod unix;
 
@@ -207,11 +209,15 @@ async fn local() -> (TcpListener, u16) {
     (listener, port)
 }
 
-fn load(engine: &Engine, guest: &str) -> Component {
+fn read(guest: &str) -> Vec<u8> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../target/components")
         .join(format!("{guest}.wasm"));
-    let application = std::fs::read(path).unwrap();
+    std::fs::read(path).unwrap()
+}
+
+fn load(engine: &Engine, guest: &str) -> Component {
+    let application = read(guest);
     let program = compose::prepare(&application, compose::builtin_streams()).unwrap();
     Component::from_binary(engine, &program).unwrap()
 }

@@ -123,8 +123,12 @@ def unix(path):
     name = path[1:] if abstract else path
     if len(name) > _PATH:
         raise OSError("AF_UNIX path too long")
-    address = wit.UnixAddress_Abstract if abstract else wit.UnixAddress_Path
-    return address(name)
+    try:
+        # componentize-py 0.25 never frees bytes that are arguments.
+        return wit.UnixAddress_Text(path.decode())
+    except UnicodeDecodeError:
+        address = wit.UnixAddress_Abstract if abstract else wit.UnixAddress_Path
+        return address(name)
 
 
 def number(name, value):

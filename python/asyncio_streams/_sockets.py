@@ -7,7 +7,7 @@ import socket
 from componentize_py_types import Err
 from wit_world.imports import sockets as wit
 
-from . import _loop
+from . import _handover, _loop
 from ._address import AF_UNIX, TransportSocket
 from ._errors import code_error, listener_error
 
@@ -33,7 +33,7 @@ class Socket(TransportSocket):
         """Sends as many bytes as there is room for, and returns their number."""
         _no_flags(flags)
         data = memoryview(data).cast("B")
-        count = self._call("send", bytes(data[:_MOST]))
+        count = self._call(_handover.send, bytes(data[:_MOST]))
         if data and not count:
             raise _blocked()
         return count
@@ -50,7 +50,7 @@ class Socket(TransportSocket):
         _no_flags(flags)
         if bufsize < 0:
             raise ValueError("negative buffersize in recv")
-        data = self._call("recv", min(bufsize, 2**32))
+        data = self._call(wit.Socket.recv, min(bufsize, 2**32))
         if data is None and bufsize:
             raise _blocked()
         return data or b""
@@ -87,10 +87,10 @@ class Socket(TransportSocket):
     def gettimeout(self):
         return self.timeout
 
-    def _call(self, name, argument):
+    def _call(self, function, argument):
         opened = self._opened()
         try:
-            return getattr(opened, name)(argument)
+            return function(opened, argument)
         except Err as error:
             raise code_error(error.value) from None
 

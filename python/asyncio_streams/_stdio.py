@@ -12,7 +12,7 @@ from wit_world.imports import stdin as wit_stdin
 from wit_world.imports import stdout as wit_stdout
 from wit_world.imports import streams
 
-from . import _loop
+from . import _handover, _loop
 from ._streams import Connection, StreamReader, StreamWriter
 
 
@@ -66,7 +66,7 @@ class _Output:
 
     def write(self, data):
         getattr(sys, self._name).flush()
-        self._writer.write(data)
+        _handover.write(self._writer, data)
 
     async def wait_closed(self):
         await self._writer.wait_closed()

@@ -13,7 +13,7 @@ from componentize_py_types import Err
 from wit_world.imports import asyncio_streams_types as wit
 from wit_world.imports import streams
 
-from . import _loop, _tls
+from . import _handover, _loop, _tls
 from ._address import TransportSocket, sockaddr
 from ._errors import code_error, connect_error, read_error, write_error
 
@@ -113,11 +113,10 @@ class StreamReader:
         separators = separator if isinstance(separator, tuple) else (separator,)
         if not separators:
             raise ValueError("Separator should contain at least one element")
-        separators = [_bytes("separator", separator) for separator in separators]
+        separators = tuple([_bytes("separator", separator) for separator in separators])
         if not all(separators):
             raise ValueError("Separator should be at least one-byte string")
-        request = streams.ReadRequest_Until((separators, _limit(limit)))
-        return await self._read("readuntil", request)
+        return await self._read("readuntil", _handover.until(separators, _limit(limit)))
 
     async def discard_line(self):
         """Drops everything up to and including the next newline, or the end, and
@@ -193,11 +192,11 @@ class StreamWriter:
     def write(self, data):
         """Takes the bytes; they are sent in the background. Raises after `close`, where
         CPython loses the bytes."""
-        _writing(self._wit.write, _bytes("data", data))
+        _writing(_write, self._wit, _bytes("data", data))
 
     def writelines(self, data):
         """Writes the pieces in order, all of them or none."""
-        _writing(self._wit.write, b"".join(data))
+        _writing(_write, self._wit, b"".join(data))
 
     async def drain(self):
         """Waits while more bytes than the high-water mark wait to be sent."""
@@ -335,6 +334,14 @@ class Transport(asyncio.Transport):
     def __repr__(self):
         closing = " closing" if self.is_closing() else ""
         return f"<Transport{closing} peername={self.get_extra_info('peername')!r}>"
+
+
+def _write(writer, data):
+    if isinstance(writer, streams.StreamWriter):
+        _handover.write(writer, data)
+    else:
+        # Standard output or error.
+        writer.write(data)
 
 
 def _writing(function, *args):

@@ -11,7 +11,7 @@ import warnings
 
 from wit_world.imports import ssl as wit
 
-from . import _certificate
+from . import _certificate, _handover
 from ._tls_errors import (
     CertificateError,
     SSLCertVerificationError,
@@ -240,7 +240,8 @@ class SSLContext:
         if self._alpn_protocols:
             context.set_alpn_protocols(self._alpn_protocols)
         if self._roots:
-            context.load_verify_locations("".join(map(_certificate.to_pem, self._roots)).encode())
+            roots = "".join(map(_certificate.to_pem, self._roots))
+            _handover.load_verify_locations(context, roots.encode())
         for name in self._identities:
             context.use_identity(name)
         return context

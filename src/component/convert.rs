@@ -96,6 +96,7 @@ impl From<wit::UnixAddress> for UnixAddress {
             wit::UnixAddress::Unnamed => UnixAddress::Unnamed,
             wit::UnixAddress::Path(path) => UnixAddress::Path(path),
             wit::UnixAddress::Abstract(name) => UnixAddress::Abstract(name),
+            wit::UnixAddress::Text(text) => UnixAddress::from(text),
         }
     }
 }

@@ -9,6 +9,7 @@
 
 mod adopt;
 mod convert;
+mod handover;
 mod server;
 mod socket_options;
 mod sockets;

@@ -15,7 +15,7 @@ impl SslContext {
         self.0.borrow().clone()
     }
 
-    fn set(&self, set: impl FnOnce(ssl::SslContext) -> ssl::SslContext) {
+    pub(super) fn set(&self, set: impl FnOnce(ssl::SslContext) -> ssl::SslContext) {
         let context = self.current();
         *self.0.borrow_mut() = set(context);
     }

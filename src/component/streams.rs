@@ -14,10 +14,10 @@ use super::wit::streams::{
     StreamReader as ReaderHandle, StreamWriter as WriterHandle,
 };
 use super::wit::streams::{
-    Guest, GuestConnectOptions, GuestStreamReader, GuestStreamWriter, ReadRequest,
+    Guest, GuestConnectOptions, GuestSeparators, GuestStreamReader, GuestStreamWriter, ReadRequest,
 };
 use super::wit::types as wit;
-use crate::buffer::separators::Separators;
+use crate::buffer::separators;
 use crate::buffer::{Buffer, Found};
 use crate::connect::ConnectOptions;
 use crate::error::ReadError;
@@ -49,6 +49,7 @@ impl Options {
 
 impl Guest for Component {
     type ConnectOptions = Options;
+    type Separators = Separators;
     type StreamReader = StreamReader;
     type StreamWriter = StreamWriter;
     type SocketOptions = SocketOptions;
@@ -161,8 +162,23 @@ pub(super) fn size(count: u64) -> usize {
     usize::try_from(count).unwrap_or(usize::MAX)
 }
 
-fn separators(list: &[Vec<u8>]) -> Result<Separators<'_>, ReadError> {
-    Separators::new(list.iter().map(Vec::as_slice))
+fn separators(list: &[Vec<u8>]) -> Result<separators::Separators<'_>, ReadError> {
+    separators::Separators::new(list.iter().map(Vec::as_slice))
+}
+
+/// Separators for any number of reads, or the error that each of these reads returns.
+pub(super) struct Separators(Result<separators::Separators<'static>, ReadError>);
+
+impl Separators {
+    pub(super) fn of<'a>(list: impl Iterator<Item = &'a [u8]>) -> Separators {
+        Separators(separators::Separators::new(list).map(|separators| separators.to_owned()))
+    }
+}
+
+impl GuestSeparators for Separators {
+    fn new(list: Vec<Vec<u8>>) -> Separators {
+        Separators::of(list.iter().map(Vec::as_slice))
+    }
 }
 
 impl GuestStreamReader for StreamReader {
@@ -206,7 +222,7 @@ impl GuestStreamReader for StreamReader {
             .await
     }
 
-    async fn ready(&self, request: ReadRequest) -> Result<(), wit::ReadError> {
+    async fn ready(&self, request: ReadRequest<'_>) -> Result<(), wit::ReadError> {
         executor::export(async {
             let wait = |ready: bool, wanted: usize| match ready {
                 true => Found::Ready(()),
@@ -227,10 +243,17 @@ impl GuestStreamReader for StreamReader {
                     StreamReader::ready(self, |buffer| wait(buffer.len() >= n || buffer.ended(), n))
                         .await
                 }
-                ReadRequest::Line(limit) => self.ready_until(Separators::newline(), limit).await,
+                ReadRequest::Line(limit) => {
+                    self.ready_until(&separators::Separators::newline(), limit)
+                        .await
+                }
+                // The read that follows reports an error of the separators.
                 ReadRequest::Until((list, limit)) => match separators(&list) {
+                    Ok(list) => self.ready_until(&list, limit).await,
+                    Err(_) => Ok(()),
+                },
+                ReadRequest::UntilOneOf((list, limit)) => match &list.get::<Separators>().0 {
                     Ok(list) => self.ready_until(list, limit).await,
-                    // The read that follows reports the error.
                     Err(_) => Ok(()),
                 },
             };
@@ -239,7 +262,7 @@ impl GuestStreamReader for StreamReader {
         .await
     }
 
-    fn read_nowait(&self, request: ReadRequest) -> Result<Option<Vec<u8>>, wit::ReadError> {
+    fn read_nowait(&self, request: ReadRequest<'_>) -> Result<Option<Vec<u8>>, wit::ReadError> {
         let found = match request {
             ReadRequest::Some(n) => self.serve_now(|buffer| buffer.some(size(n)))?.map(Ok),
             ReadRequest::All => {
@@ -253,6 +276,10 @@ impl GuestStreamReader for StreamReader {
             ReadRequest::Until((list, limit)) => {
                 let list = separators(&list)?;
                 self.serve_now(|buffer| buffer.until(&list, limit.map_or(buffer.limit(), size)))?
+            }
+            ReadRequest::UntilOneOf((list, limit)) => {
+                let list = list.get::<Separators>().0.as_ref().map_err(Clone::clone)?;
+                self.serve_now(|buffer| buffer.until(list, limit.map_or(buffer.limit(), size)))?
             }
         };
         Ok(found.transpose()?.map(Vec::from))
@@ -305,11 +332,11 @@ impl GuestStreamReader for StreamReader {
 impl StreamReader {
     async fn ready_until(
         &self,
-        separators: Separators<'_>,
+        separators: &separators::Separators<'_>,
         limit: Option<u64>,
     ) -> Result<(), ReadError> {
         StreamReader::ready(self, |buffer| {
-            buffer.until_ready(&separators, limit.map_or(buffer.limit(), size))
+            buffer.until_ready(separators, limit.map_or(buffer.limit(), size))
         })
         .await
     }

@@ -335,6 +335,7 @@ fn the_streams_component_imports_nothing_but_sockets_a_clock_and_in_full_what_th
             surface.exports,
             set(&[
                 "asyncio:streams/adopt",
+                "asyncio:streams/handover",
                 "asyncio:streams/server",
                 "asyncio:streams/sockets",
                 "asyncio:streams/ssl",

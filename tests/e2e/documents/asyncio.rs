@@ -92,6 +92,7 @@ const TYPES: &[&str] = &[
 const RESOURCES: &[&str] = &[
     "adopt",
     "connect-options",
+    "outbox",
     "server",
     "server-options",
     "socket",
