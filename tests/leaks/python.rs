@@ -21,8 +21,8 @@ const MODES: [(&str, usize); 9] = [
     ("stdout", 10_000),
     ("send", 10_000),
     ("readuntil", 1_000_000),
-    ("separators", 50_000),
-    ("connect", 10_000),
+    ("separators", 10_000),
+    ("connect", 5000),
     ("prints", 10_000),
 ];
 
