@@ -23,6 +23,10 @@ use crate::water_marks::WaterMarks;
 /// dropped. Everything written is sent first, also when the program returns right after. A
 /// clone is another handle of the same writer.
 ///
+/// It is a [`futures::io::AsyncWrite`] too. Closing it there
+/// ([`AsyncWriteExt::close`](futures::io::AsyncWriteExt::close)) ends this direction only, as
+/// [`write_eof`](Self::write_eof): what crates made for that trait expect.
+///
 /// The type is `!Send`; [`StreamReader`](crate::StreamReader) says why that is fine.
 ///
 /// # Cancel safety
@@ -298,9 +302,10 @@ impl AsyncWrite for StreamWriter {
         self.connection.poll_flushed(cx).map_err(Into::into)
     }
 
-    /// Closes the connection and waits until it is closed.
+    /// Ends the data, as [`write_eof`](StreamWriter::write_eof) does, and waits until the
+    /// host has taken the end. Reading goes on.
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        self.connection.close();
-        self.connection.poll_closed(cx).map_err(Into::into)
+        self.write_eof()?;
+        self.connection.poll_ended(cx).map_err(Into::into)
     }
 }

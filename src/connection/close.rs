@@ -2,7 +2,6 @@
 
 use std::cell::Cell;
 use std::future::poll_fn;
-use std::task::{Context, Poll};
 
 use super::Connection;
 use crate::error::ErrorCode;
@@ -65,10 +64,6 @@ impl Connection {
 
     pub(crate) async fn wait_closed(&self) -> Result<(), ErrorCode> {
         self.closing.wait_until(|| self.closed()).await
-    }
-
-    pub(crate) fn poll_closed(&self, cx: &mut Context<'_>) -> Poll<Result<(), ErrorCode>> {
-        self.closing.poll(cx, || self.closed())
     }
 
     fn closed(&self) -> Option<Result<(), ErrorCode>> {

@@ -120,6 +120,8 @@ impl Connection {
             self.fail_sending(code);
             return None;
         }
+        self.write.borrow_mut().end_sent();
+        self.draining.wake_all();
         // Reading goes on after `write_eof`: sending is over only from `close` on.
         poll_fn(|_| match self.state.get() {
             State::Open => Poll::Pending,

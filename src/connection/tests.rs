@@ -1,6 +1,7 @@
 //! A connection over an in-memory transport, seen from its handles.
 
 use std::cell::Cell;
+use std::pin::pin;
 use std::rc::Rc;
 
 use bytes::Bytes;
@@ -316,6 +317,43 @@ fn the_halves_are_what_crates_made_for_futures_io_expect() {
             .unwrap();
         assert_eq!(rest, "the rest");
         assert_eq!(copied.await.unwrap(), 21);
+    });
+}
+
+#[test]
+fn closing_an_async_write_ends_one_direction_and_waits_until_the_end_is_sent() {
+    run_native(async {
+        let ((near_reader, mut near), (far_reader, far), ..) = connected(100, 5);
+        near.write("longer than the room").unwrap();
+        let closed = {
+            let mut closing = pin!(AsyncWriteExt::close(&mut near));
+            assert!((&mut closing).now_or_never().is_none(), "bytes wait");
+            let read = far_reader.read_to_end();
+            let (closed, read) = futures::join!(closing, read);
+            assert_eq!(read.unwrap(), "longer than the room");
+            closed
+        };
+        closed.unwrap();
+        assert!(!near.is_closing());
+        assert_eq!(near.write("more"), Err(WriteError::EofWritten));
+        far.write("the answer").unwrap();
+        far.close();
+        assert_eq!(near_reader.read_to_end().await.unwrap(), "the answer");
+        AsyncWriteExt::close(&mut near).await.unwrap();
+        near.close();
+        near.wait_closed().await.unwrap();
+        AsyncWriteExt::close(&mut near).await.unwrap();
+    });
+}
+
+#[test]
+fn closing_an_async_write_that_has_failed_is_an_error() {
+    run_native(async {
+        let ((_, mut near), (_far_reader, _far), there, _) = connected(100, 5);
+        near.write("more than the room").unwrap();
+        there.refuse(ErrorCode::ConnectionBroken);
+        let error = AsyncWriteExt::close(&mut near).await.unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::BrokenPipe);
     });
 }
 

@@ -24,6 +24,8 @@ pub(super) struct WriteSide {
     above: bool,
     /// `write_eof` was called. Never cleared.
     pub(super) eof: bool,
+    /// The transport has taken the end of the data. Never cleared.
+    ended: bool,
     /// Bytes that were written since `start_tls` was called, for the session to send.
     /// `None` before that call and once the session runs.
     held: Option<Vec<u8>>,
@@ -134,6 +136,18 @@ impl Connection {
             .filter(|drained| drained.is_err() || self.write.borrow().size() == 0)
     }
 
+    /// Waits until the transport has taken the end of the data, after `write_eof` or
+    /// `close`.
+    pub(crate) fn poll_ended(&self, cx: &mut Context<'_>) -> Poll<Result<(), WriteError>> {
+        self.draining.poll(cx, || self.end_taken())
+    }
+
+    fn end_taken(&self) -> Option<Result<(), WriteError>> {
+        self.drained().filter(|drained| {
+            drained.is_err() || self.write.borrow().ended || self.state.get() == State::Closed
+        })
+    }
+
     pub(crate) fn write_eof(&self) -> Result<(), WriteError> {
         if let Some(code) = &*self.failure.borrow() {
             return Err(WriteError::Connection(code.clone()));
@@ -183,6 +197,7 @@ impl WriteSide {
             marks: WaterMarks::default(),
             above: false,
             eof: false,
+            ended: false,
             held: None,
             discarded: false,
             idle: false,
@@ -234,6 +249,11 @@ impl WriteSide {
             self.above = false;
         }
         down || size == 0
+    }
+
+    /// The transport has taken the end of the data.
+    pub(super) fn end_sent(&mut self) {
+        self.ended = true;
     }
 
     /// TLS is asked for: what is written from now on is the session's.

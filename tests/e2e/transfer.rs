@@ -2,7 +2,7 @@
 //! program that wrote them has ended.
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -42,6 +42,29 @@ fn tight_listener() -> (TcpListener, String, String) {
     let port = listener.local_addr().unwrap().port().to_string();
     let rule = format!("tcp://127.0.0.1:{port}");
     (listener, port, rule)
+}
+
+#[test]
+fn a_proxy_of_two_copies_passes_on_what_comes_after_the_end_of_the_other_direction() {
+    let (upstream, port, rule) = listener();
+    let flags = [
+        &format!("--allow-connect={rule}"),
+        "--allow-listen=tcp://127.0.0.1:*",
+    ];
+    let mut proxy = run(&flags, "proxy", &[&port]);
+    let mut client = TcpStream::connect(proxy.listening()).unwrap();
+    client.write_all(b"the question").unwrap();
+    client.shutdown(Shutdown::Write).unwrap();
+    let (mut server, _) = upstream.accept().unwrap();
+    let mut question = String::new();
+    server.read_to_string(&mut question).unwrap();
+    assert_eq!(question, "the question");
+    let answer = vec![b'.'; 1 << 20];
+    server.write_all(&answer).unwrap();
+    drop(server);
+    let mut received = Vec::new();
+    client.read_to_end(&mut received).unwrap();
+    assert!(received == answer, "{} bytes", received.len());
 }
 
 /// Reads to the end, which has to come after exactly so many right bytes.
