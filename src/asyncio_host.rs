@@ -6,6 +6,9 @@ mod bindings {
     wit_bindgen::generate!({
         path: "wit",
         world: "asyncio:host/imports@0.1.0",
+        // The linker joins sections of one name. Without a suffix, a program with bindings of
+        // its own for this world could not be encoded as a component.
+        type_section_suffix: " of asyncio-streams",
         with: {
             "wasi:clocks/types@0.3.2": wasi::clocks::types,
             "wasi:sockets/types@0.3.2": wasi::sockets::types,

@@ -408,6 +408,7 @@ const MORE: [(&str, &[&str]); 4] = [
     (
         "tls",
         &[
+            "binds-host",
             "conformance",
             "http-headers",
             "tls",
@@ -421,6 +422,7 @@ const MORE: [(&str, &[&str]); 4] = [
     (
         "unix-sockets",
         &[
+            "binds-host",
             "conformance",
             "echo-server-unix",
             "inherited",

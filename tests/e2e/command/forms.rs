@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use wit_component::DecodedWasm;
 
 use super::{Peer, command, expect, is_over, run_file};
-use crate::support::{Process, component, workspace};
+use crate::support::{Process, component, run, workspace};
 
 /// Builds a core module as cargo makes it.
 fn core_module(name: &str) -> PathBuf {
@@ -107,4 +107,10 @@ fn a_program_composed_for_other_hosts_imports_nothing_but_wasi() {
         let ours = imports.any(|key| resolve.name_world_key(key).starts_with("asyncio:"));
         assert_eq!(ours, needs_ours, "{which}");
     }
+}
+
+#[test]
+fn a_program_may_have_bindings_of_its_own_for_the_hosts_package() {
+    let printed = run(&[], "binds-host", &[]).success();
+    assert_eq!(printed, "through the library\nthrough the bindings\n");
 }
