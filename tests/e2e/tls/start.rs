@@ -376,3 +376,42 @@ fn l24_the_end_of_a_session_that_was_begun_later_has_its_limit() {
         served.join().unwrap();
     }
 }
+
+#[test]
+fn the_options_of_the_socket_stay_when_tls_begins_and_can_still_be_set() {
+    let authority = Authority::new();
+    let config = authority.server_config(&authority.localhost());
+    for form in FORMS {
+        let config = config.clone();
+        let (port, served) = peer(1, move |tcp| {
+            Wire::server(tcp, config.clone()).unwrap().rest()
+        });
+        let words = [
+            "plain",
+            "name=localhost",
+            "--",
+            "probes:3",
+            "start",
+            "probes:5",
+            "probes:7",
+            "send:secret",
+            "close",
+            "closed",
+            "probes:9",
+        ];
+        let printed = lines(client(&authority, form, port, &words));
+        assert!(printed[0].ends_with(" Ok(())"), "{form}: {printed:?}");
+        assert_eq!(
+            printed[1..],
+            [
+                "start Ok(())",
+                "probes Ok(3) Ok(())",
+                "probes Ok(5) Ok(())",
+                "closed Ok(())",
+                "probes Err(InvalidState) Err(InvalidState)",
+            ],
+            "{form}"
+        );
+        served.join().unwrap();
+    }
+}

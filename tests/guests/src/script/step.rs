@@ -45,6 +45,8 @@ pub(super) enum Step {
     Abort,
     /// Begins TLS.
     Start,
+    /// Prints the number of probes that may be lost, and sets it.
+    Probes(u32),
     /// Reads a line in the background, and prints it.
     Reading,
     /// Holds the connection for ever.
@@ -69,6 +71,7 @@ impl Step {
             "closed" => Step::Closed,
             "abort" => Step::Abort,
             "start" => Step::Start,
+            "probes" => Step::Probes(value.parse()?),
             "reading" => Step::Reading,
             "hold" => Step::Hold,
             other => return Err(format!("no such step: {other}").into()),
@@ -114,6 +117,11 @@ impl Step {
                 None
             }
             Step::Start => Some(format!("start {:?}", writer.start_tls(settings.start()).await)),
+            Step::Probes(count) => {
+                let options = writer.socket_options();
+                let before = options.keep_alive_count();
+                Some(format!("probes {before:?} {:?}", options.set_keep_alive_count(*count)))
+            }
             Step::Reading => {
                 let reader = reader.clone();
                 spawn(async move {
