@@ -57,6 +57,7 @@ impl From<wit::SocketAddress> for Address {
                     wit::UnixAddress::Unnamed => UnixAddress::Unnamed,
                     wit::UnixAddress::Path(path) => UnixAddress::Path(path),
                     wit::UnixAddress::Abstract(name) => UnixAddress::Abstract(name),
+                    wit::UnixAddress::Text(text) => UnixAddress::from(text),
                 });
             }
         };

@@ -103,14 +103,14 @@ impl StreamReader {
         n: usize,
         limit: Duration,
     ) -> Result<Result<Bytes, ReadError>, TimedOut> {
-        let request = ReadRequest::Some(n as u64);
+        let request = || ReadRequest::Some(n as u64);
         loop {
-            match self.0.read_nowait(&request) {
+            match self.0.read_nowait(&request()) {
                 Ok(Some(data)) => return Ok(Ok(data.into())),
                 Ok(None) => {}
                 Err(error) => return Ok(Err(error.into())),
             }
-            if let Err(error) = timeout(limit, self.0.ready(request.clone())).await? {
+            if let Err(error) = timeout(limit, self.0.ready(request())).await? {
                 return Ok(Err(error.into()));
             }
         }
