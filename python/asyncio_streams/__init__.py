@@ -5,6 +5,11 @@ module's; everything else is the standard library's asyncio.
 """
 
 import asyncio as _asyncio
+
+# A component has only the codecs that were imported when it was made.
+import encodings.ascii
+import encodings.idna
+import encodings.latin_1
 from asyncio import *
 from asyncio.exceptions import IncompleteReadError, LimitOverrunError
 

@@ -46,12 +46,14 @@ class TransportSocket:
 
     type = socket.SOCK_STREAM
 
-    def __init__(self, sockname, peername=None, peercred=None):
+    def __init__(self, sockname, peername=None, peercred=None, options=None):
         self.family = _FAMILIES.get(type(sockname), AF_UNIX)
         self.proto = 0 if self.family == AF_UNIX else getattr(socket, "IPPROTO_TCP", 6)
         self._sockname = sockaddr(sockname)
         self._peername = None if peername is None else sockaddr(peername)
         self._peercred = peercred
+        # The options of a connection. Listeners and sockets without streams have none.
+        self._options = options
 
     def getsockname(self):
         return self._sockname
@@ -62,17 +64,28 @@ class TransportSocket:
         return self._peername
 
     def getsockopt(self, level, option, buflen=0):
-        """Returns SO_PEERCRED of a Unix socket: with `buflen`, the bytes of the process,
-        the user and the group. Every other option raises OSError."""
-        known = (level, option) == (socket.SOL_SOCKET, SO_PEERCRED)
-        if not known or self._peercred is None:
-            raise OSError(errno.ENOPROTOOPT, os.strerror(errno.ENOPROTOOPT))
-        pid, uid, gid = self._peercred
-        return struct.pack("=III", pid or 0, uid, gid)[:buflen] if buflen else pid or 0
+        """Returns an option of a connection's socket; with `buflen`, its bytes: SO_KEEPALIVE,
+        SO_SNDBUF, SO_RCVBUF, TCP_NODELAY, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT, SO_TYPE,
+        SO_ERROR, and SO_PEERCRED of a Unix socket. Every other option raises OSError."""
+        if (level, option) == (socket.SOL_SOCKET, SO_PEERCRED) and self._peercred is not None:
+            pid, uid, gid = self._peercred
+            return struct.pack("=III", pid or 0, uid, gid)[:buflen] if buflen else pid or 0
+        match level, option:
+            case socket.SOL_SOCKET, socket.SO_TYPE:
+                value = int(self.type)
+            case socket.SOL_SOCKET, socket.SO_ERROR:
+                value = 0
+            case _ if self._options is not None:
+                value = self._options.get(level, option)
+            case _:
+                raise OSError(errno.ENOPROTOOPT, os.strerror(errno.ENOPROTOOPT))
+        return struct.pack("=i", value)[:buflen] if buflen else value
 
-    def setsockopt(self, *args):
-        """Raises OSError: the host owns the options."""
-        raise OSError(errno.ENOPROTOOPT, os.strerror(errno.ENOPROTOOPT))
+    def setsockopt(self, level, option, value):
+        """Sets an option of a connection's socket: those of `getsockopt` up to TCP_KEEPCNT."""
+        if self._options is None:
+            raise OSError(errno.ENOPROTOOPT, os.strerror(errno.ENOPROTOOPT))
+        self._options.set(level, option, value)
 
     def __repr__(self):
         peer = "" if self._peername is None else f" raddr={self._peername!r}"

@@ -26,15 +26,14 @@ async def open_connection(
     happy_eyeballs_delay=None,
     interleave=None,
     all_errors=False,
+    keep_alive=None,
     timeout=None,
 ):
     """asyncio's `open_connection`. `limit=None` is 64 KiB. `sock` is a socket of
     `asyncio_streams.socket`. `timeout` limits the whole call, in seconds, and raises
     TimeoutError.
 
-    An OSError has `exceptions`, one for each address that was tried. After a
-    cancellation the connection is closed as soon as it is made: componentize-py
-    0.25 cannot cancel the call itself.
+    An OSError has `exceptions`, one for each address that was tried.
     """
     limit = _address.limit(limit)
     session = _tls.of_client(
@@ -48,7 +47,7 @@ async def open_connection(
         raise ValueError("host and port was not specified and no sock specified")
     else:
         _sockets.of_streams(sock)
-    options = _options(limit, session, timeout)
+    options, canceller = _options(limit, session, timeout)
     if (family := _address.family(family)) is not None:
         options.set_family(family)
     if proto:
@@ -64,11 +63,13 @@ async def open_connection(
         )
     if interleave is not None:
         options.set_interleave(_address.number("interleave", interleave))
+    if keep_alive is not None:
+        options.set_keep_alive(bool(keep_alive))
     if sock is None:
         opening = wit.open_connection(host, port, options)
     else:
         opening = sockets.open_connection(sock._given(), options)
-    return await _opened(opening, session, all_errors)
+    return await _opened(opening, canceller, session, all_errors)
 
 
 async def open_unix_connection(
@@ -101,27 +102,30 @@ async def open_unix_connection(
         raise ValueError("no path and sock were specified")
     else:
         _sockets.of_unix_streams(sock)
-    options = _options(limit, session, timeout)
+    options, canceller = _options(limit, session, timeout)
     if sock is None:
         opening = wit.open_unix_connection(address, options)
     else:
         opening = sockets.open_connection(sock._given(), options)
-    return await _opened(opening, session)
+    return await _opened(opening, canceller, session)
 
 
 def _options(limit, session, timeout):
-    options = wit.ConnectOptions()
+    options, canceller = wit.ConnectOptions(), wit.Canceller()
     options.set_limit(limit)
+    options.set_canceller(canceller)
     if timeout is not None:
         options.set_timeout(_address.nanoseconds("timeout", timeout))
     if session is not None:
         session.set(options)
-    return options
+    return options, canceller
 
 
-async def _opened(opening, session, all_errors=False):
+async def _opened(opening, canceller, session, all_errors=False):
     try:
-        pair = await _loop.call(opening, late=lambda pair: pair[1].abort())
+        pair = await _loop.call(
+            opening, late=lambda pair: pair[1].abort(), cancel=canceller.cancel
+        )
     except Err as error:
         raise connect_error(error.value, all_errors, session) from None
     connection = Connection(*pair, session)

@@ -167,6 +167,12 @@ def write_error(error):
     return code_error(error.value)
 
 
+def drain_error(error):
+    if isinstance(error, wit.WriteError_Closed):
+        return ConnectionResetError("Connection lost")
+    return write_error(error)
+
+
 def read_error(error):
     match error:
         case wit.ReadError_LimitOverrun(overrun):

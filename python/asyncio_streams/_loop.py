@@ -79,15 +79,17 @@ def end_of(task):
     return future
 
 
-async def call(coroutine, late=None):
-    """Returns the result of one import call. `late` gets a result that arrives after
-    the caller was cancelled."""
+async def call(coroutine, late=None, cancel=None):
+    """Returns the result of one import call. If the caller is cancelled, `cancel` makes
+    the call end, and `late` gets a result that arrives in spite of that."""
     task = start(coroutine, eager=True)
     if task.done():
         return task.result()
     try:
         await end_of(task)
     except asyncio.CancelledError:
+        if cancel is not None:
+            cancel()
         if late is not None:
             task.add_done_callback(lambda task: task.exception() or late(task.result()))
         raise

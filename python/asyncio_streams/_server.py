@@ -23,7 +23,7 @@ def close_all():
         server.close()
 
 
-class Server:
+class Server(asyncio.AbstractServer):
     """asyncio's Server; comes from `start_server`."""
 
     def __init__(self, server, callback, session):

@@ -41,6 +41,9 @@ class _Input:
         # Resolves to an error if reading failed instead of ending; None once checked.
         self.outcome = outcome
 
+    def drain_nowait(self):
+        """Does nothing: there is no other half that could fail."""
+
 
 class _StandardReader(StreamReader):
     """A StreamReader that tells an error from the end."""

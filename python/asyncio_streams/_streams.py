@@ -15,7 +15,8 @@ from wit_world.imports import streams
 
 from . import _handover, _loop, _tls
 from ._address import TransportSocket, sockaddr
-from ._errors import code_error, connect_error, read_error, write_error
+from ._errors import code_error, connect_error, drain_error, read_error, write_error
+from ._socket_options import SocketOptions
 
 _ALL = streams.ReadRequest_All()
 _MOST = 2**64 - 1
@@ -71,6 +72,15 @@ class StreamReader:
     def at_eof(self):
         """Returns true if the data have ended and all were read."""
         return self._wit.at_eof()
+
+    def exception(self):
+        """Returns the error with which the connection failed; None if it has not."""
+        try:
+            self._connection.drain_nowait()
+        except Err as error:
+            if isinstance(error.value, wit.WriteError_Connection):
+                return write_error(error.value)
+        return None
 
     async def read(self, n=-1):
         """Reads up to `n` bytes, at least one. Reads to the end if `n` is negative; if
@@ -199,12 +209,13 @@ class StreamWriter:
         _writing(_write, self._wit, b"".join(data))
 
     async def drain(self):
-        """Waits while more bytes than the high-water mark wait to be sent."""
+        """Waits while more bytes than the high-water mark wait to be sent. Raises
+        ConnectionResetError if the connection is closed."""
         try:
             if not self._connection.drain_nowait():
                 await self._connection.drain()
         except Err as error:
-            raise write_error(error.value) from None
+            raise drain_error(error.value) from None
 
     def can_write_eof(self):
         return self._wit.can_write_eof()
@@ -301,7 +312,8 @@ class Transport(asyncio.Transport):
     def _get_socket(self):
         if self._socket is None and (name := self._wit.sockname()) is not None:
             peercred = self.get_extra_info("peercred")
-            self._socket = TransportSocket(name, self._wit.peername(), peercred)
+            options = SocketOptions(self._wit)
+            self._socket = TransportSocket(name, self._wit.peername(), peercred, options)
         return self._socket
 
     def abort(self):

@@ -18,8 +18,9 @@ impl Guest for Component {
         options: Option<ConnectOptionsHandle>,
     ) -> Result<Pair, wit::ConnectError> {
         executor::export(async {
-            let options = ConnectOptions::take(options);
-            Ok(pair(options.adopt(Socket(Box::new(socket))).await?))
+            let (options, canceller) = ConnectOptions::take(options);
+            let opening = async { Ok(pair(options.adopt(Socket(Box::new(socket))).await?)) };
+            canceller.watch(opening).await
         })
         .await
     }

@@ -8,6 +8,7 @@
 )]
 
 mod adopt;
+mod canceller;
 mod convert;
 mod handover;
 mod server;

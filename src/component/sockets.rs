@@ -31,8 +31,9 @@ impl Guest for Component {
         options: Option<ConnectOptionsHandle>,
     ) -> Result<Pair, wit::ConnectError> {
         executor::export(async {
-            let options = ConnectOptions::take(options);
-            Ok(pair(options.adopt(socket.into_inner::<Socket>()).await?))
+            let (options, canceller) = ConnectOptions::take(options);
+            let opening = async { Ok(pair(options.adopt(socket.into_inner::<Socket>()).await?)) };
+            canceller.watch(opening).await
         })
         .await
     }

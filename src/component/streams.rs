@@ -5,12 +5,13 @@ use std::cell::RefCell;
 use wit_bindgen::rt::async_support::StreamReader as RawStream;
 
 use super::Component;
+use super::canceller::Canceller;
 use super::convert::duration;
 use super::socket_options::SocketOptions;
 use super::ssl::SslContext;
 use super::wit::ssl::SslContextBorrow;
 use super::wit::streams::{
-    ConnectOptions as ConnectOptionsHandle, SocketOptions as SocketOptionsHandle,
+    CancellerBorrow, ConnectOptions as ConnectOptionsHandle, SocketOptions as SocketOptionsHandle,
     StreamReader as ReaderHandle, StreamWriter as WriterHandle,
 };
 use super::wit::streams::{
@@ -33,13 +34,14 @@ pub(super) fn pair((reader, writer): (StreamReader, StreamWriter)) -> Pair {
 
 /// The options of a connection, which the application sets one by one.
 #[derive(Default)]
-pub(super) struct Options(RefCell<ConnectOptions>);
+pub(super) struct Options(RefCell<ConnectOptions>, RefCell<Canceller>);
 
 impl Options {
-    pub(super) fn take(options: Option<ConnectOptionsHandle>) -> ConnectOptions {
-        options
-            .map(|options| options.into_inner::<Options>().0.into_inner())
-            .unwrap_or_default()
+    pub(super) fn take(options: Option<ConnectOptionsHandle>) -> (ConnectOptions, Canceller) {
+        let options: Options = options
+            .map(|options| options.into_inner())
+            .unwrap_or_default();
+        (options.0.into_inner(), options.1.into_inner())
     }
 
     fn set(&self, set: impl FnOnce(&mut ConnectOptions)) {
@@ -48,6 +50,7 @@ impl Options {
 }
 
 impl Guest for Component {
+    type Canceller = Canceller;
     type ConnectOptions = Options;
     type Separators = Separators;
     type StreamReader = StreamReader;
@@ -60,8 +63,12 @@ impl Guest for Component {
         options: Option<ConnectOptionsHandle>,
     ) -> Result<Pair, wit::ConnectError> {
         executor::export(async {
-            let options = Options::take(options);
-            Ok(pair(options.open_connection(host.as_deref(), port).await?))
+            let (options, canceller) = Options::take(options);
+            let opening = async {
+                let opened = options.open_connection(host.as_deref(), port).await;
+                Ok(pair(opened?))
+            };
+            canceller.watch(opening).await
         })
         .await
     }
@@ -71,8 +78,9 @@ impl Guest for Component {
         options: Option<ConnectOptionsHandle>,
     ) -> Result<Pair, wit::ConnectError> {
         executor::export(async {
-            let options = Options::take(options);
-            Ok(pair(options.open_unix_connection(address).await?))
+            let (options, canceller) = Options::take(options);
+            let opening = async { Ok(pair(options.open_unix_connection(address).await?)) };
+            canceller.watch(opening).await
         })
         .await
     }
@@ -137,6 +145,10 @@ impl GuestConnectOptions for Options {
 
     fn set_keep_alive(&self, keep_alive: bool) {
         self.set(|options| options.keep_alive = keep_alive);
+    }
+
+    fn set_canceller(&self, canceller: CancellerBorrow<'_>) {
+        *self.1.borrow_mut() = canceller.get::<Canceller>().clone();
     }
 
     fn set_ssl(&self, context: SslContextBorrow<'_>) {

@@ -66,7 +66,7 @@ impl Connection {
         self.closing.wait_until(|| self.closed()).await
     }
 
-    fn closed(&self) -> Option<Result<(), ErrorCode>> {
+    pub(super) fn closed(&self) -> Option<Result<(), ErrorCode>> {
         (self.state.get() == State::Closed).then(|| match &*self.failure.borrow() {
             Some(code) => Err(code.clone()),
             None => Ok(()),

@@ -90,13 +90,30 @@ impl Connection {
     pub(crate) async fn drain(&self) -> Result<(), WriteError> {
         budget::proceed().await;
         self.not_over()?;
+        if self.ends() {
+            let end = self.closing.wait_until(|| self.closed()).await;
+            end.map_err(WriteError::Connection)?;
+            self.not_over()?;
+        }
         self.draining.wait_until(|| self.drained()).await
     }
 
     #[cfg(feature = "component")]
     pub(crate) fn drain_now(&self) -> Result<bool, WriteError> {
         self.not_over()?;
-        Ok(budget::operation() && self.drained().transpose()?.is_some())
+        Ok(budget::operation() && !self.ends() && self.drained().transpose()?.is_some())
+    }
+
+    /// Returns true if the connection is about to close and has nothing to send. A `drain`
+    /// waits for that end and reports it, as in CPython. It does not wait for the end of a
+    /// TLS session, which the peer may delay.
+    fn ends(&self) -> bool {
+        let write = self.write.borrow();
+        matches!(self.state.get(), State::Closing | State::Aborting)
+            && write.size() == 0
+            && !write.discarded
+            && !self.failed()
+            && self.ssl_object().is_none()
     }
 
     /// Refuses a `drain` that begins after the connection has closed: it has nothing to

@@ -6,7 +6,7 @@ import socket
 
 import asyncio_streams as asyncio
 
-from .support import Pair, check, connect, departs, fails, free_port, ports, serve
+from .support import Pair, check, connect, departs, fails, free_port, ports, serve, until
 
 
 @check
@@ -97,6 +97,8 @@ async def oc8_several_failures_are_in_the_error_one_by_one_in_order():
 async def oc9_a_name_that_does_not_resolve_is_a_gaierror():
     error = await fails(socket.gaierror, asyncio.open_connection, "name.invalid", 80)
     assert isinstance(error, OSError)
+    # An empty setting does not mean this machine.
+    await fails(socket.gaierror, asyncio.open_connection, "", 80)
 
 
 @departs("ours")
@@ -119,7 +121,14 @@ async def oc10_a_local_address_is_bound_before_connecting():
 @check
 async def oc12_a_family_that_the_literal_is_not_of_is_a_gaierror():
     wrong = functools.partial(asyncio.open_connection, "127.0.0.1", 1)
-    await fails(socket.gaierror, wrong, family=socket.AF_INET6)
+    error = await fails(socket.gaierror, wrong, family=socket.AF_INET6)
+    assert error.errno == getattr(socket, "EAI_ADDRFAMILY", -9)
+
+
+@check
+async def oc11_a_local_address_of_another_family_is_an_os_error():
+    wrong = functools.partial(asyncio.open_connection, "127.0.0.1", 1)
+    await fails(OSError, wrong, local_addr=("::1", 0))
 
 
 @check
@@ -137,6 +146,17 @@ async def oc17_a_connect_that_is_cancelled_leaves_nothing_open():
     await fails(asyncio.CancelledError, connecting)
     await asyncio.wait_for(ended.wait(), 60)
     server.close()
+
+
+@departs("ours")
+@check
+async def oc17_an_attempt_that_is_given_up_ends_at_once():
+    _, full = ports()
+    before = len(asyncio._loop._calls)
+    for _ in range(100):
+        connecting = asyncio.open_connection("127.0.0.1", full)
+        await fails(TimeoutError, asyncio.wait_for(connecting, 0.001))
+    await until(lambda: len(asyncio._loop._calls) <= before)
 
 
 @departs("ours")

@@ -1,6 +1,8 @@
 """The module, its loop and its entry."""
 
+import codecs
 import gc
+import pickle
 
 import asyncio_streams as asyncio
 
@@ -58,6 +60,17 @@ async def a_failed_task_does_not_end_the_program():
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     gc.collect()
+
+
+@check
+async def the_codecs_that_the_readme_names_are_there():
+    for name in ("utf-8", "utf8", "ascii", "latin-1", "latin1", "iso-8859-1"):
+        assert codecs.decode(codecs.encode("a", name), name) == "a"
+        assert codecs.lookup(name).name
+    assert "b\u00fccher.example".encode("idna") == b"xn--bcher-kva.example"
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        data = [b"\x00\xff", "\u20ac", 1.5]
+        assert pickle.loads(pickle.dumps(data, protocol)) == data
 
 
 @departs("ours")

@@ -208,6 +208,14 @@ async def rd17_what_came_before_a_reset_is_read_and_then_the_error():
 
 
 @check
+async def rd17_a_reader_knows_the_error_of_its_connection():
+    reader, _ = await peer(b"reset")
+    assert reader.exception() is None
+    await fails(ConnectionResetError, reader.readexactly, 100)
+    assert type(reader.exception()) is ConnectionResetError
+
+
+@check
 async def rd20_lines_are_iterated_with_empty_ones_and_the_unended_last():
     async with Pair() as pair:
         pair.peer_writer.write(b"a\n\nb\nc")

@@ -23,6 +23,12 @@ from .support import (
 
 
 @check
+async def a_server_is_an_abstract_server():
+    async with await serve(print) as server:
+        assert isinstance(server, asyncio.AbstractServer)
+
+
+@check
 async def ss1_each_connection_has_its_own_pair_and_one_call():
     calls = []
 

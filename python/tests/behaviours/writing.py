@@ -5,7 +5,18 @@ import socket
 
 import asyncio_streams as asyncio
 
-from .support import MEBIBYTE, Pair, check, departs, fails, peer, waiting
+from .support import (
+    MEBIBYTE,
+    Pair,
+    UnixPair,
+    check,
+    connect,
+    departs,
+    fails,
+    peer,
+    serve,
+    waiting,
+)
 
 
 @check
@@ -66,6 +77,32 @@ async def wr7_drain_waits_above_the_high_mark_until_the_low_one():
         assert len(await pair.peer_reader.readexactly(16 * MEBIBYTE)) == 16 * MEBIBYTE
         await asyncio.gather(*draining)
         assert transport.get_write_buffer_size() <= 250
+
+
+@check
+async def wr9_drain_after_the_close_is_a_connection_reset_error():
+    for kind in (Pair, UnixPair):
+        async with kind() as pair:
+            pair.writer.close()
+            error = await fails(ConnectionResetError, pair.writer.drain())
+            assert str(error) == "Connection lost"
+            assert pair.reader.at_eof()
+            await pair.writer.wait_closed()
+            await fails(ConnectionResetError, pair.writer.drain())
+
+
+@departs("3.13")
+@check
+async def wr9_so_it_is_after_the_server_has_closed_its_connections():
+    for close in (asyncio.Server.close_clients, asyncio.Server.abort_clients):
+        accepted = asyncio.Queue()
+        server = await serve(lambda *pair: accepted.put_nowait(pair))
+        _, writer = await connect(server)
+        _, served = await accepted.get()
+        close(server)
+        await fails(ConnectionResetError, served.drain())
+        writer.close()
+        server.close()
 
 
 @departs("D8")
@@ -194,6 +231,32 @@ async def l5_the_socket_among_the_details_stands_for_the_real_one():
         assert kind == (socket.AF_INET, socket.SOCK_STREAM, 6), kind
         assert "127.0.0.1" in repr(stand_in)
         assert pair.writer.get_extra_info("socket") is stand_in
+
+
+@departs("ours")
+@check
+async def wr20_the_options_of_the_socket_are_set_and_read():
+    async with Pair() as pair:
+        stand_in = pair.writer.get_extra_info("socket")
+        tcp = getattr(socket, "IPPROTO_TCP", 6)
+        for level, name, number, value in (
+            (tcp, "TCP_NODELAY", 1, 1),
+            (socket.SOL_SOCKET, "SO_KEEPALIVE", 9, 1),
+            (tcp, "TCP_KEEPIDLE", 4, 70),
+            (tcp, "TCP_KEEPINTVL", 5, 7),
+            (tcp, "TCP_KEEPCNT", 6, 3),
+            (socket.SOL_SOCKET, "SO_SNDBUF", 7, 50_000),
+            (socket.SOL_SOCKET, "SO_RCVBUF", 8, 50_000),
+        ):
+            option = getattr(socket, name, number)
+            stand_in.setsockopt(level, option, value)
+            assert stand_in.getsockopt(level, option) == value, name
+            assert len(stand_in.getsockopt(level, option, 4)) == 4
+        assert stand_in.getsockopt(socket.SOL_SOCKET, socket.SO_TYPE) == socket.SOCK_STREAM
+        for call in (stand_in.getsockopt, stand_in.setsockopt):
+            value = (1,) if call == stand_in.setsockopt else ()
+            await fails(OSError, call, socket.SOL_SOCKET, 12345, *value)
+        await fails(OSError, stand_in.setsockopt, tcp, getattr(socket, "TCP_KEEPCNT", 6), 0)
 
 
 @check

@@ -91,6 +91,7 @@ const TYPES: &[&str] = &[
 ];
 const RESOURCES: &[&str] = &[
     "adopt",
+    "canceller",
     "connect-options",
     "outbox",
     "server",
