@@ -4,15 +4,14 @@
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
-use rustls::RootCertStore;
 use rustls::sign::CertifiedKey;
 
 use super::identity::Identity;
-use super::pem;
 use super::policy::TlsPolicy;
 use super::session::{Endpoint, Handshake, Transport};
 use super::session_error::SessionError;
 use super::settings::Settings;
+use super::trusted_roots::TrustedRoots;
 use crate::lock::lock;
 
 /// Endpoints kept for one guest. A session keeps its own endpoint beyond that.
@@ -44,7 +43,7 @@ impl EndpointCache {
 pub(super) struct ReloadingEndpoint {
     policy: Arc<TlsPolicy>,
     settings: Settings,
-    guest_roots: Option<Arc<RootCertStore>>,
+    guest_roots: Option<Arc<TrustedRoots>>,
     made: Mutex<Made>,
 }
 
@@ -55,15 +54,17 @@ struct Made {
 
 /// The certificates and keys that an endpoint is made of.
 struct Material {
-    roots: Arc<RootCertStore>,
+    roots: Arc<TrustedRoots>,
     keys: Vec<Arc<CertifiedKey>>,
 }
 
 impl ReloadingEndpoint {
     pub(super) fn new(policy: Arc<TlsPolicy>, settings: Settings) -> Result<Self, String> {
         let guest_roots = settings.roots.as_deref().map(|certificates| {
-            let mut store = RootCertStore::empty();
-            pem::add(&mut store, certificates).map_err(|problem| problem.to_string())?;
+            let mut store = TrustedRoots::empty();
+            store
+                .add(certificates)
+                .map_err(|problem| problem.to_string())?;
             Ok::<_, String>(Arc::new(store))
         });
         let guest_roots = guest_roots.transpose()?;
@@ -114,7 +115,7 @@ impl fmt::Debug for ReloadingEndpoint {
 fn material(
     policy: &TlsPolicy,
     settings: &Settings,
-    guest_roots: Option<&Arc<RootCertStore>>,
+    guest_roots: Option<&Arc<TrustedRoots>>,
 ) -> Material {
     Material {
         roots: guest_roots.map_or_else(|| policy.trusted(), Arc::clone),

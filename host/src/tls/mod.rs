@@ -12,10 +12,10 @@ mod session_error;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod trusted_roots;
 
 use std::sync::{Arc, Mutex, RwLock};
 
-use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 
 use self::endpoints::{EndpointCache, ReloadingEndpoint};
@@ -28,6 +28,7 @@ use self::session::Provider;
 pub(crate) use self::session::{Details, Endpoint, Handshake, Session};
 pub(crate) use self::session_error::SessionError;
 pub(crate) use self::settings::{Settings, Side, Verify, Version, check_protocols, check_roots};
+use self::trusted_roots::TrustedRoots;
 use crate::lock::lock;
 
 /// The operator's settings of TLS: roots, identities, and checks that guests may switch
@@ -186,8 +187,9 @@ impl Tls {
 
 impl Default for Tls {
     fn default() -> Self {
-        let roots = webpki_roots::TLS_SERVER_ROOTS.iter().cloned();
-        Self::builder().with_roots(roots.collect())
+        let mut roots = TrustedRoots::empty();
+        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+        Self::builder().with_roots(roots)
     }
 }
 
@@ -250,7 +252,7 @@ impl TlsBuilder {
         Ok(self.with_roots(roots))
     }
 
-    fn with_roots(self, roots: RootCertStore) -> Tls {
+    fn with_roots(self, roots: TrustedRoots) -> Tls {
         let provider = self.provider;
         Tls::new(TlsPolicy {
             provider: provider.unwrap_or_else(|| Box::new(RustlsProvider::new())),

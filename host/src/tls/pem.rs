@@ -1,10 +1,10 @@
 //! Certificates and private keys from PEM.
 
-use rustls::RootCertStore;
 use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::load_error::LoadProblem;
+use super::trusted_roots::TrustedRoots;
 
 /// Parses all certificates; at least one.
 pub(super) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, LoadProblem> {
@@ -20,24 +20,8 @@ pub(super) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, L
 /// Parses certificates and checks that each can be a root.
 pub(super) fn roots(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, LoadProblem> {
     let certificates = certificates(pem)?;
-    add(&mut RootCertStore::empty(), &certificates)?;
+    TrustedRoots::empty().add(&certificates)?;
     Ok(certificates)
-}
-
-/// Adds all certificates, or names the first that cannot be added.
-pub(super) fn add(
-    store: &mut RootCertStore,
-    certificates: &[CertificateDer<'static>],
-) -> Result<(), LoadProblem> {
-    for (index, certificate) in certificates.iter().enumerate() {
-        store
-            .add(certificate.clone())
-            .map_err(|error| LoadProblem::Certificate {
-                number: index + 1,
-                reason: error.to_string(),
-            })?;
-    }
-    Ok(())
 }
 
 /// Parses the first private key: PKCS#8, PKCS#1 or SEC1.

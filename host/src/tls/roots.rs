@@ -1,10 +1,10 @@
 use std::path::PathBuf;
 
-use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 
 use super::load_error::{LoadError, LoadProblem, at, read};
 use super::pem;
+use super::trusted_roots::TrustedRoots;
 
 /// The authorities whose certificates are trusted.
 ///
@@ -72,8 +72,8 @@ impl Roots {
     }
 
     /// Reads all sources.
-    pub(super) fn load(&self) -> Result<RootCertStore, LoadError> {
-        let mut store = RootCertStore::empty();
+    pub(super) fn load(&self) -> Result<TrustedRoots, LoadError> {
+        let mut store = TrustedRoots::empty();
         for source in &self.0 {
             source.load(&mut store)?;
         }
@@ -82,15 +82,16 @@ impl Roots {
 }
 
 impl Source {
-    fn load(&self, store: &mut RootCertStore) -> Result<(), LoadError> {
+    fn load(&self, store: &mut TrustedRoots) -> Result<(), LoadError> {
         match self {
             Self::Webpki => store.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
             Self::Platform => platform(store)
                 .map_err(|problem| LoadError::new("the system's TLS roots", problem))?,
             Self::File(path) => pem::certificates(&read(path)?)
-                .and_then(|certificates| pem::add(store, &certificates))
+                .and_then(|certificates| store.add(&certificates))
                 .map_err(|problem| at(path, problem))?,
-            Self::Certificates(certificates) => pem::add(store, certificates)
+            Self::Certificates(certificates) => store
+                .add(certificates)
                 .map_err(|problem| LoadError::new("the TLS roots", problem))?,
         }
         Ok(())
@@ -99,10 +100,9 @@ impl Source {
 
 /// Adds the system's roots. Roots that cannot be parsed are skipped: such collections
 /// hold old ones.
-fn platform(store: &mut RootCertStore) -> Result<(), LoadProblem> {
+fn platform(store: &mut TrustedRoots) -> Result<(), LoadProblem> {
     let found = rustls_native_certs::load_native_certs();
-    let (added, _) = store.add_parsable_certificates(found.certs);
-    if added > 0 {
+    if store.add_parsable(found.certs) > 0 {
         return Ok(());
     }
     let why = found.errors.first();

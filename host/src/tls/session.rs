@@ -5,11 +5,11 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use rustls::RootCertStore;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::session_error::SessionError;
 use super::settings::Settings;
+use super::trusted_roots::TrustedRoots;
 
 /// The transport that a session runs on. Shutting it down does nothing: its owner
 /// decides when the socket ends.
@@ -53,7 +53,7 @@ pub(crate) trait Provider: fmt::Debug + Send + Sync + 'static {
     fn endpoint(
         &self,
         settings: &Settings,
-        roots: &Arc<RootCertStore>,
+        roots: &Arc<TrustedRoots>,
     ) -> Result<Arc<dyn Endpoint>, String>;
 }
 

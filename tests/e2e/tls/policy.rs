@@ -1,6 +1,7 @@
 //! Checks the host's policy on TLS.
 
 use std::net::TcpStream;
+use std::process::Command;
 
 use super::wire::Wire;
 use super::{FORMS, client_with, lines, peer, server, server_that_fails};
@@ -208,5 +209,46 @@ fn files_that_were_changed_are_read_again_at_a_sighup_and_connections_live_on() 
         );
         second.send(b"still here\n");
         assert_eq!(second.exactly(11), "still here\n", "{form}");
+    }
+}
+
+#[test]
+fn a_certificate_of_openssl_is_trusted_by_itself_at_both_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (certificate, key) = (path("cert.pem"), path("key.pem"));
+    // Its default is CA:TRUE.
+    let mut command = Command::new("openssl");
+    command
+        .args(["req", "-x509", "-newkey", "ec", "-nodes", "-days", "30"])
+        .args([
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-subj",
+            "/CN=localhost",
+        ])
+        .args(["-addext", "subjectAltName=DNS:localhost"])
+        .args(["-keyout", &key, "-out", &certificate]);
+    Process::start(command).success();
+    let flags = [
+        format!("--tls-identity=main={certificate},{key}"),
+        format!("--tls-roots={certificate}"),
+    ];
+    for form in FORMS {
+        let words = ["identity=main", "verify=required", "--", "echo"];
+        let (_server, address) = server(&flags, form, &words);
+        let words = ["identity=main", "--", "send:abc\\n", "line", "info"];
+        let printed = lines(client_with(&flags, form, address.port(), &words));
+        assert_eq!(printed[0], "line \"abc\\n\"", "{form}: {printed:?}");
+
+        // Others are not trusted because of it.
+        let other = Authority::new();
+        let flags = [other.localhost().flag("main"), flags[1].clone()];
+        let words = ["identity=main", "--", "line"];
+        let printed = lines(client_with(&flags, form, address.port(), &words));
+        assert!(
+            printed[0].starts_with("line failed: Connection(Tls("),
+            "{printed:?}"
+        );
     }
 }

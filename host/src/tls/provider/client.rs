@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rustls::client::Resumption;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::ClientConfig;
 use tokio_rustls::TlsConnector;
 
 use super::failure;
@@ -17,6 +17,7 @@ use super::{details, server_name, versions};
 use crate::tls::session::{Endpoint, Handshake, Transport};
 use crate::tls::session_error::SessionError;
 use crate::tls::settings::{Settings, Verify};
+use crate::tls::trusted_roots::TrustedRoots;
 
 /// Servers whose sessions are remembered. Each may have several tickets, whose size the
 /// server decides.
@@ -33,10 +34,10 @@ impl Client {
     pub(super) fn new(
         crypto: &Arc<CryptoProvider>,
         settings: &Settings,
-        roots: &Arc<RootCertStore>,
+        roots: &Arc<TrustedRoots>,
     ) -> Result<Self, String> {
         let checked = settings.verify != Verify::None;
-        if checked && roots.is_empty() {
+        if checked && roots.anchors().is_empty() {
             return Err("there are no roots to check the server's certificate with".to_owned());
         }
         let config = |check| {

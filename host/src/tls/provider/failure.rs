@@ -34,9 +34,7 @@ pub(super) fn of_session(error: io::Error) -> SessionError {
 fn of_tls(error: Error) -> SessionError {
     if is_authority(&error) {
         return SessionError::BadCertificate(
-            "it is an authority's (CA:TRUE) and not a server's own; `openssl req -x509 \
-             -addext basicConstraints=CA:FALSE` makes one that can be trusted by itself"
-                .to_owned(),
+            "it is an authority's (CA:TRUE), and not itself among the trusted roots".to_owned(),
         );
     }
     match error {

@@ -1,9 +1,11 @@
 //! Sessions by rustls, with ring for cryptography.
 
 mod client;
+mod client_verifier;
 mod details;
 mod failure;
 mod presented_identities;
+mod purposes;
 mod server;
 mod session;
 mod sniffed;
@@ -11,7 +13,6 @@ mod verify;
 
 use std::sync::Arc;
 
-use rustls::RootCertStore;
 use rustls::SupportedProtocolVersion;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::{DnsName, ServerName};
@@ -22,6 +23,7 @@ use self::server::Server;
 use crate::policy::Target;
 use crate::tls::session::{Endpoint, Provider};
 use crate::tls::settings::{Settings, Side, Version};
+use crate::tls::trusted_roots::TrustedRoots;
 
 /// TLS by rustls.
 ///
@@ -52,7 +54,7 @@ impl Provider for RustlsProvider {
     fn endpoint(
         &self,
         settings: &Settings,
-        roots: &Arc<RootCertStore>,
+        roots: &Arc<TrustedRoots>,
     ) -> Result<Arc<dyn Endpoint>, String> {
         Ok(match settings.side {
             Side::Client => Arc::new(Client::new(&self.crypto, settings, roots)?),

@@ -4,15 +4,17 @@ use std::sync::Arc;
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::ring::Ticketer;
 use rustls::server::WebPkiClientVerifier;
-use rustls::{RootCertStore, ServerConfig};
+use rustls::ServerConfig;
 use tokio_rustls::TlsAcceptor;
 
+use super::client_verifier::ClientVerifier;
 use super::presented_identities::PresentedIdentities;
 use super::session::RustlsSession;
 use super::sniffed::SniffedTransport;
 use super::{details, failure, versions};
 use crate::tls::session::{Endpoint, Handshake, Transport};
 use crate::tls::settings::{Settings, Verify};
+use crate::tls::trusted_roots::TrustedRoots;
 
 pub(super) struct Server(Arc<ServerConfig>);
 
@@ -20,22 +22,23 @@ impl Server {
     pub(super) fn new(
         crypto: &Arc<CryptoProvider>,
         settings: &Settings,
-        roots: &Arc<RootCertStore>,
+        roots: &Arc<TrustedRoots>,
     ) -> Result<Self, String> {
         let clients = match settings.verify {
             Verify::None => WebPkiClientVerifier::no_client_auth(),
             asked => {
                 let verifier = WebPkiClientVerifier::builder_with_provider(
-                    Arc::clone(roots),
+                    Arc::clone(roots.anchors()),
                     Arc::clone(crypto),
                 );
                 let verifier = match asked {
                     Verify::Optional => verifier.allow_unauthenticated(),
                     _ => verifier,
                 };
-                verifier.build().map_err(|_| {
+                let verifier = verifier.build().map_err(|_| {
                     "there are no roots to check the client's certificate with".to_owned()
-                })?
+                })?;
+                Arc::new(ClientVerifier::new(verifier, roots))
             }
         };
         let mut config = ServerConfig::builder_with_provider(Arc::clone(crypto))

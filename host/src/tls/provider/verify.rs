@@ -7,9 +7,10 @@ use rustls::crypto::{
 };
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
-use rustls::{
-    CertificateError, DigitallySignedStruct, Error, OtherError, RootCertStore, SignatureScheme,
-};
+use rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, SignatureScheme};
+
+use super::purposes::Purpose;
+use crate::tls::trusted_roots::TrustedRoots;
 
 /// The check of a server's certificate. The server must prove in any case that it has the
 /// key.
@@ -22,36 +23,56 @@ pub(super) enum Check {
 
 #[derive(Debug)]
 pub(super) struct ServerVerifier {
-    roots: Arc<RootCertStore>,
+    roots: Arc<TrustedRoots>,
     algorithms: WebPkiSupportedAlgorithms,
     check: Check,
 }
 
 impl ServerVerifier {
-    pub(super) fn new(crypto: &CryptoProvider, roots: &Arc<RootCertStore>, check: Check) -> Self {
+    pub(super) fn new(crypto: &CryptoProvider, roots: &Arc<TrustedRoots>, check: Check) -> Self {
         Self {
             roots: Arc::clone(roots),
             algorithms: crypto.signature_verification_algorithms,
             check,
         }
     }
+}
 
-    /// Explains the refusal of an authority's certificate. If it is self-signed and not
-    /// among the roots, it is an unknown issuer: that tells the user more.
-    fn explain(&self, error: Error, certificate: &CertificateDer<'_>) -> Error {
-        if !is_authority(&error) {
-            return error;
-        }
-        let Ok(certificate) = webpki::EndEntityCert::try_from(certificate) else {
-            return error;
-        };
-        let subject = certificate.subject();
-        let mut roots = self.roots.roots.iter();
-        if certificate.issuer() == subject && !roots.any(|root| root.subject.as_ref() == subject) {
-            return CertificateError::UnknownIssuer.into();
-        }
-        error
+/// Accepts a certificate that was refused and is trusted itself, as OpenSSL does; else
+/// returns the error.
+///
+/// webpki checks the dates first, so that they are right where it finds no authority or
+/// refuses the certificate as one. In the latter case it has not checked the purposes.
+pub(super) fn unless_trusted(
+    error: Error,
+    certificate: &CertificateDer<'_>,
+    roots: &TrustedRoots,
+    purpose: Purpose,
+) -> Result<(), Error> {
+    let unknown = CertificateError::UnknownIssuer.into();
+    let authority = is_authority(&error);
+    if !authority && error != unknown {
+        return Err(error);
     }
+    match roots.contains(certificate) {
+        true if authority && !purpose.is_of(certificate) => {
+            Err(CertificateError::InvalidPurpose.into())
+        }
+        true => Ok(()),
+        // That tells the user more than that it is an authority.
+        false if is_stranger(certificate, roots) => Err(unknown),
+        false => Err(error),
+    }
+}
+
+/// Returns whether the certificate is self-signed, and no root has its name.
+fn is_stranger(certificate: &CertificateDer<'_>, roots: &TrustedRoots) -> bool {
+    let Ok(certificate) = webpki::EndEntityCert::try_from(certificate) else {
+        return false;
+    };
+    let subject = certificate.subject();
+    let mut anchors = roots.anchors().roots.iter();
+    certificate.issuer() == subject && !anchors.any(|root| root.subject.as_ref() == subject)
 }
 
 /// Returns whether a peer was refused because its certificate is an authority's.
@@ -79,12 +100,12 @@ impl ServerCertVerifier for ServerVerifier {
         let algorithms = self.algorithms.all;
         verify_server_cert_signed_by_trust_anchor(
             &certificate,
-            &self.roots,
+            self.roots.anchors(),
             intermediates,
             now,
             algorithms,
         )
-        .map_err(|error| self.explain(error, end_entity))?;
+        .or_else(|error| unless_trusted(error, end_entity, &self.roots, Purpose::SERVER))?;
         if self.check == Check::ChainAndName {
             verify_server_name(&certificate, server_name)?;
         }

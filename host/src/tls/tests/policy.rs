@@ -1,5 +1,6 @@
 use super::*;
 use crate::tls::endpoints::CAPACITY;
+use crate::tls::trusted_roots::TrustedRoots;
 use crate::tls::{Provider, Verify};
 
 fn speaking(protocol: &str) -> Settings {
@@ -108,9 +109,13 @@ impl Provider for Refusing {
     fn endpoint(
         &self,
         settings: &Settings,
-        roots: &Arc<rustls::RootCertStore>,
+        roots: &Arc<TrustedRoots>,
     ) -> Result<Arc<dyn Endpoint>, String> {
-        Err(format!("{:?}, {} roots", settings.side, roots.len()))
+        Err(format!(
+            "{:?}, {} roots",
+            settings.side,
+            roots.anchors().len()
+        ))
     }
 }
 

@@ -129,7 +129,7 @@ async fn an_authority_with_only_the_name_of_a_trusted_one_is_refused() {
 }
 
 #[tokio::test]
-async fn a_self_signed_stranger_is_unknown_and_one_that_is_trusted_is_told_what_is_wrong() {
+async fn a_self_signed_stranger_is_unknown() {
     let (params, key) = authority("Its own");
     let certificate = params.self_signed(&key).unwrap().pem();
     let issued = Issued {
@@ -139,7 +139,39 @@ async fn a_self_signed_stranger_is_unknown_and_one_that_is_trusted_is_told_what_
     let identity = issued.identity("server");
     let [client, _] = ask(&Authority::new(), &identity, "self.example").await;
     assert!(matches!(failed(client), SessionError::UnknownAuthority));
+}
 
+/// A self-signed authority for `self.example`, as `openssl req -x509` makes them.
+fn own_authority(change: impl FnOnce(&mut CertificateParams)) -> Issued {
+    let (mut params, key) = authority("Its own");
+    change(&mut params);
+    Issued {
+        certificate: params.self_signed(&key).unwrap().pem(),
+        key: key.serialize_pem(),
+    }
+}
+
+/// The results where this certificate is the server's and the only trusted root.
+async fn ask_trusted(issued: &Issued, name: &str) -> [End; 2] {
+    let tls = Tls::builder().roots(Roots::from_pem(issued.certificate.as_bytes()).unwrap());
+    let tls = tls.build().unwrap();
+    let server = tls
+        .endpoint(&server(&[&issued.identity("server")]))
+        .unwrap();
+    shake(&tls.endpoint(&client()).unwrap(), Some(name), &server).await
+}
+
+#[tokio::test]
+async fn an_authority_that_is_trusted_itself_may_be_the_server() {
+    let issued = own_authority(|_| {});
+    for end in ask_trusted(&issued, "self.example").await {
+        end.map(|(_, details)| details).unwrap();
+    }
+    let [client, _] = ask_trusted(&issued, "other.example").await;
+    assert!(matches!(failed(client), SessionError::WrongName(_)));
+
+    // Another certificate of the same name is none that is trusted itself.
+    let identity = own_authority(|_| {}).identity("server");
     let tls = Tls::builder().roots(Roots::from_pem(issued.certificate.as_bytes()).unwrap());
     let tls = tls.build().unwrap();
     let server = tls.endpoint(&server(&[&identity])).unwrap();
@@ -147,6 +179,75 @@ async fn a_self_signed_stranger_is_unknown_and_one_that_is_trusted_is_told_what_
     let [client, _] = shake(&client, Some("self.example"), &server).await;
     let text = failed(client).to_string();
     assert!(text.contains("CA:TRUE"), "{text}");
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_trusted_itself_has_its_dates_and_purposes_checked() {
+    let expired = own_authority(|params| params.not_after = date_time_ymd(2020, 1, 1));
+    let [client, _] = ask_trusted(&expired, "self.example").await;
+    assert!(matches!(failed(client), SessionError::Expired));
+    let early = own_authority(|params| params.not_before = date_time_ymd(4000, 1, 1));
+    let [client, _] = ask_trusted(&early, "self.example").await;
+    assert!(matches!(failed(client), SessionError::NotYetValid));
+    let usage = ExtendedKeyUsagePurpose::ClientAuth;
+    let for_clients = own_authority(|params| params.extended_key_usages.push(usage));
+    let [client, _] = ask_trusted(&for_clients, "self.example").await;
+    let text = failed(client).to_string();
+    assert!(text.contains("extended key usage"), "{text}");
+    let usage = ExtendedKeyUsagePurpose::ServerAuth;
+    let for_servers = own_authority(|params| params.extended_key_usages.push(usage));
+    let [client, _] = ask_trusted(&for_servers, "self.example").await;
+    assert!(client.is_ok());
+}
+
+#[tokio::test]
+async fn a_certificate_of_an_unknown_authority_can_be_trusted_by_itself() {
+    let authority = Authority::new();
+    let issued = authority.issue(&["a.example"]);
+    let [client, _] = ask_trusted(&issued, "a.example").await;
+    assert!(client.is_ok());
+    let expired = authority.issue_with(&["a.example"], |params| {
+        params.not_after = date_time_ymd(2020, 1, 1);
+    });
+    let [client, _] = ask_trusted(&expired, "a.example").await;
+    assert!(matches!(failed(client), SessionError::Expired));
+}
+
+/// The results where the client presents this certificate, the server's only root.
+async fn present_trusted(issued: &Issued) -> [End; 2] {
+    let (ours, theirs) = (Authority::new(), &issued.certificate);
+    let settings = Settings {
+        verify: Verify::Required,
+        roots: Some(Tls::parse_roots(theirs.as_bytes()).unwrap()),
+        ..server(&[&ours.server(&["a.example"])])
+    };
+    let tls = trusting(&ours);
+    let presenting = Settings {
+        identities: vec![issued.identity("client")],
+        ..client()
+    };
+    let server = tls.endpoint(&settings).unwrap();
+    shake(
+        &tls.endpoint(&presenting).unwrap(),
+        Some("a.example"),
+        &server,
+    )
+    .await
+}
+
+#[tokio::test]
+async fn an_authority_that_is_trusted_itself_may_be_the_client() {
+    let issued = own_authority(|_| {});
+    let [_, server] = present_trusted(&issued).await;
+    assert_eq!(details(server).peer_certificates.len(), 1);
+    let usage = ExtendedKeyUsagePurpose::ServerAuth;
+    let for_servers = own_authority(|params| params.extended_key_usages.push(usage));
+    let [_, server] = present_trusted(&for_servers).await;
+    let text = failed(server).to_string();
+    assert!(text.contains("extended key usage"), "{text}");
+    let expired = own_authority(|params| params.not_after = date_time_ymd(2020, 1, 1));
+    let [_, server] = present_trusted(&expired).await;
+    assert!(matches!(failed(server), SessionError::Expired));
 }
 
 #[tokio::test]
