@@ -25,6 +25,7 @@ async def start_server(
     keep_alive=None,
     ssl_handshake_timeout=None,
     ssl_shutdown_timeout=None,
+    max_ssl_handshakes=None,
     start_serving=True,
 ):
     """asyncio's `start_server`. `limit=None` is 64 KiB. `sock` is a listener of
@@ -35,7 +36,9 @@ async def start_server(
     writer.
     """
     limit = _address.limit(limit)
-    session = _tls.of_server(ssl, ssl_handshake_timeout, ssl_shutdown_timeout)
+    session = _tls.of_server(
+        ssl, ssl_handshake_timeout, ssl_shutdown_timeout, max_ssl_handshakes
+    )
     if host is not None or port is not None:
         if sock is not None:
             raise ValueError("host/port and sock can not be specified at the same time")
@@ -73,6 +76,7 @@ async def start_unix_server(
     ssl=None,
     ssl_handshake_timeout=None,
     ssl_shutdown_timeout=None,
+    max_ssl_handshakes=None,
     start_serving=True,
     cleanup_socket=True,
 ):
@@ -83,7 +87,9 @@ async def start_unix_server(
     the close the server removes its own file, unless `cleanup_socket` is false.
     """
     limit = _address.limit(limit)
-    session = _tls.of_server(ssl, ssl_handshake_timeout, ssl_shutdown_timeout)
+    session = _tls.of_server(
+        ssl, ssl_handshake_timeout, ssl_shutdown_timeout, max_ssl_handshakes
+    )
     if path is not None:
         if sock is not None:
             raise ValueError("path and sock can not be specified at the same time")

@@ -6,7 +6,7 @@ import encodings.idna  # noqa: F401
 import encodings.punycode  # noqa: F401
 
 from . import _certificate
-from ._address import nanoseconds, text
+from ._address import nanoseconds, number, text
 from .ssl import CERT_NONE, SSLContext, create_default_context
 
 # The default of the streams component.
@@ -38,6 +38,8 @@ class Session:
         # Kept, since later changes of the context do not apply to this session.
         self.verified = context.verify_mode != CERT_NONE
         self._named = context.check_hostname or context.verify_mode == CERT_NONE
+        # The most handshakes of a server that are under way.
+        self.max_handshakes = None
 
     def set(self, options):
         """Sets the options of a connection or a server that is about to be opened."""
@@ -49,6 +51,8 @@ class Session:
             options.set_ssl_handshake_timeout(handshake)
         if shutdown is not None:
             options.set_ssl_shutdown_timeout(shutdown)
+        if self.max_handshakes is not None:
+            options.set_max_ssl_handshakes(self.max_handshakes)
 
     @property
     def name(self):
@@ -84,14 +88,21 @@ def of_client(
     return Session(ssl, False, server_hostname, handshake_timeout, shutdown_timeout)
 
 
-def of_server(ssl, handshake_timeout, shutdown_timeout):
+def of_server(ssl, handshake_timeout, shutdown_timeout, max_handshakes):
     """Returns the session that `start_server` asks for; None without TLS."""
     if ssl is None:
         _no_timeouts(handshake_timeout, shutdown_timeout)
+        if max_handshakes is not None:
+            raise ValueError("max_ssl_handshakes is only meaningful with ssl")
         return None
     if not isinstance(ssl, SSLContext):
         raise TypeError("ssl argument must be an SSLContext or None")
-    return Session(ssl, True, None, handshake_timeout, shutdown_timeout)
+    session = Session(ssl, True, None, handshake_timeout, shutdown_timeout)
+    if max_handshakes is not None:
+        session.max_handshakes = number("max_ssl_handshakes", max_handshakes)
+        if session.max_handshakes == 0:
+            raise ValueError("max_ssl_handshakes should be a positive number, got 0")
+    return session
 
 
 def of_start_tls(context, server_side, server_hostname, handshake_timeout, shutdown_timeout):

@@ -6,6 +6,7 @@ program may make it at a module's level.
 """
 
 import enum
+import operator
 import os
 import warnings
 
@@ -58,9 +59,31 @@ class Purpose(enum.Enum):
     CLIENT_AUTH = "1.3.6.1.5.5.7.3.2"
 
 
+class Options(enum.IntFlag):
+    """The options of a context that a program may set. All but the last describe how
+    sessions are in any case."""
+
+    OP_NO_SSLv2 = 0
+    OP_NO_SSLv3 = 0x2000000
+    OP_NO_TLSv1 = 0x4000000
+    OP_NO_TLSv1_1 = 0x10000000
+    OP_NO_COMPRESSION = 0x20000
+    OP_NO_RENEGOTIATION = 0x40000000
+    OP_IGNORE_UNEXPECTED_EOF = 0x80
+
+
 PROTOCOL_TLS, PROTOCOL_TLS_CLIENT, PROTOCOL_TLS_SERVER = _SSLMethod
 PROTOCOL_SSLv23 = PROTOCOL_TLS
 CERT_NONE, CERT_OPTIONAL, CERT_REQUIRED = VerifyMode
+globals().update(Options.__members__)
+
+_ALWAYS = (
+    Options.OP_NO_SSLv3
+    | Options.OP_NO_TLSv1
+    | Options.OP_NO_TLSv1_1
+    | Options.OP_NO_COMPRESSION
+    | Options.OP_NO_RENEGOTIATION
+)
 
 DER_cert_to_PEM_cert = _certificate.to_pem
 
@@ -96,7 +119,9 @@ class SSLContext:
         self._check_hostname = protocol == PROTOCOL_TLS_CLIENT
         self._verify_mode = CERT_REQUIRED if self._check_hostname else CERT_NONE
         self._minimum_version = TLSVersion.TLSv1_2
+        self._options = _ALWAYS
         self._alpn_protocols = []
+        self._require_alpn = False
         self._identities = []
         # In DER, without duplicates and without the host's roots.
         self._roots = {}
@@ -159,6 +184,31 @@ class SSLContext:
     def maximum_version(self, value):
         if _version(value) not in (TLSVersion.TLSv1_3, TLSVersion.MAXIMUM_SUPPORTED):
             raise NotImplementedError("maximum_version can only be the latest, TLS 1.3")
+
+    @property
+    def options(self):
+        """The options. `OP_IGNORE_UNEXPECTED_EOF` takes the end of a connection for the
+        end of its session. Other options describe how sessions are in any case."""
+        return self._options
+
+    @options.setter
+    def options(self, value):
+        value = operator.index(value)
+        if unknown := value & ~(_ALWAYS | Options.OP_IGNORE_UNEXPECTED_EOF):
+            raise NotImplementedError(f"these options cannot be set: {unknown:#x}")
+        self._options = Options(value) | _ALWAYS
+        self._made.clear()
+
+    @property
+    def require_alpn(self):
+        """True if a handshake fails in which the ends agree on no application protocol.
+        CPython has no such setting. A server accepts clients that offer none."""
+        return self._require_alpn
+
+    @require_alpn.setter
+    def require_alpn(self, value):
+        self._require_alpn = bool(value)
+        self._made.clear()
 
     def set_alpn_protocols(self, alpn_protocols):
         """Sets the application protocols offered or accepted, best first."""
@@ -237,6 +287,10 @@ class SSLContext:
         context.set_verify_mode(_MODES[mode])
         if self._minimum_version is TLSVersion.TLSv1_3:
             context.set_minimum_version(wit.TlsVersion.TLS13)
+        if self._options & Options.OP_IGNORE_UNEXPECTED_EOF:
+            context.set_ignore_unexpected_eof(True)
+        if self._require_alpn:
+            context.set_require_alpn(True)
         if self._alpn_protocols:
             context.set_alpn_protocols(self._alpn_protocols)
         if self._roots:

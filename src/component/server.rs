@@ -179,6 +179,10 @@ impl GuestServerOptions for Options {
         self.set(|options| options.tls.shutdown_timeout = Some(duration(timeout)));
     }
 
+    fn set_max_ssl_handshakes(&self, count: u32) {
+        self.set(|options| options.max_handshakes = Some(count));
+    }
+
     fn set_cleanup_socket(&self, cleanup: bool) {
         self.set(|options| options.cleanup_socket = cleanup);
     }

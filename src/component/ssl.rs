@@ -55,6 +55,14 @@ impl GuestSslContext for SslContext {
         });
     }
 
+    fn set_require_alpn(&self, require: bool) {
+        self.set(|context| context.require_alpn(require));
+    }
+
+    fn set_ignore_unexpected_eof(&self, ignore: bool) {
+        self.set(|context| context.ignore_unexpected_eof(ignore));
+    }
+
     fn set_minimum_version(&self, version: TlsVersion) {
         self.set(|context| {
             context.minimum_version(match version {

@@ -33,6 +33,8 @@ pub struct ServerOptions {
     pub(crate) cleanup_socket: bool,
     pub(crate) start_serving: bool,
     pub(crate) tls: Tls,
+    /// The most TLS handshakes at a time.
+    pub(crate) max_handshakes: Option<u32>,
     pub(super) observer: Observer,
 }
 
@@ -51,6 +53,7 @@ impl Default for ServerOptions {
             cleanup_socket: true,
             start_serving: true,
             tls: Tls::default(),
+            max_handshakes: None,
             observer: Observer::default(),
         }
     }
@@ -125,8 +128,8 @@ impl ServerOptions {
 
     /// Speaks TLS with these settings.
     ///
-    /// Handshakes run beside accepting, at most 256 at a time: the oldest is given up for a
-    /// new one. A handshake that fails is reported to [`on_failure`](Self::on_failure).
+    /// Handshakes run beside accepting. A handshake that fails is reported to
+    /// [`on_failure`](Self::on_failure).
     ///
     /// A linked program that calls this imports `asyncio:host/tls`, which the
     /// command `asyncio-streams run` and the crate `asyncio-streams-host` provide.
@@ -147,6 +150,17 @@ impl ServerOptions {
     /// without TLS, are refused.
     pub fn ssl_shutdown_timeout(mut self, timeout: Duration) -> Self {
         self.tls.shutdown_timeout = Some(timeout);
+        self
+    }
+
+    /// Sets the most TLS handshakes that are under way; 10000 unless set. One more replaces
+    /// the oldest, which [`on_failure`](Self::on_failure) is told of. 0, and a number without
+    /// TLS, are refused.
+    ///
+    /// A handshake under way holds a socket, and ends when it has taken as long as
+    /// [`ssl_handshake_timeout`](Self::ssl_handshake_timeout).
+    pub fn max_ssl_handshakes(mut self, count: u32) -> Self {
+        self.max_handshakes = Some(count);
         self
     }
 
@@ -263,6 +277,16 @@ impl ServerOptions {
         let tls = self.tls.server()?;
         if let Some(wanted) = &tls {
             (wanted.provider.check)(&wanted.context)?;
+        }
+        let handshakes = match (self.max_handshakes, &tls) {
+            (Some(0), _) => Some("max-ssl-handshakes is 0; it has to be more"),
+            (Some(_), None) => {
+                Some("max-ssl-handshakes needs ssl; leave it out, or set ssl as well")
+            }
+            _ => None,
+        };
+        if let Some(why) = handshakes {
+            return Err(ListenError::InvalidArgument(why.into()));
         }
         self.reuse.check()?;
         Ok((limit, tls))

@@ -27,8 +27,9 @@ use crate::{StreamReader, StreamWriter};
 /// The most connections that are accepted ahead of the callback. Further ones wait in the
 /// kernel's backlog.
 const PENDING: usize = 16;
-/// The most TLS handshakes at a time; the oldest is given up for a new one.
-const HANDSHAKES: usize = 256;
+/// The most TLS handshakes at a time unless set; the oldest is given up for a new one. Half
+/// of the sockets that the command permits, so that stalled peers leave some to others.
+const HANDSHAKES: u32 = 10_000;
 /// The pause of accepting when the host is out of descriptors or memory.
 const BACK_OFF: Duration = Duration::from_secs(1);
 /// The time that connections have to close when a scope is left, before they are aborted.
@@ -43,8 +44,10 @@ pub(super) struct ServerState {
     tls: Option<Plan>,
     /// Connections that wait for the callback.
     pub(super) pending: RefCell<VecDeque<PendingConnection>>,
-    /// The handshakes under way, the oldest first.
-    handshakes: RefCell<VecDeque<(u64, AbortHandle)>>,
+    /// The handshakes under way, by their numbers: the oldest first.
+    handshakes: RefCell<BTreeMap<u64, AbortHandle>>,
+    /// The most handshakes under way.
+    max_handshakes: usize,
     next_handshake: Cell<u64>,
     /// The connections that are not closed yet.
     clients: RefCell<BTreeMap<u64, Weak<Connection>>>,
@@ -80,6 +83,7 @@ impl ServerState {
             tls,
             pending: RefCell::default(),
             handshakes: RefCell::default(),
+            max_handshakes: options.max_handshakes.unwrap_or(HANDSHAKES) as usize,
             next_handshake: Cell::new(0),
             clients: RefCell::default(),
             next_client: Cell::new(0),
@@ -177,9 +181,9 @@ impl ServerState {
         let (handshake, handle) = abortable(handshake);
         let oldest = {
             let mut handshakes = self.handshakes.borrow_mut();
-            handshakes.push_back((id, handle));
-            let over = handshakes.len() > HANDSHAKES;
-            over.then(|| handshakes.pop_front()).flatten()
+            handshakes.insert(id, handle);
+            let over = handshakes.len() > self.max_handshakes;
+            over.then(|| handshakes.pop_first()).flatten()
         };
         if let Some((_, oldest)) = oldest {
             oldest.abort();
@@ -187,10 +191,7 @@ impl ServerState {
         let state = self.clone();
         executor::detach(async move {
             let handshake = handshake.await;
-            state
-                .handshakes
-                .borrow_mut()
-                .retain(|(other, _)| *other != id);
+            state.handshakes.borrow_mut().remove(&id);
             if state.closed.get() {
                 return;
             }
@@ -201,7 +202,8 @@ impl ServerState {
                 }
                 Ok(Err(refusal)) => refusal.into_tls_error(),
                 Err(_) => TlsError::Other(format!(
-                    "given up for a newer one: {HANDSHAKES} handshakes were under way"
+                    "given up for a newer one: {} handshakes were under way",
+                    state.max_handshakes
                 )),
             };
             let failure = ServerFailure::Handshake { peer, error };

@@ -66,6 +66,8 @@ pub(super) struct Settings {
     pub(super) identities: Vec<String>,
     pub(super) verify_mode: Option<VerifyMode>,
     pub(super) minimum_version: Option<TlsVersion>,
+    pub(super) require_alpn: bool,
+    pub(super) ignore_unexpected_eof: bool,
 }
 
 struct Inner {
@@ -96,6 +98,8 @@ impl SslContext {
             identities: Vec::new(),
             verify_mode: None,
             minimum_version: None,
+            require_alpn: false,
+            ignore_unexpected_eof: false,
         })
     }
 
@@ -126,6 +130,24 @@ impl SslContext {
     /// Sets the lowest version of TLS; 1.2 unless set.
     pub fn minimum_version(self, version: TlsVersion) -> Self {
         self.with(|settings| settings.minimum_version = Some(version))
+    }
+
+    /// Fails handshakes in which the ends agree on no application protocol (ALPN); false
+    /// unless set. Otherwise the session begins and has none.
+    ///
+    /// A server refuses a client that offers only other protocols, and accepts one that offers
+    /// none. A client refuses a server that chooses none.
+    pub fn require_alpn(self, require: bool) -> Self {
+        self.with(|settings| settings.require_alpn = require)
+    }
+
+    /// Takes the end of the connection for the end of the session, also if the peer has not
+    /// sent that (close_notify); false unless set. Python's `OP_IGNORE_UNEXPECTED_EOF`.
+    ///
+    /// Data that an attacker has cut short then look complete. Set it for protocols whose
+    /// messages tell their own length, such as HTTP/1.1.
+    pub fn ignore_unexpected_eof(self, ignore: bool) -> Self {
+        self.with(|settings| settings.ignore_unexpected_eof = ignore)
     }
 
     pub(crate) fn has_identity(&self) -> bool {
@@ -178,6 +200,8 @@ impl fmt::Debug for SslContext {
             .field("identities", &settings.identities)
             .field("verify_mode", &settings.verify_mode)
             .field("minimum_version", &settings.minimum_version)
+            .field("require_alpn", &settings.require_alpn)
+            .field("ignore_unexpected_eof", &settings.ignore_unexpected_eof)
             .finish_non_exhaustive()
     }
 }

@@ -47,6 +47,8 @@ fn make(settings: &Settings) -> Result<tls::Context, Refusal> {
     if let Some(version) = settings.minimum_version {
         context.set_minimum_version(version.into());
     }
+    context.set_require_alpn(settings.require_alpn);
+    context.set_ignore_unexpected_eof(settings.ignore_unexpected_eof);
     Ok(context)
 }
 

@@ -15,6 +15,8 @@ pub(crate) struct Settings {
     pub(crate) side: Side,
     /// The application protocols, best first.
     pub(crate) alpn_protocols: Vec<Vec<u8>>,
+    /// A handshake without an application protocol fails.
+    pub(crate) require_alpn: bool,
     /// The lowest version.
     pub(crate) minimum_version: Version,
     /// The check of the peer's certificate.
@@ -24,6 +26,8 @@ pub(crate) struct Settings {
     /// The identities to present. A server chooses by the name that the client asks for,
     /// and takes the first if none fits.
     pub(crate) identities: Vec<Identity>,
+    /// The end of the transport counts as the end of the session.
+    pub(crate) ignore_unexpected_eof: bool,
 }
 
 /// An end of a session.
@@ -62,6 +66,7 @@ impl Settings {
         Self {
             side,
             alpn_protocols: Vec::new(),
+            require_alpn: false,
             minimum_version: Version::Tls12,
             verify: match side {
                 Side::Client => Verify::Required,
@@ -69,6 +74,7 @@ impl Settings {
             },
             roots: None,
             identities: Vec::new(),
+            ignore_unexpected_eof: false,
         }
     }
 
@@ -79,6 +85,9 @@ impl Settings {
         let length: usize = protocols.iter().map(|name| name.len() + 1).sum();
         if length > MAX_PROTOCOLS {
             return Err("there are too many application protocols".to_owned());
+        }
+        if self.require_alpn && protocols.is_empty() {
+            return Err("an application protocol is required, and none is set".to_owned());
         }
         check_roots(self.roots.as_ref().map_or(0, Vec::len))?;
         if self.side == Side::Client && self.verify == Verify::Optional {

@@ -94,3 +94,29 @@ async def ssl_keys_stay_with_the_host():
     assert "use_identity" in str(error) and "--tls-identity" in str(error)
     await fails(TypeError, context.use_identity, b"name")
     await fails(NotImplementedError, setattr, context, "maximum_version", ssl.TLSVersion.TLSv1_2)
+
+
+@check
+async def ssl_options_that_are_so_anyway_may_be_set():
+    for protocol in (CLIENT, SERVER):
+        context = ssl.SSLContext(protocol)
+        assert context.options & ssl.OP_NO_SSLv3 and context.options & ssl.OP_NO_COMPRESSION
+        assert not context.options & ssl.OP_IGNORE_UNEXPECTED_EOF
+        context.options |= ssl.OP_NO_SSLv2 | ssl.OP_NO_TLSv1 | ssl.OP_NO_TLSv1_1
+        assert context.options & ssl.OP_NO_TLSv1 and context.options & ssl.OP_NO_TLSv1_1
+        context.options |= ssl.OP_IGNORE_UNEXPECTED_EOF
+        assert context.options & ssl.OP_IGNORE_UNEXPECTED_EOF
+        context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
+        assert not context.options & ssl.OP_IGNORE_UNEXPECTED_EOF
+        assert isinstance(context.options, ssl.Options)
+        await fails(TypeError, setattr, context, "options", "none")
+
+
+@departs("ours")
+@check
+async def ssl_options_that_would_have_no_effect_are_refused():
+    context = ssl.SSLContext(CLIENT)
+    await fails(NotImplementedError, setattr, context, "options", 0x4000)
+    assert not context.require_alpn
+    context.require_alpn = True
+    assert context.require_alpn

@@ -22,6 +22,64 @@ async def t1_a_cut_end_is_told_from_the_end():
         assert error.partial == b"a part"
 
 
+@departs("P8")
+@check
+async def t1_a_cut_end_is_the_end_where_that_is_asked_for():
+    context = ssl.create_default_context()
+    context.options |= ssl.OP_IGNORE_UNEXPECTED_EOF
+    async with secure(ssl=context) as pair:
+        await pair.send(b"one\ntw")
+        pair.peer_writer.transport.abort()
+        assert [line async for line in pair.reader] == [b"one\n", b"tw"]
+        pair.writer.close()
+        await pair.writer.wait_closed()
+
+
+@check
+async def a_session_without_a_common_protocol_has_none():
+    server, client = server_context(), ssl.create_default_context()
+    server.set_alpn_protocols(["http/1.1"])
+    client.set_alpn_protocols(["h2"])
+    async with secure(server={"ssl": server}, ssl=client) as pair:
+        for writer in (pair.writer, pair.peer_writer):
+            assert writer.get_extra_info("ssl_object").selected_alpn_protocol() is None
+        await pair.send(b"data")
+
+
+@departs("ours")
+@check
+async def a_required_protocol_is_agreed_on_or_the_handshake_fails():
+    for requires_here, requires_there in ((False, True), (True, False)):
+        server, client = server_context(), ssl.create_default_context()
+        server.set_alpn_protocols(["http/1.1"])
+        client.set_alpn_protocols(["h2"])
+        client.require_alpn, server.require_alpn = requires_here, requires_there
+        reports = Reports()
+        async with await serve(echo, ssl=server) as listening:
+            await fails(ssl.SSLError, connect, listening, ssl=client)
+            client.set_alpn_protocols(["h2", "http/1.1"])
+            reader, writer = await connect(listening, ssl=client)
+            details = writer.get_extra_info("ssl_object")
+            assert details.selected_alpn_protocol() == "http/1.1"
+            writer.close()
+        reports.end()
+
+
+@departs("ours")
+@check
+async def ss16_the_number_of_handshakes_has_a_limit():
+    reports = Reports()
+    async with await serve(echo, ssl=server_context(), max_ssl_handshakes=2) as server:
+        stalled = [await connect(server) for _ in range(3)]
+        await until(lambda: reports.contexts)
+        assert "2 handshakes" in str(reports.contexts[0]["exception"])
+        for _, writer in stalled:
+            writer.close()
+    reports.end()
+    await fails(ValueError, serve, echo, max_ssl_handshakes=2)
+    await fails(ValueError, serve, echo, ssl=server_context(), max_ssl_handshakes=0)
+
+
 @departs("D17")
 @check
 async def d17_write_eof_ends_one_half_of_the_session():

@@ -260,3 +260,52 @@ fn a_reset_is_a_reset_also_in_a_session() {
         assert_eq!(closed, "closed Err(ConnectionReset)");
     }
 }
+
+#[test]
+fn the_end_of_the_connection_is_that_of_the_session_where_it_is_asked_for() {
+    let words = [
+        "ignore-eof",
+        "--",
+        "line",
+        "line",
+        "line",
+        "close",
+        "closed",
+    ];
+    for form in FORMS {
+        let (printed, ()) = with_server(form, &words, |wire| {
+            wire.send(b"one\ntw");
+            wire.fin();
+            drop(wire.rest());
+        });
+        let expected = [
+            "line \"one\\n\"",
+            "line \"tw\"",
+            "line \"\"",
+            "closed Ok(())",
+        ];
+        assert_eq!(printed, expected, "{form}");
+        // A reset is none.
+        let words = ["ignore-eof", "--", "line", "send:go", "line"];
+        let (printed, ()) = with_server(form, &words, |wire| {
+            wire.send(b"one\n");
+            wire.exactly(2);
+            wire.reset();
+        });
+        assert_eq!(printed[0], "line \"one\\n\"", "{form}");
+        assert_eq!(printed[1], "line failed: Connection(ConnectionReset)");
+    }
+}
+
+#[test]
+fn a_server_may_take_the_end_of_the_connection_for_that_of_the_session() {
+    for form in FORMS {
+        let words = ["ignore-eof", "--", "line", "line", "hold"];
+        let (told, _) = with_client(form, &words, "line \"t", |wire| {
+            wire.send(b"one\ntw");
+            wire.fin();
+            wire
+        });
+        assert_eq!(told, "w\"", "{form}");
+    }
+}

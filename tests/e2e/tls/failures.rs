@@ -237,3 +237,73 @@ fn a_client_without_a_protocol_in_common_is_told_so() {
         assert_eq!(told.to_string(), "peer doesn't support any known protocol");
     }
 }
+
+#[test]
+fn a_client_of_a_server_that_has_other_protocols_is_served_unless_one_is_required() {
+    let authority = Authority::new();
+    let identity = authority.localhost();
+    let mut config = Arc::unwrap_or_clone(authority.client_config());
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let config = Arc::new(config);
+    for form in FORMS {
+        let words = ["identity=main", "alpn=http/1.1", "--", "info", "echo"];
+        let (mut server, address) = server(&[identity.flag("main")], form, &words);
+        let tcp = TcpStream::connect(address).unwrap();
+        let wire = Wire::client(tcp, config.clone(), "localhost").unwrap();
+        wire.send(b"hello\n");
+        assert_eq!(wire.exactly(6), "hello\n");
+        let info = server.wait_for("info ");
+        assert!(info.contains(" alpn_protocol=- "), "{form}: {info}");
+
+        let words = [
+            "identity=main",
+            "alpn=http/1.1",
+            "require-alpn",
+            "--",
+            "info",
+        ];
+        let (mut server, address) = super::server(&[identity.flag("main")], form, &words);
+        let tcp = TcpStream::connect(address).unwrap();
+        let error = Wire::client(tcp, config.clone(), "localhost")
+            .err()
+            .unwrap();
+        assert_eq!(
+            error.to_string(),
+            "received fatal alert: NoApplicationProtocol"
+        );
+        let why = server.wait_for("handshake failed: ");
+        assert_eq!(
+            why, "Other(\"peer doesn't support any known protocol\")",
+            "{form}"
+        );
+    }
+}
+
+#[test]
+fn a_client_that_requires_a_protocol_refuses_a_server_that_chooses_none() {
+    let authority = Authority::new();
+    let config = authority.server_config(&authority.localhost());
+    for form in FORMS {
+        for (required, begins) in [
+            (&["alpn=h2"][..], "info "),
+            (
+                &["alpn=h2", "require-alpn"],
+                "failed: Tls(Other(\"the server chose none",
+            ),
+        ] {
+            let config = config.clone();
+            let (port, served) = peer(1, move |tcp| {
+                let wire = Wire::server(tcp, config.clone()).unwrap();
+                drop(wire.rest());
+            });
+            let words = [required, &["--", "info"]].concat();
+            let printed = lines(client(&authority, form, port, &words));
+            assert!(printed[0].starts_with(begins), "{form}: {printed:?}");
+            served.join().unwrap();
+        }
+        let (port, _) = peer(1, drop);
+        let words = ["require-alpn", "--", "info"];
+        let printed = lines(client(&authority, form, port, &words));
+        assert!(printed[0].contains("application protocol"), "{printed:?}");
+    }
+}

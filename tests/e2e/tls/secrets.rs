@@ -31,7 +31,8 @@ const ANSWER: &str = "as is what the server has answered to it";
 /// `receive` and, with the peer's certificate, from `handshake`.
 const FUNCTIONS: &str = "[constructor]context [method]connection.handshake \
     [method]connection.receive [method]connection.send [method]context.load-verify-locations \
-    [method]context.set-alpn-protocols [method]context.set-minimum-version \
+    [method]context.set-alpn-protocols [method]context.set-ignore-unexpected-eof \
+    [method]context.set-minimum-version [method]context.set-require-alpn \
     [method]context.set-verify-mode [method]context.use-identity [method]context.wrap-socket \
     [static]connection.close";
 

@@ -203,11 +203,11 @@ fn cpythons_ssl_is_served_over_tls_1_2_and_1_3() {
 }
 
 #[test]
-fn clients_without_a_protocol_in_common_are_told_so() {
+fn clients_without_a_protocol_in_common_are_told_so_where_one_is_required() {
     let authority = Authority::new();
     let identity = authority.localhost();
     for form in FORMS {
-        let words = ["identity=main", "alpn=h2", "--", "echo"];
+        let words = ["identity=main", "alpn=h2", "require-alpn", "--", "echo"];
         let (mut server, address) = server(&flags(&identity), form, &words);
         let mut client = cpython(
             &authority,
@@ -217,8 +217,14 @@ fn clients_without_a_protocol_in_common_are_told_so() {
         let error = client.wait_for("error ");
         assert!(error.contains("no application protocol"), "{error}");
         server.wait_for("handshake failed: ");
-        // A client without protocols is served.
+        // A client without protocols is served, and without the requirement so is any.
         let mut client = cpython(&authority, address.port(), &["1.3", "localhost", ""]);
+        assert_eq!(client.wait_for("line "), r"b'abc\n'");
+        let words = ["identity=main", "alpn=h2", "--", "echo"];
+        let (_server, address) = super::server(&flags(&identity), form, &words);
+        let words = ["1.3", "localhost", "http/1.1"];
+        let mut client = cpython(&authority, address.port(), &words);
+        assert!(client.wait_for("session ").ends_with(" None"), "{form}");
         assert_eq!(client.wait_for("line "), r"b'abc\n'");
     }
 }

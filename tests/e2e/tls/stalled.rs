@@ -4,7 +4,7 @@ use std::io::Read;
 use std::net::TcpStream;
 
 use super::wire::Wire;
-use super::{FORMS, server};
+use super::{FORMS, server, server_that_fails};
 use crate::support::authority::Authority;
 
 const STALLED: usize = 200;
@@ -53,15 +53,14 @@ fn ss16_a_server_with_200_stalled_handshakes_serves_others_and_gives_those_up_in
     }
 }
 
-/// The number of handshakes that a server allows at the same time.
-const MOST: usize = 256;
-
 #[test]
 fn ss16_of_too_many_handshakes_the_oldest_is_given_up_for_a_new_one() {
+    const MOST: usize = 8;
     let authority = Authority::new();
     let identity = authority.localhost();
     for form in FORMS {
-        let words = ["identity=main", "--", "line", "send:served\\n"];
+        let most = format!("handshakes={MOST}");
+        let words = ["identity=main", &most, "--", "line", "send:served\\n"];
         let (mut server, address) = server(&[identity.flag("main")], form, &words);
         let mut stalled: Vec<TcpStream> = (0..=MOST)
             .map(|_| TcpStream::connect(address).unwrap())
@@ -73,5 +72,41 @@ fn ss16_of_too_many_handshakes_the_oldest_is_given_up_for_a_new_one() {
         let wire = Wire::client(tcp, authority.client_config(), "localhost").unwrap();
         wire.send(b"hello\n");
         assert_eq!(wire.exactly(7), "served\n");
+    }
+}
+
+#[test]
+fn ss16_600_clients_that_begin_their_handshakes_late_are_all_served() {
+    const CLIENTS: usize = 600;
+    let authority = Authority::new();
+    let identity = authority.localhost();
+    for form in FORMS {
+        let words = ["identity=main", "--", "line", "send:served\\n", "close"];
+        let (server, address) = server(&[identity.flag("main")], form, &words);
+        // All of them are connected before the first one says anything.
+        let clients: Vec<TcpStream> = (0..CLIENTS)
+            .map(|_| TcpStream::connect(address).unwrap())
+            .collect();
+        for tcp in clients {
+            let wire = Wire::client(tcp, authority.client_config(), "localhost").unwrap();
+            wire.send(b"hello\n");
+            assert_eq!(wire.exactly(7), "served\n", "{form}");
+            wire.send_end();
+        }
+        drop(server);
+    }
+}
+
+#[test]
+fn ss16_a_limit_of_handshakes_is_at_least_one_and_for_tls() {
+    let authority = Authority::new();
+    let identity = authority.localhost();
+    for form in FORMS {
+        let words = ["identity=main", "handshakes=0"];
+        let failed = server_that_fails(&[identity.flag("main")], form, &words).success();
+        assert!(
+            failed.starts_with("failed: InvalidArgument(\"max-ssl-handshakes is 0"),
+            "{form}: {failed}"
+        );
     }
 }

@@ -2,10 +2,10 @@ use std::fmt;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
+use rustls::ClientConfig;
 use rustls::client::Resumption;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::ServerName;
-use rustls::ClientConfig;
 use tokio_rustls::TlsConnector;
 
 use super::failure;
@@ -28,6 +28,8 @@ pub(super) struct Client {
     /// The settings for sessions without a server name. They resume nothing, because
     /// rustls finds tickets by the name.
     unnamed: Arc<ClientConfig>,
+    /// A server that chooses no application protocol is refused.
+    requires_alpn: bool,
 }
 
 impl Client {
@@ -65,6 +67,7 @@ impl Client {
         Ok(Self {
             named: Arc::new(named),
             unnamed: Arc::new(unnamed),
+            requires_alpn: settings.require_alpn,
         })
     }
 }
@@ -72,6 +75,7 @@ impl Client {
 impl Endpoint for Client {
     fn handshake(&self, transport: Box<dyn Transport>, name: Option<String>) -> Handshake {
         let (named, unnamed) = (Arc::clone(&self.named), Arc::clone(&self.unnamed));
+        let requires_alpn = self.requires_alpn;
         Box::pin(async move {
             let (config, server) = match &name {
                 Some(name) => (named, server_name(name).map_err(SessionError::Other)?),
@@ -85,6 +89,11 @@ impl Endpoint for Client {
                 .await
                 .map_err(failure::of_handshake)?;
             let details = details::of(stream.get_ref().1, name);
+            if requires_alpn && details.alpn_protocol.is_none() {
+                return Err(SessionError::Other(
+                    "the server chose none of the application protocols".to_owned(),
+                ));
+            }
             Ok((RustlsSession::boxed(stream), details))
         })
     }

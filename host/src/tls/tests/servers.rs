@@ -65,11 +65,93 @@ async fn the_servers_first_protocol_that_the_client_has_is_taken() {
             assert_eq!(end.alpn_protocol.as_deref(), agreed);
         }
     }
-    let server = with(server, &["http/1.1"]);
-    let [client, server] = shake(&with(client(), &["h2"]), Some("a.example"), &server).await;
+}
+
+/// The results of both ends, which have these application protocols and require one or
+/// not.
+async fn agree(offered: &[&str], client_requires: bool, had: &[&str], requires: bool) -> [End; 2] {
+    let authority = Authority::new();
+    let tls = trusting(&authority);
+    let with = |settings: Settings, protocols: &[&str], require_alpn| {
+        let alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec());
+        let settings = Settings {
+            alpn_protocols: alpn_protocols.collect(),
+            require_alpn,
+            ..settings
+        };
+        tls.endpoint(&settings).unwrap()
+    };
+    let server = server(&[&authority.server(&["a.example"])]);
+    let server = with(server, had, requires);
+    let client = with(client(), offered, client_requires);
+    shake(&client, Some("a.example"), &server).await
+}
+
+#[tokio::test]
+async fn ends_without_a_common_protocol_have_none_unless_one_is_required() {
+    for end in agree(&["h2"], false, &["http/1.1"], false)
+        .await
+        .map(details)
+    {
+        assert_eq!(end.alpn_protocol, None);
+    }
+
+    let [client, server] = agree(&["h2"], false, &["http/1.1"], true).await;
     // no_application_protocol
     assert!(matches!(failed(client), SessionError::Alert(120)));
     assert!(matches!(failed(server), SessionError::Other(_)));
+
+    for end in agree(&[], false, &["http/1.1"], true).await.map(details) {
+        assert_eq!(
+            end.alpn_protocol, None,
+            "a client that offers none is served"
+        );
+    }
+    for had in [&["http/1.1"][..], &[]] {
+        let [client, _] = agree(&["h2"], true, had, false).await;
+        let why = failed(client).to_string();
+        assert!(why.contains("application protocols"), "{why}");
+    }
+    for end in agree(&["h2"], true, &["h2"], true).await.map(details) {
+        assert_eq!(end.alpn_protocol.as_deref(), Some("h2"));
+    }
+}
+
+#[test]
+fn a_required_protocol_has_to_be_among_some() {
+    let settings = Settings {
+        require_alpn: true,
+        ..client()
+    };
+    let error = Tls::default().endpoint(&settings).unwrap_err();
+    assert!(error.contains("application protocol"), "{error}");
+}
+
+#[tokio::test]
+async fn a_hello_is_read_first_only_where_protocols_are_set_and_fails_alike() {
+    for protocols in [&[][..], &["h2"]] {
+        let authority = Authority::new();
+        let settings = Settings {
+            alpn_protocols: protocols
+                .iter()
+                .map(|name| name.as_bytes().to_vec())
+                .collect(),
+            ..server(&[&authority.server(&["a.example"])])
+        };
+        let endpoint = trusting(&authority).endpoint(&settings).unwrap();
+        for (said, expected) in [
+            (
+                &b"GET / HTTP/1.1\r\n\r\n"[..],
+                "the peer does not speak TLS",
+            ),
+            (b"", "the connection ended without the end of the session"),
+        ] {
+            let end = meet(&endpoint, None, async |mut theirs| {
+                theirs.write_all(said).await.unwrap();
+            });
+            assert_eq!(failed(end.await).to_string(), expected, "{protocols:?}");
+        }
+    }
 }
 
 /// The results of both ends when the server asks for certificates.

@@ -131,6 +131,11 @@ impl ServerOptions {
     }
 
     /// See the crate.
+    pub fn max_ssl_handshakes(self, count: u32) -> Self {
+        self.set(move |options| options.set_max_ssl_handshakes(count))
+    }
+
+    /// See the crate.
     pub fn on_failure(mut self, observer: impl Fn(&ServerFailure) + 'static) -> Self {
         self.observer = Some(Rc::new(observer));
         self

@@ -58,6 +58,18 @@ impl SslContext {
         self
     }
 
+    /// See the crate.
+    pub fn require_alpn(self, require: bool) -> Self {
+        self.0.set_require_alpn(require);
+        self
+    }
+
+    /// See the crate.
+    pub fn ignore_unexpected_eof(self, ignore: bool) -> Self {
+        self.0.set_ignore_unexpected_eof(ignore);
+        self
+    }
+
     pub(super) fn wit(&self) -> &wit::SslContext {
         &self.0
     }

@@ -18,6 +18,10 @@ pub(crate) struct Settings {
     name: Option<String>,
     handshake: Option<Duration>,
     shutdown: Option<Duration>,
+    /// The most handshakes of a server.
+    handshakes: Option<u32>,
+    require_alpn: bool,
+    ignore_eof: bool,
 }
 
 impl Settings {
@@ -36,6 +40,9 @@ impl Settings {
                 "name" => settings.name = Some(value),
                 "handshake" => settings.handshake = Some(Duration::from_millis(value.parse()?)),
                 "shutdown" => settings.shutdown = Some(Duration::from_millis(value.parse()?)),
+                "handshakes" => settings.handshakes = Some(value.parse()?),
+                "require-alpn" => settings.require_alpn = true,
+                "ignore-eof" => settings.ignore_eof = true,
                 other => return Err(format!("no such setting: {other}").into()),
             }
         }
@@ -68,6 +75,9 @@ impl Settings {
             }
             if let Some(limit) = self.shutdown {
                 options = options.ssl_shutdown_timeout(limit);
+            }
+            if let Some(count) = self.handshakes {
+                options = options.max_ssl_handshakes(count);
             }
         }
         options
@@ -107,6 +117,12 @@ impl Settings {
         }
         if let Some(version) = self.minimum {
             context = context.minimum_version(version);
+        }
+        if self.require_alpn {
+            context = context.require_alpn(true);
+        }
+        if self.ignore_eof {
+            context = context.ignore_unexpected_eof(true);
         }
         context
     }

@@ -57,6 +57,14 @@ impl TlsContext {
     pub(super) fn set_minimum_version(&mut self, version: Version) {
         self.0.minimum_version = version;
     }
+
+    pub(super) fn set_require_alpn(&mut self, require: bool) {
+        self.0.require_alpn = require;
+    }
+
+    pub(super) fn set_ignore_unexpected_eof(&mut self, ignore: bool) {
+        self.0.ignore_unexpected_eof = ignore;
+    }
 }
 
 fn invalid(why: impl Into<String>) -> ErrorCode {

@@ -97,6 +97,26 @@ impl HostContext for StreamsCtxView<'_> {
         Ok(())
     }
 
+    fn set_require_alpn(
+        &mut self,
+        context: Resource<ContextName>,
+        require: bool,
+    ) -> wasmtime::Result<()> {
+        let context: &mut TlsContext = table::get(self.table, &context)?;
+        context.set_require_alpn(require);
+        Ok(())
+    }
+
+    fn set_ignore_unexpected_eof(
+        &mut self,
+        context: Resource<ContextName>,
+        ignore: bool,
+    ) -> wasmtime::Result<()> {
+        let context: &mut TlsContext = table::get(self.table, &context)?;
+        context.set_ignore_unexpected_eof(ignore);
+        Ok(())
+    }
+
     fn wrap_socket(
         &mut self,
         context: Resource<ContextName>,
@@ -152,7 +172,13 @@ fn wrap(
         ctx.guard.unverified();
     }
     let connection = connected.detach();
-    Ok(TlsSession::new(connection, endpoint, received, server_name))
+    Ok(TlsSession::new(
+        connection,
+        endpoint,
+        received,
+        server_name,
+        settings.ignore_unexpected_eof,
+    ))
 }
 
 fn denied(ctx: &StreamsCtx, request: Request) -> ErrorCode {

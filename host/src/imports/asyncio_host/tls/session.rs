@@ -17,8 +17,9 @@ impl TlsSession {
         endpoint: Arc<dyn Endpoint>,
         received: Vec<u8>,
         server_name: Option<String>,
+        ignore_eof: bool,
     ) -> TlsSession {
-        let shared = SharedSession::new(connection, endpoint, received, server_name);
+        let shared = SharedSession::new(connection, endpoint, received, server_name, ignore_eof);
         TlsSession(Arc::new(shared))
     }
 

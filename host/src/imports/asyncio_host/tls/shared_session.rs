@@ -38,6 +38,8 @@ pub(super) struct SharedSession {
     /// The socket, to be marked complete and for its options. The session's transport
     /// keeps it open.
     socket: Weak<stream::StreamSocket>,
+    /// The end of the socket counts as the end of the peer's half.
+    ignore_eof: bool,
 }
 
 struct SessionState {
@@ -83,11 +85,13 @@ impl SharedSession {
         endpoint: Arc<dyn Endpoint>,
         received: Vec<u8>,
         server_name: Option<String>,
+        ignore_eof: bool,
     ) -> SharedSession {
         SharedSession {
             wakers: Arc::default(),
             stats: socket.permit().stats().clone(),
             socket: Arc::downgrade(&socket),
+            ignore_eof,
             state: Mutex::new(SessionState {
                 phase: Phase::New(Beginning {
                     endpoint,
@@ -237,13 +241,21 @@ impl SharedSession {
                 Poll::Pending if before == 0 => return Poll::Pending,
                 Poll::Pending => break,
                 Poll::Ready(Ok(())) if into.filled().len() > before => {}
-                Poll::Ready(ended) => state.received = Some(ended.map_err(code)),
+                Poll::Ready(ended) => self.half_ended(state, ended.map_err(code)),
             }
         }
         match &state.received {
             Some(ended) if into.filled().is_empty() => Poll::Ready(ended.clone()),
             _ => Poll::Ready(Ok(())),
         }
+    }
+
+    /// The peer's half has ended.
+    fn half_ended(&self, state: &mut SessionState, ended: Outcome) {
+        state.received = Some(match ended {
+            Err(ErrorCode::UnexpectedEof) if self.ignore_eof => Ok(()),
+            ended => ended,
+        });
     }
 
     /// Gives bytes to the session, which may keep them until a flush.
