@@ -94,6 +94,28 @@ async def d17_write_eof_ends_one_half_of_the_session():
 
 
 @check
+async def a_session_that_both_ends_have_ended_closes_well_although_the_peer_is_gone():
+    ended = []
+
+    async def serves(reader, writer):
+        assert await reader.read() == b"bye"
+        writer.close()
+        try:
+            await writer.wait_closed()
+            ended.append(None)
+        except Exception as error:
+            ended.append(error)
+
+    async with await serve(serves, ssl=server_context()) as server:
+        for _ in range(50):
+            _, writer = await connect(server, ssl=True)
+            writer.write(b"bye")
+            writer.close()
+        await until(lambda: len(ended) == 50)
+    assert ended == [None] * 50, ended
+
+
+@check
 async def l14_the_end_of_a_session_has_a_limit():
     async with secure(ssl_shutdown_timeout=0.2) as pair:
         # More data than the buffers hold, and the end behind it.

@@ -1,6 +1,6 @@
 //! Checks how sessions end: by both ends, by one of them, or not at all.
 
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write as _};
 use std::net::TcpStream;
 
 use super::wire::Wire;
@@ -258,6 +258,46 @@ fn a_reset_is_a_reset_also_in_a_session() {
         assert_eq!(one, "line \"one\\n\"");
         assert_eq!(two, "line failed: Connection(ConnectionReset)");
         assert_eq!(closed, "closed Err(ConnectionReset)");
+    }
+}
+
+#[test]
+fn a_session_that_both_ends_have_ended_closes_well_although_the_peer_is_gone() {
+    const TIMES: usize = 100;
+    for form in FORMS {
+        let authority = Authority::new();
+        let flags = [authority.localhost().flag("main")];
+        let words = ["identity=main", "--", "all", "close", "closed"];
+        let (mut server, address) = server(&flags, form, &words);
+        for _ in 0..TIMES {
+            let tcp = TcpStream::connect(address).unwrap();
+            let wire = Wire::client(tcp, authority.client_config(), "localhost").unwrap();
+            let sent = [wire.seal(b"bye"), wire.seal_end()].concat();
+            (&wire.socket).write_all(&sent).unwrap();
+            // Answers whatever still comes with a reset.
+            drop(wire);
+            assert_eq!(server.wait_for("all "), "\"bye\"", "{form}");
+            assert_eq!(server.wait_for("closed "), "Ok(())", "{form}");
+        }
+    }
+}
+
+#[test]
+fn what_the_peer_has_not_taken_is_an_error_although_it_has_ended_its_half() {
+    let words = ["--", "all", "fill:8000000", "close", "closed"];
+    for form in FORMS {
+        let (printed, ()) = with_server(form, &words, |wire| {
+            wire.send(b"enough");
+            wire.send_end();
+            // Some of the data has arrived, and more cannot be sent yet.
+            wire.exactly(1);
+            wire.reset();
+        });
+        let [all, closed] = &printed[..] else {
+            panic!("{form}: {printed:?}");
+        };
+        assert_eq!(all, "all \"enough\"");
+        assert!(closed.starts_with("closed Err(Connection"), "{closed}");
     }
 }
 

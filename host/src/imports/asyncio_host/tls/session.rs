@@ -39,23 +39,26 @@ impl TlsSession {
             {
                 discarded = Some(ended);
             }
-            session.poll_closed(cx)
-        });
-        if let Err(why) = sent.await {
-            // The first error of the socket explains the later ones.
-            return Err(match discarded {
-                Some(Err(first @ ErrorCode::Socket(_))) => first,
-                _ => why,
-            });
-        }
-        if discarded.is_none() {
-            // An error of the peer's half is not ours: it has all of our data.
-            let rest = tokio::time::timeout(time, poll_fn(|cx| session.poll_discard(cx)));
-            if rest.await.is_err() {
-                return Err(ErrorCode::ShutdownTimeout);
+            match session.poll_closed(cx) {
+                Poll::Pending if session.unended().is_some() => Poll::Ready(Ok(())),
+                sent => sent,
             }
+        });
+        let mut sent = sent.await;
+        if sent.is_ok() {
+            if discarded.is_none() {
+                let rest = tokio::time::timeout(time, poll_fn(|cx| session.poll_discard(cx)));
+                let late = || session.unended().unwrap_or(ErrorCode::ShutdownTimeout);
+                discarded = Some(rest.await.map_err(|_| late())?);
+            }
+            // An error of the peer's half is not ours: it has all of our data.
+            sent = poll_fn(|cx| session.poll_closed(cx)).await;
         }
-        Ok(())
+        sent.map_err(|why| match discarded {
+            // The first error of the socket explains the later ones.
+            Some(Err(first @ ErrorCode::Socket(_))) => first,
+            _ => why,
+        })
     }
 }
 

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::task::{Context, Poll, ready};
 
-use tokio::io::{AsyncRead as _, ReadBuf};
+use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 use wasmtime_wasi::p3::bindings::sockets::types::ErrorCode as SocketError;
 
 use super::super::bindings::tls::ErrorCode;
@@ -53,6 +53,9 @@ struct SessionState {
     open: Option<OpenSend>,
     /// The session has taken bytes that the kernel has not got.
     unflushed: bool,
+    /// Sending our end has failed, and nothing else was left to send. That is an error
+    /// unless the peer has ended its half.
+    unended: Option<ErrorCode>,
     /// A call that closes discards received bytes.
     closing: bool,
 }
@@ -103,6 +106,7 @@ impl SharedSession {
                 sending: Sending::Unused,
                 open: None,
                 unflushed: false,
+                unended: None,
                 closing: false,
             }),
         }
@@ -256,6 +260,10 @@ impl SharedSession {
             Err(ErrorCode::UnexpectedEof) if self.ignore_eof => Ok(()),
             ended => ended,
         });
+        if state.unended.is_some() {
+            // The outcome of our half depends on it.
+            self.wakers.wake_all();
+        }
     }
 
     /// Gives bytes to the session, which may keep them until a flush.
@@ -305,6 +313,12 @@ impl SharedSession {
         self.poll_end()
     }
 
+    /// Why our end could not be sent, as long as it depends on the peer's half whether that
+    /// is an error.
+    pub(super) fn unended(&self) -> Option<ErrorCode> {
+        self.state().unended.clone()
+    }
+
     fn poll_end(&self) -> Poll<Outcome> {
         let mut state = self.state();
         match &state.sending {
@@ -317,12 +331,29 @@ impl SharedSession {
             }
             Sending::Ended => {}
         }
-        ready!(self.poll_write(&mut state, |session, cx| session.poll_shutdown(cx)))?;
-        if let Some(socket) = self.socket.upgrade() {
-            socket.complete();
+        if state.unended.is_none() {
+            ready!(self.poll_flush_here(&mut state))?;
+            let waker = self.wakers.all();
+            let mut cx = Context::from_waker(&waker);
+            let ended = Pin::new(state.session()?).poll_shutdown(&mut cx);
+            state.unended = ready!(ended).err().map(code);
         }
-        self.sent(&mut state, Ok(()));
-        Poll::Ready(Ok(()))
+        let outcome = match (state.unended.clone(), &state.received) {
+            (None, _) => {
+                if let Some(socket) = self.socket.upgrade() {
+                    socket.complete();
+                }
+                Ok(())
+            }
+            // The peer has ended the session and closed the connection. Nothing of ours
+            // is missing but the end.
+            (Some(ErrorCode::Socket(_)), Some(Ok(()))) => Ok(()),
+            // Reading on tells whether the peer has ended its half.
+            (Some(ErrorCode::Socket(_)), None) => return Poll::Pending,
+            (Some(why), _) => Err(why),
+        };
+        self.sent(&mut state, outcome.clone());
+        Poll::Ready(outcome)
     }
 
     /// Calls `write` on the session. An error ends the sending half.
