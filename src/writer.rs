@@ -184,7 +184,8 @@ impl StreamWriter {
         }
     }
 
-    /// Returns the result of the TLS handshake; `None` without TLS.
+    /// Returns the result of the TLS handshake, of the innermost session if there are several;
+    /// `None` without TLS.
     pub fn ssl_object(&self) -> Option<&SslObject> {
         self.connection.ssl_object()
     }
@@ -196,6 +197,9 @@ impl StreamWriter {
     /// session. With a client's context this end begins the handshake, and needs a
     /// [`server_hostname`](TlsOptions::server_hostname). With a server's context it waits for
     /// the client; bytes of its handshake that were received already count.
+    ///
+    /// On a connection that has TLS already, the new session runs inside the earlier one, such
+    /// as behind an HTTPS proxy. [`ssl_object`](Self::ssl_object) then tells of the new one.
     ///
     /// # Errors
     /// [`ConnectError::InvalidArgument`] and [`ConnectError::NotSupported`] before anything was

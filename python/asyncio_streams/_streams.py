@@ -253,7 +253,8 @@ class StreamWriter:
         ssl_shutdown_timeout=None,
     ):
         """Begins TLS on the open connection. A connection of a server takes the
-        server's side. Cancelling the call aborts the connection."""
+        server's side. On a connection that has TLS already, the new session runs inside
+        the earlier one. Cancelling the call aborts the connection."""
         await self.drain()
         session = _tls.of_start_tls(
             sslcontext,
@@ -262,6 +263,8 @@ class StreamWriter:
             ssl_handshake_timeout,
             ssl_shutdown_timeout,
         )
+        if outer := self._connection.ssl_object:
+            outer._keep()
         starting = self._wit.start_tls(session.component, session.name, *session.timeouts)
         try:
             await _loop.call(starting)

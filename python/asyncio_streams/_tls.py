@@ -147,6 +147,9 @@ def _encoded(name):
     return name if name.isascii() else name.encode("idna").decode("ascii")
 
 
+# The names of TLS details in the component's `get-extra-info`.
+_COMPONENT = ("server_hostname", "version", "cipher", "cipher_bits", "alpn_protocol", "peercert")
+
 # The names of TLS details in `get_extra_info`.
 DETAILS = ("ssl_object", "sslcontext", "peercert", "cipher", "compression")
 
@@ -172,6 +175,13 @@ class SSLObject:
     def __init__(self, writer, session):
         self._wit = writer
         self._session = session
+        # The details, once another session runs inside this one.
+        self._kept = None
+
+    def _keep(self):
+        """Keeps the details: the connection will tell those of a session inside."""
+        if self._kept is None:
+            self._kept = {name: self._get(name) for name in _COMPONENT}
 
     @property
     def context(self):
@@ -213,5 +223,7 @@ class SSLObject:
         return _certificate.decode(der) if self._session.verified else {}
 
     def _get(self, name):
+        if self._kept is not None:
+            return self._kept[name]
         info = self._wit.get_extra_info(name)
         return None if info is None else info.value

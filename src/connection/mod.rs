@@ -98,7 +98,7 @@ mod wake_up_tests;
 mod wake_ups;
 mod write;
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
@@ -108,13 +108,12 @@ use self::close::State;
 pub(crate) use self::close::{all_closed, total_sent};
 use self::read_side::ReadSide;
 use self::receive::Receiving;
-use self::upgrade::Upgrade;
+use self::upgrade::{Sessions, Upgrade};
 use self::wake_ups::WakeUps;
 use self::write::WriteSide;
 use crate::address::Names;
 use crate::error::ErrorCode;
 use crate::runtime::waiters::Waiters;
-use crate::ssl::SslObject;
 
 /// The state that the reader, the writer and the task of one peer share.
 pub(crate) struct Connection {
@@ -140,8 +139,7 @@ pub(crate) struct Connection {
     upgrade: RefCell<Upgrade>,
     /// The socket or session, for its options. `Other` until the connection is opened.
     carrier: RefCell<Carrier>,
-    /// The details of the TLS session. Set once, when the handshake has succeeded.
-    session: OnceCell<Rc<SslObject>>,
+    sessions: Sessions,
 }
 
 impl fmt::Debug for Connection {
@@ -170,7 +168,7 @@ impl Connection {
             wake_ups,
             upgrade: RefCell::new(Upgrade::Impossible),
             carrier: RefCell::new(Carrier::Other),
-            session: OnceCell::new(),
+            sessions: Sessions::default(),
         })
     }
 

@@ -40,7 +40,7 @@ impl PendingConnection {
         names: Names,
         plan: &Plan,
     ) -> Result<PendingConnection, Refusal> {
-        let handshake = (plan.provider.begin)(socket, &[], plan)?;
+        let handshake = (plan.provider.begin)(Box::new(socket), &[], plan)?;
         Ok(PendingConnection {
             names,
             transport: ReadyTransport::Tls(handshake.await?),

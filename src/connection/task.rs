@@ -10,7 +10,6 @@ use super::close::SENT;
 use super::receiver::{Party, Receiver};
 use super::{Connection, State};
 use crate::error::ErrorCode;
-use crate::ssl::Session;
 use crate::transport::{Sink, Source};
 
 /// The next thing to send.
@@ -27,16 +26,6 @@ impl Connection {
     /// Moves bytes until the connection is to be closed.
     pub(crate) async fn run(self: Rc<Self>, source: impl Source + 'static, sink: impl Sink) {
         self.work(source, sink, async { Ok(()) }).await;
-    }
-
-    /// Moves bytes over a TLS session until the connection is to be closed. From `close`
-    /// on, the session's `ending` is polled beside sending what was written.
-    pub(crate) async fn run_session(self: Rc<Self>, session: Session) {
-        if let Some(halves) = (session.open)() {
-            self.work(halves.source, halves.sink, halves.ending).await;
-        }
-        // The handle of the session, if nothing has closed or dropped it.
-        drop(self.take_carrier());
     }
 
     /// Moves bytes until the connection is to be closed, or both directions have come to

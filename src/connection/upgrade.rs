@@ -1,5 +1,6 @@
 //! TLS on an open connection.
 
+use std::cell::OnceCell;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::rc::Rc;
@@ -10,15 +11,14 @@ use super::carrier::Carrier;
 use super::{Connection, State};
 use crate::error::ConnectError;
 use crate::refusal::Refusal;
-use crate::socket::host_socket::HostSocket;
-use crate::ssl::{Plan, SslObject};
+use crate::ssl::{Plan, Session, SessionCarrier, SslObject};
 
-/// How far TLS has come on a connection. A connection only goes on to later states.
+/// How far TLS has come on a connection.
 pub(super) enum Upgrade {
     /// TLS cannot begin: the connection is not over a socket. `permit_upgrade` and
     /// `set_ssl_object` lead out, before the connection is used.
     Impossible,
-    /// TLS can begin: `start_tls` leads out.
+    /// TLS can begin, inside the session if there is one: `start_tls` leads out.
     Possible,
     /// `start_tls` waits until both directions have come to rest. Then the task takes
     /// the request; if the connection ends before, the request is dropped.
@@ -26,9 +26,33 @@ pub(super) enum Upgrade {
     /// Receiving has come to rest when the receiver is `Parked` or `Over`, sending when
     /// the task holds the sink.
     Asked(StartTls),
-    /// The handshake has begun, the session runs, or neither came to be because the
-    /// connection has ended. The session's details are in `Connection::session`.
+    /// The handshake has begun. A session leads back to `Possible`. Otherwise the
+    /// connection has ended.
     Begun,
+}
+
+/// The details of a TLS session, and those of the session inside it. Each is set once, when
+/// its handshake has succeeded.
+#[derive(Default)]
+pub(super) struct Sessions(OnceCell<Box<(Rc<SslObject>, Sessions)>>);
+
+impl Sessions {
+    fn push(&self, object: Rc<SslObject>) {
+        let mut innermost = self;
+        while let Some(session) = innermost.0.get() {
+            innermost = &session.1;
+        }
+        // It is empty: the loop has ended.
+        let _ = innermost.0.set(Box::new((object, Sessions::default())));
+    }
+
+    fn innermost(&self) -> Option<&SslObject> {
+        let mut innermost = self.0.get()?;
+        while let Some(session) = innermost.1.0.get() {
+            innermost = session;
+        }
+        Some(&innermost.0)
+    }
 }
 
 /// A call of `start_tls` that waits.
@@ -47,9 +71,29 @@ impl Connection {
         };
         let (source, sink) = halves;
         let sink = self.work(source, sink, async { Ok(()) }).await;
-        if let (Carrier::Socket(socket), Some(sink)) = (self.take_carrier(), sink) {
-            self.begin_session(socket, sink).await;
+        let (Carrier::Socket(socket), Some(sink)) = (self.take_carrier(), sink) else {
+            return;
+        };
+        if let Some(session) = self.begin_session(Box::new(socket), sink).await {
+            self.run_session(session).await;
         }
+    }
+
+    /// Moves bytes over a TLS session until the connection is to be closed. From `close`
+    /// on, the session's `ending` is polled beside sending what was written. When TLS is
+    /// asked for, goes on over a session inside this one.
+    pub(crate) async fn run_session(self: Rc<Self>, mut session: Session) {
+        while let Some(halves) = (session.open)() {
+            let work = self.work(halves.source, halves.sink, halves.ending);
+            let Some(sink) = work.await else { break };
+            drop(self.take_carrier());
+            match self.begin_session(halves.carrier, sink).await {
+                Some(inner) => session = inner,
+                None => break,
+            }
+        }
+        // The handle of the session, if nothing has closed or dropped it.
+        drop(self.take_carrier());
     }
 
     /// Says that [`run_socket`](Self::run_socket) will be called, so that TLS may be asked
@@ -99,15 +143,15 @@ impl Connection {
         drop(request);
     }
 
-    /// The details of the TLS session, if there was a handshake.
+    /// The details of the TLS session, if there was a handshake; of the innermost one.
     pub(crate) fn ssl_object(&self) -> Option<&SslObject> {
-        self.session.get().map(|object| &**object)
+        self.sessions.innermost()
     }
 
+    /// Says that a session is open, inside of the one before. Another one may be asked for.
     pub(super) fn set_ssl_object(&self, object: Rc<SslObject>) {
-        self.upgrade.replace(Upgrade::Begun);
-        // There is one session at most.
-        let _ = self.session.set(object);
+        self.sessions.push(object);
+        self.permit_upgrade();
     }
 
     fn check_upgrade(&self) -> Result<(), String> {
@@ -116,7 +160,7 @@ impl Connection {
         }
         let upgrade = self.upgrade.borrow();
         if matches!(*upgrade, Upgrade::Asked(_) | Upgrade::Begun) {
-            return Err("TLS has begun on this connection already".into());
+            return Err("TLS is beginning on this connection already".into());
         }
         if self.write.borrow().eof {
             return Err("nothing can be sent after write-eof, and so TLS cannot begin".into());
@@ -127,14 +171,19 @@ impl Connection {
         Ok(())
     }
 
-    async fn begin_session(self: Rc<Self>, socket: Box<dyn HostSocket>, sink: impl Sized) {
+    /// Begins the session that was asked for. Returns it when its handshake has succeeded.
+    async fn begin_session(
+        self: &Rc<Self>,
+        carrier: Box<dyn SessionCarrier>,
+        sink: impl Sized,
+    ) -> Option<Session> {
         let Upgrade::Asked(StartTls { plan, told }) = self.upgrade.replace(Upgrade::Begun) else {
-            return;
+            return None;
         };
         let received = self.read.borrow_mut().take_all();
-        let begun = (plan.provider.begin)(socket, &received, &plan);
-        // The host has taken the system's socket from the streams. Dropped before, they
-        // would have ended the connection.
+        let begun = (plan.provider.begin)(carrier, &received, &plan);
+        // The host has taken the socket or the outer session from the streams. Dropped
+        // before, they would have ended the connection.
         drop((self.take_source(), sink));
         let established = match begun {
             Ok(handshake) => {
@@ -157,15 +206,16 @@ impl Connection {
                 self.write.borrow_mut().release();
                 // A caller that has given up `start_tls` aborts the connection.
                 let _ = told.send(Ok(()));
-                self.run_session(session).await;
+                Some(session)
             }
             Some(Err(refusal)) => {
                 let error = refusal.clone().connecting(self.names.peer.clone());
                 let _ = told.send(Err(error));
                 self.fail(refusal.into_error_code());
+                None
             }
             // The connection was closed meanwhile.
-            None => {}
+            None => None,
         }
     }
 }

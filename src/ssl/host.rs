@@ -10,11 +10,12 @@ use wit_bindgen::rt::async_support::FutureReader;
 
 use super::context::Settings;
 use super::session::{Halves, Handshake, SessionSink};
-use super::{Plan, Provider, Session, Side, SslContext, SslObject, TlsVersion, VerifyMode};
+use super::{
+    Plan, Provider, Session, SessionCarrier, Side, SslContext, SslObject, TlsVersion, VerifyMode,
+};
 use crate::asyncio_host::tls;
 use crate::error::{ErrorCode, TlsError};
 use crate::refusal::Refusal;
-use crate::socket::host_socket::HostSocket;
 use crate::socket::options::{self, HasOptions, SocketOption};
 use crate::transport::raw::{RawSink, RawSource};
 
@@ -52,10 +53,15 @@ fn make(settings: &Settings) -> Result<tls::Context, Refusal> {
     Ok(context)
 }
 
-fn begin(socket: Box<dyn HostSocket>, received: &[u8], plan: &Plan) -> Result<Handshake, Refusal> {
+fn begin(
+    carrier: Box<dyn SessionCarrier>,
+    received: &[u8],
+    plan: &Plan,
+) -> Result<Handshake, Refusal> {
     let context = host(&plan.context)?;
     let name = plan.server_hostname.as_deref();
-    let session = context.wrap_socket(socket.into_transport(), received, name)?;
+    let carrier = (carrier.into_transport()).ok_or(Refusal::Socket(ErrorCode::InvalidState))?;
+    let session = context.wrap_socket(carrier, received, name)?;
     let server_side = plan.context.side() == Side::Server;
     let (handshake, shutdown) = (plan.handshake_timeout, plan.shutdown_timeout);
     Ok(Box::pin(async move {
@@ -92,6 +98,7 @@ fn split(session: Rc<Shared>, limit: Duration) -> Option<Halves> {
         (session.receive(), session.send(stream))
     };
     let cut = session.clone();
+    let carrier = OpenSession(session.clone());
     let ending = async move {
         let Some(session) = session.take() else {
             return Ok(());
@@ -106,7 +113,17 @@ fn split(session: Rc<Shared>, limit: Duration) -> Option<Halves> {
             cut_short: Some(Box::new(move || drop(cut.take()))),
         },
         ending: Box::pin(ending),
+        carrier: Box::new(carrier),
     })
+}
+
+/// A session in use; `None` once it was closed or cut short.
+struct OpenSession(Rc<Shared>);
+
+impl SessionCarrier for OpenSession {
+    fn into_transport(self: Box<Self>) -> Option<tls::Transport> {
+        self.0.take().map(tls::Transport::Tls)
+    }
 }
 
 impl HasOptions for Shared {

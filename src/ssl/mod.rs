@@ -17,7 +17,7 @@ pub use self::context::{SslContext, TlsVersion, VerifyMode};
 pub use self::object::SslObject;
 pub use self::options::TlsOptions;
 pub(crate) use self::options::{Plan, Tls};
-pub(crate) use self::session::{Provider, Session};
+pub(crate) use self::session::{Provider, Session, SessionCarrier};
 
 /// Returns the host's TLS; `None` in the variant `tcp`.
 ///

@@ -28,12 +28,28 @@ pub(crate) struct Halves {
     pub(crate) sink: SessionSink,
     /// Ends the session in both directions. The connection polls it once it is closing.
     pub(crate) ending: Ending,
+    /// The session, for one that begins inside it.
+    pub(crate) carrier: Box<dyn SessionCarrier>,
+}
+
+/// The carrier of a session: a socket, or another session.
+pub(crate) trait SessionCarrier: 'static {
+    /// Returns the carrier as the host's TLS takes it; `None` if it was closed.
+    #[cfg(any(not(feature = "component"), feature = "full"))]
+    fn into_transport(self: Box<Self>) -> Option<crate::asyncio_host::tls::Transport>;
+}
+
+impl SessionCarrier for Box<dyn HostSocket> {
+    #[cfg(any(not(feature = "component"), feature = "full"))]
+    fn into_transport(self: Box<Self>) -> Option<crate::asyncio_host::tls::Transport> {
+        Some((*self).into_transport())
+    }
 }
 
 /// A handshake under way.
 pub(crate) type Handshake = LocalBoxFuture<'static, Result<Session, Refusal>>;
 
-type Begin = fn(Box<dyn HostSocket>, &[u8], &Plan) -> Result<Handshake, Refusal>;
+type Begin = fn(Box<dyn SessionCarrier>, &[u8], &Plan) -> Result<Handshake, Refusal>;
 
 /// The operations of the host's TLS.
 ///
@@ -42,8 +58,9 @@ type Begin = fn(Box<dyn HostSocket>, &[u8], &Plan) -> Result<Handshake, Refusal>
 pub(crate) struct Provider {
     /// Checks that the host can do what a context asks for, and permits it.
     pub(crate) check: fn(&SslContext) -> Result<(), Refusal>,
-    /// Begins a session on a socket, with the bytes that were received from it already. The
-    /// host takes the connection over from the socket's byte streams, which may be dropped.
+    /// Begins a session on its carrier, with the bytes that were received from that already.
+    /// The host takes the connection over from the carrier's byte streams, which may be
+    /// dropped.
     pub(crate) begin: Begin,
 }
 

@@ -7,6 +7,7 @@ mod client;
 mod ends;
 mod failures;
 mod memories;
+mod nested;
 mod policy;
 mod secrets;
 mod server;

@@ -437,3 +437,49 @@ fn a_socket_that_cannot_carry_a_session_is_refused() {
     }
     assert_eq!(lines.len(), 7, "{output}");
 }
+
+/// The most sessions inside one another.
+const MOST_LEVELS: usize = 8;
+
+#[test]
+fn sessions_run_inside_one_another_and_end_one_after_the_other() {
+    let localhost = Localhost::new();
+    let flags = [
+        LISTEN,
+        CONNECT,
+        &localhost.identity_flag(),
+        &localhost.roots_flag(),
+    ];
+    for levels in [1, 2, MOST_LEVELS] {
+        let output = run(&flags, "tls-raw", &["nests", &levels.to_string()]).success();
+        let ends = "[Ok(()), Ok(()), Ok(())]";
+        assert_eq!(output, format!("question\nanswer\n{ends}, {ends}\n"));
+    }
+    let too_many = (MOST_LEVELS + 1).to_string();
+    let refused = run(&flags, "tls-raw", &["nests", &too_many]).end();
+    assert!(
+        refused.stderr.contains("8 sessions inside one another"),
+        "{refused:?}"
+    );
+}
+
+#[test]
+fn a_session_takes_over_only_an_open_one_and_none_of_its_bytes_is_lost() {
+    let localhost = Localhost::new();
+    let flags = [
+        LISTEN,
+        CONNECT,
+        &localhost.identity_flag(),
+        &localhost.roots_flag(),
+    ];
+    let output = run(&flags, "tls-raw", &["nests-late"]).success();
+    let invalid = "Some(ErrorCode::Socket(ErrorCode::InvalidState))";
+    assert_eq!(
+        output,
+        format!(
+            "new {invalid}\nended {invalid}\nasked Complete(0)\nhello\n\
+             read [], Ok(())\n5 left, Ok(())\ncut []\n\
+             Err(ErrorCode::UnexpectedEof)\n"
+        )
+    );
+}

@@ -25,7 +25,7 @@ use self::policy::TlsPolicy;
 use self::provider::RustlsProvider;
 pub use self::roots::Roots;
 use self::session::Provider;
-pub(crate) use self::session::{Details, Endpoint, Handshake, Session};
+pub(crate) use self::session::{Details, Endpoint, Handshake, Session, Transport};
 pub(crate) use self::session_error::SessionError;
 pub(crate) use self::settings::{Settings, Side, Verify, Version, check_protocols, check_roots};
 use self::trusted_roots::TrustedRoots;

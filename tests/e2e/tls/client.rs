@@ -48,7 +48,7 @@ fn cpython(identity: &Identity, version: &str, more: &[&str]) -> (Process, u16) 
 }
 
 /// Starts `openssl s_server`, which sends lines back in reverse.
-fn openssl(identity: &Identity, flags: &[&str]) -> (Process, u16) {
+pub(super) fn openssl(identity: &Identity, flags: &[&str]) -> (Process, u16) {
     let mut command = Command::new("stdbuf");
     command
         .args([

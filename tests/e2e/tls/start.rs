@@ -247,39 +247,6 @@ fn bytes_written_before_start_tls_are_sent_before_it() {
 }
 
 #[test]
-fn a_session_cannot_begin_within_another() {
-    let authority = Authority::new();
-    let config = authority.server_config(&authority.localhost());
-    for form in FORMS {
-        let config = config.clone();
-        let (port, served) = peer(1, move |tcp| {
-            let wire = Wire::server(tcp, config.clone()).unwrap();
-            let asked = wire.exactly(4);
-            wire.send(b"still here\n");
-            wire.send_end();
-            asked
-        });
-        let words = [
-            "plain",
-            "name=localhost",
-            "--",
-            "start",
-            "start",
-            "send:ask\\n",
-            "line",
-        ];
-        let printed = lines(client(&authority, form, port, &words));
-        let [first, second, line] = &printed[..] else {
-            panic!("{form}: {printed:?}");
-        };
-        assert_eq!(first, "start Ok(())");
-        assert!(second.starts_with("start Err(InvalidArgument("), "{second}");
-        assert_eq!(line, "line \"still here\\n\"");
-        assert_eq!(served.join().unwrap(), ["ask\n"]);
-    }
-}
-
-#[test]
 fn a_read_that_waits_goes_on_in_the_session() {
     let authority = Authority::new();
     let config = authority.server_config(&authority.localhost());

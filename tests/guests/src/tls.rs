@@ -90,6 +90,14 @@ impl Session {
         }
     }
 
+    /// Wraps the session in another one that has not begun.
+    pub fn wrap(self, context: &Context, name: Option<&str>) -> Result<Connection, ErrorCode> {
+        let wrapped = context.wrap_socket(Transport::Tls(self.connection), &[], name);
+        // The host has taken the session from its streams.
+        drop((self.received, self.receive, self.to_send, self.send));
+        wrapped
+    }
+
     /// Ends both halves. Returns the results of both halves, and of closing the session.
     pub async fn close(self) -> [Outcome; 3] {
         drop(self.to_send);

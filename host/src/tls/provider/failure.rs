@@ -24,6 +24,11 @@ pub(super) fn of_handshake<T>(
 
 /// Converts the error of a handshake or of a session.
 pub(super) fn of_session(error: io::Error) -> SessionError {
+    // The error of a session that carries this one has been converted already.
+    let error = match error.downcast::<SessionError>() {
+        Ok(error) => return error,
+        Err(error) => error,
+    };
     match error.downcast::<Error>() {
         Ok(error) => of_tls(error),
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => SessionError::UnexpectedEof,

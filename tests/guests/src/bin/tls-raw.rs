@@ -10,7 +10,7 @@ use std::task::Poll;
 
 use asyncio_streams::println;
 use asyncio_streams::wasi::wit_stream;
-use futures::future::join;
+use futures::future::{join, try_join};
 use guests::noise::pattern;
 use guests::tls::{
     Connection, Context, ErrorCode, Listener, PATIENCE, Session, Side, Socket, Transport,
@@ -46,6 +46,8 @@ async fn program() -> Outcome {
         ["asks", port] => asks(port.parse()?).await,
         ["cancels-writes", port, bytes] => cancels_writes(port.parse()?, bytes.parse()?).await,
         ["states", port] => states(port.parse()?).await,
+        ["nests", levels] => nests(levels.parse()?).await,
+        ["nests-late"] => nests_late().await,
         ["wishes", port] => wishes(port.parse()?).await,
         ["refuses"] => refuses().await,
         _ => Err("no such thing to do".into()),
@@ -304,6 +306,81 @@ async fn states(port: u16) -> Outcome {
     let _first = connection.send(data);
     tell("open", &connection).await;
     println!("again {:?}", connection.handshake(PATIENCE).await.err());
+    Ok(())
+}
+
+/// Begins sessions inside one another at both ends, until one is refused.
+async fn nests(levels: usize) -> Outcome {
+    let mut listener = Listener::open()?;
+    let (of_server, of_client) = (server("server")?, client());
+    let (mut one, mut other) = listener
+        .sessions(&of_server, &of_client, "localhost")
+        .await?;
+    for _ in 1..levels {
+        let (inner, outer) = (one.wrap(&of_server, None)?, other.wrap(&of_client, NAME)?);
+        (one, other) = try_join(Session::begin(inner), Session::begin(outer)).await?;
+    }
+    other.write(b"question").await;
+    println!("{}", String::from_utf8_lossy(&one.read().await));
+    one.write(b"answer").await;
+    println!("{}", String::from_utf8_lossy(&other.read().await));
+    let (closed, also) = join(one.close(), other.close()).await;
+    println!("{closed:?}, {also:?}");
+    Ok(())
+}
+
+/// Begins a session inside another one in every state of that.
+async fn nests_late() -> Outcome {
+    let mut listener = Listener::open()?;
+    let (of_server, of_client) = (server("server")?, client());
+    let inside = |connection| {
+        let wrapped = of_client.wrap_socket(Transport::Tls(connection), &[], NAME);
+        wrapped.err()
+    };
+
+    let (_accepted, connected) = listener.pair().await?;
+    println!("new {:?}", inside(wrap(&of_client, connected, NAME)?));
+
+    let sessions = listener.sessions(&of_server, &of_client, "localhost");
+    let (_one, other) = sessions.await?;
+    drop(other.to_send);
+    other.send.await?;
+    println!("ended {:?}", inside(other.connection));
+
+    // The first byte of the inner session is received before that session begins.
+    let sessions = listener.sessions(&of_server, &of_client, "localhost");
+    let (mut one, other) = sessions.await?;
+    let connected = other.wrap(&of_client, NAME)?;
+    let asking = async {
+        println!("asked {:?}", one.received.read(Vec::new()).await.0);
+        Session::begin(one.wrap(&of_server, None)?).await
+    };
+    let (mut one, mut other) = try_join(asking, Session::begin(connected)).await?;
+    other.write(b"hello").await;
+    println!("{}", String::from_utf8_lossy(&one.read().await));
+
+    // A read that waits on the outer session ends.
+    let sessions = listener.sessions(&of_server, &of_client, "localhost");
+    let (one, mut other) = sessions.await?;
+    let connection = other.connection;
+    // The order matters: the read has to be under way.
+    let (read, wrapped) = join(next(&mut other.received), async {
+        of_client.wrap_socket(Transport::Tls(connection), &[], NAME)
+    })
+    .await;
+    println!("read {read:?}, {:?}", other.receive.await);
+    let rest = other.to_send.write_all(b"plain".to_vec()).await;
+    println!("{} left, {:?}", rest.len(), other.send.await);
+    let begun = try_join(
+        Session::begin(one.wrap(&of_server, None)?),
+        Session::begin(wrapped?),
+    );
+    let (mut one, other) = begun.await?;
+
+    // An inner session that is cut short cuts the outer one short.
+    drop(other);
+    println!("cut {:?}", one.read().await);
+    println!("{:?}", one.receive.await);
     Ok(())
 }
 

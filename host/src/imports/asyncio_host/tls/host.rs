@@ -14,6 +14,7 @@ use super::super::bindings::tls::{
     Connection as SessionName, Context as ContextName, Details, ErrorCode, Host, HostConnection,
     HostConnectionWithStore, HostContext, Side as WitSide, Transport, VerifyMode, Version,
 };
+use super::carrier::Carrier;
 use super::context::TlsContext;
 use super::session::{TlsSession, handshake};
 use super::shared_session::{Outcome, SharedSession};
@@ -124,14 +125,16 @@ impl HostContext for StreamsCtxView<'_> {
         received: Vec<u8>,
         server_hostname: Option<String>,
     ) -> Answer<Resource<SessionName>> {
-        let connected = match socket {
-            Transport::Tcp(socket) => tcp::take(self, &socket)?.into_connected(),
+        let below = match socket {
+            Transport::Tcp(socket) => Below::socket(tcp::take(self, &socket)?.into_connected()),
             Transport::Unix(socket) => {
-                table::take::<UnixSocket, _>(self.table, &socket)?.into_connected()
+                let socket: UnixSocket = table::take(self.table, &socket)?;
+                Below::socket(socket.into_connected())
             }
+            Transport::Tls(session) => Ok(Below::Session(table::take(self.table, &session)?)),
         };
         let context: &mut TlsContext = table::get(self.table, &context)?;
-        match wrap(self.ctx, context, connected, received, server_hostname) {
+        match wrap(self.ctx, context, below, received, server_hostname) {
             Ok(connection) => Ok(Ok(table::push(self.table, connection)?)),
             Err(why) => Ok(Err(why)),
         }
@@ -142,16 +145,44 @@ impl HostContext for StreamsCtxView<'_> {
     }
 }
 
-/// Gives a socket to a new session, after all checks.
+/// The guest's connection that a session is to run on.
+enum Below {
+    Socket(ConnectedSocket),
+    Session(TlsSession),
+}
+
+impl Below {
+    fn socket(connected: Result<ConnectedSocket, SocketError>) -> Result<Below, ErrorCode> {
+        connected.map(Below::Socket).map_err(ErrorCode::Socket)
+    }
+
+    /// Fails unless it can carry a session.
+    fn check(&self) -> Result<(), ErrorCode> {
+        match self {
+            Below::Socket(socket) => socket.check_session().map_err(ErrorCode::Socket),
+            Below::Session(session) => session.shared().check_carrier(),
+        }
+    }
+
+    /// Takes it away from its streams, which end.
+    fn take(self) -> Carrier {
+        match self {
+            Below::Socket(socket) => Carrier::Socket(socket.detach()),
+            Below::Session(session) => session.into_carrier(),
+        }
+    }
+}
+
+/// Gives a connection to a new session, after all checks.
 fn wrap(
     ctx: &StreamsCtx,
     context: &TlsContext,
-    connected: Result<ConnectedSocket, SocketError>,
+    below: Result<Below, ErrorCode>,
     received: Vec<u8>,
     server_hostname: Option<String>,
 ) -> Result<TlsSession, ErrorCode> {
-    let connected = connected.map_err(ErrorCode::Socket)?;
-    connected.check_session().map_err(ErrorCode::Socket)?;
+    let below = below?;
+    below.check()?;
     let settings = context.settings();
     let expected = match settings.side {
         Side::Client => received.is_empty(),
@@ -171,9 +202,8 @@ fn wrap(
         }
         ctx.guard.unverified();
     }
-    let connection = connected.detach();
     Ok(TlsSession::new(
-        connection,
+        below.take(),
         endpoint,
         received,
         server_name,

@@ -4,6 +4,7 @@
 //! A session is the only user of its socket. No task works for it in the background:
 //! the guest's operation that waits for the session also drives it.
 
+mod carrier;
 mod context;
 mod convert;
 mod host;

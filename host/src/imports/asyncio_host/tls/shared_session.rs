@@ -1,6 +1,6 @@
 //! A session, shared by its handle, its streams and a call that closes it.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::task::{Context, Poll, ready};
@@ -9,13 +9,13 @@ use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 use wasmtime_wasi::p3::bindings::sockets::types::ErrorCode as SocketError;
 
 use super::super::bindings::tls::ErrorCode;
+use super::carrier::Carrier;
 use super::convert::code;
-use super::transport::SessionTransport;
 use super::wakers::Wakers;
 use crate::access::{OpenSend, Stats};
 use crate::lock::lock;
 use crate::sockets::stream;
-use crate::tls::{Endpoint, Handshake, Session};
+use crate::tls::{Endpoint, Handshake, Session, Transport};
 
 /// The end of a half of a session, or of all of it.
 pub(super) type Outcome = Result<(), ErrorCode>;
@@ -24,6 +24,10 @@ pub(super) type Outcome = Result<(), ErrorCode>;
 pub(super) const INVALID_STATE: ErrorCode = ErrorCode::Socket(SocketError::InvalidState);
 /// The guest has cut the session short.
 pub(super) const ABORTED: ErrorCode = ErrorCode::Socket(SocketError::ConnectionAborted);
+
+/// The most sessions inside one another. Each reads and writes in the calls of the next
+/// one, so that they share a stack.
+const MOST_LEVELS: usize = 8;
 
 /// Bytes read at a time when they are discarded.
 const SCRATCH: usize = 4096;
@@ -36,8 +40,10 @@ pub(super) struct SharedSession {
     wakers: Arc<Wakers>,
     stats: Stats,
     /// The socket, to be marked complete and for its options. The session's transport
-    /// keeps it open.
+    /// keeps it open. Dangling if another session carries this one.
     socket: Weak<stream::StreamSocket>,
+    /// The session that carries this one, if it is not a socket.
+    outer: Option<Arc<SharedSession>>,
     /// The end of the socket counts as the end of the peer's half.
     ignore_eof: bool,
 }
@@ -46,6 +52,12 @@ struct SessionState {
     phase: Phase,
     /// `receive` was called.
     receives: bool,
+    /// A byte received for a read of length zero: rustls does not tell whether there is
+    /// one without giving it out.
+    first: Option<u8>,
+    /// The session carries another one, which alone uses it. The guest's streams have
+    /// ended.
+    carries: bool,
     /// The end of the peer's half, which every later read returns.
     received: Option<Outcome>,
     sending: Sending,
@@ -70,7 +82,7 @@ enum Phase {
 
 struct Beginning {
     endpoint: Arc<dyn Endpoint>,
-    wire: SessionTransport,
+    wire: Box<dyn Transport>,
     server_name: Option<String>,
 }
 
@@ -84,24 +96,32 @@ enum Sending {
 
 impl SharedSession {
     pub(super) fn new(
-        socket: Arc<stream::StreamSocket>,
+        carrier: Carrier,
         endpoint: Arc<dyn Endpoint>,
         received: Vec<u8>,
         server_name: Option<String>,
         ignore_eof: bool,
     ) -> SharedSession {
+        let stats = carrier.stats().clone();
+        let (socket, outer) = match &carrier {
+            Carrier::Socket(socket) => (Arc::downgrade(socket), None),
+            Carrier::Session(outer) => (Weak::new(), Some(Arc::clone(outer))),
+        };
         SharedSession {
             wakers: Arc::default(),
-            stats: socket.permit().stats().clone(),
-            socket: Arc::downgrade(&socket),
+            stats,
+            socket,
+            outer,
             ignore_eof,
             state: Mutex::new(SessionState {
                 phase: Phase::New(Beginning {
                     endpoint,
-                    wire: SessionTransport::new(socket, received),
+                    wire: carrier.transport(received),
                     server_name,
                 }),
                 receives: false,
+                first: None,
+                carries: false,
                 received: None,
                 sending: Sending::Unused,
                 open: None,
@@ -114,7 +134,14 @@ impl SharedSession {
 
     /// The socket below the session, until the session is over.
     pub(super) fn socket(&self) -> Result<Arc<stream::StreamSocket>, SocketError> {
-        self.socket.upgrade().ok_or(SocketError::InvalidState)
+        match &self.outer {
+            Some(outer) => outer.socket(),
+            None => self.socket.upgrade().ok_or(SocketError::InvalidState),
+        }
+    }
+
+    pub(super) fn stats(&self) -> &Stats {
+        &self.stats
     }
 
     /// Starts the handshake, once. Its result goes to [`open`](Self::open) or
@@ -123,8 +150,12 @@ impl SharedSession {
         let mut state = self.state();
         match std::mem::replace(&mut state.phase, Phase::Handshaking) {
             Phase::New(beginning) => {
-                let wire = Box::new(beginning.wire);
-                Ok(beginning.endpoint.handshake(wire, beginning.server_name))
+                let Beginning {
+                    endpoint,
+                    wire,
+                    server_name,
+                } = beginning;
+                Ok(endpoint.handshake(wire, server_name))
             }
             other => {
                 state.phase = other;
@@ -210,6 +241,9 @@ impl SharedSession {
     ) -> Poll<Result<usize, ErrorCode>> {
         self.wakers.receiving.register(cx.waker());
         let mut state = self.state();
+        if state.carries {
+            return Poll::Ready(Ok(0));
+        }
         if state.closing {
             return Poll::Ready(Err(ABORTED));
         }
@@ -218,6 +252,20 @@ impl SharedSession {
         let count = into.filled().len();
         self.stats.received(count);
         received.map_ok(|()| count)
+    }
+
+    /// Waits until [`poll_receive`](Self::poll_receive) has a byte or a result.
+    pub(super) fn poll_receivable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.wakers.receiving.register(cx.waker());
+        let mut state = self.state();
+        if state.first.is_none() && !state.carries && !state.closing {
+            let mut byte = [0];
+            let mut into = ReadBuf::new(&mut byte);
+            // An end or an error is met again by the next read.
+            drop(ready!(self.poll_read(&mut state, &mut into)));
+            state.first = into.filled().first().copied();
+        }
+        Poll::Ready(())
     }
 
     /// Discards received bytes until the peer's half ends.
@@ -239,9 +287,14 @@ impl SharedSession {
     fn poll_read(&self, state: &mut SessionState, into: &mut ReadBuf<'_>) -> Poll<Outcome> {
         let waker = self.wakers.all();
         let mut cx = Context::from_waker(&waker);
+        state.take_first(into);
         while state.received.is_none() && into.remaining() > 0 {
             let before = into.filled().len();
-            match Pin::new(state.session()?).poll_read(&mut cx, into) {
+            let session = match state.session() {
+                Err(_) if before > 0 => break,
+                session => session?,
+            };
+            match Pin::new(session).poll_read(&mut cx, into) {
                 Poll::Pending if before == 0 => return Poll::Pending,
                 Poll::Pending => break,
                 Poll::Ready(Ok(())) if into.filled().len() > before => {}
@@ -274,6 +327,9 @@ impl SharedSession {
     ) -> Poll<Result<usize, ErrorCode>> {
         self.wakers.sending.register(cx.waker());
         let mut state = self.state();
+        if state.carries {
+            return Poll::Ready(Err(ABORTED));
+        }
         let sent = self.poll_write(&mut state, |session, cx| {
             session.poll_write(cx, bytes).map(|sent| match sent {
                 Ok(0) if !bytes.is_empty() => Err(ErrorKind::WriteZero.into()),
@@ -321,6 +377,9 @@ impl SharedSession {
 
     fn poll_end(&self) -> Poll<Outcome> {
         let mut state = self.state();
+        if state.carries && !state.closing {
+            return Poll::Ready(Ok(()));
+        }
         match &state.sending {
             Sending::Done(outcome) => return Poll::Ready(outcome.clone()),
             Sending::Unused => return Poll::Pending,
@@ -360,7 +419,7 @@ impl SharedSession {
     fn poll_write<T>(
         &self,
         state: &mut SessionState,
-        write: impl FnOnce(Pin<&mut dyn Session>, &mut Context<'_>) -> Poll<std::io::Result<T>>,
+        write: impl FnOnce(Pin<&mut dyn Session>, &mut Context<'_>) -> Poll<io::Result<T>>,
     ) -> Poll<Result<T, ErrorCode>> {
         if let Sending::Done(Err(why)) = &state.sending {
             return Poll::Ready(Err(why.clone()));
@@ -394,12 +453,94 @@ impl SharedSession {
         Ok(())
     }
 
+    /// The session that carries this one.
+    pub(super) fn outer(&self) -> Option<&Arc<SharedSession>> {
+        self.outer.as_ref()
+    }
+
+    /// Checks that the session can carry another one.
+    pub(super) fn check_carrier(&self) -> Outcome {
+        let levels = std::iter::successors(Some(self), |inner| inner.outer.as_deref());
+        if levels.count() >= MOST_LEVELS {
+            return Err(ErrorCode::InvalidArgument(format!(
+                "there are {MOST_LEVELS} sessions inside one another already, which is the most"
+            )));
+        }
+        let mut state = self.state();
+        state.session()?;
+        match (&state.received, &state.sending) {
+            _ if state.closing => Err(INVALID_STATE),
+            (Some(Err(why)), _) | (_, Sending::Done(Err(why))) => Err(why.clone()),
+            (_, Sending::Ended | Sending::Done(Ok(()))) => Err(INVALID_STATE),
+            (_, Sending::Unused | Sending::Open) => Ok(()),
+        }
+    }
+
+    /// Takes the session from its streams, which end. From now on it carries another one.
+    pub(super) fn carry(&self) {
+        let mut state = self.state();
+        state.carries = true;
+        state.sending = Sending::Unused;
+        let open = state.open.take();
+        drop(state);
+        drop(open);
+        self.wakers.wake_all();
+    }
+
+    /// Returns whether the session carries another one.
+    pub(super) fn is_carrier(&self) -> bool {
+        self.state().carries
+    }
+
+    /// Reads for the session that this one carries.
+    pub(super) fn poll_read_carried(
+        &self,
+        cx: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let mut state = self.state();
+        if state.take_first(into) {
+            return Poll::Ready(Ok(()));
+        }
+        Pin::new(state.carrying()?).poll_read(cx, into)
+    }
+
+    /// Writes for the session that this one carries, by `write`.
+    pub(super) fn poll_write_carried<T>(
+        &self,
+        cx: &mut Context<'_>,
+        write: impl FnOnce(Pin<&mut dyn Session>, &mut Context<'_>) -> Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        let mut state = self.state();
+        let session = state.carrying()?;
+        write(Pin::new(&mut **session), cx)
+    }
+
     fn state(&self) -> MutexGuard<'_, SessionState> {
         lock(&self.state)
     }
 }
 
 impl SessionState {
+    /// Stores the byte that was received before. Returns whether there was one.
+    fn take_first(&mut self, into: &mut ReadBuf<'_>) -> bool {
+        if into.remaining() > 0
+            && let Some(first) = self.first.take()
+        {
+            into.put_slice(&[first]);
+            return true;
+        }
+        false
+    }
+
+    /// The session, for the one that it carries.
+    fn carrying(&mut self) -> io::Result<&mut Box<dyn Session>> {
+        match &mut self.phase {
+            Phase::Open(session) => Ok(session),
+            _ => Err(ErrorKind::ConnectionAborted.into()),
+        }
+    }
+
     fn session(&mut self) -> Result<&mut Box<dyn Session>, ErrorCode> {
         match &mut self.phase {
             Phase::Open(session) => Ok(session),

@@ -12,45 +12,11 @@ use super::shared_session::{Outcome, SharedSession};
 use crate::imports::byte_streams::{ByteSource, pending};
 
 /// The receiving half of a session. It ends when the peer ends its own.
-pub(super) struct SessionSource {
-    session: Arc<SharedSession>,
-    /// A byte received for a read of length zero: rustls does not tell whether there
-    /// is one without giving it out.
-    first: Option<u8>,
-}
+pub(super) struct SessionSource(Arc<SharedSession>);
 
 impl SessionSource {
     pub(super) fn new(session: Arc<SharedSession>) -> SessionSource {
-        SessionSource {
-            session,
-            first: None,
-        }
-    }
-
-    /// Receives after the byte that was taken before, if there is one. Returns 0 at
-    /// the end of the session.
-    fn poll_read(
-        &mut self,
-        cx: &mut Context<'_>,
-        into: &mut [u8],
-    ) -> Poll<Result<usize, ErrorCode>> {
-        let Some(first) = self.first.take() else {
-            return self.session.poll_receive(cx, into);
-        };
-        let Some((begin, rest)) = into.split_first_mut() else {
-            self.first = Some(first);
-            return Poll::Ready(Ok(0));
-        };
-        *begin = first;
-        let more = match rest.is_empty() {
-            true => Poll::Ready(Ok(0)),
-            false => self.session.poll_receive(cx, rest),
-        };
-        // The next read meets an end or an error again.
-        Poll::Ready(Ok(match more {
-            Poll::Ready(Ok(more)) => 1 + more,
-            _ => 1,
-        }))
+        SessionSource(session)
     }
 }
 
@@ -58,15 +24,7 @@ impl ByteSource for SessionSource {
     type Error = ErrorCode;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let mut first = [0];
-        if self.first.is_none() {
-            match self.session.poll_receive(cx, &mut first) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Ok(1)) => self.first = Some(first[0]),
-                Poll::Ready(_) => {}
-            }
-        }
-        Poll::Ready(())
+        self.0.poll_receivable(cx)
     }
 
     fn poll_receive(
@@ -74,7 +32,8 @@ impl ByteSource for SessionSource {
         cx: &mut Context<'_>,
         into: &mut [u8],
     ) -> Poll<Result<usize, Outcome>> {
-        self.poll_read(cx, into).map(|received| match received {
+        let received = self.0.poll_receive(cx, into);
+        received.map(|received| match received {
             Ok(0) => Err(Ok(())),
             received => received.map_err(Err),
         })
