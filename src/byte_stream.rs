@@ -51,10 +51,7 @@ pub fn from_stream(stream: impl Into<ByteStream>) -> StreamReader {
 /// stream. Pass it to a function that takes a `stream<u8>`, or read it with [`from_stream`].
 pub fn pipe() -> (StreamWriter, ByteStream) {
     let (sink, stream) = RawSink::new();
-    let connection = Connection::new(limit::DEFAULT_LIMIT, Names::default());
-    let (_, writer) = connection.handles();
-    run(connection, Nothing, sink);
-    (writer, ByteStream(stream))
+    (writer(sink, limit::DEFAULT_LIMIT), ByteStream(stream))
 }
 
 /// Returns a reader that receives from `source` and has no sending half.
@@ -63,6 +60,14 @@ pub(crate) fn reader(source: impl Source + 'static, limit: usize) -> StreamReade
     let (reader, _) = connection.handles();
     run(connection, source, Nothing);
     reader
+}
+
+/// Returns a writer that sends to `sink` and has no receiving half.
+pub(crate) fn writer(sink: impl Sink + 'static, limit: usize) -> StreamWriter {
+    let connection = Connection::new(limit, Names::default());
+    let (_, writer) = connection.handles();
+    run(connection, Nothing, sink);
+    writer
 }
 
 fn run(connection: Rc<Connection>, source: impl Source + 'static, sink: impl Sink + 'static) {

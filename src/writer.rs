@@ -242,11 +242,6 @@ impl StreamWriter {
     pub(crate) fn downgrade(&self) -> Weak<Connection> {
         self.connection.downgrade()
     }
-
-    /// Takes the bytes that were written and not handed to the transport yet.
-    pub(crate) fn take_queued(&self) -> Vec<u8> {
-        self.connection.take_queued()
-    }
 }
 
 impl Transport<'_> {

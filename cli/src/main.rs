@@ -7,6 +7,7 @@ mod compile;
 mod completions;
 mod compose;
 mod files;
+mod output;
 mod policy;
 mod remedy;
 mod report;
@@ -42,6 +43,7 @@ fn main() {
         }
     };
     let _ = io::stdout().flush();
+    let code = output::finish(code);
     // Not by returning from `main`: tokio's thread that reads the guest's standard input
     // may be blocked in the read.
     process::exit(i32::from(code));
@@ -51,7 +53,7 @@ fn log_to_stderr() {
     let filter = EnvFilter::try_from_env(LOG_VARIABLE).unwrap_or_else(|_| EnvFilter::new("warn"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(io::stderr)
+        .with_writer(|| output::Log)
         .with_ansi(io::stderr().is_terminal())
         .init();
 }

@@ -9,7 +9,7 @@
 //! output:
 //!
 //! ```no_run
-//! use asyncio_streams_host::{Runner, StreamsCtx, compose, engine, policy::Policy};
+//! use asyncio_streams_host::{Output, Runner, StreamsCtx, compose, engine, policy::Policy};
 //! use wasmtime::component::Component;
 //! use wasmtime_wasi::WasiCtx;
 //!
@@ -21,8 +21,10 @@
 //! let program = compose::prepare(application, compose::builtin_streams())?;
 //! let component = Component::from_binary(&engine, &program)?;
 //! let ctx = StreamsCtx::builder().policy(policy).build();
-//! let wasi = WasiCtx::builder().inherit_stdio().build();
+//! let stdout = Output::stdout()?;
+//! let wasi = WasiCtx::builder().stdout(stdout.clone()).build();
 //! let report = Runner::new(ctx, wasi).run(&engine, &component).await?;
+//! stdout.finish();
 //! std::process::exit(report.exit.code().into());
 //! # }
 //! ```
@@ -101,6 +103,7 @@ mod guest_text;
 pub mod imports;
 mod linker;
 mod lock;
+mod output;
 pub mod policy;
 mod run;
 mod sockets;
@@ -113,6 +116,7 @@ pub use access::{
 pub use compile::{Cache, CacheError, CompileError, compile, config, engine, precompiled};
 pub use ctx::{StreamsCtx, StreamsCtxBuilder, StreamsCtxView, StreamsView, apply_limits};
 pub use linker::add_to_linker;
+pub use output::{Finished, Output};
 pub use run::{
     DEFAULT_GRACE, DEFAULT_LINGER, Exit, Frame, Linger, RunError, RunReport, Runner, Running, Trap,
 };

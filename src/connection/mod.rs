@@ -110,6 +110,7 @@ use self::read_side::ReadSide;
 use self::receive::Receiving;
 use self::upgrade::{Sessions, Upgrade};
 use self::wake_ups::WakeUps;
+pub(crate) use self::write::WRITE_HARD_LIMIT;
 use self::write::WriteSide;
 use crate::address::Names;
 use crate::error::ErrorCode;

@@ -145,7 +145,7 @@ impl Connection {
     }
 
     /// The transport has taken that many bytes.
-    fn sent(&self, count: usize) {
+    pub(crate) fn sent(&self, count: usize) {
         SENT.with(|sent| sent.set(sent.get().wrapping_add(count as u64)));
         let drained = self.write.borrow_mut().sent(count);
         if drained {

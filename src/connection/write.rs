@@ -9,7 +9,7 @@ use crate::runtime::budget;
 use crate::water_marks::WaterMarks;
 
 /// A write is refused if more bytes than this wait to be sent.
-pub(super) const WRITE_HARD_LIMIT: usize = 64 * 1024 * 1024;
+pub(crate) const WRITE_HARD_LIMIT: usize = 64 * 1024 * 1024;
 
 /// The state of the writer's side.
 #[derive(Debug)]
@@ -63,10 +63,15 @@ impl Connection {
         Ok(())
     }
 
-    /// Takes the bytes that were written and not handed to the transport yet.
-    pub(crate) fn take_queued(&self) -> Vec<u8> {
+    /// Takes the bytes that were written and not handed to the transport yet. The caller
+    /// hands them over and reports them as [`sent`](Self::sent).
+    pub(crate) fn hand_over(&self) -> Vec<u8> {
         match self.write.try_borrow_mut() {
-            Ok(mut write) => std::mem::take(&mut write.queued),
+            Ok(mut write) => {
+                let queued = std::mem::take(&mut write.queued);
+                write.in_flight = write.in_flight.saturating_add(queued.len());
+                queued
+            }
             Err(_) => Vec::new(),
         }
     }
@@ -242,7 +247,7 @@ impl WriteSide {
         }
         spare.clear();
         let data = std::mem::replace(&mut self.queued, std::mem::take(spare));
-        self.in_flight = data.len();
+        self.in_flight = self.in_flight.saturating_add(data.len());
         Some(data)
     }
 

@@ -70,9 +70,11 @@ where
 {
     panic::install();
     let _entered = executor::enter();
+    // Has the driver begun, so that `print!` can wait without running it.
+    executor::pause().await;
     let failure = program().await.failure();
     if let Some(failure) = &failure {
-        stdio::eprint(format_args!("error: {failure}\n"));
+        stdio::report(format_args!("error: {failure}\n"));
     }
     executor::cancel_tasks();
     linger().await;

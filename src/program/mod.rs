@@ -3,6 +3,7 @@
 //! On `wasm32-unknown-unknown` std's own `println!`, `args` and panic hook do nothing.
 
 mod entry;
+mod output;
 mod panic;
 mod stdio;
 
@@ -18,7 +19,7 @@ pub use stdio::{stderr, stdin, stdout};
 /// standard streams, drops it: applications ask for failures (`server.next-failure`).
 pub(crate) fn report(message: &str) {
     #[cfg(not(feature = "component"))]
-    eprint(format_args!("asyncio-streams: {message}\n"));
+    stdio::report(format_args!("asyncio-streams: {message}\n"));
     #[cfg(feature = "component")]
     let _ = message;
 }

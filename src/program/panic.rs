@@ -2,10 +2,10 @@
 
 use std::panic;
 
-use wasi::cli::{stderr, stdout};
+use wasi::cli::stderr;
 use wasi::wit_stream;
-use wit_bindgen::rt::async_support::{FutureReader, StreamReader};
 
+use super::output::{PATIENCE, within};
 use super::stdio;
 use crate::runtime::executor;
 
@@ -14,21 +14,14 @@ use crate::runtime::executor;
 pub(super) fn install() {
     panic::set_hook(Box::new(|panic| {
         executor::abandon();
-        let printed = stdio::unwritten();
+        stdio::finish_at_once();
         let message = format!("{panic}\n");
-        wit_bindgen::block_on(async {
-            if !printed.is_empty() {
-                write(printed, stdout::write_via_stream).await;
-            }
-            write(message.into_bytes(), stderr::write_via_stream).await;
-        });
+        wit_bindgen::block_on(within(PATIENCE, async {
+            let (mut writer, stream) = wit_stream::new();
+            let taken = stderr::write_via_stream(stream);
+            writer.write_all(message.into_bytes()).await;
+            drop(writer);
+            taken.await
+        }));
     }));
-}
-
-async fn write<T: 'static>(bytes: Vec<u8>, to: impl FnOnce(StreamReader<u8>) -> FutureReader<T>) {
-    let (mut writer, stream) = wit_stream::new();
-    let taken = to(stream);
-    writer.write_all(bytes).await;
-    drop(writer);
-    taken.await;
 }

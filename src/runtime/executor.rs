@@ -74,6 +74,19 @@ pub(crate) fn enter() -> Entered {
     Entered(())
 }
 
+/// Lets other tasks have their turn.
+pub(crate) async fn pause() {
+    let mut paused = false;
+    std::future::poll_fn(|cx| match std::mem::replace(&mut paused, true) {
+        true => Poll::Ready(()),
+        false => {
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }
+    })
+    .await;
+}
+
 /// Runs the body of an asynchronous export.
 ///
 /// wasmtime 48 never frees its record of a call between components that returns and ends

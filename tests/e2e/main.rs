@@ -25,6 +25,7 @@ mod http;
 mod interop;
 mod listening;
 mod no_delay;
+mod outputs;
 mod packages;
 mod python;
 mod refusals;

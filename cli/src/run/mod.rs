@@ -18,7 +18,7 @@ use anyhow::{Context as _, anyhow};
 use asyncio_streams_host::policy::Policy;
 use asyncio_streams_host::tls::Tls;
 use asyncio_streams_host::{
-    Exit, InheritedListener, RunReport, Runner, SharedListeners, StopHandle, StreamsCtx,
+    Exit, InheritedListener, Output, RunReport, Runner, SharedListeners, StopHandle, StreamsCtx,
 };
 use clap::{Args, Parser};
 use wasmtime::{Engine, ProfilingStrategy};
@@ -54,8 +54,9 @@ use crate::streams::StreamsArgs;
 /// the files of --tls-identity and --tls-roots again; open connections go on.
 ///
 /// The exit code is the program's own. It is 1 when the program returned an error, 2 when the
-/// command line is wrong or the program could not be started, 134 when it trapped, and 130 or
-/// 143 when SIGINT or SIGTERM came and it did not end by itself.
+/// command line is wrong or the program could not be started, 134 when it trapped, 141 when it
+/// printed and the reader of its output was gone, and 130 or 143 when SIGINT or SIGTERM came and
+/// it did not end by itself.
 #[derive(Debug, Args)]
 #[command(
     after_long_help = permissions::grammar(),
@@ -279,7 +280,9 @@ pub(crate) fn report_bypassed(policy: &Policy) -> bool {
 /// environment.
 fn wasi_ctx(path: &Path, args: &[OsString], env: &[String]) -> anyhow::Result<WasiCtx> {
     let mut wasi = WasiCtx::builder();
-    wasi.inherit_stdio();
+    let outputs = Output::stdout().and_then(|stdout| Ok((stdout, Output::stderr()?)));
+    let (stdout, stderr) = outputs.context("cannot open the standard streams")?;
+    wasi.inherit_stdin().stdout(stdout).stderr(stderr);
     let name = path.file_name().unwrap_or(path.as_os_str());
     wasi.arg(name.to_string_lossy());
     for arg in args {

@@ -1,7 +1,6 @@
-use std::io::Write as _;
-
 use asyncio_streams_host::{Denial, ListenAddress, Observer};
 
+use crate::output;
 use crate::remedy;
 use crate::report::report;
 
@@ -30,6 +29,6 @@ impl Observer for StderrObserver {
 
     /// Writes exactly `listening on ADDRESS`, for programs that wait for this line.
     fn listening(&self, address: &ListenAddress) {
-        let _ = writeln!(anstream::stderr(), "listening on {address}");
+        output::message(&format!("listening on {address}\n"));
     }
 }

@@ -1,17 +1,22 @@
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
-use std::{fmt, future, io, process, thread};
+use std::time::{Duration, Instant};
+use std::{fmt, future, io, thread};
 
 use asyncio_streams_host::StopHandle;
 use asyncio_streams_host::tls::Tls;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::tls;
+use crate::output;
 use crate::report::report;
 
 /// The time that a program which computes without a pause has after its grace. The host
 /// cannot drop it before it pauses.
 pub(super) const COMPUTING: Duration = Duration::from_secs(2);
+
+/// The time that the readers of a program's output have after a signal, if the program is
+/// not a server.
+const UNWRITTEN: Duration = Duration::from_secs(1);
 
 /// The first signal that asked the program to stop, once there is one.
 pub(crate) type FirstStop = Arc<OnceLock<Stop>>;
@@ -71,7 +76,7 @@ pub(crate) fn watch(
                 let stop = signals.next_stop().await;
                 let _ = seen.set(stop);
                 let code = stop_all(&runs, grace, stop, &mut signals).await;
-                process::exit(i32::from(code));
+                output::exit_at_once(code);
             });
         })?;
     Ok(first)
@@ -81,10 +86,13 @@ pub(crate) fn watch(
 /// exit code. When the runs end in time, the process ends during the wait.
 async fn stop_all(runs: &[StopHandle], grace: Duration, stop: Stop, signals: &mut Signals) -> u8 {
     runs.iter().for_each(StopHandle::stop);
-    let grace = match runs.iter().any(StopHandle::has_served) {
-        true => grace,
-        false => Duration::ZERO,
+    let (grace, unwritten) = match runs.iter().any(StopHandle::has_served) {
+        true => (grace, grace),
+        false => (Duration::ZERO, grace.min(UNWRITTEN)),
     };
+    if let Some(deadline) = Instant::now().checked_add(unwritten) {
+        output::give_up_at(deadline);
+    }
     let limit = grace.saturating_add(COMPUTING);
     let second = tokio::time::timeout(limit, signals.next_stop()).await;
     runs.iter().for_each(StopHandle::reset_unfinished);
