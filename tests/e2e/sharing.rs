@@ -136,6 +136,36 @@ fn an_address_is_served_until_the_last_guest_that_shares_it_is_stopped() {
     }
 }
 
+/// The kernel wakes every guest that waits for a connection, and the fastest takes it.
+#[test]
+fn connections_that_come_one_by_one_are_spread_over_the_guests() {
+    const GUESTS: usize = 4;
+    const CONNECTIONS: usize = 400;
+    for name in ["echo-server", "echo-server-wit"] {
+        let listeners = SharedListeners::new();
+        let start = || Guest::start(name, &listeners, &[ANYWHERE], 0);
+        let first = start();
+        let address = first.address();
+        let guests: Vec<Guest> = std::iter::once(first)
+            .chain((1..GUESTS).map(|_| start()))
+            .collect();
+        guests.iter().for_each(Guest::listens);
+        let open: Vec<TcpStream> = (0..CONNECTIONS).map(|_| exchange(address)).collect();
+        let counts: Vec<usize> = guests
+            .iter()
+            .map(|guest| guest.stats.snapshot().sockets_open.saturating_sub(1))
+            .collect();
+        assert_eq!(counts.iter().sum::<usize>(), CONNECTIONS, "{counts:?}");
+        let mean = CONNECTIONS / GUESTS;
+        let fair = |count: &usize| *count <= mean * 3 / 2;
+        assert!(counts.iter().all(fair), "{name}: {counts:?}");
+        drop(open);
+        for guest in guests {
+            assert!(matches!(guest.stop().exit, Exit::Success));
+        }
+    }
+}
+
 #[test]
 fn a_guest_shares_an_explicit_address_only_with_a_rule_of_its_own() {
     let listeners = SharedListeners::new();

@@ -11,6 +11,8 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketType, getsockname, sockopt};
 use thiserror::Error;
 
+use super::load::Load;
+
 /// A listening socket that the operator [gives](crate::StreamsCtxBuilder::listener) to
 /// guests, TCP or Unix. Guests need no rule for it.
 ///
@@ -27,6 +29,7 @@ pub struct InheritedListener(Arc<Inherited>);
 struct Inherited {
     socket: ListeningSocket,
     listening: AtomicBool,
+    load: Arc<Load>,
 }
 
 /// The listening socket, as the standard library has it.
@@ -60,7 +63,11 @@ pub enum InheritedListenerError {
 impl InheritedListener {
     fn new(socket: ListeningSocket) -> Self {
         let listening = AtomicBool::new(false);
-        Self(Arc::new(Inherited { socket, listening }))
+        Self(Arc::new(Inherited {
+            socket,
+            listening,
+            load: Arc::default(),
+        }))
     }
 
     /// Makes a descriptor for one guest.
@@ -75,6 +82,11 @@ impl InheritedListener {
                 ListeningSocket::Unix(listener.try_clone()?)
             }
         })
+    }
+
+    /// The open connections of all guests that listen.
+    pub(crate) fn load(&self) -> &Arc<Load> {
+        &self.0.load
     }
 
     /// Notes that a guest listens. Returns whether it is the first one.

@@ -7,6 +7,7 @@ mod inherited;
 mod limiter;
 mod limits;
 mod listen_address;
+mod load;
 mod log_limiter;
 mod observer;
 mod permit;
@@ -23,6 +24,7 @@ pub(crate) use self::inherited::{InheritedListeners, ListeningSocket, TakeError,
 pub use self::limiter::Limiter;
 pub use self::limits::Limits;
 pub use self::listen_address::ListenAddress;
+pub(crate) use self::load::{Load, LoadShare};
 pub use self::observer::{Observer, TracingObserver};
 pub(crate) use self::permit::SocketPermit;
 pub(crate) use self::statistics::OpenSend;

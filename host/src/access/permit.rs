@@ -1,5 +1,7 @@
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::load::CountedConnection;
 use super::statistics::Stats;
 
 /// A permit for one open socket, counted against `Limits::sockets`.
@@ -10,6 +12,8 @@ use super::statistics::Stats;
 pub(crate) struct SocketPermit {
     stats: Stats,
     listens: AtomicBool,
+    /// The connection's part in the load of the listener that accepted it.
+    accepted: OnceLock<CountedConnection>,
 }
 
 impl SocketPermit {
@@ -18,6 +22,7 @@ impl SocketPermit {
         SocketPermit {
             stats,
             listens: AtomicBool::new(false),
+            accepted: OnceLock::new(),
         }
     }
 
@@ -26,6 +31,11 @@ impl SocketPermit {
         if !self.listens.swap(true, Ordering::Relaxed) {
             self.stats.listener_opened();
         }
+    }
+
+    /// Has the connection count as long as the permit.
+    pub(crate) fn counts(&self, connection: CountedConnection) {
+        let _ = self.accepted.set(connection);
     }
 
     pub(crate) fn stats(&self) -> &Stats {

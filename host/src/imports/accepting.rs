@@ -4,7 +4,9 @@ use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
+use tokio::time::Sleep;
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Destination, Resource, StreamProducer, StreamResult, VecBuffer};
 use wasmtime_wasi::p3::bindings::sockets::types::ErrorCode;
@@ -19,6 +21,9 @@ use crate::sockets::stream::{Acceptor, Listener, refusal};
 /// one by one, so that no guest takes those of the others.
 const BATCH: usize = 64;
 
+/// The time that a connection waits for a guest that has fewer.
+const OTHERS_FIRST: Duration = Duration::from_millis(1);
+
 /// Takes connections from a listener: all that wait, up to the number that the guest
 /// has asked for. `N` is the bindings' name of the guest's socket.
 pub(super) struct Accepting<A: Acceptor, N> {
@@ -29,6 +34,8 @@ pub(super) struct Accepting<A: Acceptor, N> {
     /// A connection taken for a read of length zero, which only asks whether there
     /// is one.
     next: Option<Admitted<A>>,
+    /// The end of the time in which the other guests accept first.
+    others_first: Option<Pin<Box<Sleep>>>,
     name: PhantomData<fn() -> N>,
 }
 
@@ -46,6 +53,7 @@ impl<A: Acceptor, N> Accepting<A, N> {
             guard,
             _permit: permit,
             next: None,
+            others_first: None,
             name: PhantomData,
         }
     }
@@ -54,6 +62,7 @@ impl<A: Acceptor, N> Accepting<A, N> {
     /// listener is closed.
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
         while self.next.is_none() {
+            ready!(self.poll_turn(cx));
             self.next = match ready!(self.listener.poll_accept(cx)) {
                 None => return Poll::Ready(false),
                 Some(Ok(accepted)) => self.admit(accepted),
@@ -65,13 +74,28 @@ impl<A: Acceptor, N> Accepting<A, N> {
         Poll::Ready(true)
     }
 
+    /// Waits, if this guest has more than its share of the connections, so that another one
+    /// takes the connection that is waiting. Guests that are busy delay it by [`OTHERS_FIRST`].
+    fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.others_first.is_none() && self.listener.leaves_to_others() {
+            self.others_first = Some(Box::pin(tokio::time::sleep(OTHERS_FIRST)));
+        }
+        if let Some(wait) = &mut self.others_first {
+            ready!(wait.as_mut().poll(cx));
+            self.others_first = None;
+        }
+        Poll::Ready(())
+    }
+
     /// Turns a connection beyond the limit away.
     fn admit(&self, accepted: A::Accepted) -> Option<Admitted<A>> {
         let permit = self.guard.permit();
         if permit.is_none() {
             A::turn_away(&accepted);
         }
-        Some((Ok(accepted), permit?))
+        let permit = permit?;
+        self.listener.count(&permit);
+        Some((Ok(accepted), permit))
     }
 }
 

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, Weak};
 
 use rustix::io::Errno;
 
+use crate::access::Load;
 use crate::lock::lock;
 
 /// A bound socket that guests can share.
@@ -40,6 +41,8 @@ pub(crate) struct SharedSocket<B: BoundSocket> {
     listening: Mutex<usize>,
     /// Nothing can listen on the socket any more.
     ended: AtomicBool,
+    /// The open connections of all guests.
+    load: Arc<Load>,
 }
 
 /// A guest's hold on a shared socket.
@@ -89,6 +92,7 @@ impl<B: BoundSocket> Sharing<B> {
             guests: Mutex::new(BTreeSet::from([guest])),
             listening: Mutex::new(0),
             ended: AtomicBool::new(false),
+            load: Arc::default(),
         });
         sockets.retain(|socket| socket.strong_count() > 0);
         sockets.push(Arc::downgrade(&socket));
@@ -113,6 +117,10 @@ impl<B: BoundSocket> SharedSocket<B> {
     fn serves(&self, wanted: &B::Address) -> bool {
         let fits = self.requested == *wanted || self.bound.address() == wanted;
         fits && !self.ended.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn load(&self) -> &Arc<Load> {
+        &self.load
     }
 
     pub(super) fn bound(&self) -> &B {

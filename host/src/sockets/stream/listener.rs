@@ -7,10 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use futures::task::AtomicWaker;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{Shutdown, shutdown};
 use wasmtime_wasi::p3::bindings::sockets::types::ErrorCode;
 
-use crate::access::{InheritedListener, SocketPermit};
+use crate::access::{InheritedListener, LoadShare, SocketPermit};
 use crate::sockets::shared::{BoundSocket, Share, SharedSocket};
 use crate::sockets::stop::{StopHandle, StopListening};
 
@@ -61,6 +62,8 @@ pub(crate) struct Listener<A: Acceptor> {
     closed: AtomicBool,
     /// The stream of connections, while it waits.
     accepting: AtomicWaker,
+    /// The guest's part in the connections, if other guests may listen too.
+    load: Option<LoadShare>,
 }
 
 impl<A: Acceptor> Listener<A> {
@@ -77,7 +80,13 @@ impl<A: Acceptor> Listener<A> {
                 (acceptor, first)
             }
         };
+        let load = match &shared {
+            Some(shared) => Some(shared.load()),
+            None => acceptor.inherited().map(InheritedListener::load),
+        };
+        let load = load.map(LoadShare::join);
         Ok(Self {
+            load,
             acceptor,
             shared,
             first,
@@ -120,6 +129,24 @@ impl<A: Acceptor> Listener<A> {
                 Err(_) if self.is_closed() => None,
                 accepted => Some(accepted),
             })
+    }
+
+    /// A connection waits, and other guests should have it rather than this one.
+    pub(crate) fn leaves_to_others(&self) -> bool {
+        self.load.as_ref().is_some_and(LoadShare::is_above) && self.has_waiting()
+    }
+
+    /// A connection waits in the kernel's queue.
+    fn has_waiting(&self) -> bool {
+        let mut files = [PollFd::new(self, PollFlags::IN)];
+        poll(&mut files, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
+    }
+
+    /// Counts an accepted connection, as long as its permit.
+    pub(crate) fn count(&self, permit: &SocketPermit) {
+        if let Some(load) = &self.load {
+            permit.counts(load.count());
+        }
     }
 
     pub(crate) fn acceptor(&self) -> &A {
