@@ -48,20 +48,17 @@ impl Policy {
         outcome.map_or_else(Decision::Deny, |()| Decision::Allow)
     }
 
-    /// Decides about the look-up of a name.
+    /// Decides about the look-up of a name. `localhost` needs no rule: no resolver is asked,
+    /// and connecting or listening is decided about anyway.
     #[must_use]
     pub fn decide_lookup(&self, name: &HostName) -> Decision {
         if let Some(rule) = self.deny_resolve.iter().find(|rule| rule.covers(name)) {
             return Decision::Deny(DenyReason::DenyRule(PolicyRule::Resolve(rule.clone())));
         }
         let to_connect = self.allow_connect.iter().map(|rule| &rule.host);
-        let to_listen = self.allow_listen.iter().map(|rule| &rule.0.host);
-        let allowed = self.allow_resolve.iter().any(|rule| rule.covers(name))
-            || to_connect.into_iter().any(|host| host.covers_name(name))
-            || (name.is_localhost()
-                && to_listen
-                    .into_iter()
-                    .any(|host| *host != HostPattern::Any && host.covers_name(name)));
+        let allowed = name.is_localhost()
+            || self.allow_resolve.iter().any(|rule| rule.covers(name))
+            || to_connect.into_iter().any(|host| host.covers_name(name));
         if allowed {
             Decision::Allow
         } else {
@@ -74,6 +71,21 @@ impl Policy {
     pub fn grants_by_name(&self, name: &HostName) -> bool {
         let mut hosts = self.allow_connect.iter().chain(&self.deny_connect);
         hosts.any(|rule| rule.host.covers_name(name))
+    }
+
+    /// Returns whether a rule for connecting or listening covers this loopback address, on
+    /// any port, as one of `localhost`.
+    #[must_use]
+    pub fn covers_loopback(&self, ip: IpAddr) -> bool {
+        let connects = |host: &HostPattern| match host {
+            HostPattern::Any => false,
+            HostPattern::Name(name) => name.is_localhost(),
+            HostPattern::Suffix(suffix) => suffix.is_localhost(),
+            host => contains(host, ip),
+        };
+        let mut listens = self.allow_listen.iter().map(|rule| &rule.0.host);
+        self.allow_connect.iter().any(|rule| connects(&rule.host))
+            || listens.any(|host| is_local(host, ip))
     }
 
     /// Decides about connecting to a Unix socket, by its name alone: the file is not

@@ -99,7 +99,7 @@ fn without_rules_everything_is_denied() {
         listen(&[], "127.0.0.1:0"),
         Decision::Deny(DenyReason::NoRule)
     );
-    assert!(!resolves(&Policy::new(), "localhost"));
+    assert!(!resolves(&Policy::new(), "a.example"));
 }
 
 #[test]
@@ -585,23 +585,41 @@ fn a_connect_rule_with_a_name_allows_its_look_up_and_one_with_an_address_none() 
     ));
     assert!(resolves(&Connect::new(&["tcp://*:80"]).policy, "b.example"));
     assert!(!resolves(
-        &Connect::new(&["tcp://127.0.0.1:80"]).policy,
-        "localhost"
-    ));
-    assert!(!resolves(
         &Connect::new(&["tcp://0.0.0.0/0:80"]).policy,
         "b.example"
     ));
 }
 
 #[test]
-fn a_listen_rule_for_localhost_allows_its_look_up_and_others_none() {
+fn localhost_needs_no_rule_for_its_look_up_and_a_listen_rule_allows_no_other() {
     let mut policy = Policy::new();
     policy.allow_listen("tcp://*:80".parse().unwrap());
-    assert!(!resolves(&policy, "localhost"));
-    policy.allow_listen("tcp://localhost:80".parse().unwrap());
-    assert!(resolves(&policy, "localhost"));
+    for name in ["localhost", "app.localhost"] {
+        assert!(resolves(&Policy::new(), name));
+    }
     assert!(!resolves(&policy, "a.example"));
+    policy.deny_resolve("localhost".parse().unwrap());
+    assert!(!resolves(&policy, "localhost"));
+}
+
+#[test]
+fn a_rule_covers_the_loopback_addresses_that_it_names() {
+    let covers = |connect: &[&str], listen: &[&str]| {
+        let mut policy = Policy::new();
+        for rule in connect {
+            policy.allow_connect(rule.parse().unwrap());
+        }
+        for rule in listen {
+            policy.allow_listen(rule.parse().unwrap());
+        }
+        ["127.0.0.1", "::1"].map(|ip| policy.covers_loopback(ip.parse().unwrap()))
+    };
+    assert_eq!(covers(&["tcp://*:*"], &["tcp://10.0.0.1:1"]), [false; 2]);
+    assert_eq!(covers(&["tcp://127.0.0.1:1"], &[]), [true, false]);
+    assert_eq!(covers(&["tcp://localhost:1"], &[]), [true; 2]);
+    assert_eq!(covers(&["tcp://*.localhost:1"], &[]), [true; 2]);
+    assert_eq!(covers(&[], &["tcp://[::1]:1"]), [false, true]);
+    assert_eq!(covers(&[], &["tcp://*:1"]), [true; 2]);
 }
 
 #[test]

@@ -89,6 +89,19 @@ impl AccessGuard {
         }
     }
 
+    /// Returns those of `localhost`'s addresses that a rule covers, or all if no rule covers
+    /// any: the denial then says which rule is missing.
+    pub(crate) fn loopback(&self, addresses: &[IpAddr]) -> Vec<IpAddr> {
+        let covered = addresses.iter().copied();
+        let covered: Vec<IpAddr> = covered
+            .filter(|ip| self.policy.covers_loopback(*ip))
+            .collect();
+        match covered.is_empty() {
+            true => addresses.to_vec(),
+            false => covered,
+        }
+    }
+
     /// Remembers the addresses that a look-up gave: rules with the name cover them.
     pub(crate) fn resolved(&self, name: &HostName, addresses: &[IpAddr]) {
         if self.policy.grants_by_name(name) {
@@ -196,6 +209,11 @@ impl AccessGuard {
             UnixUse::Listen => Request::ListenUnix(name),
         };
         self.deny(request, reason);
+    }
+
+    /// Reports a request that the policy allowed and the operating system does not permit.
+    pub(crate) fn system_denied(&self, request: Request) {
+        self.deny(request, DenyReason::Permission);
     }
 
     /// Reports that the guest does not get this because the operator has not granted

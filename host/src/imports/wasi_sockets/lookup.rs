@@ -1,11 +1,13 @@
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, ToSocketAddrs as _};
 use std::sync::Arc;
 
+use tokio::sync::Semaphore;
 use wasmtime::component::Accessor;
 use wasmtime_wasi::p3::bindings::sockets::ip_name_lookup::{ErrorCode, Host, HostWithStore};
 use wasmtime_wasi::p3::bindings::sockets::types::IpAddress;
 
+use super::localhost;
 use crate::ctx::{StreamsCtxView, StreamsView};
 use crate::imports::StreamsImports;
 use crate::policy::{HostName, Target};
@@ -27,10 +29,9 @@ impl<T: StreamsView> HostWithStore<T> for StreamsImports {
         if !guard.lookup(&name) {
             return Ok(Err(ErrorCode::AccessDenied));
         }
-        let resolved = {
-            // Fails only when the semaphore is closed, which never happens.
-            let _permit = lookups.acquire().await;
-            resolve(&name).await
+        let resolved = match name.is_localhost() {
+            true => Ok(guard.loopback(&localhost::addresses())),
+            false => resolve(name.clone(), lookups).await,
         };
         Ok(resolved.map(|addresses| {
             guard.resolved(&name, &addresses);
@@ -42,15 +43,17 @@ impl<T: StreamsView> HostWithStore<T> for StreamsImports {
 impl Host for StreamsCtxView<'_> {}
 
 /// Asks the system's resolver. Keeps the order of its answers, each address once.
-async fn resolve(name: &HostName) -> Result<Vec<IpAddr>, ErrorCode> {
-    let answers = tokio::net::lookup_host((name.as_str(), 0))
-        .await
-        .map_err(|error| {
-            tracing::debug!(%name, %error, "look-up failed");
-            error_code(&error)
-        })?;
+async fn resolve(name: HostName, lookups: Arc<Semaphore>) -> Result<Vec<IpAddr>, ErrorCode> {
+    let asked = name.clone();
+    let answers = on_a_thread(lookups, move || {
+        (asked.as_str(), 0).to_socket_addrs().map(Vec::from_iter)
+    });
+    let answers = answers.await.map_err(|error| {
+        tracing::debug!(%name, %error, "look-up failed");
+        error_code(&error)
+    })?;
     let mut addresses = Vec::new();
-    for address in answers.map(|answer| answer.ip().to_canonical()) {
+    for address in answers.into_iter().map(|answer| answer.ip().to_canonical()) {
         if !addresses.contains(&address) {
             addresses.push(address);
         }
@@ -59,6 +62,23 @@ async fn resolve(name: &HostName) -> Result<Vec<IpAddr>, ErrorCode> {
         return Err(ErrorCode::NameUnresolvable);
     }
     Ok(addresses)
+}
+
+/// Calls a resolver on a thread of its own. The call cannot be cancelled: a caller that gives
+/// up leaves it running, and its permit stays taken until it is over. So there are never more
+/// threads than permits.
+async fn on_a_thread<T: Send + 'static>(
+    permits: Arc<Semaphore>,
+    resolver: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    // Fails only when the semaphore is closed, which never happens.
+    let permit = permits.acquire_owned().await.map_err(io::Error::other)?;
+    let call = tokio::task::spawn_blocking(move || {
+        let result = resolver();
+        drop(permit);
+        result
+    });
+    call.await.map_err(io::Error::other)?
 }
 
 /// Guesses the resolver's code from its text: the standard library keeps no more.
@@ -75,13 +95,44 @@ fn error_code(error: &io::Error) -> ErrorCode {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::future::poll_fn;
+    use std::pin::pin;
+    use std::sync::{Mutex, mpsc};
+    use std::task::Poll;
+    use std::time::Duration;
 
+    use super::*;
+    use crate::lock::lock;
+
+    /// Each caller gives up at once, as with a time limit on a slow resolver.
     #[tokio::test]
-    async fn localhost_resolves_to_loopback_addresses() {
-        let addresses = resolve(&"localhost".parse().unwrap()).await.unwrap();
-        assert!(!addresses.is_empty());
-        assert!(addresses.iter().all(IpAddr::is_loopback), "{addresses:?}");
+    async fn look_ups_that_are_cancelled_keep_their_permits_and_start_no_more_threads() {
+        const PERMITS: usize = 4;
+        let permits = Arc::new(Semaphore::new(PERMITS));
+        let (started, calls) = mpsc::channel();
+        let (release, released) = mpsc::channel::<()>();
+        let released = Arc::new(Mutex::new(released));
+        for _ in 0..100 {
+            let (started, released) = (started.clone(), Arc::clone(&released));
+            let look_up = on_a_thread(Arc::clone(&permits), move || {
+                started.send(()).map_err(io::Error::other)?;
+                lock(&released).recv().map_err(io::Error::other)
+            });
+            let mut look_up = pin!(look_up);
+            let begun = poll_fn(|cx| Poll::Ready(look_up.as_mut().poll(cx).is_pending()));
+            assert!(begun.await);
+        }
+        for _ in 0..PERMITS {
+            calls.recv_timeout(Duration::from_secs(60)).unwrap();
+        }
+        assert_eq!(permits.available_permits(), 0);
+        for _ in 0..PERMITS {
+            release.send(()).unwrap();
+        }
+        let answer = on_a_thread(Arc::clone(&permits), || Ok(7)).await;
+        assert_eq!(answer.unwrap(), 7);
+        drop(started);
+        assert_eq!(calls.iter().count(), 0, "no other call was started");
     }
 
     #[test]
