@@ -67,10 +67,18 @@ fn names(
     names: Option<&str>,
     process: u32,
 ) -> anyhow::Result<Vec<String>> {
-    let (Some(pid), Some(count)) = (pid, count) else {
-        bail!(
+    let (pid, count) = match (pid, count) {
+        (Some(pid), Some(count)) => (pid, count),
+        (None, Some(count)) => bail!(
+            "LISTEN_PID is not set, and LISTEN_FDS is {count}: without the id of the process that \
+             the sockets are for, they are not this one's; {REMEDY}"
+        ),
+        (Some(_), None) => bail!(
+            "this process inherited no sockets (LISTEN_FDS is not set, and LISTEN_PID is); {REMEDY}"
+        ),
+        (None, None) => bail!(
             "this process inherited no sockets (LISTEN_PID and LISTEN_FDS are not set); {REMEDY}"
-        );
+        ),
     };
     if pid.parse() != Ok(process) {
         bail!(
@@ -121,6 +129,10 @@ mod tests {
         assert!(none.contains("systemd-socket-activate"), "{none}");
         let none = error(Some("7"), Some("0"), None);
         assert!(none.contains("systemd-socket-activate"), "{none}");
+        let no_process = error(None, Some("1"), None);
+        assert!(no_process.starts_with("LISTEN_PID is not set, and LISTEN_FDS is 1"));
+        let no_count = error(Some("7"), None, None);
+        assert!(no_count.contains("(LISTEN_FDS is not set, and LISTEN_PID is)"));
         let other = error(Some("8"), Some("1"), None);
         assert!(other.contains("the process 8") && other.contains("`exec`"));
     }
