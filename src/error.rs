@@ -15,8 +15,12 @@ use crate::address::Address;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ErrorCode {
-    /// The host's policy denies it. The host's log names the rule that would allow it.
-    #[error("denied by the host's policy; the host's log names the rule that would allow it")]
+    /// The host's policy denies it, or the operating system does not permit it. The host's log
+    /// says which, and names the rule that would allow it.
+    #[error(
+        "permission denied by the host's policy or by the operating system; the host's log says \
+         which"
+    )]
     AccessDenied,
     /// The host, or this variant of the streams component, cannot do it.
     #[error("not supported by this host")]

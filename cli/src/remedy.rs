@@ -36,6 +36,10 @@ pub(crate) fn of_denial(denial: &Denial) -> Option<String> {
         (DenyReason::Permission, Request::ListenUnix(name)) => format!(
             "the user that runs this command needs write permission for the folder of {name}"
         ),
+        (DenyReason::Permission, Request::Bind(address) | Request::Listen(address)) => format!(
+            "the user that runs this command may not use {address}; on Linux, a port below that of \
+             net.ipv4.ip_unprivileged_port_start needs CAP_NET_BIND_SERVICE"
+        ),
         (DenyReason::Expired(_), _) => {
             "the program has to look the name up again before it connects".to_owned()
         }
@@ -67,7 +71,10 @@ fn allow_by_rule(reason: &DenyReason, rule: &PolicyRule) -> String {
         // A rule for connecting covers the look-up too, and is what a client needs.
         (_, PolicyRule::Resolve(name)) => {
             let connect = quoted(format_args!("tcp://{name}:PORT"));
-            format!("allow it with --allow-connect {connect}, or with {option}")
+            format!(
+                "allow it with --allow-connect {connect} or, to listen, with {option} and \
+                 --allow-listen tcp://ADDRESS:PORT"
+            )
         }
         _ => format!("allow it with {option}"),
     }
@@ -158,7 +165,8 @@ mod tests {
         let look_up = Request::Lookup("a.example".parse().unwrap());
         assert_eq!(
             remedy(look_up, DenyReason::NoRule),
-            "allow it with --allow-connect tcp://a.example:PORT, or with --allow-resolve a.example"
+            "allow it with --allow-connect tcp://a.example:PORT or, to listen, with \
+             --allow-resolve a.example and --allow-listen tcp://ADDRESS:PORT"
         );
     }
 
@@ -217,6 +225,14 @@ mod tests {
         ] {
             assert_eq!(remedy(request.clone(), reason), expected);
         }
+    }
+
+    #[test]
+    fn a_port_that_the_system_does_not_permit_names_the_capability_and_no_rule() {
+        let bind = Request::Bind("127.0.0.1:80".parse().unwrap());
+        let remedy = remedy(bind, DenyReason::Permission);
+        assert!(remedy.contains("CAP_NET_BIND_SERVICE"), "{remedy}");
+        assert!(!remedy.contains("--allow"), "{remedy}");
     }
 
     #[test]

@@ -3,13 +3,13 @@
 
 use std::net::TcpListener;
 
-use crate::support::{Ended, Process, run};
+use crate::support::{Ended, Process, run, run_apart};
 
 const FORMS: [&str; 2] = ["", "-wit"];
 
 /// The end of the guest's message for a denied operation.
 const DENIED: &str =
-    "denied by the host's policy; the host's log names the rule that would allow it";
+    "permission denied by the host's policy or by the operating system; the host's log says which";
 
 fn listener() -> (TcpListener, String) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -98,25 +98,79 @@ fn a_rule_to_connect_does_not_allow_to_listen() {
 }
 
 #[test]
-fn a_denied_look_up_is_an_error_and_either_flag_that_the_host_names_allows_it() {
+fn a_denied_look_up_is_an_error_and_the_host_names_the_flags_for_connecting_and_listening() {
+    for form in FORMS {
+        let ended = connect(&[], form, &["a.invalid", "80"]).end();
+        let flags = denied(&ended, "lookup of \"a.invalid\"", "look up a.invalid");
+        let (connecting, listening) = flags.split_once(" or, to listen, with ").unwrap();
+        assert_eq!(connecting, "--allow-connect tcp://a.invalid:PORT");
+        let expected = "--allow-resolve a.invalid and --allow-listen tcp://ADDRESS:PORT";
+        assert_eq!(listening, expected);
+        // The look-up is made, and fails.
+        for flag in [
+            connecting.replace("PORT", "80"),
+            "--allow-resolve a.invalid".into(),
+        ] {
+            let ended = connect(&words(&flag), form, &["a.invalid", "80"]).end();
+            assert!(!ended.stderr.contains("denied"), "{ended:?}");
+        }
+    }
+}
+
+#[test]
+fn localhost_needs_no_rule_but_that_of_its_address() {
     let (_listener, port) = listener();
     let address = format!("tcp://127.0.0.1:{port}");
     let args = ["localhost", port.as_str()];
     for form in FORMS {
-        // A rule for an address does not allow to look up a name that resolves to it.
-        let ended = connect(&["--allow-connect", &address], form, &args).end();
-        let flags = denied(&ended, "lookup of \"localhost\"", "look up localhost");
-        let (by_name, lookup) = flags.split_once(", or with ").unwrap();
-        assert_eq!(by_name, "--allow-connect tcp://localhost:PORT");
-        assert_eq!(lookup, "--allow-resolve localhost");
-
-        let by_name = by_name.replace("PORT", &port);
-        assert_eq!(
-            connect(&words(&by_name), form, &args).success(),
-            "connected\n"
+        let allowed = connect(&["--allow-connect", &address], form, &args);
+        assert_eq!(allowed.success(), "connected\n");
+        let ended = connect(&[], form, &args).end();
+        assert!(ended.stderr.contains("denied: connect to "), "{ended:?}");
+        assert!(
+            ended.stderr.contains("allow it with --allow-connect "),
+            "{ended:?}"
         );
-        let both = [words(lookup), vec!["--allow-connect", &address]].concat();
-        assert_eq!(connect(&both, form, &args).success(), "connected\n");
+
+        let server =
+            |flags: &[&str]| run(flags, &format!("echo-server{form}"), &["localhost", "0"]);
+        for rule in ["tcp://*:0", "tcp://127.0.0.1:0", "tcp://localhost:0"] {
+            let bound = server(&["--allow-listen", rule]).listening();
+            assert!(bound.ip().is_loopback(), "{bound}");
+        }
+        let ended = server(&[]).end();
+        assert!(
+            ended.stderr.contains("allow it with --allow-listen tcp://"),
+            "{ended:?}"
+        );
+        let ended = server(&["--allow-listen", "tcp://*:0", "--deny-resolve", "localhost"]).end();
+        assert!(
+            ended.stderr.contains("remove --deny-resolve localhost"),
+            "{ended:?}"
+        );
+    }
+}
+
+#[test]
+fn a_port_that_the_system_does_not_permit_is_told_apart_from_one_that_no_rule_allows() {
+    // Ports below this number need a capability that the command does not have.
+    let script = "echo 1024 > /proc/sys/net/ipv4/ip_unprivileged_port_start && \
+                  exec setpriv --bounding-set -net_bind_service \"$0\" \"$@\"";
+    for form in FORMS {
+        let ended = run_apart(
+            script,
+            &["--allow-listen", "tcp://127.0.0.1:80"],
+            &format!("echo-server{form}"),
+            &["127.0.0.1", "80"],
+        );
+        let Some(ended) = ended else {
+            return;
+        };
+        assert_eq!(ended.code, Some(1), "{ended:?}");
+        let said = "denied: bind to 127.0.0.1:80: the operating system does not permit it; ";
+        assert!(ended.stderr.contains(said), "{ended:?}");
+        assert!(ended.stderr.contains(DENIED), "{ended:?}");
+        assert!(!ended.stderr.contains("--allow"), "{ended:?}");
     }
 }
 

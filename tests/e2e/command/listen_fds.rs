@@ -129,7 +129,7 @@ fn a_listener_that_was_not_inherited_is_denied_with_the_option_that_passes_it() 
                  with --listen-fds, and a socket named {asked}\n"
             );
             assert!(ended.stderr.contains(&line), "{ended:?}");
-            let line = format!("error: {asked}: denied by the host's policy");
+            let line = format!("error: {asked}: permission denied by the host's policy");
             assert!(ended.stderr.contains(&line), "{ended:?}");
         }
     }

@@ -10,7 +10,7 @@ use crate::support::{Ended, Process, run};
 
 /// The end of the program's message for a denied operation.
 const DENIED: &str =
-    "denied by the host's policy; the host's log names the rule that would allow it";
+    "permission denied by the host's policy or by the operating system; the host's log says which";
 
 /// Checks that the program was denied this (`connect to`, `listen on`) at the path, for
 /// this reason. Returns what the host says would permit it.

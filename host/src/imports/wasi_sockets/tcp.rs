@@ -11,7 +11,7 @@ use wasmtime_wasi::p3::bindings::sockets::types::{
 };
 use wasmtime_wasi::p3::sockets::{SocketError, SocketResult};
 
-use crate::access::{BindTcp, Granted, ListenTcp, PortOwner};
+use crate::access::{BindTcp, Granted, ListenTcp, PortOwner, Request};
 use crate::ctx::{StreamsCtx, StreamsCtxView, StreamsView};
 use crate::imports::accepting::Accepting;
 use crate::imports::{StreamsImports, byte_streams, permit, table};
@@ -61,6 +61,19 @@ fn grant_listen(
     granted.ok_or(ErrorCode::AccessDenied)
 }
 
+/// Reports a result that says that the operating system does not permit the request, which
+/// the policy has allowed.
+fn told<T>(
+    ctx: &StreamsCtx,
+    request: Request,
+    result: Result<T, ErrorCode>,
+) -> Result<T, ErrorCode> {
+    if let Err(ErrorCode::AccessDenied) = &result {
+        ctx.guard.system_denied(request);
+    }
+    result
+}
+
 impl<T: StreamsView> HostTcpSocketWithStore<T> for StreamsImports {
     async fn connect(
         store: &Accessor<T, Self>,
@@ -73,15 +86,18 @@ impl<T: StreamsView> HostTcpSocketWithStore<T> for StreamsImports {
             let socket = socket(view.table, &handle)?;
             socket.check_connect(remote)?;
             let Some(granted) = view.ctx.guard.connect(remote) else {
-                return Err(socket.fail(ErrorCode::AccessDenied).into());
+                return Err(SocketError::from(socket.fail(ErrorCode::AccessDenied)));
             };
-            SocketResult::Ok(socket.begin_connect(&granted)?)
-        })?;
+            let begun = socket.begin_connect(&granted);
+            Ok(told(view.ctx, Request::Connect(remote), begun)?)
+        });
+        let connecting = connecting?;
         let connected = connecting.connect().await;
         store.with(|mut store| {
             let view = store.get();
             let socket = socket(view.table, &handle)?;
-            Ok(socket.finish_connect(connected, &view.ctx.stop)?)
+            let finished = socket.finish_connect(connected, &view.ctx.stop);
+            Ok(told(view.ctx, Request::Connect(remote), finished)?)
         })
     }
 
@@ -102,7 +118,10 @@ impl<T: StreamsView> HostTcpSocketWithStore<T> for StreamsImports {
         }
         let sharing = view.ctx.sharing.as_ref().map(|sharing| &sharing.tcp);
         let bound = match &granted {
-            Some(granted) => listener.listen(granted, sharing)?,
+            Some(granted) => {
+                let bound = listener.listen(granted, sharing);
+                told(view.ctx, Request::Listen(granted.get().0), bound)?
+            }
             None => listener.listen_inherited()?,
         };
         view.ctx.stop.listens(Arc::clone(&bound) as _);
@@ -178,7 +197,9 @@ impl HostTcpSocket for StreamsCtxView<'_> {
         };
         let bound = socket(self.table, &handle)?;
         let sharing = self.ctx.sharing.as_ref().map(|sharing| &sharing.tcp);
-        bound.bind(&granted, sharing)?;
+        let done = bound.bind(&granted, sharing);
+        told(self.ctx, Request::Bind(requested), done)?;
+        let bound = socket(self.table, &handle)?;
         let port = bound.local_address().ok().map(|local| local.port());
         self.ctx.socket_bound(handle.rep(), requested, port);
         Ok(())
@@ -186,7 +207,8 @@ impl HostTcpSocket for StreamsCtxView<'_> {
 
     fn create(&mut self, family: IpAddressFamily) -> SocketResult<Handle> {
         let permit = permit(&self.ctx.guard)?;
-        let created = TcpSocket::create(family, permit)?;
+        let created = TcpSocket::create(family, permit);
+        let created = told(self.ctx, Request::Socket, created)?;
         table::push(self.table, created).map_err(SocketError::trap)
     }
 

@@ -8,9 +8,19 @@ use wasmtime_wasi::p3::bindings::sockets::types::ErrorCode;
 /// WASI's code for an error of the kernel. An error without a code keeps the kernel's
 /// text.
 pub(crate) fn code(error: io::Error) -> ErrorCode {
-    match Errno::from_io_error(&error) {
-        Some(errno) => known(errno).unwrap_or_else(|| other(&error)),
-        None => other(&error),
+    code_of(&error).unwrap_or_else(|| other(&error))
+}
+
+fn code_of(error: &io::Error) -> Option<ErrorCode> {
+    Errno::from_io_error(error).and_then(known)
+}
+
+/// WASI's code for an error of an open connection. "Access denied" is the answer to a request,
+/// so a firewall's EPERM keeps the kernel's text.
+pub(crate) fn transfer_code(error: io::Error) -> ErrorCode {
+    match code_of(&error) {
+        Some(ErrorCode::AccessDenied) | None => other(&error),
+        Some(code) => code,
     }
 }
 
@@ -31,7 +41,7 @@ pub(crate) fn refusal(error: io::Error) -> ErrorCode {
         ) => ErrorCode::ConnectionAborted,
         #[cfg(target_os = "linux")]
         Some(Errno::NONET) => ErrorCode::ConnectionAborted,
-        _ => code(error),
+        _ => transfer_code(error),
     }
 }
 
@@ -118,6 +128,16 @@ mod tests {
                 let code = format!("{:?}", code((*errno).into()));
                 assert!(code.ends_with(name), "{errno}: {code}");
             }
+        }
+    }
+
+    #[test]
+    fn an_open_connection_is_never_denied() {
+        for code in [transfer_code, refusal] {
+            let ErrorCode::Other(Some(words)) = code(Errno::PERM.into()) else {
+                panic!("not `other`");
+            };
+            assert!(words.starts_with("Operation not permitted"), "{words}");
         }
     }
 

@@ -12,7 +12,7 @@ use tokio::io::Interest;
 use tokio::net::{TcpStream, UnixStream};
 use wasmtime_wasi::p3::bindings::sockets::types::ErrorCode;
 
-use super::error::code;
+use super::error::{code, transfer_code};
 use super::options::Options;
 use crate::access::SocketPermit;
 use crate::sockets::stop::CutShort;
@@ -121,7 +121,7 @@ impl StreamSocket {
 
     /// How a half ended, where the kernel reports an error.
     pub(crate) fn failure(&self, error: io::Error) -> Outcome {
-        self.outcome().and(Err(code(error)))
+        self.outcome().and(Err(transfer_code(error)))
     }
 
     fn comes_to(&self, end: u8) -> bool {
