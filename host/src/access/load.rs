@@ -82,10 +82,10 @@ mod tests {
     fn a_guest_with_more_than_its_share_lets_others_accept_first() {
         let load = Arc::default();
         let (one, other) = (LoadShare::join(&load), LoadShare::join(&load));
-        let held: Vec<_> = (0..20).map(|_| one.count()).collect();
+        let held: Vec<_> = (0..40).map(|_| one.count()).collect();
         assert!(one.is_above());
         assert!(!other.is_above());
-        let others: Vec<_> = (0..20).map(|_| other.count()).collect();
+        let others: Vec<_> = (0..40).map(|_| other.count()).collect();
         assert!(!one.is_above());
         drop(others);
         assert!(one.is_above());
