@@ -40,7 +40,7 @@ async fn program() -> Outcome {
                     }
                 }
             });
-            let served = serve(|reader, writer| answer(reader, writer), host, port).await;
+            let served = serve(answer, host, port).await;
             task.cancel();
             served
         }
