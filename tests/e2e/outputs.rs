@@ -207,29 +207,6 @@ fn a_program_that_prints_too_much_for_its_reader_is_told() {
 }
 
 #[test]
-fn a_print_in_python_fails_when_the_reader_takes_nothing_and_the_server_serves_on() {
-    let mut server = serve(&["--grace", "3s"], PYTHON, &["serve"]);
-    let mut client = BufReader::new(connect(server.address));
-    let mut failed = 0;
-    for _ in 0..1300 {
-        client.get_mut().write_all(b"x").unwrap();
-        let mut byte = [0];
-        client.read_exact(&mut byte).unwrap();
-        if byte != *b"x" {
-            let mut name = String::new();
-            client.read_line(&mut name).unwrap();
-            assert_eq!(format!("{}{name}", byte[0] as char), "OSError\n");
-            failed += 1;
-        }
-    }
-    assert!(failed > 0);
-    drop(client);
-    let began = Instant::now();
-    end_by_term(&mut server.child);
-    assert!(began.elapsed().as_secs() < 4, "{:?}", began.elapsed());
-}
-
-#[test]
 fn an_output_that_cannot_be_written_is_reported() {
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full");
     let mut command = command(&[], RUST[0], &["count", "1"]);

@@ -59,7 +59,12 @@ impl AsyncWrite for Output {
 #[async_trait]
 impl Pollable for Output {
     async fn ready(&mut self) {
-        poll_fn(|cx| self.poll_room(cx)).await;
+        // The reader may take something meanwhile, which renews the patience.
+        while matches!(self.room(), Ok(0))
+            && let Some(patience) = self.patience_left(PATIENCE)
+        {
+            let _ = tokio::time::timeout(patience, poll_fn(|cx| self.poll_room(cx))).await;
+        }
     }
 }
 
@@ -79,7 +84,12 @@ impl OutputStream for Output {
 
     fn check_write(&mut self) -> StreamResult<usize> {
         let room = self.room().map_err(stream_error)?;
-        Ok(room.min(MOST))
+        match room {
+            0 if self.patience_left(PATIENCE).is_none() => {
+                Err(stream_error(io::ErrorKind::WouldBlock.into()))
+            }
+            room => Ok(room.min(MOST)),
+        }
     }
 
     async fn write_ready(&mut self) -> StreamResult<usize> {
@@ -88,11 +98,7 @@ impl OutputStream for Output {
             if room > 0 {
                 return Ok(room);
             }
-            let Some(patience) = self.patience_left(PATIENCE) else {
-                return Err(stream_error(io::ErrorKind::WouldBlock.into()));
-            };
-            // The reader may have taken something meanwhile, which renews the patience.
-            let _ = tokio::time::timeout(patience, self.ready()).await;
+            self.ready().await;
         }
     }
 

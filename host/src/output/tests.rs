@@ -4,7 +4,7 @@ use std::task::Poll;
 use std::time::Instant;
 
 use bytes::Bytes;
-use wasmtime_wasi::p2::{OutputStream as _, StreamError};
+use wasmtime_wasi::p2::{OutputStream as _, Pollable as _, StreamError};
 
 use super::*;
 
@@ -97,6 +97,8 @@ async fn a_call_of_wasi_0_2_waits_no_longer_than_the_host() {
     fill(&output).await;
     output.give_up_at(Instant::now());
     let mut full = output.clone();
+    full.ready().await;
+    assert!(full.check_write().is_err());
     let full = full.blocking_write_and_flush(Bytes::from_static(b"x"));
     let Err(StreamError::LastOperationFailed(error)) = full.await else {
         panic!("it was written");
