@@ -41,7 +41,7 @@ impl Special {
     /// Returns the special range that an address lies in, with its class.
     ///
     /// An IPv4-mapped address is its IPv4 address. An address that carries IPv4 addresses
-    /// (see [`embedded`]) is special if one of them is.
+    /// (NAT64, 6to4, ISATAP, Teredo and others) is special if one of them is.
     #[must_use]
     pub fn of(address: IpAddr) -> Option<(Self, IpNet)> {
         match address.to_canonical() {
