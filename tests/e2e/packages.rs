@@ -356,12 +356,13 @@ fn the_streams_component_imports_nothing_but_sockets_a_clock_and_in_full_what_th
 }
 
 #[test]
-fn a_plain_application_imports_nothing_but_streams_and_the_command_line() {
+fn a_plain_application_imports_nothing_but_streams_the_command_line_and_a_clock() {
     for name in examples().iter().filter(|name| name.ends_with("-wit")) {
         let surface = Surface::of(name);
         assert_eq!(
             surface.packages(),
-            set(&["asyncio:streams", "wasi:cli"]),
+            // The clock bounds how long `println!` waits for a reader that takes nothing.
+            set(&["asyncio:streams", "wasi:cli", "wasi:clocks"]),
             "{name}"
         );
         assert!(!surface.imports.contains("asyncio:streams/adopt"), "{name}");

@@ -81,7 +81,7 @@ fn addresses_are_as_documented_and_files_of_others_stay() {
     for remedy in [
         format!("allow it with --allow-listen {}", at("other")),
         format!("allow it with --allow-connect {}", at("folder/a.sock")),
-        "allow it with --allow-listen unix://@somebody".to_owned(),
+        "allow it with --allow-listen 'unix://@somebody%27s'".to_owned(),
         "; use the path without `..`".to_owned(),
         format!("; use the path that it leads to, {}", at("live.sock")),
     ] {

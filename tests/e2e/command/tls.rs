@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
 
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use tempfile::TempDir;
@@ -149,7 +150,19 @@ fn sighup_reads_the_files_again_and_reports_the_result() {
 
 #[test]
 fn without_such_files_sighup_ends_the_command_as_it_does_any_other() {
-    let server = server(&["--tls-roots", "none"]);
+    // `nohup` lets the processes that it starts ignore the signal, this test among them.
+    let mut command = Command::new("env");
+    command
+        .args([
+            "--default-signal=HUP",
+            env!("CARGO_BIN_EXE_asyncio-streams"),
+            "run",
+        ])
+        .args(["--allow-listen", "tcp://127.0.0.1:0", "--tls-roots", "none"])
+        .arg(component("finishes"))
+        .args(["127.0.0.1", "0"]);
+    let mut server = Process::start(command);
+    server.listening();
     server.signal("HUP");
     assert_eq!(server.end().code, None);
 }

@@ -209,7 +209,7 @@ fn no_function_that_a_program_imports_could_give_it_a_private_key() {
         };
         let expected = format!(
             "{full}asyncio:host/tls asyncio:host/unix-sockets wasi:cli/environment \
-             wasi:cli/stderr wasi:cli/stdin wasi:cli/stdout wasi:cli/types \
+             wasi:cli/exit wasi:cli/stderr wasi:cli/stdin wasi:cli/stdout wasi:cli/types \
              wasi:clocks/monotonic-clock wasi:clocks/types wasi:sockets/ip-name-lookup \
              wasi:sockets/types"
         );
