@@ -274,7 +274,7 @@ fn a_session_that_both_ends_have_ended_closes_well_although_the_peer_is_gone() {
             let wire = Wire::client(tcp, authority.client_config(), "localhost").unwrap();
             let sent = [wire.seal(b"bye"), wire.seal_end()].concat();
             (&wire.socket).write_all(&sent).unwrap();
-            // Answers whatever still comes with a reset.
+            // Answers what still comes with a reset.
             drop(wire);
             assert_eq!(server.wait_for("all "), "\"bye\"", "{form}");
             assert_eq!(server.wait_for("closed "), "Ok(())", "{form}");
