@@ -12,7 +12,7 @@ use wasmtime_wasi::WasiCtx;
 
 use super::{order, read, run};
 
-/// What the program of `python/tests/leaks.py` does, and how often. Without a way around
+/// The actions of the program `python/tests/leaks.py`, with their numbers. Without a way around
 /// componentize-py's leak, each of the first eight keeps more than a MiB.
 const MODES: [(&str, usize); 9] = [
     ("write_megabytes", 1000),

@@ -22,10 +22,8 @@ impl CheckArgs {
         for path in &self.files {
             let file = PolicyFile::read(path)?;
             let names = file.program_names();
-            let mut settings = 0;
             for program in std::iter::once(None).chain(names.iter().copied().map(Some)) {
                 let own = file.settings(program)?;
-                settings = settings.max(own.len());
                 let mut run = RunArgs::without_program();
                 run.apply(&own, |_| false)?;
                 if report_bypassed(&run.policy()) {

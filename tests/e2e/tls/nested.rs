@@ -58,8 +58,14 @@ while True:
 
 fn cpython(identity: &Identity, versions: [&str; 2]) -> (Process, u16) {
     let [outer, inner] = versions;
-    let files = [&identity.certificate_file, &identity.key_file, outer, inner];
-    let mut server = python(SERVER, &files);
+    started(SERVER, identity, &[outer, inner])
+}
+
+/// Starts a program that prints its port. Its arguments are the identity's files, and then
+/// these.
+fn started(program: &str, identity: &Identity, more: &[&str]) -> (Process, u16) {
+    let files = [identity.certificate_file.as_str(), &identity.key_file];
+    let mut server = python(program, &[&files, more].concat());
     let port = server.wait_for("port ").parse().unwrap();
     (server, port)
 }
@@ -199,9 +205,7 @@ asyncio.run(main())
 fn a_client_reaches_openssls_server_through_an_https_proxy() {
     let authority = Authority::new();
     let identity = authority.localhost();
-    let files = [identity.certificate_file.as_str(), &identity.key_file];
-    let mut proxy = python(PROXY, &files);
-    let port = proxy.wait_for("port ").parse().unwrap();
+    let (mut proxy, port) = started(PROXY, &identity, &[]);
     let (_server, target) = openssl(&identity, &["-alpn", "two"]);
     for form in FORMS {
         let connect = format!("send:CONNECT localhost:{target} HTTP/1.1\\r\\n\\r\\n");
@@ -242,14 +246,7 @@ fn an_outer_session_that_ends_first_cuts_the_inner_one_short() {
          outer.unwrap()\n        raise OSError('enough')\n        while True:\n",
         );
     assert_ne!(cutting, SERVER);
-    let files = [
-        identity.certificate_file.as_str(),
-        &identity.key_file,
-        "1.3",
-        "1.3",
-    ];
-    let mut server = python(&cutting, &files);
-    let port = server.wait_for("port ").parse().unwrap();
+    let (_server, port) = started(&cutting, &identity, &["1.3", "1.3"]);
     for form in FORMS {
         let words = [
             "name=localhost",
@@ -290,16 +287,8 @@ fn an_inner_handshake_that_fails_ends_the_connection() {
         "listener = ",
         "contexts[1].load_cert_chain(*strange[::-1])\nlistener = ",
     );
-    let files = [
-        outer.certificate_file.as_str(),
-        &outer.key_file,
-        "1.3",
-        "1.3",
-        &inner.certificate_file,
-        &inner.key_file,
-    ];
-    let mut server = python(&strange, &files);
-    let port = server.wait_for("port ").parse().unwrap();
+    let more = ["1.3", "1.3", &inner.certificate_file, &inner.key_file];
+    let (mut server, port) = started(&strange, &outer, &more);
     for form in FORMS {
         let words = [
             "name=localhost",
