@@ -63,6 +63,18 @@ pub(crate) fn prune(folder: &Path, names: &[&str]) -> Result<()> {
     Ok(())
 }
 
+/// Makes `folder/<link>.wasm` a link to `<name>.wasm`.
+pub(crate) fn link(folder: &Path, link: &str, name: &str) -> Result<()> {
+    let (path, target) = (folder.join(format!("{link}.wasm")), format!("{name}.wasm"));
+    if std::fs::read_link(&path).is_ok_and(|before| before.as_os_str() == target.as_str()) {
+        return Ok(());
+    }
+    let part = folder.join(format!(".{link}.{}", std::process::id()));
+    std::os::unix::fs::symlink(&target, &part)
+        .and_then(|()| std::fs::rename(&part, &path))
+        .with_context(|| format!("cannot link {}", path.display()))
+}
+
 /// The folder of stamps, one for each component that this program has made.
 const STAMPS: &str = ".stamps";
 

@@ -62,10 +62,33 @@ pub(crate) fn build(
     }
     if let Programs::All = programs {
         encode::prune(&folder, &names)?;
+        for behaviour in behaviours(workspace)? {
+            for form in ["", "-wit"] {
+                let (link, program) = (format!("{behaviour}{form}"), format!("behaviours{form}"));
+                encode::link(&folder, &link, &program)?;
+            }
+        }
     }
     let place = workspace.relative(&folder).display();
     eprintln!("    {} components in {place}, {changed} new", names.len());
     Ok(())
+}
+
+/// Lists the behaviours of the tests' program `behaviours`. It runs the one that its file
+/// is named after, so each of them has a link to the program.
+fn behaviours(workspace: &Workspace) -> Result<Vec<String>> {
+    let folder = workspace.root().join("tests/guests/src/behaviours");
+    let files =
+        std::fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    let mut names = Vec::new();
+    for file in files {
+        let path = file?.path();
+        match path.file_stem().and_then(|stem| stem.to_str()) {
+            None | Some("mod") => {}
+            Some(stem) => names.push(stem.replace('_', "-")),
+        }
+    }
+    Ok(names)
 }
 
 /// Builds one variant of the streams component, as a core module.

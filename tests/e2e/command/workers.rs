@@ -128,7 +128,7 @@ fn the_end_of_one_worker_by_a_trap_is_the_end_of_all_with_its_code() {
         assert_eq!(ended.code, Some(134), "{ended:?}");
         assert_eq!(
             // Compilers name the module after the crate, with underscores.
-            ended.stderr.matches("trap in commanded_server").count(),
+            ended.stderr.matches("trap in behaviours").count(),
             1,
             "{ended:?}"
         );

@@ -1,9 +1,9 @@
 //! The modules that the tests' guests share.
 //!
-//! Each behaviour is one file in `behaviours/`, which two programs include: one
-//! that links the library (`use asyncio_streams as net;`) and one, with `-wit`
-//! in its name, that is written against the WIT (`use guests::composed as
-//! net;`).
+//! Most programs exist in two forms: one links the library (`use asyncio_streams as
+//! net;`), and one, with `-wit` in its name, is written against the WIT (`use
+//! guests::composed as net;`). The small ones are modules of one program,
+//! `behaviours/`. The others are files in `both_forms/`, which two programs include.
 
 pub mod composed;
 pub mod noise;

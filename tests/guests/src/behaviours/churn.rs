@@ -1,24 +1,23 @@
-// Does what a control connection asks for, again and again, so that the host can check
-// that nothing is left behind.
-//
-// Arguments: host and port of the control connection. Each line that it sends is `MODE
-// COUNT [PORT]`, and is answered with `done`.
+//! Does what a control connection asks for, again and again, so that the host can check
+//! that nothing is left behind.
+//!
+//! Arguments: host and port of the control connection. Each line that it sends is `MODE
+//! COUNT [PORT]`, and is answered with `done`.
 
 use std::cell::Cell;
-use std::error::Error;
 use std::rc::Rc;
 use std::time::Duration;
 
 use futures::FutureExt;
-use net::{
+use crate::net::{
     ConnectError, ConnectOptions, StreamReader, StreamWriter, open_connection, start_server,
 };
 
-type Outcome = Result<(), Box<dyn Error>>;
+use super::Outcome;
 
 const HOST: &str = "127.0.0.1";
 
-async fn program() -> Outcome {
+pub(crate) async fn program() -> Outcome {
     let args: Vec<String> = asyncio_streams::args().skip(1).collect();
     let (Some(host), Some(port)) = (args.first(), args.get(1)) else {
         return Err("usage: churn HOST PORT".into());
@@ -123,5 +122,3 @@ async fn serve(reader: StreamReader, writer: StreamWriter, served: Rc<Cell<usize
     served.set(served.get() + 1);
     Ok(())
 }
-
-asyncio_streams::run!(program);

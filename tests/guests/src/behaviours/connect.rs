@@ -1,15 +1,14 @@
-// Connects and prints `connected`.
-//
-// Arguments: host, port, and the local host and port to bind to first.
+//! Connects and prints `connected`.
+//!
+//! Arguments: host, port, and the local host and port to bind to first.
 
-use std::error::Error;
 
 use asyncio_streams::println;
-use net::ConnectOptions;
+use crate::net::ConnectOptions;
 
-type Outcome = Result<(), Box<dyn Error>>;
+use super::Outcome;
 
-async fn program() -> Outcome {
+pub(crate) async fn program() -> Outcome {
     let args: Vec<String> = asyncio_streams::args().skip(1).collect();
     let [host, port, local @ ..] = args.as_slice() else {
         return Err("usage: connect HOST PORT [LOCAL-HOST LOCAL-PORT]".into());
@@ -26,5 +25,3 @@ async fn program() -> Outcome {
     writer.wait_closed().await?;
     Ok(())
 }
-
-asyncio_streams::run!(program);

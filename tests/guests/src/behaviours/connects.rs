@@ -1,10 +1,12 @@
-// Opens connections until one fails, holds them all, and prints the error. Then it closes
-// one and opens another. Arguments: address and port.
+//! Opens connections until one fails, holds them all, and prints the error. Then it closes
+//! one and opens another. Arguments: address and port.
 
 use asyncio_streams::println;
-use net::open_connection;
+use crate::net::open_connection;
 
-async fn program() -> Result<(), Box<dyn std::error::Error>> {
+use super::Outcome;
+
+pub(crate) async fn program() -> Outcome {
     let args: Vec<String> = asyncio_streams::args().skip(1).collect();
     let arg = |index: usize| args.get(index).map_or("", String::as_str);
     let mut open = Vec::new();
@@ -23,5 +25,3 @@ async fn program() -> Result<(), Box<dyn std::error::Error>> {
     println!("{} open again", open.len());
     Ok(())
 }
-
-asyncio_streams::run!(program);

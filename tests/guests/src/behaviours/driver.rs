@@ -1,8 +1,8 @@
-// Does to a connection what a control connection asks for, one step after the other, and
-// reports the results: our side of the differential test. `tests/differential/driver.py`
-// does the same with CPython.
-//
-// Argument: the port of the control connection.
+//! Does to a connection what a control connection asks for, one step after the other, and
+//! reports the results: our side of the differential test. `tests/differential/driver.py`
+//! does the same with CPython.
+//!
+//! Argument: the port of the control connection.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -13,12 +13,12 @@ use std::task::Poll;
 use std::time::Duration;
 
 use asyncio_streams::{JoinHandle, sleep, spawn};
-use net::{
+use crate::net::{
     ConnectOptions, ErrorCode, ExtraInfo, ReadError, Server, ServerOptions, StreamReader,
     StreamWriter, WriteError, WaterMarks,
 };
 
-type Outcome = Result<(), Box<dyn Error>>;
+use super::Outcome;
 
 const HOST: &str = "127.0.0.1";
 /// The number of times that a step checks whether it is over: first in every turn, then
@@ -28,7 +28,7 @@ const PATIENCE: u32 = 8_000;
 /// The number of turns without progress after which all tasks wait.
 const TURNS: u32 = 12;
 
-async fn program() -> Outcome {
+pub(crate) async fn program() -> Outcome {
     let port = asyncio_streams::args().nth(1).ok_or("usage: driver PORT")?;
     let (reader, writer) = ConnectOptions::new()
         .limit(1 << 26)
@@ -83,7 +83,7 @@ async fn program() -> Outcome {
 async fn listen(
     limit: usize,
     accepted: Rc<RefCell<Vec<Connection>>>,
-) -> Result<Server, net::ListenError> {
+) -> Result<Server, crate::net::ListenError> {
     let callback = move |reader, writer| {
         accepted.borrow_mut().push(Connection::new(reader, writer));
     };
@@ -504,5 +504,3 @@ fn unquote(word: &str) -> Result<Vec<u8>, Box<dyn Error>> {
     }
     Ok(data)
 }
-
-asyncio_streams::run!(program);

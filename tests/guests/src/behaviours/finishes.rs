@@ -1,16 +1,15 @@
-// Sends lines back. When its host stops it, it lets its clients finish, and prints that.
-// It starts another server then, which is stopped as well.
-//
-// Arguments: host and port.
+//! Sends lines back. When its host stops it, it lets its clients finish, and prints that.
+//! It starts another server then, which is stopped as well.
+//!
+//! Arguments: host and port.
 
-use std::error::Error;
 
 use asyncio_streams::println;
-use net::{StreamReader, StreamWriter, start_server};
+use crate::net::{StreamReader, StreamWriter, start_server};
 
-type Outcome = Result<(), Box<dyn Error>>;
+use super::Outcome;
 
-async fn program() -> Outcome {
+pub(crate) async fn program() -> Outcome {
     let args: Vec<String> = asyncio_streams::args().skip(1).collect();
     let [host, port] = args.as_slice() else {
         return Err("usage: finishes HOST PORT".into());
@@ -36,5 +35,3 @@ async fn echo(reader: StreamReader, writer: StreamWriter) -> Outcome {
         writer.drain().await?;
     }
 }
-
-asyncio_streams::run!(program);

@@ -1,9 +1,11 @@
-// Sends a greeting and returns with the connection open, without an owner. Arguments:
-// address and port.
+//! Sends a greeting and returns with the connection open, without an owner. Arguments:
+//! address and port.
 
-use net::open_connection;
+use crate::net::open_connection;
 
-async fn program() -> Result<(), Box<dyn std::error::Error>> {
+use super::Outcome;
+
+pub(crate) async fn program() -> Outcome {
     let args: Vec<String> = asyncio_streams::args().skip(1).collect();
     let arg = |index: usize| args.get(index).map_or("", String::as_str);
     let (reader, writer) = open_connection(arg(0), arg(1)).await?;
@@ -11,5 +13,3 @@ async fn program() -> Result<(), Box<dyn std::error::Error>> {
     std::mem::forget((reader, writer));
     Ok(())
 }
-
-asyncio_streams::run!(program);

@@ -1,17 +1,16 @@
-// Writes noise and returns at once, without waiting.
-//
-// Arguments: host, port, bytes, a seed, and whether to `close` the writer
-// first or only to `drop` it.
+//! Writes noise and returns at once, without waiting.
+//!
+//! Arguments: host, port, bytes, a seed, and whether to `close` the writer
+//! first or only to `drop` it.
 
-use std::error::Error;
 
 use asyncio_streams::println;
 use guests::noise::Noise;
-use net::open_connection;
+use crate::net::open_connection;
 
-type Outcome = Result<(), Box<dyn Error>>;
+use super::Outcome;
 
-async fn program() -> Outcome {
+pub(crate) async fn program() -> Outcome {
     let args: Vec<String> = asyncio_streams::args().skip(1).collect();
     let [host, port, bytes, seed, how] = args.as_slice() else {
         return Err("usage: leave HOST PORT BYTES SEED close|drop".into());
@@ -24,5 +23,3 @@ async fn program() -> Outcome {
     println!("leaving");
     Ok(())
 }
-
-asyncio_streams::run!(program);

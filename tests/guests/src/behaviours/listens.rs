@@ -1,10 +1,12 @@
-// Listens on all the hosts that are its arguments, on one free port, prints
-// each address and ends.
+//! Listens on all the hosts that are its arguments, on one free port, prints
+//! each address and ends.
 
 use asyncio_streams::println;
-use net::{Hosts, start_server};
+use crate::net::{Hosts, start_server};
 
-async fn program() -> Result<(), Box<dyn std::error::Error>> {
+use super::Outcome;
+
+pub(crate) async fn program() -> Outcome {
     let hosts: Vec<String> = asyncio_streams::args().skip(1).collect();
     let hosts = match hosts.is_empty() {
         true => Hosts::from(()),
@@ -16,5 +18,3 @@ async fn program() -> Result<(), Box<dyn std::error::Error>> {
     }
     Ok(())
 }
-
-asyncio_streams::run!(program);

@@ -1,19 +1,18 @@
-// Prints more than the reader of its output takes.
-//
-// Arguments: `count N`, which prints so many lines of 31 bytes without awaiting
-// anything; `forever`, which prints lines without an end; `serve stdout` or `serve stderr`
-// with a host and a port: a server that prints 1 KiB for each byte that a client sends,
-// and sends the byte back; `drains HOST PORT`: a server that awaits `stdout().drain()` for
-// ever beside its connections.
+//! Prints more than the reader of its output takes.
+//!
+//! Arguments: `count N`, which prints so many lines of 31 bytes without awaiting
+//! anything; `forever`, which prints lines without an end; `serve stdout` or `serve stderr`
+//! with a host and a port: a server that prints 1 KiB for each byte that a client sends,
+//! and sends the byte back; `drains HOST PORT`: a server that awaits `stdout().drain()` for
+//! ever beside its connections.
 
-use std::error::Error;
 
 use asyncio_streams::{eprint, print, println, spawn, stdout};
-use net::{Hosts, StreamReader, StreamWriter, start_server};
+use crate::net::{Hosts, StreamReader, StreamWriter, start_server};
 
-type Outcome = Result<(), Box<dyn Error>>;
+use super::Outcome;
 
-async fn program() -> Outcome {
+pub(crate) async fn program() -> Outcome {
     let args: Vec<String> = asyncio_streams::args().skip(1).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match *args.as_slice() {
@@ -89,5 +88,3 @@ async fn answer(reader: StreamReader, writer: StreamWriter) -> Outcome {
         writer.drain().await?;
     }
 }
-
-asyncio_streams::run!(program);

@@ -1,18 +1,17 @@
-// Connects to a server of its own while another connection's read and drain
-// wait, and while its server waits for connections.
+//! Connects to a server of its own while another connection's read and drain
+//! wait, and while its server waits for connections.
 
-use std::error::Error;
 
 use asyncio_streams::{println, spawn};
-use net::{StreamReader, StreamWriter, open_connection, start_server};
+use crate::net::{StreamReader, StreamWriter, open_connection, start_server};
 
-type Outcome = Result<(), Box<dyn Error>>;
+use super::Outcome;
 
 const HOST: &str = "127.0.0.1";
 /// More than all buffers on the way to a peer that does not read.
 const TOO_MUCH: usize = 48 * 1024 * 1024;
 
-async fn program() -> Outcome {
+pub(crate) async fn program() -> Outcome {
     let server = start_server(serve, HOST, 0).await?;
     let port = server.sockets().first().and_then(|address| address.port());
     let port = port.ok_or("the server has no port")?;
@@ -59,5 +58,3 @@ async fn serve(reader: StreamReader, writer: StreamWriter) -> Outcome {
         }
     }
 }
-
-asyncio_streams::run!(program);

@@ -1,19 +1,18 @@
-// Receives noise to the end of the data and compares it.
-//
-// Arguments: host, port, a seed, and `late` to read nothing until a second
-// connection to the same peer brings a line.
+//! Receives noise to the end of the data and compares it.
+//!
+//! Arguments: host, port, a seed, and `late` to read nothing until a second
+//! connection to the same peer brings a line.
 
-use std::error::Error;
 
 use asyncio_streams::println;
 use guests::noise::Noise;
-use net::open_connection;
+use crate::net::open_connection;
 
-type Outcome = Result<(), Box<dyn Error>>;
+use super::Outcome;
 
 const CHUNK: usize = 65536;
 
-async fn program() -> Outcome {
+pub(crate) async fn program() -> Outcome {
     let args: Vec<String> = asyncio_streams::args().skip(1).collect();
     let (host, port, seed, late) = match args.as_slice() {
         [host, port, seed] => (host, port, seed, false),
@@ -40,5 +39,3 @@ async fn program() -> Outcome {
     println!("received {received}");
     Ok(())
 }
-
-asyncio_streams::run!(program);

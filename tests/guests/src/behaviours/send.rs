@@ -1,18 +1,17 @@
-// Sends noise through `write` and `drain`, and waits until it is closed.
-//
-// Arguments: host, port, bytes and a seed.
+//! Sends noise through `write` and `drain`, and waits until it is closed.
+//!
+//! Arguments: host, port, bytes and a seed.
 
-use std::error::Error;
 
 use asyncio_streams::println;
 use guests::noise::Noise;
-use net::open_connection;
+use crate::net::open_connection;
 
-type Outcome = Result<(), Box<dyn Error>>;
+use super::Outcome;
 
 const CHUNK: usize = 65536;
 
-async fn program() -> Outcome {
+pub(crate) async fn program() -> Outcome {
     let args: Vec<String> = asyncio_streams::args().skip(1).collect();
     let [host, port, bytes, seed] = args.as_slice() else {
         return Err("usage: send HOST PORT BYTES SEED".into());
@@ -32,5 +31,3 @@ async fn program() -> Outcome {
     println!("sent {sent}");
     Ok(())
 }
-
-asyncio_streams::run!(program);

@@ -6,7 +6,7 @@
     reason = "a check that fails ends the program"
 )]
 use guests::composed as net;
-include!("../behaviours/conformance.rs");
+include!("../both_forms/conformance.rs");
 
 /// Reads, or gives up after a millisecond.
 async fn read_or_give_up(reader: &StreamReader, n: usize) -> Option<bytes::Bytes> {

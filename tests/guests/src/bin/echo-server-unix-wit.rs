@@ -1,3 +1,3 @@
 //! Sends back what it receives on a Unix socket; written against the WIT.
 use guests::composed as net;
-include!("../behaviours/echo-server-unix.rs");
+include!("../both_forms/echo-server-unix.rs");

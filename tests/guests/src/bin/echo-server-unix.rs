@@ -1,3 +1,3 @@
 //! Sends back what it receives on a Unix socket; linked statically.
 use asyncio_streams as net;
-include!("../behaviours/echo-server-unix.rs");
+include!("../both_forms/echo-server-unix.rs");

@@ -1,3 +1,3 @@
 //! Sends back what it receives; written against the WIT.
 use guests::composed as net;
-include!("../behaviours/echo-server.rs");
+include!("../both_forms/echo-server.rs");

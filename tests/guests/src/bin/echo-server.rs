@@ -1,3 +1,3 @@
 //! Sends back what it receives; linked statically.
 use asyncio_streams as net;
-include!("../behaviours/echo-server.rs");
+include!("../both_forms/echo-server.rs");

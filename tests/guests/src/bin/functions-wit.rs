@@ -6,4 +6,4 @@
     reason = "a check that fails ends the program"
 )]
 use guests::composed as net;
-include!("../behaviours/functions.rs");
+include!("../both_forms/functions.rs");

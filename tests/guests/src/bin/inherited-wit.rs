@@ -2,4 +2,4 @@
 use std::convert::identity as adopted;
 
 use guests::composed as net;
-include!("../behaviours/inherited.rs");
+include!("../both_forms/inherited.rs");

@@ -2,4 +2,4 @@
 use std::future::ready as adopted;
 
 use asyncio_streams as net;
-include!("../behaviours/inherited.rs");
+include!("../both_forms/inherited.rs");

@@ -1,3 +1,3 @@
 //! Counts the lines it receives; written against the WIT.
 use guests::composed as net;
-include!("../behaviours/lines-server.rs");
+include!("../both_forms/lines-server.rs");

@@ -1,3 +1,3 @@
 //! Counts the lines it receives; linked statically.
 use asyncio_streams as net;
-include!("../behaviours/lines-server.rs");
+include!("../both_forms/lines-server.rs");

@@ -1,3 +1,3 @@
 //! Serves on a port that other programs may share; written against the WIT.
 use guests::composed as net;
-include!("../behaviours/shares.rs");
+include!("../both_forms/shares.rs");

@@ -1,3 +1,3 @@
 //! Serves on a port that other programs may share; linked statically.
 use asyncio_streams as net;
-include!("../behaviours/shares.rs");
+include!("../both_forms/shares.rs");

@@ -1,3 +1,3 @@
 //! An echo, a source or a sink of bytes over TLS; linked statically.
 use asyncio_streams as net;
-include!("../behaviours/tls-flows.rs");
+include!("../both_forms/tls-flows.rs");

@@ -1,3 +1,3 @@
 //! Runs a TLS client or server whose steps are its arguments; composed.
 use guests::composed as net;
-include!("../behaviours/tls.rs");
+include!("../both_forms/tls.rs");

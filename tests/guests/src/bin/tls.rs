@@ -1,3 +1,3 @@
 //! Runs a TLS client or server whose steps are its arguments; linked statically.
 use asyncio_streams as net;
-include!("../behaviours/tls.rs");
+include!("../both_forms/tls.rs");

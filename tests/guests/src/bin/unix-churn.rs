@@ -1,3 +1,3 @@
 //! Makes Unix sockets of every kind and leaves nothing behind; linked statically.
 use asyncio_streams as net;
-include!("../behaviours/unix-churn.rs");
+include!("../both_forms/unix-churn.rs");

@@ -2,4 +2,4 @@
 use std::convert::identity as adopted;
 
 use guests::composed as net;
-include!("../behaviours/unix.rs");
+include!("../both_forms/unix.rs");

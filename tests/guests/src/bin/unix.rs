@@ -2,4 +2,4 @@
 use std::future::ready as adopted;
 
 use asyncio_streams as net;
-include!("../behaviours/unix.rs");
+include!("../both_forms/unix.rs");

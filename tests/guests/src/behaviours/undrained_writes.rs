@@ -1,15 +1,14 @@
-// Writes many times in a row to a peer that does not read, then aborts.
-//
-// Arguments: host, port, number of writes and bytes in each.
+//! Writes many times in a row to a peer that does not read, then aborts.
+//!
+//! Arguments: host, port, number of writes and bytes in each.
 
-use std::error::Error;
 
 use asyncio_streams::println;
-use net::{WriteError, open_connection};
+use crate::net::{WriteError, open_connection};
 
-type Outcome = Result<(), Box<dyn Error>>;
+use super::Outcome;
 
-async fn program() -> Outcome {
+pub(crate) async fn program() -> Outcome {
     let args: Vec<String> = asyncio_streams::args().skip(1).collect();
     let [host, port, writes, bytes] = args.as_slice() else {
         return Err("usage: undrained-writes HOST PORT WRITES BYTES".into());
@@ -30,5 +29,3 @@ async fn program() -> Outcome {
     println!("aborted");
     Ok(())
 }
-
-asyncio_streams::run!(program);

@@ -1,15 +1,14 @@
-// Sends lines back, except `who`, which it answers with the time at which it started. Computes
-// for ever after `compute`, and panics after `panic`.
-//
-// Arguments: host and port.
+//! Sends lines back, except `who`, which it answers with the time at which it started. Computes
+//! for ever after `compute`, and panics after `panic`.
+//!
+//! Arguments: host and port.
 
-use std::error::Error;
 
-use net::{StreamReader, StreamWriter, start_server};
+use crate::net::{StreamReader, StreamWriter, start_server};
 
-type Outcome = Result<(), Box<dyn Error>>;
+use super::Outcome;
 
-async fn program() -> Outcome {
+pub(crate) async fn program() -> Outcome {
     let args: Vec<String> = asyncio_streams::args().skip(1).collect();
     let [host, port] = args.as_slice() else {
         return Err("usage: commanded-server HOST PORT".into());
@@ -39,5 +38,3 @@ async fn obey(reader: StreamReader, writer: StreamWriter, who: String) -> Outcom
         writer.drain().await?;
     }
 }
-
-asyncio_streams::run!(program);

@@ -1,15 +1,14 @@
-// Serves with `keep_alive` and a backlog, and keeps its connections.
-//
-// Argument: the backlog.
+//! Serves with `keep_alive` and a backlog, and keeps its connections.
+//!
+//! Argument: the backlog.
 
 use std::cell::RefCell;
-use std::error::Error;
 
-use net::ServerOptions;
+use crate::net::ServerOptions;
 
-type Outcome = Result<(), Box<dyn Error>>;
+use super::Outcome;
 
-async fn program() -> Outcome {
+pub(crate) async fn program() -> Outcome {
     let backlog = asyncio_streams::args().nth(1);
     let backlog = backlog.ok_or("usage: keeps-alive BACKLOG")?.parse()?;
     let kept = RefCell::new(Vec::new());
@@ -25,5 +24,3 @@ async fn program() -> Outcome {
     server.serve_forever().await?;
     Ok(())
 }
-
-asyncio_streams::run!(program);

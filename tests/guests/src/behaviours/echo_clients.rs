@@ -1,23 +1,22 @@
-// Connects many times at once, sends noise on each connection and compares the echo. The
-// first of several connections is slow: it stops reading in the middle until all others
-// have finished.
-//
-// Arguments: host (`-`: none), port, number of connections, bytes on each, a
-// seed, and bytes on the slow one if that differs.
+//! Connects many times at once, sends noise on each connection and compares the echo. The
+//! first of several connections is slow: it stops reading in the middle until all others
+//! have finished.
+//!
+//! Arguments: host (`-`: none), port, number of connections, bytes on each, a
+//! seed, and bytes on the slow one if that differs.
 
-use std::error::Error;
 
 use asyncio_streams::{println, spawn};
 use futures::channel::oneshot;
 use futures::future::try_join;
 use guests::noise::Noise;
-use net::{StreamReader, StreamWriter, open_connection};
+use crate::net::{StreamReader, StreamWriter, open_connection};
 
-type Outcome = Result<(), Box<dyn Error>>;
+use super::Outcome;
 
 const CHUNK: usize = 65536;
 
-async fn program() -> Outcome {
+pub(crate) async fn program() -> Outcome {
     let args: Vec<String> = asyncio_streams::args().skip(1).collect();
     let [host, port, count, bytes, seed, rest @ ..] = args.as_slice() else {
         return Err("usage: echo-clients HOST PORT COUNT BYTES SEED [SLOW-BYTES]".into());
@@ -110,5 +109,3 @@ async fn receive(
     }
     Ok(())
 }
-
-asyncio_streams::run!(program);

@@ -1,20 +1,19 @@
-// Reads with time limits that often pass, and compares the received bytes.
-//
-// At first the peer sends nothing, so that the limits pass; then the program asks for the
-// bytes.
-//
-// Arguments: host, port, bytes and a seed.
+//! Reads with time limits that often pass, and compares the received bytes.
+//!
+//! At first the peer sends nothing, so that the limits pass; then the program asks for the
+//! bytes.
+//!
+//! Arguments: host, port, bytes and a seed.
 
-use std::error::Error;
 use std::time::Duration;
 
 use asyncio_streams::println;
 use guests::noise::Noise;
-use net::open_connection;
+use crate::net::open_connection;
 
-type Outcome = Result<(), Box<dyn Error>>;
+use super::Outcome;
 
-async fn program() -> Outcome {
+pub(crate) async fn program() -> Outcome {
     let args: Vec<String> = asyncio_streams::args().skip(1).collect();
     let [host, port, bytes, seed] = args.as_slice() else {
         return Err("usage: timed-reads HOST PORT BYTES SEED".into());
@@ -24,7 +23,7 @@ async fn program() -> Outcome {
     let (reader, writer) = open_connection(host.as_str(), port.as_str()).await?;
     let mut timeouts: u64 = 0;
     while timeouts < 10 {
-        match read_within(&reader, 1, limit(timeouts)).await {
+        match crate::read_within(&reader, 1, limit(timeouts)).await {
             Err(_) => timeouts += 1,
             Ok(early) => return Err(format!("nothing was sent: {early:?}").into()),
         }
@@ -37,7 +36,7 @@ async fn program() -> Outcome {
         let wanted = (bytes - received).min(1000);
         let mut piece = 0;
         while piece < wanted {
-            match read_within(&reader, wanted - piece, limit(timeouts)).await {
+            match crate::read_within(&reader, wanted - piece, limit(timeouts)).await {
                 Err(_) => timeouts += 1,
                 Ok(data) => {
                     let data = data?;
@@ -61,5 +60,3 @@ async fn program() -> Outcome {
 fn limit(timeouts: u64) -> Duration {
     Duration::from_micros(timeouts % 2 * 50)
 }
-
-asyncio_streams::run!(program);

@@ -1,14 +1,13 @@
-// Reads each question to its end and only then answers. Its peer is `answer-client`.
-//
-// Arguments: host and port.
+//! Reads each question to its end and only then answers. Its peer is `answer-client`.
+//!
+//! Arguments: host and port.
 
-use std::error::Error;
 
-use net::{StreamReader, StreamWriter, start_server};
+use crate::net::{StreamReader, StreamWriter, start_server};
 
-type Outcome = Result<(), Box<dyn Error>>;
+use super::Outcome;
 
-async fn program() -> Outcome {
+pub(crate) async fn program() -> Outcome {
     let args: Vec<String> = asyncio_streams::args().skip(1).collect();
     let [host, port] = args.as_slice() else {
         return Err("usage: answer-server HOST PORT".into());
@@ -32,5 +31,3 @@ async fn answer(reader: StreamReader, writer: StreamWriter) -> Outcome {
     writer.close();
     Ok(())
 }
-
-asyncio_streams::run!(program);

@@ -1,6 +1,11 @@
-//! Reads with time limits; written against the WIT.
+//! Runs the behaviour that the file is named after; written against the WIT.
+
+use std::time::Duration;
+
 use guests::composed as net;
-include!("../behaviours/timed-reads.rs");
+
+#[path = "../behaviours/mod.rs"]
+mod behaviours;
 
 async fn read_within(
     reader: &net::StreamReader,
@@ -9,3 +14,5 @@ async fn read_within(
 ) -> Result<Result<bytes::Bytes, net::ReadError>, asyncio_streams::TimedOut> {
     reader.read_within(n, limit).await
 }
+
+asyncio_streams::run!(behaviours::program);

@@ -1,15 +1,14 @@
-// Asks a question, ends its side, and reads the answer to its end.
-//
-// Arguments: host, port and the question.
+//! Asks a question, ends its side, and reads the answer to its end.
+//!
+//! Arguments: host, port and the question.
 
-use std::error::Error;
 
 use asyncio_streams::println;
-use net::open_connection;
+use crate::net::open_connection;
 
-type Outcome = Result<(), Box<dyn Error>>;
+use super::Outcome;
 
-async fn program() -> Outcome {
+pub(crate) async fn program() -> Outcome {
     let args: Vec<String> = asyncio_streams::args().skip(1).collect();
     let [host, port, question] = args.as_slice() else {
         return Err("usage: answer-client HOST PORT QUESTION".into());
@@ -26,5 +25,3 @@ async fn program() -> Outcome {
     writer.wait_closed().await?;
     Ok(())
 }
-
-asyncio_streams::run!(program);

@@ -1,3 +1,0 @@
-//! Connects; linked statically.
-use asyncio_streams as net;
-include!("../behaviours/connect.rs");

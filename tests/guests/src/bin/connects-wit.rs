@@ -1,3 +1,0 @@
-//! Connects until it is refused; written against the WIT.
-use guests::composed as net;
-include!("../behaviours/connects.rs");

@@ -1,3 +1,0 @@
-//! Connects while other calls wait; linked statically.
-use asyncio_streams as net;
-include!("../behaviours/pending.rs");

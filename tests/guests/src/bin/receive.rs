@@ -1,3 +1,0 @@
-//! Receives much; linked statically.
-use asyncio_streams as net;
-include!("../behaviours/receive.rs");

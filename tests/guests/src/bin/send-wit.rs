@@ -1,3 +1,0 @@
-//! Sends much; written against the WIT.
-use guests::composed as net;
-include!("../behaviours/send.rs");

@@ -1,3 +1,0 @@
-//! Sends much; linked statically.
-use asyncio_streams as net;
-include!("../behaviours/send.rs");
