@@ -22,6 +22,14 @@ pub(crate) struct StreamsArgs {
 }
 
 impl StreamsArgs {
+    /// Returns the file of the streams component, if it is not a built-in one.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        let path = self.streams_component.as_deref()?;
+        let built_in = ["", "full", "tcp", "none"];
+        let named = path.to_str().is_some_and(|name| built_in.contains(&name));
+        (!named).then_some(path)
+    }
+
     /// The bytes of the component, or `None` to leave applications as they are.
     pub(crate) fn component(&self) -> anyhow::Result<Option<Cow<'static, [u8]>>> {
         let path = self.streams_component.as_deref().unwrap_or(Path::new(""));

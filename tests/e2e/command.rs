@@ -11,6 +11,7 @@ use std::thread;
 use crate::support::{self, PATIENCE, Process, run};
 
 mod cache;
+mod confined;
 mod ends;
 mod forms;
 mod limits;

@@ -42,6 +42,7 @@ impl CompilingArgs {
         engine: &Engine,
         path: &Path,
         streams: &StreamsArgs,
+        cache: Option<&Cache>,
     ) -> anyhow::Result<Component> {
         let program = read(path)?;
         if precompiled::is_precompiled(&program) {
@@ -50,7 +51,7 @@ impl CompilingArgs {
                 .with_context(|| path.display().to_string());
         }
         let streams = streams.component()?;
-        let component = match self.open_cache() {
+        let component = match cache {
             Some(cache) => cache.component(engine, &program, streams.as_deref()),
             None => compile(engine, &program, streams.as_deref()),
         };
@@ -73,9 +74,8 @@ impl CompilingArgs {
         unsafe { precompiled::load(engine, native) }.map_err(|error| anyhow!(error))
     }
 
-    /// Returns `None` when nothing is to be kept, and, after a report, when the folder cannot
-    /// be used.
-    fn open_cache(&self) -> Option<Cache> {
+    /// Returns the folder of the cache, or `None` if nothing is to be kept.
+    pub(super) fn cache_folder(&self) -> Option<PathBuf> {
         let named = self
             .cache
             .as_ref()
@@ -83,11 +83,17 @@ impl CompilingArgs {
         if self.no_cache || named.is_some_and(|path| path.as_os_str() == "none") {
             return None;
         }
-        let Some(folder) = named.cloned().or_else(Cache::usual_place) else {
+        let folder = named.cloned().or_else(Cache::usual_place);
+        if folder.is_none() {
             debug!("no cache: the environment does not say where the user's folder for caches is");
-            return None;
-        };
-        match Cache::open(folder) {
+        }
+        folder
+    }
+
+    /// Returns `None` when nothing is to be kept, and, after a report, when the folder cannot
+    /// be used.
+    pub(super) fn open_cache(&self) -> Option<Cache> {
+        match Cache::open(self.cache_folder()?) {
             Ok(cache) => Some(cache),
             Err(error) => {
                 report(format_args!(

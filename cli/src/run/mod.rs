@@ -1,4 +1,5 @@
 mod compiling;
+mod confine;
 mod limits;
 mod listen_fds;
 mod observer;
@@ -98,6 +99,11 @@ pub(crate) struct RunArgs {
     #[arg(long)]
     stats: bool,
 
+    /// Do not confine the process itself. By default the command gives up, before the program
+    /// starts, all files and system calls that it does not need, where the kernel can do that
+    #[arg(long)]
+    no_confine: bool,
+
     #[command(flatten)]
     streams: StreamsArgs,
 
@@ -179,11 +185,17 @@ impl RunArgs {
             false => Vec::new(),
         };
         let path = Path::new(path);
+        let cache = self.compiling.open_cache();
+        if !self.no_confine {
+            confine::confine(&self.needed_files(path));
+        }
         let wasi = (0..self.workers.get()).map(|_| wasi_ctx(path, args, &self.env));
         let wasi = wasi.collect::<anyhow::Result<Vec<WasiCtx>>>()?;
         let tls = self.tls.load()?;
         let engine = self.engine()?;
-        let component = self.compiling.load(&engine, path, &self.streams)?;
+        let component = self
+            .compiling
+            .load(&engine, path, &self.streams, cache.as_ref())?;
 
         let runners = self.runners(wasi, &tls, &inherited);
         let handles = runners.iter().map(Runner::stop_handle).collect();
@@ -217,6 +229,28 @@ impl RunArgs {
             Some(stop) if stopped => stop.code(),
             _ => 0,
         })
+    }
+
+    /// Returns the files that the process needs from now on.
+    fn needed_files(&self, program: &Path) -> confine::Files {
+        let mut files = confine::Files::of_the_system();
+        files.read(program);
+        if let Some(streams) = self.streams.file() {
+            files.read(streams);
+        }
+        for folder in self.policy().socket_folders() {
+            files.sockets(folder);
+        }
+        for file in self.tls.files() {
+            files.replaceable(file);
+        }
+        if let Some(cache) = self.compiling.cache_folder() {
+            files.write(&cache);
+        }
+        if self.perf_map {
+            files.write(Path::new("/tmp"));
+        }
+        files
     }
 
     fn engine(&self) -> anyhow::Result<Engine> {

@@ -1,6 +1,6 @@
 use std::collections::HashSet;
 use std::convert::Infallible;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use anyhow::{anyhow, bail};
@@ -41,8 +41,9 @@ struct NamedFiles {
     key: PathBuf,
 }
 
+/// The file of the authorities, if they are in one, and the authorities.
 #[derive(Debug, Clone)]
-struct RootsArg(Roots);
+struct RootsArg(Option<PathBuf>, Roots);
 
 impl TlsArgs {
     /// Adds a setting of a policy file. Returns false if it is none of these options.
@@ -56,6 +57,14 @@ impl TlsArgs {
             _ => return Ok(false),
         }
         Ok(true)
+    }
+
+    /// Returns the files of identities and roots.
+    pub(super) fn files(&self) -> impl Iterator<Item = &Path> {
+        let identities = self.tls_identity.iter();
+        let identities = identities.flat_map(|files| [&*files.certificate, &*files.key]);
+        let roots = self.tls_roots.iter().filter_map(|roots| roots.0.as_deref());
+        identities.chain(roots)
     }
 
     /// Reads the files; an error names the option.
@@ -72,7 +81,7 @@ impl TlsArgs {
             let identity = Identity::from_files(name, &files.certificate, &files.key);
             tls = tls.identity(identity.map_err(|error| option("tls-identity", &error))?);
         }
-        let roots = self.tls_roots.iter().map(|arg| arg.0.clone());
+        let roots = self.tls_roots.iter().map(|arg| arg.1.clone());
         if let Some(roots) = roots.reduce(Roots::and) {
             tls = tls.roots(roots);
         }
@@ -119,12 +128,12 @@ impl FromStr for RootsArg {
     type Err = Infallible;
 
     fn from_str(text: &str) -> Result<Self, Infallible> {
-        Ok(Self(match text {
-            "webpki" => Roots::webpki(),
-            "platform" => Roots::platform(),
-            "none" => Roots::none(),
-            file => Roots::file(file),
-        }))
+        Ok(match text {
+            "webpki" => Self(None, Roots::webpki()),
+            "platform" => Self(None, Roots::platform()),
+            "none" => Self(None, Roots::none()),
+            file => Self(Some(file.into()), Roots::file(file)),
+        })
     }
 }
 

@@ -68,6 +68,8 @@ mod tcp;
 mod tests;
 mod unix;
 
+use std::path::Path;
+
 pub use decide::{Decision, Use};
 pub use deny_reason::DenyReason;
 pub use grants::{GRANT_LIFETIME, Grants};
@@ -77,6 +79,7 @@ pub use rule::{ListenRule, NamePattern, PolicyRule, Rule};
 pub use rule_problem::RuleProblem;
 pub use special::Special;
 pub use tcp::{HostPattern, PortPattern, TcpListenRule, TcpRule};
+
 use unix::UnixRules;
 pub use unix::{
     DEFAULT_MODE, InvalidUnixName, MAX_UNIX_NAME, UNIX_GRAMMAR, UnixListenRule, UnixName, UnixRule,
@@ -152,6 +155,12 @@ impl Policy {
             rules.find(open).map(|allowed| (denied, allowed))
         });
         bypassed.collect()
+    }
+
+    /// Returns the folders in which rules allow Unix sockets to be made.
+    pub fn socket_folders(&self) -> impl Iterator<Item = &Path> {
+        let rules = self.unix.allow_listen.iter();
+        rules.filter_map(|rule| rule.rule().folder())
     }
 
     /// Allows binding, listening and accepting.

@@ -1,4 +1,7 @@
+use std::ffi::OsStr;
 use std::fmt;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
 
 use super::{Glob, UnixName, escaped};
 
@@ -39,6 +42,17 @@ impl UnixRule {
             UnixPattern::Abstract(pattern) => {
                 name.as_abstract().is_some_and(|name| pattern.covers(name))
             }
+        }
+    }
+}
+
+impl UnixRule {
+    /// Returns the folder of the rule's files; `None` for abstract names.
+    pub(crate) fn folder(&self) -> Option<&Path> {
+        match &self.0 {
+            UnixPattern::Path { folder, .. } if folder.is_empty() => Some(Path::new("/")),
+            UnixPattern::Path { folder, .. } => Some(Path::new(OsStr::from_bytes(folder))),
+            UnixPattern::Abstract(_) => None,
         }
     }
 }
