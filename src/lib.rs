@@ -96,7 +96,7 @@ mod writer;
 
 pub use address::{Address, Credentials, Family, UnixAddress};
 pub use byte_stream::{ByteStream, from_stream, pipe};
-pub use connect::{ConnectOptions, open_connection, open_unix_connection};
+pub use connect::{ConnectOptions, getaddrinfo, open_connection, open_unix_connection};
 pub use error::{
     Attempt, ConnectError, ErrorCode, ListenError, LookupErrorCode, LookupFailure, ReadError,
     ServerError, TlsError, WriteError,

@@ -13,6 +13,7 @@ import encodings.latin_1
 from asyncio import *
 from asyncio.exceptions import IncompleteReadError, LimitOverrunError
 
+from . import _lookup as _lookup
 from ._connect import open_connection, open_unix_connection
 from ._listen import start_server, start_unix_server
 from ._program import run

@@ -3,6 +3,7 @@
 from componentize_py_types import Err
 from wit_world.imports import server as wit
 from wit_world.imports import sockets
+from wit_world.imports import streams as wit_streams
 
 from . import _address, _loop, _sockets, _tls
 from ._errors import listen_error
@@ -47,7 +48,9 @@ async def start_server(
         raise ValueError("Neither host/port nor sock were specified")
     else:
         _sockets.of_streams(sock)
-    options = _options(client_connected_cb, limit, backlog, session, start_serving)
+    options, canceller = _options(
+        client_connected_cb, limit, backlog, session, start_serving
+    )
     if (family := _address.family(family)) is not None:
         options.set_family(family)
     if flags is not None:
@@ -63,7 +66,7 @@ async def start_server(
         starting = wit.start_server(hosts, port, options)
     else:
         starting = sockets.start_server(sock._given(), options)
-    return await _started(starting, client_connected_cb, session, start_serving)
+    return await _started(starting, canceller, client_connected_cb, session, start_serving)
 
 
 async def start_unix_server(
@@ -98,13 +101,15 @@ async def start_unix_server(
         raise ValueError("path was not specified, and no sock specified")
     else:
         _sockets.of_unix_streams(sock)
-    options = _options(client_connected_cb, limit, backlog, session, start_serving)
+    options, canceller = _options(
+        client_connected_cb, limit, backlog, session, start_serving
+    )
     options.set_cleanup_socket(bool(cleanup_socket))
     if sock is None:
         starting = wit.start_unix_server(address, options)
     else:
         starting = sockets.start_server(sock._given(), options)
-    return await _started(starting, client_connected_cb, session, start_serving)
+    return await _started(starting, canceller, client_connected_cb, session, start_serving)
 
 
 def _hosts(host):
@@ -121,18 +126,21 @@ def _hosts(host):
 def _options(callback, limit, backlog, session, start_serving):
     if not callable(callback):
         raise TypeError(f"client_connected_cb must be callable, not {callback!r}")
-    options = wit.ServerOptions()
+    options, canceller = wit.ServerOptions(), wit_streams.Canceller()
+    options.set_canceller(canceller)
     options.set_limit(limit)
     options.set_backlog(_address.number("backlog", backlog))
     options.set_start_serving(bool(start_serving))
     if session is not None:
         session.set(options)
-    return options
+    return options, canceller
 
 
-async def _started(starting, callback, session, serving):
+async def _started(starting, canceller, callback, session, serving):
     try:
-        server = await _loop.call(starting, late=lambda server: server.close())
+        server = await _loop.call(
+            starting, late=lambda server: server.close(), cancel=canceller.cancel
+        )
     except Err as error:
         raise listen_error(error.value) from None
     server = Server(server, callback, session)

@@ -203,6 +203,11 @@ class _Loop(type(_support._loop)):
             handles.append(timer)
         self._wait_for_first()
 
+    async def getaddrinfo(self, host, port, *, family=0, type=0, proto=0, flags=0):
+        from ._lookup import getaddrinfo  # not at the top: it needs this module
+
+        return await getaddrinfo(host, port, family=family, type=type, proto=proto, flags=flags)
+
     def set_exception_handler(self, handler):
         self._handler = handler
 

@@ -20,7 +20,9 @@ impl Guest for Component {
         executor::export(async {
             let (options, canceller) = ConnectOptions::take(options);
             let opening = async { Ok(pair(options.adopt(Socket(Box::new(socket))).await?)) };
-            canceller.watch(opening).await
+            canceller
+                .watch(opening, || wit::ConnectError::Timeout)
+                .await
         })
         .await
     }

@@ -7,7 +7,6 @@ use std::rc::Rc;
 use std::task::{Poll, Waker};
 
 use super::wit::streams::GuestCanceller;
-use super::wit::types as wit;
 
 /// Ends the call whose options have it. A clone is the same canceller.
 #[derive(Default, Clone)]
@@ -20,15 +19,17 @@ struct State {
 }
 
 impl Canceller {
-    /// Does the work until it ends or is cancelled. The call drops it then, in its turn.
-    pub(super) async fn watch<T>(
+    /// Does the work until it ends or is cancelled, which is `Err(cancelled())`. The call
+    /// drops the work then, in its turn.
+    pub(super) async fn watch<T, E>(
         &self,
-        work: impl Future<Output = Result<T, wit::ConnectError>>,
-    ) -> Result<T, wit::ConnectError> {
+        work: impl Future<Output = Result<T, E>>,
+        cancelled: impl Fn() -> E,
+    ) -> Result<T, E> {
         let mut work = pin!(work);
         poll_fn(|cx| {
             if self.0.cancelled.get() {
-                return Poll::Ready(Err(wit::ConnectError::Timeout));
+                return Poll::Ready(Err(cancelled()));
             }
             *self.0.call.borrow_mut() = Some(cx.waker().clone());
             work.as_mut().poll(cx)

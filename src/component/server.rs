@@ -8,6 +8,7 @@ use std::rc::Rc;
 use futures::future::{Either, select};
 
 use super::Component;
+use super::canceller::Canceller;
 use super::convert::duration;
 use super::ssl::SslContext;
 use super::streams::{Pair, pair};
@@ -16,6 +17,7 @@ use super::wit::server::{
     ServerOptions as ServerOptionsHandle,
 };
 use super::wit::ssl::SslContextBorrow;
+use super::wit::streams::CancellerBorrow;
 use super::wit::types as wit;
 use crate::error::{ListenError, ServerError};
 use crate::hosts::Hosts;
@@ -25,13 +27,14 @@ use crate::server::{Server, ServerFailure, ServerOptions};
 
 /// The options of a server, which the application sets one by one.
 #[derive(Default)]
-pub(super) struct Options(RefCell<ServerOptions>);
+pub(super) struct Options(RefCell<ServerOptions>, RefCell<Canceller>);
 
 impl Options {
-    pub(super) fn take(options: Option<ServerOptionsHandle>) -> ServerOptions {
-        options
-            .map(|options| options.into_inner::<Options>().0.into_inner())
-            .unwrap_or_default()
+    pub(super) fn take(options: Option<ServerOptionsHandle>) -> (ServerOptions, Canceller) {
+        let options: Options = options
+            .map(|options| options.into_inner())
+            .unwrap_or_default();
+        (options.0.into_inner(), options.1.into_inner())
     }
 
     fn set(&self, set: impl FnOnce(&mut ServerOptions)) {
@@ -82,13 +85,16 @@ impl Failures {
 impl Watched {
     /// Starts a server by `start`, with options that keep its failures.
     pub(super) async fn start(
-        options: ServerOptions,
+        (options, canceller): (ServerOptions, Canceller),
         start: impl AsyncFnOnce(ServerOptions) -> Result<Server, ListenError>,
     ) -> Result<ServerHandle, wit::ListenError> {
         let failures = Rc::new(Failures::default());
         let keeping = failures.clone();
         let options = options.on_failure(move |failure| keeping.keep(failure));
-        let server = start(options).await?;
+        let starting = async { Ok(start(options).await?) };
+        let server = canceller
+            .watch(starting, || wit::ListenError::Closed)
+            .await?;
         Ok(ServerHandle::new(Watched { server, failures }))
     }
 
@@ -144,6 +150,10 @@ impl GuestServerOptions for Options {
 
     fn set_flags(&self, value: wit::LookupFlags) {
         self.set(|options| options.flags = value.into());
+    }
+
+    fn set_canceller(&self, canceller: CancellerBorrow<'_>) {
+        *self.1.borrow_mut() = canceller.get::<Canceller>().clone();
     }
 
     fn set_backlog(&self, backlog: u32) {

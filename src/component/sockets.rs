@@ -33,7 +33,9 @@ impl Guest for Component {
         executor::export(async {
             let (options, canceller) = ConnectOptions::take(options);
             let opening = async { Ok(pair(options.adopt(socket.into_inner::<Socket>()).await?)) };
-            canceller.watch(opening).await
+            canceller
+                .watch(opening, || wit::ConnectError::Timeout)
+                .await
         })
         .await
     }

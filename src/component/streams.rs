@@ -68,7 +68,9 @@ impl Guest for Component {
                 let opened = options.open_connection(host.as_deref(), port).await;
                 Ok(pair(opened?))
             };
-            canceller.watch(opening).await
+            canceller
+                .watch(opening, || wit::ConnectError::Timeout)
+                .await
         })
         .await
     }
@@ -80,7 +82,27 @@ impl Guest for Component {
         executor::export(async {
             let (options, canceller) = Options::take(options);
             let opening = async { Ok(pair(options.open_unix_connection(address).await?)) };
-            canceller.watch(opening).await
+            canceller
+                .watch(opening, || wit::ConnectError::Timeout)
+                .await
+        })
+        .await
+    }
+
+    async fn getaddrinfo(
+        host: Option<String>,
+        port: wit::Port,
+        options: Option<ConnectOptionsHandle>,
+    ) -> Result<Vec<wit::SocketAddress>, wit::ConnectError> {
+        executor::export(async {
+            let (options, canceller) = Options::take(options);
+            let looking = async {
+                let found = options.getaddrinfo(host.as_deref(), port).await?;
+                Ok(found.into_iter().map(Into::into).collect())
+            };
+            canceller
+                .watch(looking, || wit::ConnectError::Timeout)
+                .await
         })
         .await
     }

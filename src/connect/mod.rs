@@ -75,6 +75,19 @@ pub async fn open_connection(
     ConnectOptions::new().open_connection(host, port).await
 }
 
+/// Looks up the addresses that [`open_connection`] tries, in the resolver's order: asyncio's
+/// `loop.getaddrinfo`.
+///
+/// # Errors
+/// [`ConnectError::Lookup`] for a name that cannot be looked up or that the policy does not
+/// permit, and for an unknown service.
+pub async fn getaddrinfo(
+    host: impl Into<Host>,
+    port: impl Into<Port>,
+) -> Result<Vec<SocketAddr>, ConnectError> {
+    ConnectOptions::new().getaddrinfo(host, port).await
+}
+
 impl ConnectOptions {
     /// Returns the defaults.
     pub fn new() -> ConnectOptions {
@@ -186,6 +199,27 @@ impl ConnectOptions {
         self.within(self.connect(host.name(), port)).await
     }
 
+    /// Looks up the addresses that [`ConnectOptions::open_connection`] tries; see
+    /// [`getaddrinfo`]. With the flag `passive` they are those to listen on, so that no host
+    /// means all interfaces.
+    ///
+    /// # Errors
+    /// As for [`getaddrinfo`]; [`ConnectError::InvalidArgument`] if an option is set that is
+    /// for connections, and [`ConnectError::Timeout`] when the time limit passed.
+    pub async fn getaddrinfo(
+        &self,
+        host: impl Into<Host>,
+        port: impl Into<Port>,
+    ) -> Result<Vec<SocketAddr>, ConnectError> {
+        let (host, port) = (host.into(), port.into());
+        self.check_for_look_up()?;
+        let looking = async {
+            let port = port.number(self.flags.numeric_service)?;
+            self.resolve(host.name(), port, self.flags.passive).await
+        };
+        self.within(looking).await
+    }
+
     /// Returns the reader and the writer of a connected socket: asyncio's `sock`.
     ///
     /// # Errors
@@ -280,6 +314,33 @@ impl ConnectOptions {
         self.check(None)
     }
 
+    /// Checks the options of a look-up, and refuses those that are for connections.
+    fn check_for_look_up(&self) -> Result<(), ConnectError> {
+        let set = self.limit.is_some()
+            || self.local_addr.is_some()
+            || self.happy_eyeballs_delay.is_some()
+            || self.interleave.is_some()
+            || self.keep_alive
+            || self.tls.client(None)?.is_some();
+        if set {
+            return Err(ConnectError::InvalidArgument(
+                "limit, local address, happy eyeballs, keep-alive and TLS are for connections; \
+                 leave them out to look up"
+                    .into(),
+            ));
+        }
+        self.check_proto()
+    }
+
+    fn check_proto(&self) -> Result<(), ConnectError> {
+        match self.proto {
+            0 | 6 => Ok(()),
+            other => Err(ConnectError::InvalidArgument(format!(
+                "protocol {other} is neither 0 nor 6 (TCP)"
+            ))),
+        }
+    }
+
     /// Checks the options before anything is tried. Returns the reader's limit, and the plan
     /// for TLS.
     fn check(&self, host: Option<&str>) -> Result<(usize, Option<Plan>), ConnectError> {
@@ -289,12 +350,7 @@ impl ConnectOptions {
             let checked = (wanted.provider.check)(&wanted.context);
             checked?;
         }
-        if !matches!(self.proto, 0 | 6) {
-            return Err(ConnectError::InvalidArgument(format!(
-                "protocol {} is neither 0 nor 6 (TCP)",
-                self.proto
-            )));
-        }
+        self.check_proto()?;
         if self.flags.passive {
             return Err(ConnectError::InvalidArgument(
                 "the flag passive is for servers; leave it out to connect".into(),

@@ -24,6 +24,7 @@ mod examples;
 mod http;
 mod interop;
 mod listening;
+mod looking_up;
 mod no_delay;
 mod outputs;
 mod packages;

@@ -159,6 +159,42 @@ async def oc17_an_attempt_that_is_given_up_ends_at_once():
     await until(lambda: len(asyncio._loop._calls) <= before)
 
 
+@check
+async def names_and_addresses_are_looked_up():
+    look_up = functools.partial(
+        asyncio.get_running_loop().getaddrinfo, type=socket.SOCK_STREAM
+    )
+    tcp = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 80))
+    assert await look_up("127.0.0.1", 80) == [tcp]
+    assert await look_up(b"127.0.0.1", "80", proto=6) == [tcp]
+    assert await look_up("localhost", "http", family=socket.AF_INET) == [tcp]
+    (found,) = await look_up("::1", None)
+    assert found == (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("::1", 0, 0, 0))
+    everywhere = await look_up(None, 80, family=socket.AF_INET, flags=1)  # AI_PASSIVE
+    assert [entry[4] for entry in everywhere] == [("0.0.0.0", 80)]
+    await fails(socket.gaierror, look_up, None, None)
+    await fails(socket.gaierror, look_up, "", 80)
+    await fails(socket.gaierror, look_up, "localhost", 80, flags=4)  # AI_NUMERICHOST
+    await fails(socket.gaierror, look_up, "127.0.0.1", 80, family=socket.AF_INET6)
+    await fails(socket.gaierror, look_up, "127.0.0.1", "no-such-service")
+
+
+@departs("ours")
+@check
+async def a_look_up_and_a_server_that_are_given_up_end_at_once():
+    before = len(asyncio._loop._calls)
+    for waiting in (
+        asyncio.get_running_loop().getaddrinfo("name.invalid", 80),
+        asyncio.start_server(lambda *_: None, "name.invalid", 80),
+    ):
+        task = asyncio.create_task(waiting)
+        await asyncio.sleep(0)
+        assert len(asyncio._loop._calls) > before
+        task.cancel()
+        await fails(asyncio.CancelledError, task)
+        await until(lambda: len(asyncio._loop._calls) <= before)
+
+
 @departs("ours")
 @check
 async def a_connect_may_have_a_timeout():

@@ -26,7 +26,7 @@ pub use asyncio_streams::{
     ServerError, ServerFailure, TlsError, TlsVersion, UnixAddress, VerifyMode, WaterMarks,
     WriteError,
 };
-pub use connect::{ConnectOptions, open_connection, open_unix_connection};
+pub use connect::{ConnectOptions, getaddrinfo, open_connection, open_unix_connection};
 pub use reader::{Limited, StreamReader};
 pub use server::{Hosts, Server, ServerOptions, start_server, start_unix_server};
 pub use socket_options::SocketOptions;

@@ -38,6 +38,7 @@ behaviours![
     keeps_alive,
     leave,
     listens,
+    looks_up,
     outputs,
     pending,
     receive,

@@ -1,8 +1,9 @@
 use std::fmt;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use asyncio_streams::{Family, LookupFlags};
+use asyncio_streams::{Address, Family, LookupFlags};
 
 use super::wit::{sockets, streams as wit};
 use super::{
@@ -19,6 +20,17 @@ pub async fn open_connection<'a>(
     port: impl Into<Port>,
 ) -> Result<(StreamReader, StreamWriter), ConnectError> {
     ConnectOptions::new().open_connection(host, port).await
+}
+
+/// Looks up with all defaults.
+///
+/// # Errors
+/// The errors of the crate's function of this name.
+pub async fn getaddrinfo<'a>(
+    host: impl Into<Option<&'a str>>,
+    port: impl Into<Port>,
+) -> Result<Vec<SocketAddr>, ConnectError> {
+    ConnectOptions::new().getaddrinfo(host, port).await
 }
 
 /// Connects to a Unix socket with all defaults.
@@ -129,6 +141,21 @@ impl ConnectOptions {
         let host = host.into().map(str::to_owned);
         let opened = wit::open_connection(host, port.into().into(), Some(self.wit())).await;
         Ok(pair(opened?))
+    }
+
+    /// Looks up.
+    ///
+    /// # Errors
+    /// The errors of the crate's method of this name.
+    pub async fn getaddrinfo<'a>(
+        &self,
+        host: impl Into<Option<&'a str>>,
+        port: impl Into<Port>,
+    ) -> Result<Vec<SocketAddr>, ConnectError> {
+        let host = host.into().map(str::to_owned);
+        let found = wit::getaddrinfo(host, port.into().into(), Some(self.wit())).await?;
+        let found = found.into_iter().map(Address::from);
+        Ok(found.filter_map(|address| address.ip()).collect())
     }
 
     /// Connects to a Unix socket.
