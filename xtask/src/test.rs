@@ -1,7 +1,9 @@
 //! `cargo xtask test`: all checks of continuous integration, in order.
 
 use std::io::{BufRead as _, BufReader, IsTerminal as _, Read, Write};
+use std::num::NonZeroUsize;
 use std::process::{Command, ExitCode, Stdio};
+use std::thread::available_parallelism;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
@@ -47,6 +49,10 @@ const TOOLS: [Tool; 7] = [
         package: "socat",
     },
 ];
+
+/// The variable that says how many tests run at a time. Most of them wait for other
+/// processes, so there are two for each core.
+const THREADS: &str = "RUST_TEST_THREADS";
 
 /// Runs all checks; the tests come last, and the page about them.
 pub(crate) fn run(workspace: &Workspace, args: &[String]) -> Result<ExitCode> {
@@ -195,6 +201,10 @@ impl Checks<'_> {
         let coloured = std::io::stdout().is_terminal();
         if coloured && !args.iter().any(|arg| arg.starts_with("--color")) {
             command.args(["--color", "always"]);
+        }
+        if std::env::var_os(THREADS).is_none() {
+            let cores = available_parallelism().map_or(1, NonZeroUsize::get);
+            command.env(THREADS, (2 * cores).to_string());
         }
         command.stdout(Stdio::piped());
         let mut runner = command.spawn().context("cannot run cargo")?;
