@@ -2,6 +2,8 @@ use std::num::NonZeroUsize;
 
 use wasmtime::{Config, Engine};
 
+use super::features;
+
 /// The number of frames kept of a trap's stack.
 const MAX_FRAMES: usize = 32;
 
@@ -15,15 +17,16 @@ pub fn engine() -> wasmtime::Result<Engine> {
 }
 
 /// Returns the configuration of [`engine`], for embedders that change it: components,
-/// native async, and names of functions in the backtrace of a trap.
+/// native async, and names of functions in the backtrace of a trap. Features of WebAssembly
+/// that programs do not need are off, such as memories of 64 bits, shared memories and
+/// threads.
 ///
 /// Memory is allocated on demand. A store lives as long as its program here, so a pool
 /// would only hold memory back.
 #[must_use]
 pub fn config() -> Config {
     let mut config = Config::new();
-    config.wasm_component_model(true);
-    config.wasm_component_model_async(true);
+    features::apply(&mut config);
     config.wasm_backtrace_max_frames(NonZeroUsize::new(MAX_FRAMES));
     config
 }

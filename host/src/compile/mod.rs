@@ -2,6 +2,7 @@
 
 mod cache;
 mod engine;
+pub(crate) mod features;
 pub mod precompiled;
 
 use thiserror::Error;
@@ -12,6 +13,10 @@ use wasmtime::component::Component;
 pub use self::cache::{Cache, CacheError};
 pub use self::engine::{config, engine};
 use crate::compose::{ComposeError, prepare};
+use crate::guest_text::printable;
+
+/// The length, in characters, to which the validator's words are cut.
+const SHOWN: usize = 500;
 
 /// The reason why a program cannot be compiled.
 #[derive(Debug, Error)]
@@ -38,7 +43,21 @@ pub fn compile(
 ) -> Result<Component, CompileError> {
     let prepared = prepare(program, streams)?;
     debug!(bytes = prepared.len(), "composed");
-    let component = Component::from_binary(engine, &prepared).map_err(CompileError::Invalid)?;
+    let component =
+        Component::from_binary(engine, &prepared).map_err(|error| refused(&prepared, error))?;
     debug!("compiled");
     Ok(component)
+}
+
+/// Says which feature is missing, if that is why the engine has refused a component.
+fn refused(component: &[u8], error: wasmtime::Error) -> CompileError {
+    match features::missing_in(component) {
+        None => CompileError::Invalid(error),
+        Some((feature, reason)) => ComposeError::Feature {
+            name: "application",
+            feature,
+            reason: printable(&reason, SHOWN),
+        }
+        .into(),
+    }
 }

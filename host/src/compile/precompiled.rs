@@ -20,7 +20,7 @@ use thiserror::Error;
 use wasmtime::component::Component;
 use wasmtime::{Engine, Precompiled};
 
-use super::CompileError;
+use super::{CompileError, refused};
 use crate::compose::prepare;
 
 /// The reason why a file was not loaded.
@@ -56,7 +56,7 @@ pub fn precompile(
     let prepared = prepare(program, streams)?;
     engine
         .precompile_component(&prepared)
-        .map_err(CompileError::Invalid)
+        .map_err(|error| refused(&prepared, error))
 }
 
 /// Returns whether these bytes look like native code of wasmtime.

@@ -25,6 +25,30 @@ pub enum ComposeError {
         /// The reason.
         reason: String,
     },
+    /// A component that uses a feature of WebAssembly that is off.
+    #[error(
+        "the {name} uses the feature `{feature}` of WebAssembly, which is off in this host: \
+         {reason}; build it without the feature"
+    )]
+    Feature {
+        /// The component: application or streams component.
+        name: &'static str,
+        /// The name of the proposal.
+        feature: String,
+        /// The place and the words of the validator.
+        reason: String,
+    },
+    /// A component that would take too much of the host.
+    #[error("the {name} {what}")]
+    TooMuch {
+        /// The component: application or streams component.
+        name: &'static str,
+        /// What it has too much of, and the limit.
+        what: String,
+    },
+    /// Composing panicked, which no component should be able to cause.
+    #[error("composing failed with a panic: {0}; please report the component")]
+    Panic(String),
     /// The application needs the streams component, and there is none.
     #[error(
         "the application imports `{}`, and there is no streams component to compose it with",

@@ -4,16 +4,21 @@
 
 mod check;
 mod error;
+mod inspect;
 mod module;
 mod render;
 
 use std::borrow::Cow;
+use std::panic;
 
 use wac_graph::types::{ItemKind, Package, SubtypeChecker};
 use wac_graph::{CompositionGraph, EncodeOptions, PackageId, plug};
 
 pub use check::{Difference, Mismatch};
 pub use error::ComposeError;
+
+/// The name of the program in errors.
+const APPLICATION: &str = "application";
 
 /// The prefix of the interfaces that the streams component provides.
 const STREAMS: &str = "asyncio:streams/";
@@ -53,15 +58,31 @@ pub fn builtin_streams_tcp() -> Option<&'static [u8]> {
 ///
 /// # Errors
 ///
-/// Fails when the program is not WebAssembly, when it imports an interface of ours that
-/// `streams` does not provide, or when there is no `streams`.
+/// Fails when the program is not WebAssembly, uses a feature that is off in
+/// [`config`](crate::config), or would take more of the host than a limit; when it imports
+/// an interface of ours that `streams` does not provide, or when there is no `streams`.
 pub fn prepare<'a>(
     program: &'a [u8],
     streams: Option<&[u8]>,
 ) -> Result<Cow<'a, [u8]>, ComposeError> {
+    // The composer panics at types that it does not know. Those are refused before; a panic
+    // that is left ends this program's composing, and no other's.
+    panic::catch_unwind(|| prepare_here(program, streams)).unwrap_or_else(|panic| {
+        let words = panic.downcast_ref::<&str>().map(ToString::to_string);
+        let words = words.or_else(|| panic.downcast_ref::<String>().cloned());
+        Err(ComposeError::Panic(words.unwrap_or_default()))
+    })
+}
+
+fn prepare_here<'a>(
+    program: &'a [u8],
+    streams: Option<&[u8]>,
+) -> Result<Cow<'a, [u8]>, ComposeError> {
+    inspect::check_size(APPLICATION, program)?;
     let application = encode(program)?;
+    inspect::inspect(APPLICATION, &application)?;
     let mut graph = CompositionGraph::new();
-    let application_id = register(&mut graph, "application", &application)?;
+    let application_id = register(&mut graph, APPLICATION, &application)?;
     let missing = imports_that_the_host_lacks(&graph, application_id);
     let (wanted, others): (Vec<_>, Vec<_>) = missing
         .into_iter()
@@ -75,6 +96,7 @@ pub fn prepare<'a>(
     let Some(streams) = streams else {
         return Err(ComposeError::NoStreamsComponent(wanted));
     };
+    inspect::inspect("streams component", streams)?;
     let streams_id = register(&mut graph, "streams component", streams)?;
 
     for name in &wanted {

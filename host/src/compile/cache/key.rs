@@ -9,6 +9,7 @@ use wasmtime::Engine;
 const COMPOSER: &[&[u8]] = &[
     env!("CARGO_PKG_VERSION").as_bytes(),
     include_bytes!("../../compose/mod.rs"),
+    include_bytes!("../../compose/inspect/mod.rs"),
     include_bytes!("../../compose/module.rs"),
 ];
 
