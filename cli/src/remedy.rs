@@ -6,7 +6,7 @@ use std::fmt;
 
 use asyncio_streams_host::compose::{ComposeError, builtin_streams};
 use asyncio_streams_host::policy::{DenyReason, PolicyRule};
-use asyncio_streams_host::{CompileError, Denial, Request};
+use asyncio_streams_host::{CompileError, Denial, Request, Trap};
 
 /// Returns what to do about a denial, if anything is known.
 pub(crate) fn of_denial(denial: &Denial) -> Option<String> {
@@ -85,6 +85,33 @@ fn allow_by_rule(reason: &DenyReason, rule: &PolicyRule) -> String {
 fn quoted(word: impl fmt::Display) -> String {
     // Only a zero byte cannot be quoted, and names are shown without control characters.
     shlex::try_quote(&word.to_string()).map_or_else(|_| "''".to_owned(), Cow::into_owned)
+}
+
+/// The option for a limit whose end wasmtime reports in words of its own.
+pub(crate) fn of_trap(trap: &Trap) -> Option<&'static str> {
+    let options = [
+        (
+            "resource table has no free keys",
+            "a limit is reached, of tasks, streams and futures (--max-concurrent) or of resources \
+             (--max-resources); both are also bounded by --max-memory",
+        ),
+        (
+            "store handle limit exceeded",
+            "allow more with --max-handles, which is also bounded by --max-memory",
+        ),
+        (
+            "too much data is being copied between the host and the guest",
+            "one call may have the host copy a quarter of --max-memory, and 64MiB at most",
+        ),
+        (
+            "the limit of memory leaves no room",
+            "allow more with --max-memory",
+        ),
+    ];
+    let mut options = options.into_iter();
+    options
+        .find(|(words, _)| trap.cause().contains(words))
+        .map(|(_, option)| option)
 }
 
 /// Returns what to do about an error that ends the command, if an option helps.

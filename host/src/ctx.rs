@@ -32,6 +32,8 @@ pub struct StreamsCtx {
     pub(crate) sharing: Option<GuestSharing>,
     pub(crate) lookups: Arc<Semaphore>,
     pub(crate) tls: Tls,
+    /// TLS contexts in the guest's table.
+    pub(crate) tls_contexts: usize,
     pub(crate) inherited: InheritedListeners,
     limits: Limits,
     limiter: Limiter,
@@ -92,7 +94,8 @@ impl StreamsCtx {
         self.stop.clone()
     }
 
-    /// Returns the limits that the context was built with.
+    /// Returns the limits that the context was built with. Those of handles, tasks and
+    /// resources may be lower than asked for, so that their tables fit the memory.
     #[must_use]
     pub fn limits(&self) -> Limits {
         self.limits
@@ -215,24 +218,26 @@ impl StreamsCtxBuilder {
     #[must_use]
     pub fn build(self) -> StreamsCtx {
         let stats = Stats::new();
+        let limits = self.limits.fitted();
         let served = self.sharing.as_ref().map(GuestSharing::served);
         let served = served.unwrap_or_default();
         let guard = Arc::new(AccessGuard::new(
             self.policy,
-            self.limits,
+            limits,
             stats.clone(),
             self.observer,
         ));
         StreamsCtx {
             udp: WasiCtx::builder().build().sockets().clone(),
-            limiter: Limiter::new(self.limits, Arc::clone(&guard)),
+            limiter: Limiter::new(limits, Arc::clone(&guard)),
             guard,
             stats,
             stop: StopHandle::new(served),
             sharing: self.sharing,
-            limits: self.limits,
+            limits,
             lookups: Arc::new(Semaphore::new(LOOKUPS)),
             tls: self.tls.for_guest(),
+            tls_contexts: 0,
             inherited: self.inherited,
             bound: HashMap::new(),
         }
@@ -245,13 +250,15 @@ impl Default for StreamsCtxBuilder {
     }
 }
 
-/// Applies the limits of the [`StreamsCtx`] to the store and to its tables.
+/// Applies the limits of the [`StreamsCtx`] to the store, to its tables, and to the bytes that
+/// one call of the guest may have the host copy.
 pub fn apply_limits<T: StreamsView>(store: &mut Store<T>) {
     let StreamsCtxView { ctx, table } = store.data_mut().streams();
     let limits = ctx.limits;
     table.set_max_capacity(limits.resources);
     store.limiter(|data| data.streams().ctx.limiter());
     store.set_max_component_handles(limits.handles);
+    store.set_hostcall_fuel(limits.bytes_of_a_call());
     if let Some(table) = store.concurrent_resource_table() {
         table.set_max_capacity(limits.concurrent);
     }

@@ -340,9 +340,18 @@ fn the_figures_are_those_of_the_code() {
     let limits = Limits::default();
     assert_eq!(figure("sockets, TCP and Unix"), limits.sockets.to_string());
     assert_eq!(
-        figure("linear memory"),
+        figure("memory: see"),
         format!("{} GiB", limits.memory >> 30)
     );
+    assert_eq!(
+        figure("instances of modules, tables"),
+        format!(
+            "{}, {}, {}",
+            limits.instances, limits.tables, limits.memories
+        )
+    );
+    assert_eq!(figure("TLS contexts"), limits.tls_contexts.to_string());
+    assert_eq!(figure("files of Unix"), limits.unix_files.to_string());
     assert_eq!(figure("handles"), limits.handles.to_string());
     assert_eq!(figure("tasks"), limits.concurrent.to_string());
     assert_eq!(figure("resources"), limits.resources.to_string());

@@ -13,9 +13,10 @@ pub(crate) struct LimitArgs {
     #[arg(long, value_name = "N", default_value_t = Limits::default().sockets)]
     max_sockets: usize,
 
-    /// Linear memory of all components of the program together: a number of bytes, or with a
-    /// unit, such as 64KiB, 64MiB, 4GiB
-    #[arg(long, value_name = "SIZE", default_value = "4GiB", value_parser = size)]
+    /// Memory of the program, and everything that the host keeps for it, such as TLS sessions: a
+    /// number of bytes, or with a unit, such as 64KiB, 64MiB, 4GiB. Handles, tasks and resources
+    /// take as much again at most
+    #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = size)]
     max_memory: usize,
 
     /// Component handles at the same time; a connection takes about five

@@ -310,6 +310,10 @@ pub(crate) fn report_bypassed(policy: &Policy) -> bool {
     !bypassed.is_empty()
 }
 
+/// The most random bytes that one call of the program gets: the host makes them in memory of
+/// its own.
+const MAX_RANDOM: u64 = 1 << 20;
+
 /// The standard streams, the arguments, of which the first is the file's name, and the
 /// environment.
 fn wasi_ctx(path: &Path, args: &[OsString], env: &[String]) -> anyhow::Result<WasiCtx> {
@@ -317,6 +321,7 @@ fn wasi_ctx(path: &Path, args: &[OsString], env: &[String]) -> anyhow::Result<Wa
     let outputs = Output::stdout().and_then(|stdout| Ok((stdout, Output::stderr()?)));
     let (stdout, stderr) = outputs.context("cannot open the standard streams")?;
     wasi.inherit_stdin().stdout(stdout).stderr(stderr);
+    wasi.max_random_size(MAX_RANDOM);
     let name = path.file_name().unwrap_or(path.as_os_str());
     wasi.arg(name.to_string_lossy());
     for arg in args {

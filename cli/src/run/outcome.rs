@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use asyncio_streams_host::{Exit, Linger, RunReport, StatsSnapshot};
 
+use crate::remedy;
 use crate::report::report;
 
 /// Reports how a program ended.
@@ -22,6 +23,9 @@ impl OutcomeReporter {
     pub(super) fn report(&self, outcome: &RunReport, stopped_by: Option<&str>, server: bool) {
         if let Exit::Trap(trap) = &outcome.exit {
             report(format_args!("\x1b[31m{trap}\x1b[0m"));
+            if let Some(remedy) = remedy::of_trap(trap) {
+                report(format_args!("{remedy}"));
+            }
         }
         self.report_resets(outcome, stopped_by, server);
         if self.stats {

@@ -66,6 +66,7 @@ impl Denial {
                 DenyReason::DenyRule(_)
                 | DenyReason::Expired(_)
                 | DenyReason::ParentFolder
+                | DenyReason::UnixFileLimit(_)
                 | DenyReason::Permission,
                 _,
             ) => None,

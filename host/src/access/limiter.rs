@@ -5,11 +5,13 @@ use wasmtime::ResourceLimiter;
 use super::guard::AccessGuard;
 use super::limits::Limits;
 
-/// Counts the memory and the table elements of a guest, and refuses more than its
+/// The bytes of a table's element in wasmtime.
+const ELEMENT: usize = size_of::<usize>();
+
+/// Charges the memories and tables of a guest to its budget, and refuses more than its
 /// limits allow.
 pub struct Limiter {
     limits: Limits,
-    memory: usize,
     table_elements: usize,
     /// The bytes of the growth that was permitted last, to be given back if it fails.
     growing: usize,
@@ -20,11 +22,25 @@ impl Limiter {
     pub(crate) fn new(limits: Limits, guard: Arc<AccessGuard>) -> Self {
         Self {
             limits,
-            memory: 0,
             table_elements: 0,
             growing: 0,
             guard,
         }
+    }
+
+    /// Charges a growth, which may fail afterwards.
+    fn grow(&mut self, bytes: usize) -> bool {
+        self.growing = 0;
+        let room = self.guard.charge_growth(bytes);
+        if room {
+            self.growing = bytes;
+        }
+        room
+    }
+
+    fn grow_failed(&mut self) {
+        self.guard.budget().give_back(self.growing);
+        self.growing = 0;
     }
 }
 
@@ -36,25 +52,12 @@ impl ResourceLimiter for Limiter {
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
         self.growing = 0;
-        let more = desired.saturating_sub(current);
-        let total = self.memory.saturating_add(more);
-        if total > self.limits.memory {
-            self.guard.memory_denied(total);
-            return Ok(false);
-        }
-        if maximum.is_some_and(|maximum| desired > maximum) {
-            return Ok(false);
-        }
-        self.growing = more;
-        self.memory = total;
-        self.guard.stats().memory(total);
-        Ok(true)
+        let fits = maximum.is_none_or(|maximum| desired <= maximum);
+        Ok(fits && self.grow(desired.saturating_sub(current)))
     }
 
     fn memory_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
-        self.memory = self.memory.saturating_sub(self.growing);
-        self.growing = 0;
-        self.guard.stats().memory(self.memory);
+        self.grow_failed();
         Ok(())
     }
 
@@ -64,15 +67,35 @@ impl ResourceLimiter for Limiter {
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        let total = self
-            .table_elements
-            .saturating_add(desired.saturating_sub(current));
-        let allowed =
-            total <= self.limits.table_elements && maximum.is_none_or(|maximum| desired <= maximum);
-        if allowed {
+        self.growing = 0;
+        let more = desired.saturating_sub(current);
+        let total = self.table_elements.saturating_add(more);
+        let fits = total <= self.limits.table_elements
+            && maximum.is_none_or(|maximum| desired <= maximum)
+            && self.grow(more.saturating_mul(ELEMENT));
+        if fits {
             self.table_elements = total;
         }
-        Ok(allowed)
+        Ok(fits)
+    }
+
+    fn table_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
+        let elements = self.growing / ELEMENT;
+        self.table_elements = self.table_elements.saturating_sub(elements);
+        self.grow_failed();
+        Ok(())
+    }
+
+    fn instances(&self) -> usize {
+        self.limits.instances
+    }
+
+    fn tables(&self) -> usize {
+        self.limits.tables
+    }
+
+    fn memories(&self) -> usize {
+        self.limits.memories
     }
 }
 
@@ -92,13 +115,17 @@ mod tests {
         Limiter::new(limits, Arc::new(guard))
     }
 
+    fn used(limiter: &Limiter) -> usize {
+        limiter.guard.stats().snapshot().memory_bytes
+    }
+
     #[test]
     fn the_limit_is_for_all_memories_together() {
         let mut limiter = limiter(100);
         assert!(limiter.memory_growing(0, 60, None).unwrap());
         assert!(!limiter.memory_growing(0, 60, None).unwrap());
         assert!(limiter.memory_growing(60, 100, None).unwrap());
-        assert_eq!(limiter.guard.stats().snapshot().memory_bytes, 100);
+        assert_eq!(used(&limiter), 100);
     }
 
     #[test]
@@ -108,12 +135,27 @@ mod tests {
         limiter
             .memory_grow_failed(wasmtime::format_err!("no memory"))
             .unwrap();
-        assert_eq!(limiter.guard.stats().snapshot().memory_bytes, 0);
+        assert_eq!(used(&limiter), 0);
         assert!(limiter.memory_growing(0, 100, None).unwrap());
     }
 
     #[test]
     fn a_memory_does_not_grow_beyond_its_own_maximum() {
         assert!(!limiter(100).memory_growing(0, 60, Some(50)).unwrap());
+    }
+
+    #[test]
+    fn tables_and_what_the_host_keeps_share_the_memory() {
+        let mut limiter = limiter(10 * ELEMENT);
+        let charge = limiter.guard.charge(4 * ELEMENT).unwrap();
+        assert!(!limiter.table_growing(0, 7, None).unwrap());
+        assert!(limiter.table_growing(0, 6, None).unwrap());
+        assert!(!limiter.guard.charge_growth(1));
+        limiter
+            .table_grow_failed(wasmtime::format_err!("no memory"))
+            .unwrap();
+        assert!(limiter.memory_growing(0, 6 * ELEMENT, None).unwrap());
+        drop(charge);
+        assert_eq!(used(&limiter), 6 * ELEMENT);
     }
 }

@@ -1,6 +1,8 @@
-//! Control of guests' requests and resources: the guard that checks every request, the permits
-//! and counters of its sockets, its limits, and the observer that is told.
+//! Control of guests' requests and resources: the guard that checks every request, the budget
+//! of its memory, the permits and counters of its sockets, its limits, and the observer that is
+//! told.
 
+mod budget;
 mod denial;
 mod guard;
 mod inherited;
@@ -13,6 +15,7 @@ mod observer;
 mod permit;
 mod statistics;
 
+pub(crate) use self::budget::{Budget, Charge, OverBudget};
 pub use self::denial::{Denial, Request};
 #[cfg(test)]
 pub(crate) use self::guard::testing;

@@ -1,6 +1,7 @@
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
+use super::budget::Charge;
 use super::load::CountedConnection;
 use super::statistics::Stats;
 
@@ -14,6 +15,9 @@ pub(crate) struct SocketPermit {
     listens: AtomicBool,
     /// The connection's part in the load of the listener that accepted it.
     accepted: OnceLock<CountedConnection>,
+    /// The kernel's memory for a pair, shared by both ends: it keeps what one end has sent
+    /// until the other one is closed.
+    pair: OnceLock<Arc<Charge>>,
 }
 
 impl SocketPermit {
@@ -23,6 +27,7 @@ impl SocketPermit {
             stats,
             listens: AtomicBool::new(false),
             accepted: OnceLock::new(),
+            pair: OnceLock::new(),
         }
     }
 
@@ -36,6 +41,16 @@ impl SocketPermit {
     /// Has the connection count as long as the permit.
     pub(crate) fn counts(&self, connection: CountedConnection) {
         let _ = self.accepted.set(connection);
+    }
+
+    /// Makes the socket an end of a pair, whose memory was charged.
+    pub(crate) fn pairs(&self, charge: Arc<Charge>) {
+        let _ = self.pair.set(charge);
+    }
+
+    /// Returns true if the socket is an end of a pair.
+    pub(crate) fn is_of_pair(&self) -> bool {
+        self.pair.get().is_some()
     }
 
     pub(crate) fn stats(&self) -> &Stats {
@@ -54,8 +69,6 @@ impl Drop for SocketPermit {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
 
     #[test]

@@ -30,9 +30,10 @@ pub struct StatsSnapshot {
     pub bytes_sent_total: u64,
     /// Requests denied since the start, reported or not.
     pub denied_total: u64,
-    /// Bytes of linear memory, all memories of the guest together.
+    /// Bytes of memory that count against `Limits::memory`: linear memories, which never
+    /// shrink, and what the host keeps for the guest.
     pub memory_bytes: usize,
-    /// The largest value that `memory_bytes` has had. Memory never shrinks.
+    /// The largest value that `memory_bytes` has had.
     pub memory_peak: usize,
     /// Entries in the host's resource table, as last counted.
     pub table_len: usize,

@@ -12,13 +12,17 @@ use wasmtime_wasi::async_trait;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 
-use super::Output;
+use super::{BUFFER, Output};
 
 /// The time after which a call of WASI 0.2 no longer waits for a reader that takes nothing.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The most that a guest of WASI 0.2 is allowed to write at a time.
 const MOST: usize = 64 * 1024;
+
+/// Bytes over the buffer for writes that were permitted while there was room: other programs
+/// of the process may have filled it since.
+const OVER: usize = 16 * MOST;
 
 impl IsTerminal for Output {
     fn is_terminal(&self) -> bool {
@@ -74,6 +78,11 @@ impl OutputStream for Output {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
         let mut state = crate::lock::lock(&self.0.state);
         state.room().map_err(stream_error)?;
+        if state.unwritten().saturating_add(bytes.len()) > BUFFER + OVER {
+            return Err(StreamError::trap(
+                "a program wrote more than `check-write` permits",
+            ));
+        }
         self.push(&mut state, &bytes);
         Ok(())
     }

@@ -121,3 +121,13 @@ fn everything_is_written_to_a_file_that_does_not_block() {
     assert_eq!(output.finish().unwritten, 0);
     assert_eq!(taking.join().unwrap().unwrap(), [b'x'; 500_000]);
 }
+
+#[tokio::test]
+async fn a_guest_that_does_not_ask_for_room_cannot_fill_the_memory() {
+    let (_reader, mut output) = pipe();
+    let piece = Bytes::from(vec![b'x'; 256 * 1024]);
+    let refused = (0..100).find_map(|_| output.write(piece.clone()).err());
+    assert!(matches!(refused, Some(StreamError::Trap(_))), "{refused:?}");
+    assert!(lock(&output.0.state).unwritten() <= 2 * BUFFER);
+    assert!(output.write_zeroes(usize::MAX).is_err());
+}

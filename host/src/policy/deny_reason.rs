@@ -31,6 +31,8 @@ pub enum DenyReason {
     SocketLimit(usize),
     /// The guest may have this many bytes of memory.
     MemoryLimit(usize),
+    /// The guest has made this many files of Unix sockets that are still there.
+    UnixFileLimit(usize),
     /// The operator has not granted it.
     NotGranted,
     /// The path of a Unix socket has `..` in it.
@@ -56,6 +58,7 @@ impl DenyReason {
             Self::SharedPort => "shared-port",
             Self::SocketLimit(_) => "socket-limit",
             Self::MemoryLimit(_) => "memory-limit",
+            Self::UnixFileLimit(_) => "unix-file-limit",
             Self::NotGranted => "not-granted",
             Self::ParentFolder => "parent-folder",
             Self::SymbolicLink(_) => "symbolic-link",
@@ -83,6 +86,9 @@ impl fmt::Display for DenyReason {
             Self::SharedPort => f.write_str("a shared port needs a rule with exactly this port"),
             Self::SocketLimit(limit) => write!(f, "the limit of sockets is {limit}"),
             Self::MemoryLimit(limit) => write!(f, "the limit of memory is {} KiB", limit / 1024),
+            Self::UnixFileLimit(limit) => {
+                write!(f, "the limit of files of Unix sockets is {limit}")
+            }
             Self::NotGranted => f.write_str("it is not granted"),
             Self::ParentFolder => f.write_str("no rule covers a path with `..` in it"),
             Self::SymbolicLink(_) => f.write_str("the path is a symbolic link"),

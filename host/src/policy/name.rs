@@ -7,6 +7,13 @@ use thiserror::Error;
 /// The longest name in DNS, in bytes: RFC 1035.
 const MAX_LENGTH: usize = 253;
 
+/// The longest text that is looked at, in bytes. A letter of a name takes at most 4 bytes in
+/// UTF-8. IDNA ignores some letters, so that a text of any length could be a name.
+const MAX_TEXT: usize = 4 * MAX_LENGTH;
+
+/// The length, in characters, to which errors cut a text.
+const SHOWN: usize = 300;
+
 /// A host name in its canonical form: lower-case, in ASCII (IDNA), without a
 /// dot at the end.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -49,10 +56,19 @@ impl HostName {
     }
 }
 
+impl InvalidName {
+    fn of(text: &str) -> Self {
+        Self(text.chars().take(SHOWN).collect())
+    }
+}
+
 impl FromStr for Target {
     type Err = InvalidName;
 
     fn from_str(text: &str) -> Result<Self, InvalidName> {
+        if text.len() > MAX_TEXT {
+            return Err(InvalidName::of(text));
+        }
         if let Ok(address) = text.parse::<Ipv6Addr>() {
             return Ok(Self::Address(IpAddr::V6(address).to_canonical()));
         }
@@ -67,10 +83,10 @@ impl FromStr for Target {
                 if valid {
                     Ok(Self::Name(HostName(name.to_owned())))
                 } else {
-                    Err(InvalidName(text.to_owned()))
+                    Err(InvalidName::of(text))
                 }
             }
-            Err(_) => Err(InvalidName(text.to_owned())),
+            Err(_) => Err(InvalidName::of(text)),
         }
     }
 }
@@ -81,7 +97,7 @@ impl FromStr for HostName {
     fn from_str(text: &str) -> Result<Self, InvalidName> {
         match text.parse()? {
             Target::Name(name) => Ok(name),
-            Target::Address(_) => Err(InvalidName(text.to_owned())),
+            Target::Address(_) => Err(InvalidName::of(text)),
         }
     }
 }
@@ -98,6 +114,15 @@ mod tests {
 
     fn name(text: &str) -> HostName {
         text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_long_text_is_no_name_even_if_its_letters_are_ignored() {
+        let soft = "\u{ad}".repeat(400);
+        assert_eq!(name(&format!("a{soft}.example")).as_str(), "a.example");
+        let long = format!("a{}.example", soft.repeat(100_000));
+        let error = long.parse::<HostName>().unwrap_err().to_string();
+        assert!(error.len() < 1000, "{}", error.len());
     }
 
     #[test]

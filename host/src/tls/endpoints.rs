@@ -12,6 +12,7 @@ use super::session::{Endpoint, Handshake, Transport};
 use super::session_error::SessionError;
 use super::settings::Settings;
 use super::trusted_roots::TrustedRoots;
+use crate::access::Charge;
 use crate::lock::lock;
 
 /// Endpoints kept for one guest. A session keeps its own endpoint beyond that.
@@ -30,6 +31,11 @@ impl EndpointCache {
         Some(endpoint)
     }
 
+    /// Forgets all endpoints that no session uses, to make room in the guest's memory.
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+
     pub(super) fn keep(&mut self, endpoint: Arc<ReloadingEndpoint>) {
         if self.0.len() >= CAPACITY {
             self.0.remove(0);
@@ -45,6 +51,8 @@ pub(super) struct ReloadingEndpoint {
     settings: Settings,
     guest_roots: Option<Arc<TrustedRoots>>,
     made: Mutex<Made>,
+    /// The memory that this endpoint takes.
+    _charge: Charge,
 }
 
 struct Made {
@@ -59,8 +67,12 @@ struct Material {
 }
 
 impl ReloadingEndpoint {
-    pub(super) fn new(policy: Arc<TlsPolicy>, settings: Settings) -> Result<Self, String> {
-        let guest_roots = settings.roots.as_deref().map(|certificates| {
+    pub(super) fn new(
+        policy: Arc<TlsPolicy>,
+        settings: Settings,
+        charge: Charge,
+    ) -> Result<Self, String> {
+        let guest_roots = settings.roots.as_ref().map(|certificates| {
             let mut store = TrustedRoots::empty();
             store
                 .add(certificates)
@@ -75,6 +87,7 @@ impl ReloadingEndpoint {
             settings,
             guest_roots,
             made: Mutex::new(Made { endpoint, of }),
+            _charge: charge,
         })
     }
 

@@ -29,6 +29,7 @@ pub(crate) use self::session::{Details, Endpoint, Handshake, Session, Transport}
 pub(crate) use self::session_error::SessionError;
 pub(crate) use self::settings::{Settings, Side, Verify, Version, check_protocols, check_roots};
 use self::trusted_roots::TrustedRoots;
+use crate::access::{Budget, OverBudget};
 use crate::lock::lock;
 
 /// The operator's settings of TLS: roots, identities, and checks that guests may switch
@@ -62,6 +63,15 @@ use crate::lock::lock;
 pub struct Tls {
     policy: Arc<TlsPolicy>,
     endpoints: Arc<Mutex<EndpointCache>>,
+}
+
+/// The reason why there is no endpoint of a guest's settings.
+#[derive(Debug)]
+pub(crate) enum EndpointError {
+    /// This setting cannot be used, and the reason.
+    Setting(String),
+    /// The guest's memory has no room for it.
+    OverBudget(OverBudget),
 }
 
 /// Makes a [`Tls`].
@@ -121,21 +131,33 @@ impl Tls {
 
     /// Returns the endpoint of these settings. The latest endpoints are kept, so that
     /// sessions with the same settings can be resumed. The caller has asked whether the
-    /// settings are permitted.
+    /// settings are permitted. The memory of an endpoint is charged to `budget`.
     ///
     /// # Errors
     ///
-    /// Names the setting that cannot be used, and the reason.
-    pub(crate) fn endpoint(&self, settings: &Settings) -> Result<Arc<dyn Endpoint>, String> {
+    /// Names the setting that cannot be used, and the reason, or says that there is no
+    /// memory for the endpoint.
+    pub(crate) fn endpoint_within(
+        &self,
+        settings: &Settings,
+        budget: &Budget,
+    ) -> Result<Arc<dyn Endpoint>, EndpointError> {
         let mut endpoints = lock(&self.endpoints);
         if let Some(endpoint) = endpoints.find(settings) {
             return Ok(endpoint);
         }
-        settings.check()?;
-        let endpoint = Arc::new(ReloadingEndpoint::new(
+        settings.check().map_err(EndpointError::Setting)?;
+        let bytes = settings.kept_by_endpoint();
+        let charge = budget.charge(bytes).or_else(|_| {
+            endpoints.clear();
+            budget.charge(bytes)
+        });
+        let endpoint = ReloadingEndpoint::new(
             Arc::clone(&self.policy),
             settings.clone(),
-        )?);
+            charge.map_err(EndpointError::OverBudget)?,
+        );
+        let endpoint = Arc::new(endpoint.map_err(EndpointError::Setting)?);
         endpoints.keep(Arc::clone(&endpoint));
         Ok(endpoint)
     }

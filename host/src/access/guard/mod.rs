@@ -2,12 +2,14 @@
 
 mod granted;
 
+use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 pub(crate) use self::granted::{BindTcp, BindUnix, Connect, Granted, ListenTcp, PortOwner};
+use super::budget::{Budget, Charge, OverBudget};
 use super::denial::{Denial, Request};
 use super::inherited::{InheritedListener, InheritedListeners, TakeError};
 use super::limits::Limits;
@@ -25,10 +27,13 @@ pub(crate) struct AccessGuard {
     policy: Policy,
     limits: Limits,
     stats: Stats,
+    budget: Budget,
     observer: Box<dyn Observer>,
     grants: Mutex<Grants>,
     log_limiter: Mutex<LogLimiter>,
     unverified: AtomicBool,
+    /// The files of Unix sockets that the guest has made, and perhaps removed since.
+    unix_files: Mutex<HashSet<UnixName>>,
 }
 
 impl AccessGuard {
@@ -41,11 +46,13 @@ impl AccessGuard {
         Self {
             policy,
             limits,
+            budget: Budget::new(limits.memory, stats.clone()),
             stats,
             observer,
             grants: Mutex::default(),
             log_limiter: Mutex::new(LogLimiter::new(Instant::now())),
             unverified: AtomicBool::new(false),
+            unix_files: Mutex::default(),
         }
     }
 
@@ -65,15 +72,39 @@ impl AccessGuard {
         SocketPermit::take(self.stats.clone())
     }
 
-    /// Reports that the guest asked for so many bytes of memory in all and does not
-    /// get them.
-    pub(crate) fn memory_denied(&self, bytes: usize) {
+    /// Charges memory that the host is to keep for the guest, until the charge is dropped.
+    /// Returns `None` if it would be more than the limit, and reports that.
+    pub(crate) fn charge(&self, bytes: usize) -> Option<Charge> {
+        let charge = self.budget.charge(bytes);
+        charge.map_err(|over| self.memory_denied(over)).ok()
+    }
+
+    /// Changes a charge. Returns false if it would be more than the limit, and reports that.
+    pub(crate) fn recharge(&self, charge: &mut Charge, bytes: usize) -> bool {
+        let changed = charge.set(bytes);
+        changed.map_err(|over| self.memory_denied(over)).is_ok()
+    }
+
+    /// Charges memory for a growth that the limiter permits, and gives back if it fails.
+    pub(super) fn charge_growth(&self, bytes: usize) -> bool {
+        let taken = self.budget.take(bytes);
+        taken.map_err(|over| self.memory_denied(over)).is_ok()
+    }
+
+    /// The memory of the guest, for charges that may fail without a report.
+    pub(crate) fn budget(&self) -> &Budget {
+        &self.budget
+    }
+
+    /// Reports that the guest does not get memory.
+    pub(crate) fn memory_denied(&self, OverBudget { total }: OverBudget) {
         self.deny(
-            Request::Memory(bytes),
+            Request::Memory(total),
             DenyReason::MemoryLimit(self.limits.memory),
         );
     }
 
+    #[cfg(test)]
     pub(crate) fn stats(&self) -> &Stats {
         &self.stats
     }
@@ -163,6 +194,28 @@ impl AccessGuard {
                 None
             }
         }
+    }
+
+    /// Counts the file of a Unix socket that the guest is to make. Returns false if it has left
+    /// as many as it may: files stay when the guest asks for it, or when the process is killed.
+    pub(crate) fn unix_file(&self, name: &UnixName) -> bool {
+        let (limit, mut files) = (self.limits.unix_files, lock(&self.unix_files));
+        if name.as_path().is_none() || files.contains(name) {
+            return true;
+        }
+        if files.len() >= limit {
+            files.retain(|made| {
+                let path = made.as_path();
+                path.is_some_and(|path| path.symlink_metadata().is_ok())
+            });
+        }
+        if files.len() < limit {
+            files.insert(name.clone());
+            return true;
+        }
+        drop(files);
+        self.unix_denied(UnixUse::Listen, name, DenyReason::UnixFileLimit(limit));
+        false
     }
 
     /// Asks for the next listener of this name that the operator has given the guest.
@@ -291,6 +344,46 @@ mod tests {
             owner: PortOwner::AnyProcess,
             reuse_port,
         }
+    }
+
+    #[test]
+    fn files_of_unix_sockets_that_a_guest_leaves_are_bounded() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |number: usize| folder.path().join(number.to_string());
+        let name = |number| UnixName::path(path(number).as_os_str().as_encoded_bytes()).unwrap();
+        let limits = Limits {
+            unix_files: 3,
+            ..Limits::default()
+        };
+        let lines = Lines::default();
+        let observer = Box::new(lines.clone());
+        let guard = AccessGuard::new(Policy::new(), limits, Stats::new(), observer);
+        for number in 0..3 {
+            assert!(guard.unix_file(&name(number)));
+            std::fs::write(path(number), "").unwrap();
+        }
+        assert!(!guard.unix_file(&name(3)));
+        assert!(guard.unix_file(&name(0)), "it is there already");
+        assert!(guard.unix_file(&UnixName::abstract_name(b"a").unwrap()));
+        std::fs::remove_file(path(1)).unwrap();
+        assert!(guard.unix_file(&name(3)));
+        assert_eq!(lock(&lines.0).len(), 1);
+    }
+
+    #[test]
+    fn memory_beyond_the_limit_is_refused_and_reported() {
+        let limits = Limits {
+            memory: 2048,
+            ..Limits::default()
+        };
+        let lines = Lines::default();
+        let observer = Box::new(lines.clone());
+        let guard = AccessGuard::new(Policy::new(), limits, Stats::new(), observer);
+        let mut charge = guard.charge(1024).unwrap();
+        assert!(guard.charge(2048).is_none());
+        assert!(!guard.recharge(&mut charge, 4096));
+        let line = "denied: have 3 KiB of memory: the limit of memory is 2 KiB";
+        assert_eq!(lock(&lines.0).first().map(String::as_str), Some(line));
     }
 
     #[test]
@@ -430,7 +523,21 @@ pub(crate) mod testing {
     use super::*;
     use crate::access::TracingObserver;
 
-    fn guard(connect: Option<String>, listen: Option<String>) -> AccessGuard {
+    /// A guard without rules, of a guest that may have so much memory.
+    pub(crate) fn guard(memory: usize) -> AccessGuard {
+        let limits = Limits {
+            memory,
+            ..Limits::default()
+        };
+        AccessGuard::new(
+            Policy::new(),
+            limits,
+            Stats::new(),
+            Box::new(TracingObserver),
+        )
+    }
+
+    fn with_rules(connect: Option<String>, listen: Option<String>) -> AccessGuard {
         let mut policy = Policy::new();
         if let Some(rule) = connect {
             policy.allow_connect(rule.parse().unwrap());
@@ -443,7 +550,7 @@ pub(crate) mod testing {
     }
 
     pub(crate) fn connect(address: SocketAddr) -> Granted<Connect<SocketAddr>> {
-        let guard = guard(Some(format!("tcp://{address}")), None);
+        let guard = with_rules(Some(format!("tcp://{address}")), None);
         guard.connect(address).unwrap()
     }
 
@@ -458,17 +565,17 @@ pub(crate) mod testing {
             owner,
             reuse_port,
         };
-        let guard = guard(None, Some(format!("tcp://{address}")));
+        let guard = with_rules(None, Some(format!("tcp://{address}")));
         guard.bind(bind).unwrap()
     }
 
     pub(crate) fn listen(address: SocketAddr) -> Granted<ListenTcp> {
-        let guard = guard(None, Some(format!("tcp://{address}")));
+        let guard = with_rules(None, Some(format!("tcp://{address}")));
         guard.listen(address, true).unwrap()
     }
 
     pub(crate) fn connect_unix(name: &UnixName) -> Granted<Connect<UnixName>> {
-        let guard = guard(Some(name.to_string()), None);
+        let guard = with_rules(Some(name.to_string()), None);
         guard.connect_unix(name.clone()).unwrap()
     }
 
@@ -477,16 +584,20 @@ pub(crate) mod testing {
             Some(_) => format!("{name}?mode={mode:04o}"),
             None => name.to_string(),
         };
-        guard(None, Some(rule)).bind_unix(name.clone()).unwrap()
+        with_rules(None, Some(rule))
+            .bind_unix(name.clone())
+            .unwrap()
     }
 
     pub(crate) fn inherited(listener: InheritedListener) -> Granted<InheritedListener> {
         let mut listeners = InheritedListeners::default();
         listeners.add("test".to_owned(), listener);
-        guard(None, None).inherited(&listeners, "test").unwrap()
+        with_rules(None, None)
+            .inherited(&listeners, "test")
+            .unwrap()
     }
 
     pub(crate) fn permit() -> SocketPermit {
-        guard(None, None).permit().unwrap()
+        with_rules(None, None).permit().unwrap()
     }
 }

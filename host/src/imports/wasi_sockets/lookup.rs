@@ -12,6 +12,9 @@ use crate::ctx::{StreamsCtxView, StreamsView};
 use crate::imports::StreamsImports;
 use crate::policy::{HostName, Target};
 
+/// Bytes that a look-up takes until it is answered.
+const LOOKUP: usize = 4096;
+
 impl<T: StreamsView> HostWithStore<T> for StreamsImports {
     async fn resolve_addresses(
         store: &Accessor<T, Self>,
@@ -29,6 +32,9 @@ impl<T: StreamsView> HostWithStore<T> for StreamsImports {
         if !guard.lookup(&name) {
             return Ok(Err(ErrorCode::AccessDenied));
         }
+        let Some(_charge) = guard.charge(LOOKUP) else {
+            return Ok(Err(ErrorCode::Other(Some("out of memory".to_owned()))));
+        };
         let resolved = match name.is_localhost() {
             true => Ok(guard.loopback(&localhost::addresses())),
             false => resolve(name.clone(), lookups).await,

@@ -17,12 +17,26 @@ use rcgen::{
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 
 use super::{
-    Details, Endpoint, Identity, Roots, Session, SessionError, Settings, Side, Tls,
+    Details, Endpoint, EndpointError, Identity, Roots, Session, SessionError, Settings, Side, Tls,
     session::Transport,
 };
+use crate::Limits;
+use crate::access::testing;
 
 /// The result of one end.
 type End = Result<(Box<dyn Session>, Details), SessionError>;
+
+impl Tls {
+    /// Returns the endpoint of these settings, for a guest with the default memory.
+    fn endpoint(&self, settings: &Settings) -> Result<Arc<dyn Endpoint>, String> {
+        let budget = testing::guard(Limits::default().memory);
+        let endpoint = self.endpoint_within(settings, budget.budget());
+        endpoint.map_err(|why| match why {
+            EndpointError::Setting(why) => why,
+            EndpointError::OverBudget(over) => panic!("{over:?}"),
+        })
+    }
+}
 
 /// An authority, and what it has signed.
 struct Authority(CertifiedIssuer<'static, KeyPair>);

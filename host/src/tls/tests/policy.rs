@@ -61,7 +61,7 @@ fn unusable_settings_are_refused_with_the_reason() {
         ..client()
     };
     let roots = Settings {
-        roots: Some(vec![root; 1025]),
+        roots: Some(vec![root; 1025].into()),
         ..client()
     };
     let protocols = Settings {
@@ -127,7 +127,7 @@ fn an_embedders_provider_is_asked_with_the_settings_and_the_roots() {
     assert_eq!(tls.endpoint(&client()).unwrap_err(), "Client, 1 roots");
     let two = authority.pem().repeat(2);
     let settings = Settings {
-        roots: Some(Tls::parse_roots(two.as_bytes()).unwrap()),
+        roots: Some(Tls::parse_roots(two.as_bytes()).unwrap().into()),
         ..client()
     };
     assert_eq!(tls.endpoint(&settings).unwrap_err(), "Client, 2 roots");

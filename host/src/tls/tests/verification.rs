@@ -218,7 +218,7 @@ async fn present_trusted(issued: &Issued) -> [End; 2] {
     let (ours, theirs) = (Authority::new(), &issued.certificate);
     let settings = Settings {
         verify: Verify::Required,
-        roots: Some(Tls::parse_roots(theirs.as_bytes()).unwrap()),
+        roots: Some(Tls::parse_roots(theirs.as_bytes()).unwrap().into()),
         ..server(&[&ours.server(&["a.example"])])
     };
     let tls = trusting(&ours);
@@ -325,7 +325,7 @@ async fn roots_of_the_guest_are_instead_of_the_policys() {
     let (ours, theirs) = (Authority::new(), Authority::new());
     let tls = trusting(&ours);
     let settings = Settings {
-        roots: Some(Tls::parse_roots(theirs.pem().as_bytes()).unwrap()),
+        roots: Some(Tls::parse_roots(theirs.pem().as_bytes()).unwrap().into()),
         ..client()
     };
     let client = tls.endpoint(&settings).unwrap();

@@ -15,7 +15,7 @@ use super::super::bindings::tls::{
     HostConnectionWithStore, HostContext, Side as WitSide, Transport, VerifyMode, Version,
 };
 use super::carrier::Carrier;
-use super::context::TlsContext;
+use super::context::{OUT_OF_MEMORY, TlsContext};
 use super::session::{TlsSession, handshake};
 use super::shared_session::{Outcome, SharedSession};
 use super::streams::{SessionSink, SessionSource};
@@ -26,7 +26,7 @@ use crate::imports::wasi_sockets::tcp;
 use crate::imports::{StreamsImports, table};
 use crate::sockets::stream::ConnectedSocket;
 use crate::sockets::unix::UnixSocket;
-use crate::tls::{Side, Tls, Verify};
+use crate::tls::{EndpointError, Side, Tls, Verify};
 
 type Answer<T> = wasmtime::Result<Result<T, ErrorCode>>;
 
@@ -39,6 +39,10 @@ fn shared(
     Ok(Arc::clone(session.shared()))
 }
 
+/// Bytes that a session takes: rustls's state, its buffers of records, and the pieces that are
+/// read ahead. A session that rests takes a third.
+const SESSION: usize = 64 * 1024;
+
 /// The first byte of a handshake record: RFC 8446, section 5.1.
 const HANDSHAKE: u8 = 22;
 
@@ -46,7 +50,16 @@ impl Host for StreamsCtxView<'_> {}
 
 impl HostContext for StreamsCtxView<'_> {
     fn new(&mut self, side: WitSide) -> wasmtime::Result<Resource<ContextName>> {
-        table::push(self.table, TlsContext::new(side.into()))
+        let limit = self.ctx.limits().tls_contexts;
+        if self.ctx.tls_contexts >= limit {
+            wasmtime::bail!("the limit of TLS contexts is {limit}");
+        }
+        let Some(context) = TlsContext::new(side.into(), &self.ctx.guard) else {
+            wasmtime::bail!("the limit of memory leaves no room for a TLS context");
+        };
+        let handle = table::push(self.table, context)?;
+        self.ctx.tls_contexts += 1;
+        Ok(handle)
     }
 
     fn set_alpn_protocols(
@@ -55,7 +68,7 @@ impl HostContext for StreamsCtxView<'_> {
         protocols: Vec<String>,
     ) -> Answer<()> {
         let context: &mut TlsContext = table::get(self.table, &context)?;
-        Ok(context.set_alpn_protocols(protocols))
+        Ok(context.set_alpn_protocols(protocols, &self.ctx.guard))
     }
 
     fn load_verify_locations(
@@ -67,7 +80,7 @@ impl HostContext for StreamsCtxView<'_> {
         if context.is_client() && !self.ctx.tls.permits_guest_roots() {
             return Ok(Err(denied(self.ctx, Request::TlsRoots)));
         }
-        Ok(context.add_roots(&pem))
+        Ok(context.add_roots(&pem, &self.ctx.guard))
     }
 
     fn use_identity(&mut self, context: Resource<ContextName>, name: String) -> Answer<()> {
@@ -75,8 +88,7 @@ impl HostContext for StreamsCtxView<'_> {
         let Some(identity) = self.ctx.tls.identity(&name) else {
             return Ok(Err(denied(self.ctx, Request::TlsIdentity(name))));
         };
-        context.add_identity(identity);
-        Ok(Ok(()))
+        Ok(context.add_identity(identity, &self.ctx.guard))
     }
 
     fn set_verify_mode(&mut self, context: Resource<ContextName>, mode: VerifyMode) -> Answer<()> {
@@ -141,7 +153,9 @@ impl HostContext for StreamsCtxView<'_> {
     }
 
     fn drop(&mut self, context: Resource<ContextName>) -> wasmtime::Result<()> {
-        table::take::<TlsContext, _>(self.table, &context).map(drop)
+        table::take::<TlsContext, _>(self.table, &context)?;
+        self.ctx.tls_contexts = self.ctx.tls_contexts.saturating_sub(1);
+        Ok(())
     }
 }
 
@@ -195,7 +209,17 @@ fn wrap(
     if let Some(name) = &server_name {
         Tls::check_server_name(name).map_err(ErrorCode::InvalidArgument)?;
     }
-    let endpoint = (ctx.tls.endpoint(settings)).map_err(ErrorCode::InvalidArgument)?;
+    let name = server_name.as_ref().map_or(0, String::len);
+    let charge = ctx.guard.charge(SESSION + received.len() + name);
+    let charge = charge.ok_or(OUT_OF_MEMORY)?;
+    let endpoint = ctx.tls.endpoint_within(settings, ctx.guard.budget());
+    let endpoint = endpoint.map_err(|why| match why {
+        EndpointError::Setting(why) => ErrorCode::InvalidArgument(why),
+        EndpointError::OverBudget(over) => {
+            ctx.guard.memory_denied(over);
+            OUT_OF_MEMORY
+        }
+    })?;
     if context.is_client() && (server_name.is_none() || settings.verify == Verify::None) {
         if !ctx.tls.permits_unverified() {
             return Err(denied(ctx, Request::TlsUnverified));
@@ -208,6 +232,7 @@ fn wrap(
         received,
         server_name,
         settings.ignore_unexpected_eof,
+        charge,
     ))
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::super::bindings::tls::ErrorCode;
 use super::carrier::Carrier;
 use super::shared_session::{ABORTED, Outcome, SharedSession};
+use crate::access::Charge;
 use crate::tls::{Details, Endpoint};
 
 /// A session in the guest's table. Dropping it cuts the session short.
@@ -18,8 +19,10 @@ impl TlsSession {
         received: Vec<u8>,
         server_name: Option<String>,
         ignore_eof: bool,
+        charge: Charge,
     ) -> TlsSession {
-        let shared = SharedSession::new(carrier, endpoint, received, server_name, ignore_eof);
+        let shared =
+            SharedSession::new(carrier, endpoint, received, server_name, ignore_eof, charge);
         TlsSession(Arc::new(shared))
     }
 

@@ -12,7 +12,7 @@ use super::super::bindings::tls::ErrorCode;
 use super::carrier::Carrier;
 use super::convert::code;
 use super::wakers::Wakers;
-use crate::access::{OpenSend, Stats};
+use crate::access::{Charge, OpenSend, Stats};
 use crate::lock::lock;
 use crate::sockets::stream;
 use crate::tls::{Endpoint, Handshake, Session, Transport};
@@ -46,6 +46,8 @@ pub(super) struct SharedSession {
     outer: Option<Arc<SharedSession>>,
     /// The end of the socket counts as the end of the peer's half.
     ignore_eof: bool,
+    /// The memory that the session takes.
+    _charge: Charge,
 }
 
 struct SessionState {
@@ -101,6 +103,7 @@ impl SharedSession {
         received: Vec<u8>,
         server_name: Option<String>,
         ignore_eof: bool,
+        charge: Charge,
     ) -> SharedSession {
         let stats = carrier.stats().clone();
         let (socket, outer) = match &carrier {
@@ -113,6 +116,7 @@ impl SharedSession {
             socket,
             outer,
             ignore_eof,
+            _charge: charge,
             state: Mutex::new(SessionState {
                 phase: Phase::New(Beginning {
                     endpoint,
