@@ -25,6 +25,7 @@ mod http;
 mod interop;
 mod listening;
 mod looking_up;
+mod memory;
 mod no_delay;
 mod outputs;
 mod packages;

@@ -1,17 +1,18 @@
-//! Sockets that guests share.
+//! Sockets that guests share with each other and with the operator.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use rustix::net::sockopt;
 use tokio::net::{TcpListener, TcpStream};
 use wasmtime_wasi::p3::bindings::sockets::types::{ErrorCode, IpAddressFamily};
 
 use super::stop::StopListening as _;
-use super::stream::Listener;
+use super::stream::{Acceptor as _, Listener};
 use super::tcp::{TcpAcceptor, TcpSocket};
 use super::{GuestSharing, SharedListeners};
 use crate::StopHandle;
-use crate::access::{PortOwner, testing};
+use crate::access::{InheritedListener, ListeningSocket, PortOwner, testing};
 
 fn created() -> TcpSocket {
     TcpSocket::create(IpAddressFamily::Ipv4, testing::permit()).unwrap()
@@ -147,4 +148,61 @@ async fn a_socket_that_reuses_a_port_connects_from_it_while_others_listen_there(
     let (_, visitor) = peer.accept().await.unwrap();
     assert_eq!(visitor, listening.local_address().unwrap());
     drop(connected);
+}
+
+#[tokio::test]
+async fn options_of_an_inherited_listener_are_for_its_own_connections() {
+    let ours = std::net::TcpListener::bind(any_port()).unwrap();
+    let address = ours.local_addr().unwrap();
+    let kernel = |socket: &std::net::TcpListener| {
+        let keep_alive = sockopt::socket_keepalive(socket).unwrap();
+        let no_delay = sockopt::tcp_nodelay(socket).unwrap();
+        let receive = sockopt::socket_recv_buffer_size(socket).unwrap();
+        let send = sockopt::socket_send_buffer_size(socket).unwrap();
+        (keep_alive, no_delay, receive, send, socket.ttl().unwrap())
+    };
+    let before = kernel(&ours);
+    let inherited = InheritedListener::from(ours.try_clone().unwrap());
+    let Ok(ListeningSocket::Tcp(theirs)) = inherited.socket() else {
+        panic!("it is TCP");
+    };
+    let granted = testing::inherited(inherited);
+    let mut socket = TcpSocket::inherited(theirs, &granted, testing::permit()).unwrap();
+
+    let set = |socket: &TcpSocket, size| {
+        let options = socket.options().unwrap();
+        options.set_keep_alive(true).unwrap();
+        options.set_keep_alive_idle_time(7_000_000_000).unwrap();
+        options.set_no_delay(true).unwrap();
+        options.set_receive_buffer_size(size).unwrap();
+        options.set_send_buffer_size(size).unwrap();
+        socket.set_hop_limit(7).unwrap();
+    };
+    let check = |socket: &TcpSocket, size| {
+        let options = socket.options().unwrap();
+        assert!(options.keep_alive().unwrap() && options.no_delay().unwrap());
+        assert_eq!(options.keep_alive_idle_time().unwrap(), 7_000_000_000);
+        assert_eq!(options.receive_buffer_size().unwrap(), size);
+        assert_eq!(options.send_buffer_size().unwrap(), size);
+        assert_eq!(socket.hop_limit().unwrap(), 7);
+    };
+    set(&socket, 10_000);
+    check(&socket, 10_000);
+    let listener = socket.listen_inherited().unwrap();
+    set(&socket, 20_000);
+    check(&socket, 20_000);
+    assert_eq!(kernel(&ours), before);
+
+    let (client, accepted) = tokio::join!(
+        TcpStream::connect(address),
+        std::future::poll_fn(|cx| listener.poll_accept(cx))
+    );
+    let stop = StopHandle::new(Arc::default());
+    let accepted = accepted.unwrap().map_err(|error| panic!("{error}"));
+    let accepted = listener
+        .acceptor()
+        .socket(accepted, testing::permit(), &stop);
+    check(&accepted, 20_000);
+    drop(client);
+    assert_eq!(kernel(&ours), before);
 }

@@ -59,7 +59,8 @@ impl HostUnixSocket for StreamsCtxView<'_> {
     fn pair(&mut self) -> Answer<(Handle, Handle)> {
         let guard = &self.ctx.guard;
         let permits = permit(guard).and_then(|first| Ok([first, permit(guard)?]));
-        match permits.and_then(|permits| UnixSocket::pair(permits, &self.ctx.stop)) {
+        let charge = |bytes| guard.charge(bytes);
+        match permits.and_then(|permits| UnixSocket::pair(permits, &self.ctx.stop, charge)) {
             Ok((one, other)) => Ok(Ok((
                 table::push(self.table, one)?,
                 table::push(self.table, other)?,
@@ -84,6 +85,10 @@ impl HostUnixSocket for StreamsCtxView<'_> {
         let Some(granted) = self.ctx.guard.bind_unix(name) else {
             return Ok(Err(SocketError::AccessDenied.into()));
         };
+        if !self.ctx.guard.unix_file(&granted.get().name) {
+            let reached = "limit of files of Unix sockets reached".to_owned();
+            return Ok(Err(SocketError::Other(Some(reached)).into()));
+        }
         let sharing = self.ctx.sharing.as_ref().map(|sharing| &sharing.unix);
         let bound = socket.bind(&granted, sharing);
         let name = &granted.get().name;

@@ -1,5 +1,6 @@
 //! Stream sockets, TCP and Unix alike.
 
+mod accepted_options;
 mod connected;
 mod error;
 mod io;
@@ -8,6 +9,7 @@ mod options;
 mod socket;
 mod table_socket;
 
+pub(super) use self::accepted_options::AcceptedOptions;
 pub(crate) use self::connected::{ConnectedSocket, Lease};
 pub(crate) use self::error::{code, refusal};
 pub(crate) use self::listener::{Acceptor, Listener, refuse};

@@ -56,7 +56,7 @@ impl StreamSocket {
     }
 
     pub(crate) fn options(&self) -> Options<'_> {
-        Options(self.as_fd())
+        Options::new(self.as_fd(), &self.permit, None)
     }
 
     pub(crate) fn permit(&self) -> &SocketPermit {

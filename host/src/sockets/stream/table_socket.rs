@@ -7,6 +7,7 @@ use std::sync::Arc;
 use rustix::net::{SocketAddrAny, getpeername, getsockname};
 use wasmtime_wasi::p3::bindings::sockets::types::ErrorCode;
 
+use super::accepted_options::AcceptedOptions;
 use super::connected::{ConnectedSocket, Lease};
 use super::error::code;
 use super::listener::{Acceptor, Listener};
@@ -33,6 +34,8 @@ pub(crate) struct TableSocket<K: Kind> {
     /// Held while the socket is bound to an address that other guests may join.
     pub(in crate::sockets) share: Option<Share<<K::Acceptor as Acceptor>::Bound>>,
     pub(in crate::sockets) backlog: i32,
+    /// The options of accepted connections, if the socket is a listener of the operator.
+    pub(in crate::sockets) accepted: Option<Arc<AcceptedOptions>>,
     permit: Arc<SocketPermit>,
 }
 
@@ -59,7 +62,20 @@ impl<K: Kind> TableSocket<K> {
             state,
             share: None,
             backlog: DEFAULT_BACKLOG,
+            accepted: None,
             permit,
+        }
+    }
+
+    /// A listener of the operator, whose options stay as they are.
+    pub(in crate::sockets) fn of_operator(
+        kind: K,
+        state: State<K>,
+        permit: Arc<SocketPermit>,
+    ) -> Self {
+        Self {
+            accepted: Some(Arc::default()),
+            ..Self::new(kind, state, permit)
         }
     }
 
@@ -176,7 +192,8 @@ impl<K: Kind> TableSocket<K> {
 
     /// The options of the kernel's socket, while this socket has it.
     pub(crate) fn options(&self) -> Result<Options<'_>, ErrorCode> {
-        self.fd().map(Options)
+        let fd = self.fd()?;
+        Ok(Options::new(fd, &self.permit, self.accepted.as_deref()))
     }
 
     pub(in crate::sockets) fn local<T>(&self) -> Result<T, ErrorCode>

@@ -1,6 +1,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use rustix::io::Errno;
@@ -11,7 +12,7 @@ use super::{Tcp, TcpSocket};
 use crate::access::{InheritedListener, SocketPermit};
 use crate::sockets::shared::BoundSocket;
 use crate::sockets::stop::StopHandle;
-use crate::sockets::stream::{Acceptor, State, refuse, reset_on_close, resume};
+use crate::sockets::stream::{AcceptedOptions, Acceptor, State, refuse, reset_on_close, resume};
 
 /// A bound TCP socket that guests can share.
 pub(crate) struct BoundTcp {
@@ -35,6 +36,8 @@ pub(crate) struct TcpAcceptor {
     family: IpAddressFamily,
     /// The operator's listener that this is a descriptor of.
     inherited: Option<InheritedListener>,
+    /// The options that the guest has set on it, for its connections.
+    options: Option<Arc<AcceptedOptions>>,
 }
 
 impl TcpAcceptor {
@@ -42,6 +45,7 @@ impl TcpAcceptor {
         state: State<Tcp>,
         family: IpAddressFamily,
         backlog: i32,
+        options: Option<Arc<AcceptedOptions>>,
     ) -> io::Result<TcpAcceptor> {
         let (listener, inherited) = match state {
             State::Unused(socket) => (socket.listen(backlog.unsigned_abs())?, None),
@@ -56,6 +60,7 @@ impl TcpAcceptor {
             listener,
             family,
             inherited,
+            options,
         })
     }
 }
@@ -75,6 +80,9 @@ impl Acceptor for TcpAcceptor {
         permit: SocketPermit,
         stop: &StopHandle,
     ) -> TcpSocket {
+        if let (Some(options), Ok((stream, _))) = (&self.options, &accepted) {
+            options.apply(stream, Some(self.family));
+        }
         TcpSocket::accepted(self.family, accepted, permit, stop)
     }
 

@@ -106,7 +106,8 @@ impl TcpSocket {
             SocketAddr::V6(_) => IpAddressFamily::Ipv6,
         };
         let state = State::Inherited(listener.into(), granted.get().clone());
-        Ok(TcpSocket::new(Tcp::new(family), state, Arc::new(permit)))
+        let permit = Arc::new(permit);
+        Ok(TcpSocket::of_operator(Tcp::new(family), state, permit))
     }
 
     /// Fails unless the socket can be bound to this address.
@@ -275,7 +276,8 @@ impl TcpSocket {
     fn start_listening(&mut self) -> Result<Arc<Listener<TcpAcceptor>>, ErrorCode> {
         self.check_listen()?;
         let family = self.kind.family;
-        self.listen_by(|state, backlog| TcpAcceptor::new(state, family, backlog))
+        let options = self.accepted.clone();
+        self.listen_by(|state, backlog| TcpAcceptor::new(state, family, backlog, options))
     }
 
     /// Resets the connection at once.

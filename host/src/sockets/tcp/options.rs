@@ -33,6 +33,9 @@ impl TcpSocket {
     }
 
     pub(crate) fn hop_limit(&self) -> Result<u8, ErrorCode> {
+        if let Some(limit) = (self.accepted.as_ref()).and_then(|kept| kept.values().hop_limit) {
+            return Ok(limit);
+        }
         let limit = match self.kind.family {
             IpAddressFamily::Ipv4 => self.option(sockopt::ip_ttl)?,
             IpAddressFamily::Ipv6 => return self.option(sockopt::ipv6_unicast_hops),
@@ -41,6 +44,10 @@ impl TcpSocket {
     }
 
     pub(crate) fn set_hop_limit(&self, limit: u8) -> Result<(), ErrorCode> {
+        if let Some(kept) = self.accepted.as_ref().filter(|_| limit > 0) {
+            kept.values().hop_limit = Some(limit);
+            return Ok(());
+        }
         match (limit, self.kind.family) {
             (0, _) => Err(ErrorCode::InvalidArgument),
             (_, IpAddressFamily::Ipv4) => self.option(|fd| sockopt::set_ip_ttl(fd, limit.into())),

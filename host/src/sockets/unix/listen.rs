@@ -14,7 +14,7 @@ use crate::access::{BindUnix, Granted, InheritedListener, SocketPermit};
 use crate::policy::UnixName;
 use crate::sockets::shared::BoundSocket;
 use crate::sockets::stop::StopHandle;
-use crate::sockets::stream::{Acceptor, State, refuse, resume};
+use crate::sockets::stream::{AcceptedOptions, Acceptor, State, refuse, resume};
 
 /// A bound Unix socket that guests can share.
 pub(crate) struct BoundUnix {
@@ -71,10 +71,16 @@ pub(crate) struct UnixAcceptor {
     listener: UnixListener,
     /// The operator's listener that this is a descriptor of.
     inherited: Option<InheritedListener>,
+    /// The options that the guest has set on it, for its connections.
+    options: Option<Arc<AcceptedOptions>>,
 }
 
 impl UnixAcceptor {
-    pub(super) fn new(state: State<Unix>, backlog: i32) -> io::Result<UnixAcceptor> {
+    pub(super) fn new(
+        state: State<Unix>,
+        backlog: i32,
+        options: Option<Arc<AcceptedOptions>>,
+    ) -> io::Result<UnixAcceptor> {
         let (fd, file, inherited) = match state {
             State::Unused(UnusedUnix::Bound(BoundUnix { file, fd, .. })) => {
                 rustix::net::listen(&fd, backlog)?;
@@ -90,6 +96,7 @@ impl UnixAcceptor {
             file,
             listener: UnixListener::from_std(fd.into())?,
             inherited,
+            options,
         })
     }
 }
@@ -110,6 +117,9 @@ impl Acceptor for UnixAcceptor {
         permit: SocketPermit,
         stop: &StopHandle,
     ) -> UnixSocket {
+        if let (Some(options), Ok(stream)) = (&self.options, &accepted) {
+            options.apply(stream, None);
+        }
         UnixSocket::accepted(accepted, permit, stop)
     }
 

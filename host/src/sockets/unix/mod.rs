@@ -11,6 +11,7 @@ use std::os::unix::net;
 use std::sync::Arc;
 
 use rustix::io::Errno;
+use rustix::net::sockopt;
 use tokio::net::UnixStream;
 use tokio::net::unix::UCred;
 use wasmtime_wasi::p3::bindings::sockets::types::ErrorCode;
@@ -22,7 +23,7 @@ pub(crate) use self::path::{UnixAddress, UnixSocketError};
 use super::shared::Sharing;
 use super::stop::StopHandle;
 use super::stream::{ConnectedSocket, Kind, Listener, State, StreamSocket, TableSocket, code};
-use crate::access::{BindUnix, Connect, Granted, InheritedListener, SocketPermit};
+use crate::access::{BindUnix, Charge, Connect, Granted, InheritedListener, SocketPermit};
 use crate::policy::UnixName;
 
 /// A Unix socket in the guest's table.
@@ -66,13 +67,24 @@ impl UnixSocket {
         Ok(UnixSocket::unix(state, Arc::new(permit)))
     }
 
-    /// Makes two sockets that are connected to each other.
+    /// Makes two sockets that are connected to each other. The memory that the kernel may
+    /// keep for them is charged by `charge`.
     pub(crate) fn pair(
         permits: [SocketPermit; 2],
         stop: &StopHandle,
+        charge: impl FnOnce(usize) -> Option<Charge>,
     ) -> Result<(UnixSocket, UnixSocket), ErrorCode> {
         let (one, other) = UnixStream::pair().map_err(code)?;
+        let mut bytes = 0_usize;
+        for end in [&one, &other] {
+            // Of what is sent, the kernel counts all against the sender's buffer: unix(7).
+            let size = sockopt::socket_send_buffer_size(end);
+            bytes = bytes.saturating_add(size.map_err(|errno| code(errno.into()))?);
+        }
+        let charge = Arc::new(charge(bytes).ok_or(ErrorCode::OutOfMemory)?);
         let [first, second] = permits;
+        first.pairs(Arc::clone(&charge));
+        second.pairs(charge);
         Ok((
             UnixSocket::accepted(Ok(one), first, stop),
             UnixSocket::accepted(Ok(other), second, stop),
@@ -105,7 +117,7 @@ impl UnixSocket {
         permit: SocketPermit,
     ) -> UnixSocket {
         let state = State::Inherited(listener.into(), granted.get().clone());
-        UnixSocket::unix(state, Arc::new(permit))
+        UnixSocket::of_operator(Unix { unlink: true }, state, Arc::new(permit))
     }
 
     fn unix(state: State<Unix>, permit: Arc<SocketPermit>) -> UnixSocket {
@@ -211,7 +223,9 @@ impl UnixSocket {
             // A listener that the operator has bound may have any name.
             _ => self.local_address().ok().and_then(|at| at.name().ok()),
         };
-        let listener = self.listen_by(UnixAcceptor::new)?;
+        let options = self.accepted.clone();
+        let listener =
+            self.listen_by(|state, backlog| UnixAcceptor::new(state, backlog, options))?;
         Ok((listener, name))
     }
 
@@ -226,8 +240,11 @@ impl UnixSocket {
         self.connected()?.socket().peer()
     }
 
+    /// Returns the credentials of the peer. The ends of a pair have none: the kernel would
+    /// name the host's process, which is no peer of the guest.
     pub(crate) fn peer_credentials(&self) -> Result<UCred, ErrorCode> {
-        match self.connected()?.socket().unix() {
+        let socket = self.connected()?.socket();
+        match socket.unix().filter(|_| !socket.permit().is_of_pair()) {
             Some(stream) => stream.peer_cred().map_err(code),
             None => Err(ErrorCode::NotSupported),
         }

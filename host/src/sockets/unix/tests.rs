@@ -363,10 +363,53 @@ async fn a_connect_waits_while_the_queue_is_full() {
     connected.unwrap();
 }
 
+fn pair(stop: &StopHandle) -> (UnixSocket, UnixSocket) {
+    let charge = |bytes| testing::guard(1 << 20).charge(bytes);
+    UnixSocket::pair([permit(), permit()], stop, charge).unwrap()
+}
+
+#[tokio::test]
+async fn a_pair_counts_as_what_the_kernel_may_keep_for_it_until_both_ends_are_closed() {
+    let stop = StopHandle::new(Arc::default());
+    let guard = testing::guard(2 << 20);
+    let used = || guard.stats().snapshot().memory_bytes;
+    let charge = |bytes| guard.charge(bytes);
+    let (one, other) = UnixSocket::pair([permit(), permit()], &stop, charge).unwrap();
+    let before = used();
+    let size = |socket: &UnixSocket| socket.options().unwrap().send_buffer_size().unwrap();
+    assert_eq!(before as u64, 2 * (size(&one) + size(&other)));
+    // A larger buffer would not be charged.
+    let options = one.options().unwrap();
+    options.set_send_buffer_size(10 * size(&one)).unwrap();
+    assert_eq!(2 * (size(&one) + size(&other)), before as u64);
+    drop(one);
+    assert_eq!(used(), before);
+    drop(other);
+    assert_eq!(used(), 0);
+
+    let mut pairs = Vec::new();
+    let full = loop {
+        match UnixSocket::pair([permit(), permit()], &stop, charge) {
+            Ok(pair) => pairs.push(pair),
+            Err(code) => break code,
+        }
+    };
+    assert!(matches!(full, ErrorCode::OutOfMemory), "{full:?}");
+    assert_eq!(pairs.len(), (2 << 20) / before);
+}
+
+#[tokio::test]
+async fn the_ends_of_a_pair_do_not_tell_the_process_of_the_host() {
+    let stop = StopHandle::new(Arc::default());
+    let (one, _other) = pair(&stop);
+    let refused = one.peer_credentials().unwrap_err();
+    assert!(matches!(refused, ErrorCode::NotSupported), "{refused:?}");
+}
+
 #[tokio::test]
 async fn an_end_without_a_name_is_unnamed() {
     let stop = StopHandle::new(Arc::default());
-    let (one, other) = UnixSocket::pair([permit(), permit()], &stop).unwrap();
+    let (one, other) = pair(&stop);
     for socket in [one, other] {
         assert_eq!(socket.local_address().unwrap(), UnixAddress::Unnamed);
         assert_eq!(socket.remote_address().unwrap(), UnixAddress::Unnamed);
@@ -376,7 +419,7 @@ async fn an_end_without_a_name_is_unnamed() {
 #[tokio::test]
 async fn one_of_a_pair_receives_what_the_other_sends_without_a_stream() {
     let stop = StopHandle::new(Arc::default());
-    let (one, other) = UnixSocket::pair([permit(), permit()], &stop).unwrap();
+    let (one, other) = pair(&stop);
     assert_eq!(other.connected().unwrap().receive_now(10).unwrap(), None);
     assert_eq!(one.connected().unwrap().send_now(b"abc").unwrap(), 3);
     assert_eq!(
