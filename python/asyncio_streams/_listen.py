@@ -27,10 +27,15 @@ async def start_server(
     ssl_handshake_timeout=None,
     ssl_shutdown_timeout=None,
     max_ssl_handshakes=None,
+    idle_timeout=None,
+    connection_timeout=None,
     start_serving=True,
 ):
     """asyncio's `start_server`. `limit=None` is 64 KiB. `sock` is a listener of
     `asyncio_streams.socket`.
+
+    A connection that neither receives nor sends a byte for `idle_timeout` seconds, or that
+    is open for `connection_timeout` seconds, is lost with `TimeoutError`.
 
     If the callback fails, the failure is reported and its connection closed. When it
     returns, the connection is closed unless the program still holds its reader or
@@ -51,6 +56,7 @@ async def start_server(
     options, canceller = _options(
         client_connected_cb, limit, backlog, session, start_serving
     )
+    _limit_times(options, idle_timeout, connection_timeout)
     if (family := _address.family(family)) is not None:
         options.set_family(family)
     if flags is not None:
@@ -80,6 +86,8 @@ async def start_unix_server(
     ssl_handshake_timeout=None,
     ssl_shutdown_timeout=None,
     max_ssl_handshakes=None,
+    idle_timeout=None,
+    connection_timeout=None,
     start_serving=True,
     cleanup_socket=True,
 ):
@@ -104,6 +112,7 @@ async def start_unix_server(
     options, canceller = _options(
         client_connected_cb, limit, backlog, session, start_serving
     )
+    _limit_times(options, idle_timeout, connection_timeout)
     options.set_cleanup_socket(bool(cleanup_socket))
     if sock is None:
         starting = wit.start_unix_server(address, options)
@@ -134,6 +143,17 @@ def _options(callback, limit, backlog, session, start_serving):
     if session is not None:
         session.set(options)
     return options, canceller
+
+
+def _limit_times(options, idle, connection):
+    for name, value, set_value in (
+        ("idle_timeout", idle, options.set_idle_timeout),
+        ("connection_timeout", connection, options.set_connection_timeout),
+    ):
+        if value is not None:
+            if not value > 0:
+                raise ValueError(f"{name} should be a positive number, got {value}")
+            set_value(_address.nanoseconds(name, value))
 
 
 async def _started(starting, canceller, callback, session, serving):

@@ -193,6 +193,14 @@ impl GuestServerOptions for Options {
         self.set(|options| options.max_handshakes = Some(count));
     }
 
+    fn set_idle_timeout(&self, timeout: u64) {
+        self.set(|options| options.times.idle = Some(duration(timeout)));
+    }
+
+    fn set_connection_timeout(&self, timeout: u64) {
+        self.set(|options| options.times.total = Some(duration(timeout)));
+    }
+
     fn set_cleanup_socket(&self, cleanup: bool) {
         self.set(|options| options.cleanup_socket = cleanup);
     }

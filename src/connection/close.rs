@@ -100,7 +100,7 @@ impl Connection {
 
     /// The connection is lost. The reader keeps what it has; what was written and not
     /// sent is gone.
-    pub(super) fn fail(&self, code: ErrorCode) {
+    pub(crate) fn fail(&self, code: ErrorCode) {
         if matches!(self.state.get(), State::Aborting | State::Closed) {
             return;
         }

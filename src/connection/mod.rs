@@ -133,6 +133,8 @@ pub(crate) struct Connection {
     failure: RefCell<Option<ErrorCode>>,
     /// How many readers and writers exist.
     handles: Cell<usize>,
+    /// Counts the transfers of bytes, in both directions.
+    transfers: Cell<u64>,
     receiving: Receiving,
     wake_ups: Arc<WakeUps>,
     /// How far TLS has come. Not part of `state`: a connection may be closed in each of
@@ -165,6 +167,7 @@ impl Connection {
             state: Cell::new(State::Open),
             failure: RefCell::new(None),
             handles: Cell::new(0),
+            transfers: Cell::new(0),
             receiving: Receiving::new(&wake_ups),
             wake_ups,
             upgrade: RefCell::new(Upgrade::Impossible),
@@ -175,6 +178,16 @@ impl Connection {
 
     pub(crate) fn names(&self) -> &Names {
         &self.names
+    }
+
+    /// Returns a number that grows when bytes are received or sent.
+    pub(crate) fn transfers(&self) -> u64 {
+        self.transfers.get()
+    }
+
+    fn count_transfer(&self, bytes: usize) {
+        let count = self.transfers.get().wrapping_add(bytes as u64);
+        self.transfers.set(count);
     }
 }
 

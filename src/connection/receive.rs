@@ -271,6 +271,7 @@ impl Connection {
     }
 
     fn feed(&self, bytes: &[u8]) {
+        self.count_transfer(bytes.len());
         let wake = self.read.borrow_mut().fed(bytes);
         if wake {
             self.wake_ups.wake_read();

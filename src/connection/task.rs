@@ -147,6 +147,7 @@ impl Connection {
     /// The transport has taken that many bytes.
     pub(crate) fn sent(&self, count: usize) {
         SENT.with(|sent| sent.set(sent.get().wrapping_add(count as u64)));
+        self.count_transfer(count);
         let drained = self.write.borrow_mut().sent(count);
         if drained {
             self.draining.wake_all();

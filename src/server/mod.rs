@@ -6,6 +6,7 @@ mod failure;
 mod options;
 mod reuse;
 mod state;
+mod times;
 mod unix;
 
 use std::fmt;

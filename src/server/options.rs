@@ -9,6 +9,7 @@ use super::callback::CallbackResult;
 use super::failure::{Observer, ServerFailure};
 use super::reuse::Reuse;
 use super::state::ServerState;
+use super::times::Times;
 use crate::address::Family;
 use crate::error::ListenError;
 use crate::hosts::{Host, Hosts};
@@ -35,6 +36,7 @@ pub struct ServerOptions {
     pub(crate) tls: Tls,
     /// The most TLS handshakes at a time.
     pub(crate) max_handshakes: Option<u32>,
+    pub(crate) times: Times,
     pub(super) observer: Observer,
 }
 
@@ -54,6 +56,7 @@ impl Default for ServerOptions {
             start_serving: true,
             tls: Tls::default(),
             max_handshakes: None,
+            times: Times::default(),
             observer: Observer::default(),
         }
     }
@@ -161,6 +164,28 @@ impl ServerOptions {
     /// [`ssl_handshake_timeout`](Self::ssl_handshake_timeout).
     pub fn max_ssl_handshakes(mut self, count: u32) -> Self {
         self.max_handshakes = Some(count);
+        self
+    }
+
+    /// Limits the time in which a connection neither receives nor sends a byte; no limit unless
+    /// set. 0 is refused.
+    ///
+    /// Then the connection is lost: reads and writes of it fail with
+    /// [`ErrorCode::Timeout`](crate::ErrorCode::Timeout). Bytes that the program leaves unread
+    /// count when the library receives them. The time of a TLS handshake has a
+    /// [limit of its own](Self::ssl_handshake_timeout).
+    pub fn idle_timeout(mut self, timeout: Duration) -> Self {
+        self.times.idle = Some(timeout);
+        self
+    }
+
+    /// Limits the time from the start of a connection to its end, however busy it is; no limit
+    /// unless set. 0 is refused. Then the connection is lost as after
+    /// [`idle_timeout`](Self::idle_timeout).
+    ///
+    /// It ends a peer that sends a byte from time to time, which is never idle.
+    pub fn connection_timeout(mut self, timeout: Duration) -> Self {
+        self.times.total = Some(timeout);
         self
     }
 
@@ -286,6 +311,9 @@ impl ServerOptions {
             _ => None,
         };
         if let Some(why) = handshakes {
+            return Err(ListenError::InvalidArgument(why.into()));
+        }
+        if let Some(why) = self.times.check() {
             return Err(ListenError::InvalidArgument(why.into()));
         }
         self.reuse.check()?;

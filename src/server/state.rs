@@ -9,16 +9,18 @@ use std::task::Poll;
 use std::time::Duration;
 
 use futures::future::{AbortHandle, abortable};
+use wasi::clocks::monotonic_clock;
 
 use super::ServerOptions;
 use super::bind::BoundSocket;
 use super::callback::CallbackResult;
 use super::failure::{Observer, ServerFailure};
+use super::times::{Client, Times};
 use crate::connection::Connection;
 use crate::connection::open::PendingConnection;
 use crate::error::{ErrorCode, TlsError};
 use crate::runtime::executor;
-use crate::runtime::time::timeout;
+use crate::runtime::time::{sleep, timeout};
 use crate::runtime::waiters::Waiters;
 use crate::socket::host_socket::{HostSocket, Incoming};
 use crate::ssl::Plan;
@@ -50,8 +52,11 @@ pub(super) struct ServerState {
     max_handshakes: usize,
     next_handshake: Cell<u64>,
     /// The connections that are not closed yet.
-    clients: RefCell<BTreeMap<u64, Weak<Connection>>>,
+    clients: RefCell<BTreeMap<u64, Client>>,
     next_client: Cell<u64>,
+    times: Times,
+    /// A task watches the times of the clients.
+    watched: Cell<bool>,
     pub(super) closed: Cell<bool>,
     /// The host has closed the server: set when a listener's stream ends by itself.
     pub(super) stopped: Cell<bool>,
@@ -87,6 +92,8 @@ impl ServerState {
             next_handshake: Cell::new(0),
             clients: RefCell::default(),
             next_client: Cell::new(0),
+            times: options.times,
+            watched: Cell::new(false),
             closed: Cell::new(false),
             stopped: Cell::new(false),
             listeners: Cell::new(0),
@@ -133,10 +140,11 @@ impl ServerState {
     }
 
     pub(super) fn each_client(&self, act: impl Fn(&Connection)) {
-        let clients: Vec<_> = self.clients.borrow().values().cloned().collect();
-        for client in clients.iter().filter_map(Weak::upgrade) {
-            act(&client);
-        }
+        let clients = self.clients.borrow();
+        let living = clients.values().filter_map(|one| one.connection.upgrade());
+        let living: Vec<_> = living.collect();
+        drop(clients);
+        living.iter().for_each(|client| act(client));
     }
 
     /// Waits for the next connection; `None` when the server is closed.
@@ -156,8 +164,45 @@ impl ServerState {
         self.next_client.set(id.wrapping_add(1));
         let server = self.clone();
         let (reader, writer, client) = pending.open(self.limit, move || server.gone(id));
+        let client = Client::new(client, monotonic_clock::now());
         self.clients.borrow_mut().insert(id, client);
+        self.watch_times();
         Some(Some((reader, writer)))
+    }
+
+    /// Starts the task that ends connections which take too long, if there are limits. It ends
+    /// with the last connection.
+    fn watch_times(self: &Rc<Self>) {
+        let Some(period) = self.times.period() else {
+            return;
+        };
+        if self.watched.replace(true) {
+            return;
+        }
+        let state = self.clone();
+        executor::detach(async move {
+            while !state.clients.borrow().is_empty() {
+                sleep(period).await;
+                state.end_overdue();
+            }
+            state.watched.set(false);
+        });
+    }
+
+    fn end_overdue(&self) {
+        let now = monotonic_clock::now();
+        let clients = self.clients.borrow();
+        let overdue = clients.values().filter_map(|client| {
+            let connection = client.connection.upgrade()?;
+            client
+                .is_overdue(self.times, connection.transfers(), now)
+                .then_some(connection)
+        });
+        let overdue: Vec<_> = overdue.collect();
+        drop(clients);
+        for connection in overdue {
+            connection.fail(ErrorCode::Timeout);
+        }
     }
 
     /// Queues a connection for the callback; with TLS once its handshake is done.

@@ -32,6 +32,7 @@ mod packages;
 mod python;
 mod refusals;
 mod sharing;
+mod slow_peers;
 mod sockets;
 mod stdio;
 mod tcp_options;

@@ -451,3 +451,26 @@ async def sv9_connections_that_come_with_the_close_are_closed_quietly():
         await asyncio.wait_for(server.wait_closed(), 60)
     loop.set_exception_handler(None)
     assert not reported, reported
+
+
+@departs("ours")
+@check
+async def the_time_of_a_servers_connections_has_limits():
+    lost = []
+
+    async def reads(reader, writer):
+        try:
+            await reader.read()
+        except TimeoutError as error:
+            lost.append(error)
+
+    for limit in ("idle_timeout", "connection_timeout"):
+        lost.clear()
+        async with await serve(reads, **{limit: 0.2}) as server:
+            reader, writer = await connect(server)
+            assert await reader.read() == b""
+            await until(lambda: lost)
+            assert lost[0].errno == errno.ETIMEDOUT
+            writer.close()
+        await fails(ValueError, serve, reads, **{limit: 0})
+        await fails(ValueError, serve, reads, **{limit: -1})

@@ -1,7 +1,10 @@
 //! Checks clients that connect and send nothing.
 
-use std::io::Read;
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
+use std::time::Duration;
+
+use rustls::ClientConnection;
 
 use super::wire::Wire;
 use super::{FORMS, server, server_that_fails};
@@ -108,5 +111,59 @@ fn ss16_a_limit_of_handshakes_is_at_least_one_and_for_tls() {
             failed.starts_with("failed: InvalidArgument(\"max-ssl-handshakes is 0"),
             "{form}: {failed}"
         );
+    }
+}
+
+#[test]
+fn a_client_that_sends_its_hello_byte_by_byte_has_the_time_of_a_handshake() {
+    let authority = Authority::new();
+    let identity = authority.localhost();
+    for form in FORMS {
+        let words = ["identity=main", "handshake=1500", "--", "line"];
+        let (mut server, address) = server(&[identity.flag("main")], form, &words);
+        let name = "localhost".try_into().unwrap();
+        let config = authority.client_config();
+        let mut hello = Vec::new();
+        ClientConnection::new(config, name)
+            .unwrap()
+            .write_tls(&mut hello)
+            .unwrap();
+        let mut tcp = TcpStream::connect(address).unwrap();
+        tcp.set_read_timeout(Some(Duration::from_millis(30)))
+            .unwrap();
+        // The last byte is never sent.
+        hello.pop();
+        let mut bytes = hello.iter();
+        let ended = loop {
+            if let Some(byte) = bytes.next()
+                && tcp.write_all(&[*byte]).is_err()
+            {
+                break true;
+            }
+            match tcp.read(&mut [0]) {
+                Ok(0) => break true,
+                Ok(_) => break false,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(_) => break true,
+            }
+        };
+        assert!(ended, "{form}");
+        server.wait_for("handshake failed: HandshakeTimeout");
+    }
+}
+
+#[test]
+fn a_client_that_is_silent_after_its_handshake_is_given_up() {
+    let authority = Authority::new();
+    let identity = authority.localhost();
+    for form in FORMS {
+        let words = ["identity=main", "idle=1000", "--", "echo"];
+        let (mut server, address) = server(&[identity.flag("main")], form, &words);
+        let tcp = TcpStream::connect(address).unwrap();
+        let wire = Wire::client(tcp, authority.client_config(), "localhost").unwrap();
+        wire.send(b"hello\n");
+        assert_eq!(wire.exactly(6), "hello\n");
+        let error = server.wait_for("echo Err");
+        assert!(error.contains("Timeout"), "{form}: {error}");
     }
 }

@@ -136,6 +136,16 @@ impl ServerOptions {
     }
 
     /// See the crate.
+    pub fn idle_timeout(self, timeout: Duration) -> Self {
+        self.set(move |options| options.set_idle_timeout(nanoseconds(timeout)))
+    }
+
+    /// See the crate.
+    pub fn connection_timeout(self, timeout: Duration) -> Self {
+        self.set(move |options| options.set_connection_timeout(nanoseconds(timeout)))
+    }
+
+    /// See the crate.
     pub fn on_failure(mut self, observer: impl Fn(&ServerFailure) + 'static) -> Self {
         self.observer = Some(Rc::new(observer));
         self

@@ -20,6 +20,9 @@ pub(crate) struct Settings {
     shutdown: Option<Duration>,
     /// The most handshakes of a server.
     handshakes: Option<u32>,
+    /// The times of a server's connections.
+    idle: Option<Duration>,
+    total: Option<Duration>,
     require_alpn: bool,
     ignore_eof: bool,
 }
@@ -41,6 +44,8 @@ impl Settings {
                 "handshake" => settings.handshake = Some(Duration::from_millis(value.parse()?)),
                 "shutdown" => settings.shutdown = Some(Duration::from_millis(value.parse()?)),
                 "handshakes" => settings.handshakes = Some(value.parse()?),
+                "idle" => settings.idle = Some(Duration::from_millis(value.parse()?)),
+                "total" => settings.total = Some(Duration::from_millis(value.parse()?)),
                 "require-alpn" => settings.require_alpn = true,
                 "ignore-eof" => settings.ignore_eof = true,
                 other => return Err(format!("no such setting: {other}").into()),
@@ -79,6 +84,12 @@ impl Settings {
             if let Some(count) = self.handshakes {
                 options = options.max_ssl_handshakes(count);
             }
+        }
+        if let Some(limit) = self.idle {
+            options = options.idle_timeout(limit);
+        }
+        if let Some(limit) = self.total {
+            options = options.connection_timeout(limit);
         }
         options
     }
