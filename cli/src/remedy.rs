@@ -21,10 +21,10 @@ pub(crate) fn of_denial(denial: &Denial) -> Option<String> {
         return Some(allow_by_rule(&denial.reason, &rule));
     }
     Some(match (&denial.reason, &denial.request) {
-        (DenyReason::SocketLimit(limit), _) => {
-            let more = limit.saturating_mul(2).max(1);
-            format!("allow more with --max-sockets {more}")
-        }
+        (DenyReason::SocketLimit(limit), _) => more("sockets", *limit),
+        (DenyReason::HandleLimit(limit), _) => more("handles", *limit),
+        (DenyReason::ConcurrentLimit(limit), _) => more("concurrent", *limit),
+        (DenyReason::ResourceLimit(limit), _) => more("resources", *limit),
         (DenyReason::SymbolicLink(_), _) => {
             "use the path that it leads to, with a rule for that".to_owned()
         }
@@ -59,6 +59,11 @@ pub(crate) fn of_denial(denial: &Denial) -> Option<String> {
         ),
         _ => return None,
     })
+}
+
+fn more(limit: &str, than: usize) -> String {
+    let more = than.saturating_mul(2).max(1);
+    format!("allow more with --max-{limit} {more}")
 }
 
 fn allow_by_rule(reason: &DenyReason, rule: &PolicyRule) -> String {
@@ -271,6 +276,10 @@ mod tests {
         assert_eq!(
             remedy(Request::Socket, DenyReason::SocketLimit(0)),
             "allow more with --max-sockets 1"
+        );
+        assert_eq!(
+            remedy(Request::Socket, DenyReason::ConcurrentLimit(100)),
+            "allow more with --max-concurrent 200"
         );
         assert_eq!(
             remedy(Request::Memory(65 << 20), DenyReason::MemoryLimit(64 << 20)),

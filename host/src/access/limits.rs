@@ -1,4 +1,5 @@
 use std::cmp::min;
+use std::time::Duration;
 
 /// The bytes that an entry of wasmtime's tables takes at most, with the value in it, as
 /// measured with wasmtime 48: 905 for a wait, 150 for an end of a stream.
@@ -47,6 +48,10 @@ pub struct Limits {
     pub tls_contexts: usize,
     /// Files of Unix sockets that the guest has made and not removed.
     pub unix_files: usize,
+    /// When [`sockets`](Self::sockets) are open and a peer connects, the accepted connection
+    /// that has been idle for longest is reset for it, if it has been idle for this time.
+    /// `None`, the default, refuses the new connection instead.
+    pub close_idle: Option<Duration>,
 }
 
 impl Limits {
@@ -81,6 +86,7 @@ impl Default for Limits {
             tables: 1000,
             tls_contexts: 1000,
             unix_files: 1000,
+            close_idle: None,
         }
     }
 }

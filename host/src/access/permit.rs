@@ -1,5 +1,6 @@
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use super::budget::Charge;
 use super::load::CountedConnection;
@@ -18,6 +19,17 @@ pub(crate) struct SocketPermit {
     /// The kernel's memory for a pair, shared by both ends: it keeps what one end has sent
     /// until the other one is closed.
     pair: OnceLock<Arc<Charge>>,
+    /// The last transfer, if the connection may be closed when it is idle.
+    activity: OnceLock<Activity>,
+    /// The socket was taken from the guest, which still holds it. It does not count.
+    revoked: AtomicBool,
+}
+
+/// The time of the last transfer, in nanoseconds from the start on.
+#[derive(Debug)]
+struct Activity {
+    start: Instant,
+    last: AtomicU64,
 }
 
 impl SocketPermit {
@@ -28,6 +40,8 @@ impl SocketPermit {
             listens: AtomicBool::new(false),
             accepted: OnceLock::new(),
             pair: OnceLock::new(),
+            activity: OnceLock::new(),
+            revoked: AtomicBool::new(false),
         }
     }
 
@@ -53,8 +67,44 @@ impl SocketPermit {
         self.pair.get().is_some()
     }
 
+    /// Notes from now on when bytes were transferred.
+    pub(crate) fn tracks_activity(&self) {
+        let _ = self.activity.set(Activity {
+            start: Instant::now(),
+            last: AtomicU64::new(0),
+        });
+    }
+
+    /// Notes that bytes were transferred.
+    pub(crate) fn is_used(&self) {
+        if let Some(activity) = self.activity.get() {
+            activity.last.store(activity.now(), Ordering::Relaxed);
+        }
+    }
+
+    /// Returns the time since the last transfer, if it is noted and the socket counts.
+    pub(crate) fn idle_for(&self) -> Option<Duration> {
+        let activity = self.activity.get()?;
+        let last = activity.last.load(Ordering::Relaxed);
+        let idle = Duration::from_nanos(activity.now().saturating_sub(last));
+        (!self.revoked.load(Ordering::Relaxed)).then_some(idle)
+    }
+
+    /// Counts the socket no more, though the guest still holds it.
+    pub(crate) fn revoke(&self) {
+        if !self.revoked.swap(true, Ordering::Relaxed) {
+            self.stats.socket_revoked();
+        }
+    }
+
     pub(crate) fn stats(&self) -> &Stats {
         &self.stats
+    }
+}
+
+impl Activity {
+    fn now(&self) -> u64 {
+        u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
 }
 
@@ -63,7 +113,10 @@ impl Drop for SocketPermit {
         if *self.listens.get_mut() {
             self.stats.listener_closed();
         }
-        self.stats.socket_closed();
+        match *self.revoked.get_mut() {
+            true => self.stats.revoked_closed(),
+            false => self.stats.socket_closed(),
+        }
     }
 }
 
@@ -81,6 +134,21 @@ mod tests {
         drop(stream);
         assert_eq!(stats.snapshot().sockets_open, 0);
         assert_eq!(stats.snapshot().sockets_opened_total, 1);
+    }
+
+    #[test]
+    fn a_revoked_permit_is_free_at_once() {
+        let stats = Stats::new();
+        let permit = SocketPermit::take(stats.clone());
+        assert_eq!(permit.idle_for(), None);
+        permit.tracks_activity();
+        assert!(permit.idle_for().is_some());
+        permit.revoke();
+        permit.revoke();
+        assert_eq!((stats.snapshot().sockets_open, stats.revoked()), (0, 1));
+        assert_eq!(permit.idle_for(), None);
+        drop(permit);
+        assert_eq!((stats.snapshot().sockets_open, stats.revoked()), (0, 0));
     }
 
     #[test]

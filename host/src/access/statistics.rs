@@ -44,6 +44,8 @@ pub struct StatsSnapshot {
 #[derive(Debug)]
 struct Inner {
     sockets_open: AtomicUsize,
+    /// Sockets that were taken from the guest, and that it still holds.
+    sockets_revoked: AtomicUsize,
     listeners_open: AtomicUsize,
     sends_open: AtomicUsize,
     sockets_opened_total: AtomicU64,
@@ -66,6 +68,7 @@ impl Stats {
     pub(crate) fn new() -> Self {
         Self(Arc::new(Inner {
             sockets_open: AtomicUsize::new(0),
+            sockets_revoked: AtomicUsize::new(0),
             listeners_open: AtomicUsize::new(0),
             sends_open: AtomicUsize::new(0),
             sockets_opened_total: AtomicU64::new(0),
@@ -150,6 +153,20 @@ impl Stats {
 
     pub(crate) fn socket_closed(&self) {
         self.0.sockets_open.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Returns the number of sockets that were taken from the guest and that it still holds.
+    pub(crate) fn revoked(&self) -> usize {
+        self.0.sockets_revoked.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn socket_revoked(&self) {
+        self.0.sockets_revoked.fetch_add(1, Ordering::Relaxed);
+        self.socket_closed();
+    }
+
+    pub(crate) fn revoked_closed(&self) {
+        self.0.sockets_revoked.fetch_sub(1, Ordering::Relaxed);
     }
 
     pub(crate) fn listener_opened(&self) {

@@ -12,9 +12,11 @@ use wasmtime::component::{Destination, Resource, StreamProducer, StreamResult, V
 use wasmtime_wasi::p3::bindings::sockets::types::ErrorCode;
 
 use super::byte_streams::pending;
+use super::headroom::Headroom;
 use super::table;
 use crate::access::{AccessGuard, SocketPermit};
-use crate::ctx::StreamsView;
+use crate::ctx::{StreamsCtx, StreamsView};
+use crate::sockets::StopHandle;
 use crate::sockets::stream::{Acceptor, Listener, refusal};
 
 /// Connections that the guest gets at a time. Guests that share a listener get them
@@ -29,6 +31,7 @@ const OTHERS_FIRST: Duration = Duration::from_millis(1);
 pub(super) struct Accepting<A: Acceptor, N> {
     listener: Arc<Listener<A>>,
     guard: Arc<AccessGuard>,
+    stop: StopHandle,
     /// The listener's own permit, kept as long as this stream.
     _permit: Arc<SocketPermit>,
     /// A connection taken for a read of length zero, which only asks whether there
@@ -36,6 +39,7 @@ pub(super) struct Accepting<A: Acceptor, N> {
     next: Option<Admitted<A>>,
     /// The end of the time in which the other guests accept first.
     others_first: Option<Pin<Box<Sleep>>>,
+    headroom: Headroom,
     name: PhantomData<fn() -> N>,
 }
 
@@ -46,14 +50,16 @@ impl<A: Acceptor, N> Accepting<A, N> {
     pub(super) fn new(
         listener: Arc<Listener<A>>,
         permit: Arc<SocketPermit>,
-        guard: Arc<AccessGuard>,
+        ctx: &StreamsCtx,
     ) -> Self {
         Self {
             listener,
-            guard,
+            guard: Arc::clone(&ctx.guard),
+            stop: ctx.stop.clone(),
             _permit: permit,
             next: None,
             others_first: None,
+            headroom: Headroom::default(),
             name: PhantomData,
         }
     }
@@ -87,9 +93,17 @@ impl<A: Acceptor, N> Accepting<A, N> {
         Poll::Ready(())
     }
 
-    /// Turns a connection beyond the limit away.
-    fn admit(&self, accepted: A::Accepted) -> Option<Admitted<A>> {
-        let permit = self.guard.permit();
+    /// Turns a connection beyond the limits away.
+    fn admit(&mut self, accepted: A::Accepted) -> Option<Admitted<A>> {
+        let permit = match self.headroom.take_one() {
+            Ok(()) => self
+                .guard
+                .permit_to_accept(|time| self.stop.close_idle(time)),
+            Err(reached) => {
+                self.guard.connection_denied(reached);
+                None
+            }
+        };
         if permit.is_none() {
             A::turn_away(&accepted);
         }
@@ -126,6 +140,7 @@ impl<A: Acceptor, N: 'static, D: StreamsView> StreamProducer<D> for Accepting<A,
         let room = destination.remaining(&mut store).unwrap_or(1).min(most);
         let mut batch = Vec::new();
         let open = loop {
+            self.headroom.look(&mut store);
             match self.poll_next(cx) {
                 Poll::Pending if batch.is_empty() => return pending(finish),
                 Poll::Pending => break true,

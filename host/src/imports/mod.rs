@@ -4,6 +4,7 @@
 mod accepting;
 pub mod asyncio_host;
 mod byte_streams;
+mod headroom;
 mod table;
 pub mod wasi_sockets;
 

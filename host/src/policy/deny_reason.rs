@@ -29,6 +29,15 @@ pub enum DenyReason {
     SharedPort,
     /// The guest has this many sockets, which is the limit.
     SocketLimit(usize),
+    /// The guest may have this many component handles, and they leave no room for another
+    /// connection.
+    HandleLimit(usize),
+    /// The guest may have this many tasks, streams and futures, and they leave no room for
+    /// another connection.
+    ConcurrentLimit(usize),
+    /// The guest may have this many resources of the host, and they leave no room for another
+    /// connection.
+    ResourceLimit(usize),
     /// The guest may have this many bytes of memory.
     MemoryLimit(usize),
     /// The guest has made this many files of Unix sockets that are still there.
@@ -57,6 +66,9 @@ impl DenyReason {
             Self::DenyRule(_) => "deny-rule",
             Self::SharedPort => "shared-port",
             Self::SocketLimit(_) => "socket-limit",
+            Self::HandleLimit(_) => "handle-limit",
+            Self::ConcurrentLimit(_) => "concurrent-limit",
+            Self::ResourceLimit(_) => "resource-limit",
             Self::MemoryLimit(_) => "memory-limit",
             Self::UnixFileLimit(_) => "unix-file-limit",
             Self::NotGranted => "not-granted",
@@ -85,6 +97,11 @@ impl fmt::Display for DenyReason {
             Self::DenyRule(rule) => write!(f, "the rule {rule} denies it"),
             Self::SharedPort => f.write_str("a shared port needs a rule with exactly this port"),
             Self::SocketLimit(limit) => write!(f, "the limit of sockets is {limit}"),
+            Self::HandleLimit(limit) => write!(f, "the limit of handles is {limit}"),
+            Self::ConcurrentLimit(limit) => {
+                write!(f, "the limit of tasks, streams and futures is {limit}")
+            }
+            Self::ResourceLimit(limit) => write!(f, "the limit of resources is {limit}"),
             Self::MemoryLimit(limit) => write!(f, "the limit of memory is {} KiB", limit / 1024),
             Self::UnixFileLimit(limit) => {
                 write!(f, "the limit of files of Unix sockets is {limit}")

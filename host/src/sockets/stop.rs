@@ -38,6 +38,12 @@ pub(crate) trait StopListening: Send + Sync {
 pub(crate) trait CutShort: Send + Sync {
     /// Has the socket reset when it is closed, unless the guest has ended it.
     fn cut(&self);
+
+    /// Returns the time since the last transfer, if the host may close the socket for it.
+    fn idle_for(&self) -> Option<Duration>;
+
+    /// Closes the socket for its peer at once, and counts it no more.
+    fn revoke(&self);
 }
 
 /// The guest's sockets that are not dropped yet.
@@ -117,6 +123,18 @@ impl StopHandle {
         sockets.connected.add(&socket);
     }
 
+    /// Closes the accepted connection that has been idle for longest, if it has been for this
+    /// time.
+    pub(crate) fn close_idle(&self, time: Duration) {
+        let oldest = self.sockets().connected.most(|socket| socket.idle_for());
+        if let Some((idle, socket)) = oldest
+            && idle >= time
+        {
+            tracing::info!("an accepted connection, idle for {idle:?}, is reset for a new one");
+            socket.revoke();
+        }
+    }
+
     /// Waits until the guest's time is over: `grace` after the request to stop, or at
     /// once if it is not a server.
     pub(crate) async fn overdue(&self, grace: Duration) {
@@ -153,6 +171,13 @@ impl<T: ?Sized> LiveList<T> {
             self.full = (2 * self.all.len()).max(16);
         }
         self.all.push(Arc::downgrade(one));
+    }
+
+    /// Returns the living one with the largest value, if any has one.
+    fn most<V: Ord>(&self, value: impl Fn(&T) -> Option<V>) -> Option<(V, Arc<T>)> {
+        let living = self.all.iter().filter_map(Weak::upgrade);
+        let valued = living.filter_map(|one| Some((value(&one)?, one)));
+        valued.max_by(|(one, _), (other, _)| one.cmp(other))
     }
 
     fn each(&self, act: impl Fn(&T)) {

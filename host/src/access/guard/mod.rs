@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 pub(crate) use self::granted::{BindTcp, BindUnix, Connect, Granted, ListenTcp, PortOwner};
 use super::budget::{Budget, Charge, OverBudget};
@@ -20,6 +20,9 @@ use super::permit::SocketPermit;
 use super::statistics::Stats;
 use crate::lock::lock;
 use crate::policy::{Decision, DenyReason, Grants, HostName, Policy, UnixName, UnixUse, Use};
+
+/// The most sockets that the host has taken from a guest and that the guest still holds.
+const REVOKED: usize = 16;
 
 /// Checks every request of a guest against the policy and the limits; counts and
 /// reports denials.
@@ -64,6 +67,33 @@ impl AccessGuard {
         }
         self.deny(Request::Socket, DenyReason::SocketLimit(limit));
         None
+    }
+
+    /// A permit for a connection that a peer opens. `close_idle` resets the accepted connection
+    /// that has been idle for longest, at least for this time, if there is one.
+    pub(crate) fn permit_to_accept(
+        &self,
+        close_idle: impl FnOnce(Duration),
+    ) -> Option<SocketPermit> {
+        let time = self.limits.close_idle;
+        let full = self.stats.sockets_open() >= self.limits.sockets;
+        // Descriptors that the guest does not give back come from the host's reserve.
+        if full
+            && self.stats.revoked() < REVOKED
+            && let Some(time) = time
+        {
+            close_idle(time);
+        }
+        let permit = self.permit()?;
+        if time.is_some() {
+            permit.tracks_activity();
+        }
+        Some(permit)
+    }
+
+    /// Reports a connection that the guest does not get because of this limit.
+    pub(crate) fn connection_denied(&self, reached: DenyReason) {
+        self.deny(Request::Socket, reached);
     }
 
     /// A permit beyond the limit, for a socket in the guest's table that has no descriptor:

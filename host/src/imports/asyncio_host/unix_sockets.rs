@@ -204,7 +204,7 @@ impl<T: StreamsView> HostUnixSocketWithStore<T> for StreamsImports {
         if let Some(name) = name.filter(|_| listener.is_first()) {
             view.ctx.guard.listening(name);
         }
-        let accepting = Accepting::<_, Name>::new(listener, permit, Arc::clone(&view.ctx.guard));
+        let accepting = Accepting::<_, Name>::new(listener, permit, view.ctx);
         Ok(Ok(StreamReader::new(&mut store, accepting)?))
     }
 

@@ -15,6 +15,7 @@ use crate::access::{BindTcp, Granted, ListenTcp, PortOwner, Request};
 use crate::ctx::{StreamsCtx, StreamsCtxView, StreamsView};
 use crate::imports::accepting::Accepting;
 use crate::imports::{StreamsImports, byte_streams, permit, table};
+use crate::policy::DenyReason;
 use crate::sockets::stream::Outcome;
 use crate::sockets::tcp::TcpSocket;
 
@@ -130,7 +131,7 @@ impl<T: StreamsView> HostTcpSocketWithStore<T> for StreamsImports {
         if bound.is_first() {
             view.ctx.guard.listening(local);
         }
-        let accepting = Accepting::<_, Name>::new(bound, permit, Arc::clone(&view.ctx.guard));
+        let accepting = Accepting::<_, Name>::new(bound, permit, view.ctx);
         StreamReader::new(&mut store, accepting).map_err(SocketError::trap)
     }
 
@@ -209,7 +210,13 @@ impl HostTcpSocket for StreamsCtxView<'_> {
         let permit = permit(&self.ctx.guard)?;
         let created = TcpSocket::create(family, permit);
         let created = told(self.ctx, Request::Socket, created)?;
-        table::push(self.table, created).map_err(SocketError::trap)
+        table::push(self.table, created).map_err(|_| {
+            let limit = self.ctx.limits().resources;
+            self.ctx
+                .guard
+                .connection_denied(DenyReason::ResourceLimit(limit));
+            ErrorCode::Other(Some("limit of resources reached".to_owned())).into()
+        })
     }
 
     fn drop(&mut self, handle: Handle) -> wasmtime::Result<()> {

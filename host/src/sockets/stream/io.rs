@@ -151,7 +151,11 @@ impl StreamSocket {
             }
             (count, _) => Ok(count),
         });
-        last.map_or(done, Ok)
+        let done = last.map_or(done, Ok);
+        if let Ok(1..) = done {
+            self.permit().is_used();
+        }
+        done
     }
 }
 

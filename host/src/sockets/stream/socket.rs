@@ -165,6 +165,23 @@ impl CutShort for StreamSocket {
             reset_on_close(stream);
         }
     }
+
+    fn idle_for(&self) -> Option<Duration> {
+        self.permit.idle_for()
+    }
+
+    fn revoke(&self) {
+        match &self.kernel {
+            KernelSocket::Tcp(_) => {
+                // Fails when the peer has reset the connection already.
+                let _ = self.reset();
+            }
+            KernelSocket::Unix(stream) => {
+                let _ = shutdown(stream, Shutdown::Both);
+            }
+        }
+        self.permit.revoke();
+    }
 }
 
 /// Has closing the socket reset it: a linger time of zero does so, see socket(7).
