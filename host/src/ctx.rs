@@ -12,6 +12,7 @@ use crate::access::{
     AccessGuard, InheritedListener, InheritedListeners, Limiter, Limits, Observer, Stats,
     TracingObserver,
 };
+use crate::epochs::{Epochs, yield_each_slice};
 use crate::policy::Policy;
 use crate::sockets::{GuestSharing, SharedListeners, StopHandle};
 use crate::tls::Tls;
@@ -39,6 +40,8 @@ pub struct StreamsCtx {
     limiter: Limiter,
     /// The addresses of bound TCP sockets, by their index in the table.
     bound: HashMap<u32, BoundAddress>,
+    /// Interrupts the guest while it computes, if no runner does.
+    epochs: Option<Epochs>,
 }
 
 /// The address that a socket was bound to.
@@ -240,6 +243,7 @@ impl StreamsCtxBuilder {
             tls_contexts: 0,
             inherited: self.inherited,
             bound: HashMap::new(),
+            epochs: None,
         }
     }
 }
@@ -251,8 +255,26 @@ impl Default for StreamsCtxBuilder {
 }
 
 /// Applies the limits of the [`StreamsCtx`] to the store, to its tables, and to the bytes that
-/// one call of the guest may have the host copy.
+/// one call of the guest may have the host copy; and has the guest give way every 2 ms while it
+/// computes.
+///
+/// The guest gives way by an engine with [`config`](crate::config). There, a guest whose store
+/// has not passed this function traps at once. To limit the time of a call, drop its future:
+/// `tokio::time::timeout` around `run_concurrent` ends any guest.
 pub fn apply_limits<T: StreamsView>(store: &mut Store<T>) {
+    limit_resources(store);
+    match Epochs::silent(store.engine()) {
+        Ok(epochs) => {
+            yield_each_slice(store);
+            store.data_mut().streams().ctx.epochs = Some(epochs);
+        }
+        // Nothing could interrupt the guest, so that its store stays as it is: it traps.
+        Err(error) => tracing::error!("guests cannot run: no thread measures time: {error}"),
+    }
+}
+
+/// Applies the limits of resources.
+pub(crate) fn limit_resources<T: StreamsView>(store: &mut Store<T>) {
     let StreamsCtxView { ctx, table } = store.data_mut().streams();
     let limits = ctx.limits;
     table.set_max_capacity(limits.resources);

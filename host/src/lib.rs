@@ -99,6 +99,7 @@ mod access;
 mod compile;
 pub mod compose;
 mod ctx;
+mod epochs;
 mod guest_text;
 pub mod imports;
 mod linker;
@@ -118,7 +119,8 @@ pub use ctx::{StreamsCtx, StreamsCtxBuilder, StreamsCtxView, StreamsView, apply_
 pub use linker::add_to_linker;
 pub use output::{Finished, Output};
 pub use run::{
-    DEFAULT_GRACE, DEFAULT_LINGER, Exit, Frame, Linger, RunError, RunReport, Runner, Running, Trap,
+    DEFAULT_GRACE, DEFAULT_LINGER, Exit, Frame, Linger, RunError, RunReport, Runner, Running,
+    TimeLimit, Trap,
 };
 pub use sockets::{SharedListeners, StopHandle};
 

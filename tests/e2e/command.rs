@@ -21,6 +21,7 @@ mod signals;
 mod stopping;
 mod streams;
 mod tasks;
+mod time;
 mod tls;
 mod workers;
 

@@ -1,6 +1,7 @@
 //! Runs the command and its peers, and waits for what they print.
 
 pub(crate) mod authority;
+pub(crate) mod hostile;
 pub(crate) mod listening;
 pub(crate) mod ports;
 

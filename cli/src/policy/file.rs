@@ -20,7 +20,7 @@ enum Form {
 }
 
 /// The settings of a file: options of `run` under their own names.
-const SETTINGS: [(&str, Form); 20] = [
+const SETTINGS: [(&str, Form); 24] = [
     ("allow-connect", Form::List),
     ("allow-listen", Form::List),
     ("allow-resolve", Form::List),
@@ -33,10 +33,14 @@ const SETTINGS: [(&str, Form); 20] = [
     ("allow-tls-guest-roots", Form::Switch),
     ("allow-tls-unverified", Form::Switch),
     ("max-sockets", Form::Value),
+    ("close-idle", Form::Value),
     ("max-memory", Form::Value),
     ("max-handles", Form::Value),
     ("max-concurrent", Form::Value),
     ("max-resources", Form::Value),
+    ("max-cpu", Form::Value),
+    ("timeout", Form::Value),
+    ("startup-timeout", Form::Value),
     ("env", Form::List),
     ("linger", Form::Value),
     ("grace", Form::Value),

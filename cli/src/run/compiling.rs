@@ -1,15 +1,22 @@
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow, bail};
-use asyncio_streams_host::{Cache, compile, precompiled};
+use asyncio_streams_host::{Cache, TimeLimit, compile, precompiled};
 use clap::Args;
 use tracing::debug;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
 use crate::files::read;
+use crate::output;
 use crate::report::report;
 use crate::streams::StreamsArgs;
+
+/// The stack of the thread that compiles, as large as the usual one of a main thread.
+const STACK: usize = 8 << 20;
 
 /// The cache, and precompiled programs.
 #[derive(Debug, Args)]
@@ -103,4 +110,36 @@ impl CompilingArgs {
             }
         }
     }
+}
+
+/// Returns the result of `load`, or ends the process when it takes longer than `limit` from
+/// `begun` on: the compiler cannot be interrupted.
+pub(super) fn within<T: Send>(
+    limit: Duration,
+    begun: Instant,
+    load: impl FnOnce() -> anyhow::Result<T> + Send,
+) -> anyhow::Result<T> {
+    thread::scope(|scope| {
+        let (sender, loaded) = channel();
+        let compiler = thread::Builder::new()
+            .name("compiler".to_owned())
+            .stack_size(STACK)
+            .spawn_scoped(scope, move || sender.send(load()))
+            .context("cannot start the thread that compiles the program")?;
+        match loaded.recv_timeout(limit.saturating_sub(begun.elapsed())) {
+            Ok(loaded) => loaded,
+            Err(RecvTimeoutError::Disconnected) => {
+                // The scope would pass the panic on.
+                let _ = compiler.join();
+                Err(anyhow!("the thread that compiles the program has died"))
+            }
+            Err(RecvTimeoutError::Timeout) => {
+                let limit = TimeLimit::Startup(limit);
+                report(format_args!(
+                    "{limit}: it is still being compiled (allow more time with --startup-timeout)"
+                ));
+                output::exit_at_once(limit.code());
+            }
+        }
+    })
 }

@@ -1,17 +1,27 @@
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use asyncio_streams_host::Limits;
+use asyncio_streams_host::{Limits, Runner};
 use clap::Args;
 
+use super::descriptors;
 use crate::policy::Setting;
+
+const SOCKETS: &str = "Sockets open at the same time: TCP and Unix, listeners and connections. The \
+workers divide them among themselves";
 
 /// The resources that the program may take.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Limits (with --workers, of each worker)")]
 pub(crate) struct LimitArgs {
-    /// Sockets open at the same time: TCP and Unix, listeners and connections
-    #[arg(long, value_name = "N", default_value_t = Limits::default().sockets)]
-    max_sockets: usize,
+    #[arg(long, value_name = "N", help = format!("{SOCKETS} [default: {}, or fewer if the limit of open files is lower]", Limits::default().sockets))]
+    max_sockets: Option<usize>,
+
+    /// When all of them are open and a peer connects, reset for it the accepted connection that has
+    /// been idle for longest, if it has been for this time. Without the option, the new connection is
+    /// refused
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    close_idle: Option<Duration>,
 
     /// Memory of the program, and everything that the host keeps for it, such as TLS sessions: a
     /// number of bytes, or with a unit, such as 64KiB, 64MiB, 4GiB. Handles, tasks and resources
@@ -31,14 +41,30 @@ pub(crate) struct LimitArgs {
     /// while the program holds its socket
     #[arg(long, value_name = "N", default_value_t = Limits::default().resources)]
     max_resources: usize,
+
+    /// Processor time that the program may use: a number of seconds, or with a unit, such as 500ms,
+    /// 5s, 2m, 1h
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    max_cpu: Option<Duration>,
+
+    /// Time in which the program has to end, its connections included
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    timeout: Option<Duration>,
+
+    /// Time in which the program has to be compiled and started, up to the call of its `run`
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = duration)]
+    startup_timeout: Duration,
 }
 
 impl LimitArgs {
     /// Takes a setting of a policy file, unless the command line has the option. Returns
     /// false if it is none of these options.
     pub(super) fn apply(&mut self, setting: &Setting, given: bool) -> anyhow::Result<bool> {
+        if self.apply_time(setting, given)? {
+            return Ok(true);
+        }
         let (own, value) = match setting.option {
-            "max-sockets" => (&mut self.max_sockets, setting.parse()?),
+            "max-sockets" => (self.max_sockets.get_or_insert_default(), setting.parse()?),
             "max-memory" => (&mut self.max_memory, setting.parse_by(size)?),
             "max-handles" => (&mut self.max_handles, setting.parse()?),
             "max-concurrent" => (&mut self.max_concurrent, setting.parse()?),
@@ -51,9 +77,42 @@ impl LimitArgs {
         Ok(true)
     }
 
-    pub(crate) fn limits(&self) -> Limits {
+    fn apply_time(&mut self, setting: &Setting, given: bool) -> anyhow::Result<bool> {
+        let own = match setting.option {
+            "max-cpu" => self.max_cpu.get_or_insert_default(),
+            "timeout" => self.timeout.get_or_insert_default(),
+            "close-idle" => self.close_idle.get_or_insert_default(),
+            "startup-timeout" => &mut self.startup_timeout,
+            _ => return Ok(false),
+        };
+        let time = setting.parse_by(duration)?;
+        if !given {
+            *own = time;
+        }
+        Ok(true)
+    }
+
+    /// Sets the limits of time, of which `elapsed` has passed since the start of the command.
+    pub(super) fn limit_time(&self, runner: Runner, elapsed: Duration) -> Runner {
+        let mut runner = runner.startup_timeout(self.startup_timeout.saturating_sub(elapsed));
+        if let Some(time) = self.max_cpu {
+            runner = runner.max_cpu(time);
+        }
+        if let Some(time) = self.timeout {
+            runner = runner.timeout(time);
+        }
+        runner
+    }
+
+    pub(super) fn startup_timeout(&self) -> Duration {
+        self.startup_timeout
+    }
+
+    /// Returns the limits of each worker.
+    pub(super) fn limits(&self, workers: NonZeroUsize) -> Limits {
         let mut limits = Limits::default();
-        limits.sockets = self.max_sockets;
+        limits.sockets = descriptors::sockets_of_each(self.max_sockets, limits.sockets, workers);
+        limits.close_idle = self.close_idle;
         limits.memory = self.max_memory;
         limits.handles = self.max_handles;
         limits.concurrent = self.max_concurrent;
@@ -62,9 +121,9 @@ impl LimitArgs {
     }
 }
 
-/// Parses `5`, `0.5`, `500ms`, `5s`, `2m`.
+/// Parses `5`, `0.5`, `500ms`, `5s`, `2m`, `1h`.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    let units = [("ms", 0.001), ("s", 1.0), ("m", 60.0)];
+    let units = [("ms", 0.001), ("s", 1.0), ("m", 60.0), ("h", 3600.0)];
     let (number, unit) = units
         .iter()
         .find_map(|(suffix, unit)| Some((text.strip_suffix(suffix)?, *unit)))
@@ -74,7 +133,9 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
         .parse::<f64>()
         .ok()
         .and_then(|number| Duration::try_from_secs_f64(number * unit).ok())
-        .ok_or_else(|| "a duration is a number of seconds, or has a unit: 500ms, 5s, 2m".to_owned())
+        .ok_or_else(|| {
+            "a duration is a number of seconds, or has a unit: 500ms, 5s, 2m, 1h".to_owned()
+        })
 }
 
 /// Parses `1048576`, `64KiB`, `64MiB`, `4GiB`.
@@ -104,10 +165,11 @@ mod tests {
             ("500ms", 500),
             ("2s", 2000),
             ("1m", 60_000),
+            ("1.5h", 5_400_000),
         ] {
             assert_eq!(duration(text), Ok(Duration::from_millis(millis)), "{text}");
         }
-        for text in ["", "s", "-1", "1h", "inf", "nan", "1e300"] {
+        for text in ["", "s", "-1", "1d", "inf", "nan", "1e300"] {
             assert!(duration(text).is_err(), "{text}");
         }
     }

@@ -1,5 +1,6 @@
 mod compiling;
 mod confine;
+mod descriptors;
 mod limits;
 mod listen_fds;
 mod observer;
@@ -13,13 +14,14 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow};
 use asyncio_streams_host::policy::Policy;
 use asyncio_streams_host::tls::Tls;
 use asyncio_streams_host::{
-    Exit, InheritedListener, Output, RunReport, Runner, SharedListeners, StopHandle, StreamsCtx,
+    Exit, InheritedListener, Limits, Output, RunReport, Runner, SharedListeners, StopHandle,
+    StreamsCtx,
 };
 use clap::{Args, Parser};
 use wasmtime::{Engine, ProfilingStrategy};
@@ -57,7 +59,8 @@ use crate::streams::StreamsArgs;
 /// The exit code is the program's own. It is 1 when the program returned an error, 2 when the
 /// command line is wrong or the program could not be started, 134 when it trapped, 141 when it
 /// printed and the reader of its output was gone, and 130 or 143 when SIGINT or SIGTERM came and
-/// it did not end by itself.
+/// it did not end by itself. A limit of time ends any program: 124 is that of --timeout, 125 that
+/// of --startup-timeout, and 152 that of --max-cpu.
 #[derive(Debug, Args)]
 #[command(
     after_long_help = permissions::grammar(),
@@ -172,6 +175,7 @@ impl RunArgs {
     }
 
     pub(crate) fn execute(mut self, given: impl Fn(&str) -> bool) -> anyhow::Result<u8> {
+        let begun = Instant::now();
         let settings = self.files.settings()?;
         self.apply(&settings, given)?;
         report_bypassed(&self.policy());
@@ -186,6 +190,7 @@ impl RunArgs {
         };
         let path = Path::new(path);
         let cache = self.compiling.open_cache();
+        let limits = self.limits.limits(self.workers);
         if !self.no_confine {
             confine::confine(&self.needed_files(path));
         }
@@ -193,11 +198,14 @@ impl RunArgs {
         let wasi = wasi.collect::<anyhow::Result<Vec<WasiCtx>>>()?;
         let tls = self.tls.load()?;
         let engine = self.engine()?;
-        let component = self
-            .compiling
-            .load(&engine, path, &self.streams, cache.as_ref())?;
+        let load = || {
+            self.compiling
+                .load(&engine, path, &self.streams, cache.as_ref())
+        };
+        let startup = self.limits.startup_timeout();
+        let component = compiling::within(startup, begun, load)?;
 
-        let runners = self.runners(wasi, &tls, &inherited);
+        let runners = self.runners(wasi, limits, &tls, &inherited, begun.elapsed());
         let handles = runners.iter().map(Runner::stop_handle).collect();
         let files = tls.reads_files().then_some(tls);
         let stop = signals::watch(handles, self.grace, files);
@@ -205,6 +213,7 @@ impl RunArgs {
         let reporter = OutcomeReporter {
             linger: self.linger,
             grace: self.grace,
+            startup_timeout: startup,
             stats: self.stats,
         };
         let mut failure = None;
@@ -261,19 +270,21 @@ impl RunArgs {
         Engine::new(&config).map_err(|error| anyhow!("{error:#}"))
     }
 
-    /// One runner for each worker.
+    /// One runner for each worker. `elapsed` has passed since the start.
     fn runners(
         &self,
         wasi: Vec<WasiCtx>,
+        limits: Limits,
         tls: &Tls,
         inherited: &[(String, InheritedListener)],
+        elapsed: Duration,
     ) -> Vec<Runner> {
         let policy = self.policy();
         let listeners = SharedListeners::new();
         let runner = |wasi| {
             let mut ctx = StreamsCtx::builder()
                 .policy(policy.clone())
-                .limits(self.limits.limits())
+                .limits(limits)
                 .tls(tls.clone())
                 .observer(StderrObserver);
             for (name, listener) in inherited {
@@ -282,9 +293,10 @@ impl RunArgs {
             if self.workers.get() > 1 {
                 ctx = ctx.shared_listeners(&listeners);
             }
-            Runner::new(ctx.build(), wasi)
+            let runner = Runner::new(ctx.build(), wasi)
                 .linger(self.linger)
-                .grace(self.grace)
+                .grace(self.grace);
+            self.limits.limit_time(runner, elapsed)
         };
         wasi.into_iter().map(runner).collect()
     }

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use asyncio_streams_host::{Exit, Linger, RunReport, StatsSnapshot};
+use asyncio_streams_host::{Exit, Linger, RunReport, StatsSnapshot, TimeLimit};
 
 use crate::remedy;
 use crate::report::report;
@@ -11,6 +11,8 @@ pub(super) struct OutcomeReporter {
     pub(super) linger: Duration,
     /// As `--grace` says.
     pub(super) grace: Duration,
+    /// As `--startup-timeout` says. A run has what compiling has left of it.
+    pub(super) startup_timeout: Duration,
     /// Also report the statistics.
     pub(super) stats: bool,
 }
@@ -27,21 +29,37 @@ impl OutcomeReporter {
                 report(format_args!("{remedy}"));
             }
         }
+        if let Exit::TimeLimit(limit) = &outcome.exit {
+            self.report_limit(*limit, outcome.stats.unfinished());
+        }
         self.report_resets(outcome, stopped_by, server);
         if self.stats {
             report_stats(&outcome.stats);
         }
     }
 
+    fn report_limit(&self, limit: TimeLimit, unfinished: usize) {
+        let (limit, option) = match limit {
+            TimeLimit::Startup(_) => (TimeLimit::Startup(self.startup_timeout), "startup-timeout"),
+            TimeLimit::Cpu(_) => (limit, "max-cpu"),
+            _ => (limit, "timeout"),
+        };
+        report(format_args!("{limit}; {}", allow_more(option, unfinished)));
+    }
+
     fn report_resets(&self, outcome: &RunReport, stopped_by: Option<&str>, server: bool) {
         let Self { linger, grace, .. } = self;
         let unfinished = outcome.stats.unfinished();
         match (&outcome.exit, outcome.linger, stopped_by) {
+            (_, Linger::TimedOut, _) if unfinished == 0 => report(format_args!(
+                "the program was still busy {linger:?} after it had returned, and was dropped \
+                 (allow more time with --linger)"
+            )),
             (_, Linger::TimedOut, _) => report(format_args!(
                 "connections not finished {linger:?} after the program returned: {unfinished}; they \
                  are reset, and their peers may lack data (allow more time with --linger)"
             )),
-            (_, Linger::Stopped, Some(cause)) => report(format_args!(
+            (_, Linger::Stopped, Some(cause)) if unfinished > 0 => report(format_args!(
                 "connections not finished when {cause} stopped the program: {unfinished}; they are \
                  reset, and their peers may lack data"
             )),
@@ -52,6 +70,15 @@ impl OutcomeReporter {
             _ => {}
         }
     }
+}
+
+/// Says what becomes of the connections, and how to allow more time.
+fn allow_more(option: &str, unfinished: usize) -> String {
+    let reset = match unfinished {
+        0 => String::new(),
+        _ => format!("connections not finished: {unfinished}; they are reset "),
+    };
+    format!("{reset}(allow more time with --{option})")
 }
 
 fn report_stats(stats: &StatsSnapshot) {

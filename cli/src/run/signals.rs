@@ -10,9 +10,9 @@ use super::tls;
 use crate::output;
 use crate::report::report;
 
-/// The time that a program which computes without a pause has after its grace. The host
-/// cannot drop it before it pauses.
-pub(super) const COMPUTING: Duration = Duration::from_secs(2);
+/// The time for a call of the host to return after the grace. A program is dropped wherever it
+/// computes or waits, but not within such a call.
+pub(super) const IN_THE_HOST: Duration = Duration::from_secs(2);
 
 /// The time that the readers of a program's output have after a signal, if the program is
 /// not a server.
@@ -52,7 +52,7 @@ impl fmt::Display for Stop {
 /// Starts a thread that handles signals.
 ///
 /// The first SIGINT or SIGTERM stops the runs of the program. The process ends at the second
-/// one, or when the runs have not ended [`COMPUTING`] after their grace. SIGHUP reads the
+/// one, or when the runs have not ended [`IN_THE_HOST`] after their grace. SIGHUP reads the
 /// files of `files` again; without `files`, it ends the process, as by default.
 pub(crate) fn watch(
     runs: Vec<StopHandle>,
@@ -93,12 +93,12 @@ async fn stop_all(runs: &[StopHandle], grace: Duration, stop: Stop, signals: &mu
     if let Some(deadline) = Instant::now().checked_add(unwritten) {
         output::give_up_at(deadline);
     }
-    let limit = grace.saturating_add(COMPUTING);
+    let limit = grace.saturating_add(IN_THE_HOST);
     let second = tokio::time::timeout(limit, signals.next_stop()).await;
     runs.iter().for_each(StopHandle::reset_unfinished);
     if second.is_err() {
         report(format_args!(
-            "the program computes without a pause and did not end within {limit:?} of {stop}; the \
+            "the program is in a call of the host and did not end within {limit:?} of {stop}; the \
              process ends"
         ));
     }

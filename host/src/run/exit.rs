@@ -3,6 +3,7 @@ use std::fmt;
 use wasmtime::{WasmBacktrace, error::Error};
 use wasmtime_wasi::I32Exit;
 
+use super::TimeLimit;
 use crate::guest_text::printable;
 
 /// The lengths, in characters, to which the parts of a trap are cut. The guest chooses the
@@ -25,6 +26,8 @@ pub enum Exit {
     /// The host dropped the program after a request to stop: it is not a server, or its
     /// grace was over.
     Stopped,
+    /// The host dropped the program because it reached a limit of time.
+    TimeLimit(TimeLimit),
 }
 
 /// A trap of a program, with its cause and its frames.
@@ -48,7 +51,8 @@ pub struct Frame {
 
 impl Exit {
     /// Returns the exit code for the process: the guest's own, 1 for an error from `run`,
-    /// 134 for a trap, and 143, as after SIGTERM, for a program that was stopped.
+    /// 134 for a trap, 143, as after SIGTERM, for a program that was stopped, and that of
+    /// the [limit](TimeLimit::code) for one that took too long.
     #[must_use]
     pub fn code(&self) -> u8 {
         match self {
@@ -57,6 +61,7 @@ impl Exit {
             Self::Code(code) => *code,
             Self::Trap(_) => 134,
             Self::Stopped => 143,
+            Self::TimeLimit(limit) => limit.code(),
         }
     }
 
@@ -66,6 +71,16 @@ impl Exit {
         match error.downcast_ref::<I32Exit>() {
             Some(I32Exit(code)) => Self::Code(u8::try_from(*code).unwrap_or(u8::MAX)),
             None => Self::Trap(Trap::from_error(error)),
+        }
+    }
+}
+
+impl From<Result<(), ()>> for Exit {
+    /// Interprets the result of `run`.
+    fn from(returned: Result<(), ()>) -> Self {
+        match returned {
+            Ok(()) => Self::Success,
+            Err(()) => Self::Failure,
         }
     }
 }

@@ -1,5 +1,7 @@
 use std::future::poll_fn;
-use std::pin::{Pin, pin};
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -8,13 +10,15 @@ use thiserror::Error;
 use wasmtime::component::{Accessor, Component, Linker};
 use wasmtime::{AsContextMut as _, Engine, Store};
 use wasmtime_wasi::WasiCtx;
-use wasmtime_wasi::p3::bindings::Command;
 
 use super::Exit;
+use super::call::Call;
+use super::times::Times;
+use super::watch::{Over, Stage, Watch};
+use crate::ctx::limit_resources;
+use crate::epochs::{Epochs, Turns};
 use crate::imports::{asyncio_host, wasi_sockets};
-use crate::{
-    Stats, StatsSnapshot, StopHandle, StreamsCtx, StreamsCtxView, StreamsView, apply_limits,
-};
+use crate::{Stats, StatsSnapshot, StopHandle, StreamsCtx, StreamsCtxView, StreamsView};
 
 /// The default time for a program's connections to finish after `run` returned.
 pub const DEFAULT_LINGER: Duration = Duration::from_secs(5);
@@ -28,8 +32,7 @@ pub const DEFAULT_GRACE: Duration = Duration::from_secs(8);
 pub struct Runner {
     ctx: StreamsCtx,
     wasi: WasiCtx,
-    linger: Duration,
-    grace: Duration,
+    times: Times,
 }
 
 /// A run under way; awaiting it gives the report.
@@ -53,14 +56,16 @@ pub struct RunReport {
 pub enum Linger {
     /// All connections finished, or none was open.
     Finished,
-    /// The linger time was over first; the other connections were reset.
+    /// The linger time was over first; the other connections were reset. Or the program
+    /// went on computing after its return, or waited within a call of WASI 0.2.
     TimedOut,
     /// The grace after a request to stop was over first; the other connections were
     /// reset.
     Stopped,
     /// The program had no task left that could have finished them.
     Abandoned,
-    /// `run` did not return: the program trapped, exited or was stopped.
+    /// `run` did not return: the program trapped, exited, was stopped, or reached a limit
+    /// of time.
     Skipped,
 }
 
@@ -84,6 +89,9 @@ pub enum RunError {
     /// type.
     #[error("this component cannot be instantiated: {0:#}")]
     Instantiate(wasmtime::Error),
+    /// The thread cannot be started that makes programs give way while they compute.
+    #[error("the thread that measures time cannot be started: {0}")]
+    Clock(io::Error),
 }
 
 impl Runner {
@@ -94,8 +102,13 @@ impl Runner {
         Self {
             ctx,
             wasi,
-            linger: DEFAULT_LINGER,
-            grace: DEFAULT_GRACE,
+            times: Times {
+                linger: DEFAULT_LINGER,
+                grace: DEFAULT_GRACE,
+                cpu: None,
+                total: None,
+                startup: None,
+            },
         }
     }
 
@@ -104,7 +117,7 @@ impl Runner {
     /// connection is open, or none can finish any more.
     #[must_use]
     pub fn linger(mut self, time: Duration) -> Self {
-        self.linger = time;
+        self.times.linger = time;
         self
     }
 
@@ -112,7 +125,35 @@ impl Runner {
     /// included. Other programs get no time, since they cannot notice the request.
     #[must_use]
     pub fn grace(mut self, time: Duration) -> Self {
-        self.grace = time;
+        self.times.grace = time;
+        self
+    }
+
+    /// Limits the processor time that the program may use: that of its thread while the
+    /// thread runs the guest, or the host on its behalf. There is no limit by default.
+    ///
+    /// A program that reaches this limit, or one of the two that follow, is dropped with
+    /// [`Exit::TimeLimit`], whatever it does: it gives way every 2 ms while it computes.
+    /// Other futures of the same thread run meanwhile.
+    #[must_use]
+    pub fn max_cpu(mut self, time: Duration) -> Self {
+        self.times.cpu = Some(time);
+        self
+    }
+
+    /// Limits the time of the whole run, from its start to the end of the last connection,
+    /// waits included. There is no limit by default.
+    #[must_use]
+    pub fn timeout(mut self, time: Duration) -> Self {
+        self.times.total = Some(time);
+        self
+    }
+
+    /// Limits the time until the program's `run` is called, in which its modules are
+    /// instantiated and their start functions run. There is no limit by default.
+    #[must_use]
+    pub fn startup_timeout(mut self, time: Duration) -> Self {
+        self.times.startup = Some(time);
         self
     }
 
@@ -123,7 +164,8 @@ impl Runner {
     }
 
     /// Returns a handle that asks the program to stop. A server ends by itself within its
-    /// [grace](Self::grace); any other program is dropped.
+    /// [grace](Self::grace); any other program is dropped, even one that computes without
+    /// a pause.
     ///
     /// ```no_run
     /// # use asyncio_streams_host::{Runner, RunError, RunReport};
@@ -175,41 +217,46 @@ impl Runner {
 
         let (stats, stop) = (self.ctx.stats(), self.ctx.stop_handle());
         let _ended = EndStats(stats.clone());
+        let _epochs = Epochs::announced(engine).map_err(RunError::Clock)?;
+        let (turns, stage) = (Turns::default(), Stage::default());
         let mut store = Store::new(engine, StoreData::new(self.wasi, self.ctx));
-        apply_limits(&mut store);
+        limit_resources(&mut store);
+        turns.yield_in_time(&mut store);
         // Dropped before the store, so that sockets are cut while they are still open.
         let cut = ResetUnfinished(Some(stop.clone()));
 
-        let instance = match pre.instantiate_async(&mut store).await {
-            Ok(instance) => instance,
-            Err(error) => {
-                return Ok(report(
-                    &mut store,
-                    Exit::from_error(&error),
-                    Linger::Skipped,
-                ));
-            }
+        let watch = Watch {
+            times: self.times,
+            stop: &stop,
+            stage: &stage,
+            turns: &turns,
         };
-        let command = indices
-            .load(&mut store, &instance)
-            .map_err(RunError::Instantiate)?;
-        let outcome = store
-            .run_concurrent(async |store| {
-                let mut overdue = pin!(stop.overdue(self.grace));
-                let Some(result) = call_run(&command, store, &stats, overdue.as_mut()).await else {
-                    return wasmtime::error::Ok((Exit::Stopped, Linger::Skipped));
-                };
-                let exit = match result? {
-                    Ok(()) => Exit::Success,
-                    Err(()) => Exit::Failure,
-                };
-                let linger = linger(store, &stats, self.linger, overdue).await;
-                Ok((exit, linger))
-            })
-            .await
-            .flatten();
-        let (exit, linger) =
-            outcome.unwrap_or_else(|error| (Exit::from_error(&error), Linger::Skipped));
+        let returned = Arc::new(OnceLock::new());
+        let ended = watch.run(async {
+            let instance = match pre.instantiate_async(&mut store).await {
+                Ok(instance) => instance,
+                Err(error) => return Ok((Exit::from_error(&error), Linger::Skipped)),
+            };
+            let command = indices
+                .load(&mut store, &instance)
+                .map_err(RunError::Instantiate)?;
+            stage.running();
+            let outcome = store
+                .run_concurrent(async |store| {
+                    let call = command.wasi_cli_run().call_run(store);
+                    let call = Call::new(call, stage.clone(), Arc::clone(&returned));
+                    let exit = returns(call, store, &stats).await?.into();
+                    let linger = linger(store, &stats).await;
+                    wasmtime::error::Ok((exit, linger))
+                })
+                .await
+                .flatten();
+            Ok(outcome.unwrap_or_else(|error| (Exit::from_error(&error), Linger::Skipped)))
+        });
+        let (exit, linger) = match ended.await {
+            Ok(outcome) => outcome?,
+            Err(over) => cut_short(over, returned.get().copied()),
+        };
         if let Exit::Code(_) = exit {
             cut.cancel();
         }
@@ -217,33 +264,35 @@ impl Runner {
     }
 }
 
-/// Calls the program's `run`. Returns `None` when the grace is over first.
-async fn call_run(
-    command: &Command,
+/// The end of a run that its watch cut short. `returned` is the result of the program's
+/// `run`, if it has returned.
+fn cut_short(over: Over, returned: Option<Result<(), ()>>) -> (Exit, Linger) {
+    match (over, returned) {
+        (Over::Limit(limit), _) => (Exit::TimeLimit(limit), Linger::Skipped),
+        (Over::Grace, Some(returned)) => (returned.into(), Linger::Stopped),
+        (Over::Linger, Some(returned)) => (returned.into(), Linger::TimedOut),
+        (_, None) => (Exit::Stopped, Linger::Skipped),
+    }
+}
+
+/// Waits until the program's `run` returns.
+async fn returns(
+    call: Call<impl Future<Output = wasmtime::Result<Result<(), ()>>>>,
     store: &Accessor<StoreData>,
     stats: &Stats,
-    mut overdue: Pin<&mut impl Future<Output = ()>>,
-) -> Option<wasmtime::Result<Result<(), ()>>> {
-    let mut call = pin!(command.wasi_cli_run().call_run(store));
+) -> wasmtime::Result<Result<(), ()>> {
+    let mut call = call;
     poll_fn(|cx| {
         answer(store, stats, cx);
-        match call.as_mut().poll(cx) {
-            Poll::Ready(result) => Poll::Ready(Some(result)),
-            Poll::Pending => overdue.as_mut().poll(cx).map(|()| None),
-        }
+        Pin::new(&mut call).poll(cx)
     })
     .await
 }
 
 /// Waits until the connections have finished. Wasmtime polls this at every turn of the
-/// store's event loop, so it sees the end of the last one.
-async fn linger(
-    store: &Accessor<StoreData>,
-    stats: &Stats,
-    time: Duration,
-    mut overdue: Pin<&mut impl Future<Output = ()>>,
-) -> Linger {
-    let mut timeout = pin!(tokio::time::sleep(time));
+/// store's event loop, so it sees the end of the last one. The watch ends it when the
+/// linger time is over.
+async fn linger(store: &Accessor<StoreData>, stats: &Stats) -> Linger {
     poll_fn(|cx| {
         answer(store, stats, cx);
         let now = stats.snapshot();
@@ -253,10 +302,7 @@ async fn linger(
         if now.sends_open == 0 && store.poll_no_interesting_tasks(cx).is_ready() {
             return Poll::Ready(Linger::Abandoned);
         }
-        if overdue.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(Linger::Stopped);
-        }
-        timeout.as_mut().poll(cx).map(|()| Linger::TimedOut)
+        Poll::Pending
     })
     .await
 }
@@ -274,7 +320,11 @@ fn report(store: &mut Store<StoreData>, exit: Exit, linger: Linger) -> RunReport
     let concurrent = match &exit {
         // After a trap the store may be inconsistent, so its table is not counted.
         Exit::Trap(_) | Exit::Code(_) => 0,
-        _ => store.concurrent_state_table_size(),
+        // Not by `concurrent_state_table_size`: that looks at the stack of a guest that
+        // was dropped while it computed.
+        _ => store
+            .concurrent_resource_table()
+            .map_or(0, |table| table.iter_mut().count()),
     };
     let stats = store.data_mut().streams().ctx.stats();
     stats.counted((store.data_mut().table().iter_mut().count(), concurrent));

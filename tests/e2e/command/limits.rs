@@ -2,10 +2,12 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::process::Command;
 use std::time::Instant;
 
-use super::{Peer, connect, expect, is_over};
-use crate::support::{PATIENCE, run};
+use super::{Peer, connect, expect, is_over, is_reset, patient};
+use crate::support::authority::Authority;
+use crate::support::{PATIENCE, Process, component, run};
 
 /// Returns the addresses that the command reports, and those that the program prints.
 fn listeners(rules: &[&str], hosts: &[&str]) -> (Vec<String>, Vec<String>) {
@@ -120,4 +122,150 @@ fn a_program_that_needs_more_memory_than_it_may_have_does_not_start() {
     assert_ne!(ended.code, Some(0));
     assert_eq!(ended.stdout, "");
     assert!(ended.stderr.contains("memory"), "{ended:?}");
+}
+
+/// Sends a line. Returns true if it comes back.
+fn is_served(client: &mut TcpStream) -> bool {
+    let written = client.write_all(b"line\n");
+    let mut received = [0; 5];
+    written
+        .and_then(|()| client.read_exact(&mut received))
+        .is_ok()
+}
+
+/// Connects so many times. Leaves those out that are reset before `connect` returns.
+fn connected(count: usize, address: SocketAddr) -> Vec<TcpStream> {
+    let connect = |_| TcpStream::connect(address).map(patient).ok();
+    (0..count).filter_map(connect).collect()
+}
+
+/// Connects until a client is served.
+fn until_served(address: SocketAddr) -> TcpStream {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Ok(client) = TcpStream::connect(address)
+            && let mut client = patient(client)
+            && is_served(&mut client)
+        {
+            return client;
+        }
+        assert!(Instant::now() < deadline, "no client is served");
+    }
+}
+
+#[test]
+fn a_flood_of_peers_is_refused_at_each_limit_and_the_server_goes_on() {
+    const PEERS: usize = 300;
+    for name in ["echo-server", "echo-server-wit"] {
+        for (option, limit) in [
+            ("--max-concurrent", "1500"),
+            ("--max-handles", "800"),
+            ("--max-resources", "100"),
+        ] {
+            let flags = ["--allow-listen", "tcp://127.0.0.1:0", option, limit];
+            let mut server = run(&flags, name, &["127.0.0.1", "0"]);
+            let address = server.listening();
+            let mut peers = connected(PEERS, address);
+            let served = peers
+                .iter_mut()
+                .filter_map(|peer| is_served(peer).then_some(()));
+            let served = served.count();
+            let case = format!("{name} {option}: {served} served");
+            assert!((5..PEERS).contains(&served), "{case}: {server:?}");
+            drop(peers);
+            drop(until_served(address));
+            server.signal("TERM");
+            let ended = server.end();
+            assert_eq!(ended.code, Some(0), "{case}: {ended:?}");
+            let remedy = format!("allow more with {option}");
+            assert!(ended.stderr.contains(&remedy), "{case}: {ended:?}");
+        }
+    }
+}
+
+#[test]
+fn an_idle_connection_makes_way_for_a_new_one() {
+    for name in ["echo-server", "echo-server-wit"] {
+        // The limit counts the listener and three connections.
+        let limit = ["--allow-listen", "tcp://127.0.0.1:0", "--max-sockets", "4"];
+        let flags = [&limit[..], &["--close-idle", "0s"]].concat();
+        let mut server = run(&flags, name, &["127.0.0.1", "0"]);
+        let address = server.listening();
+        let mut clients: Vec<TcpStream> = (0..3).map(|_| connect(address)).collect();
+        assert!(clients.iter_mut().all(is_served));
+        assert!(is_served(&mut clients[0]));
+        let mut next = connect(address);
+        assert!(is_served(&mut next), "{name}: {server:?}");
+        assert!(is_reset(&mut clients[1]), "{name}");
+        assert!(is_served(&mut clients[0]) && is_served(&mut clients[2]));
+
+        let flags = [&limit[..], &["--close-idle", "1h"]].concat();
+        let mut server = run(&flags, name, &["127.0.0.1", "0"]);
+        let address = server.listening();
+        let mut clients: Vec<TcpStream> = (0..3).map(|_| connect(address)).collect();
+        assert!(clients.iter_mut().all(is_served));
+        assert!(!is_served(&mut connect(address)), "{name}");
+        assert!(clients.iter_mut().all(is_served), "{name}");
+    }
+}
+
+/// Starts the echo server with these limits of open files, soft and hard.
+fn with_files(soft: u32, hard: u32, flags: &[&str]) -> Process {
+    let script = format!("ulimit -Sn {soft} && ulimit -Hn {hard} && exec \"$0\" \"$@\"");
+    let mut command = Command::new("bash");
+    command
+        .args(["-c", &script, env!("CARGO_BIN_EXE_asyncio-streams"), "run"])
+        .args(["--allow-listen", "tcp://127.0.0.1:0"])
+        .args(flags)
+        .arg(component("echo-server"))
+        .args(["127.0.0.1", "0"]);
+    Process::start(command)
+}
+
+#[test]
+fn the_soft_limit_of_open_files_is_raised() {
+    let mut server = with_files(64, 1024, &[]);
+    let address = server.listening();
+    let mut clients: Vec<TcpStream> = (0..400).map(|_| connect(address)).collect();
+    assert!(clients.iter_mut().all(is_served));
+    server.signal("TERM");
+    drop(clients);
+    let ended = server.end();
+    assert!(!ended.stderr.contains("open files"), "{ended:?}");
+}
+
+#[test]
+fn a_server_with_all_its_sockets_in_use_reads_its_tls_files_again() {
+    let authority = Authority::new();
+    let identity = authority.localhost().flag("main");
+    let flags = [&identity, "--max-sockets", "200"];
+    let mut server = with_files(256, 256, &flags);
+    // 112 are kept.
+    let warning = server.wait_for_part("the limit of open files is 256");
+    assert!(warning.contains("for 144 sockets"), "{warning}");
+    let address = server.listening();
+    let mut clients = connected(300, address);
+    let served = clients
+        .iter_mut()
+        .filter_map(|client| is_served(client).then_some(()));
+    assert_eq!(served.count(), 143);
+    server.signal("HUP");
+    server.wait_for_part("TLS files were read again");
+    drop(clients);
+    drop(until_served(address));
+}
+
+#[test]
+fn workers_divide_the_sockets_among_themselves() {
+    let flags = ["--workers", "2", "--max-sockets", "20"];
+    let mut server = with_files(1024, 1024, &flags);
+    let address = server.listening();
+    let mut clients = connected(60, address);
+    let served = clients
+        .iter_mut()
+        .filter_map(|client| is_served(client).then_some(()));
+    // Each worker's listener counts too.
+    assert!(served.count() <= 18);
+    drop(clients);
+    drop(until_served(address));
 }

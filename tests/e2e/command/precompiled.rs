@@ -108,6 +108,7 @@ fn refused_though_trusted(bytes: &[u8]) -> String {
 fn compiled_with(change: impl FnOnce(&mut Config)) -> Vec<u8> {
     let mut config = Config::new();
     config.wasm_component_model_async(true);
+    config.epoch_interruption(true);
     change(&mut config);
     let program = fs::read(component("probe")).unwrap();
     let engine = Engine::new(&config).unwrap();
@@ -117,11 +118,11 @@ fn compiled_with(change: impl FnOnce(&mut Config)) -> Vec<u8> {
 #[test]
 fn a_program_of_another_engine_is_refused_with_what_to_do() {
     let other_settings = compiled_with(|config| {
-        config.epoch_interruption(true);
+        config.consume_fuel(true);
     });
     let message = refused_though_trusted(&other_settings);
     assert!(message.contains("does not fit"), "{message}");
-    assert!(message.contains("epoch interruption"), "{message}");
+    assert!(message.contains("fuel"), "{message}");
     assert!(message.contains("compile the program again"), "{message}");
 
     let other_version = compiled_with(|config| {

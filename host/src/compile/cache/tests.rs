@@ -60,7 +60,7 @@ fn programs_streams_components_and_engines_have_names_of_their_own() {
     let engine = engine().unwrap();
     let mut config = wasmtime::Config::new();
     config.wasm_component_model_async(true);
-    config.epoch_interruption(true);
+    config.consume_fuel(true);
     let other = Engine::new(&config).unwrap();
     let mut names = [
         Key::new(&engine, EMPTY, None),
@@ -133,7 +133,7 @@ fn a_file_that_is_damaged_or_not_ours_is_replaced() {
     assert!(replaced(|file| {
         let mut config = wasmtime::Config::new();
         config.wasm_component_model_async(true);
-        config.epoch_interruption(true);
+        config.consume_fuel(true);
         let other = Engine::new(&config).unwrap();
         let native = other.precompile_component(EMPTY).unwrap();
         let bytes = [&entry::header(&native)[..], &native].concat();
