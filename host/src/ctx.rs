@@ -13,7 +13,8 @@ use crate::access::{
     TracingObserver,
 };
 use crate::epochs::{Epochs, yield_each_slice};
-use crate::policy::Policy;
+use crate::policy::SharedPolicy;
+use crate::quota::Quotas;
 use crate::sockets::{GuestSharing, SharedListeners, StopHandle};
 use crate::tls::Tls;
 
@@ -32,6 +33,7 @@ pub struct StreamsCtx {
     pub(crate) stop: StopHandle,
     pub(crate) sharing: Option<GuestSharing>,
     pub(crate) lookups: Arc<Semaphore>,
+    pub(crate) search_domains: bool,
     pub(crate) tls: Tls,
     /// TLS contexts in the guest's table.
     pub(crate) tls_contexts: usize,
@@ -55,8 +57,11 @@ struct BoundAddress {
 
 /// Makes a [`StreamsCtx`].
 pub struct StreamsCtxBuilder {
-    policy: Policy,
+    policy: SharedPolicy,
     limits: Limits,
+    quotas: Quotas,
+    dry_run: bool,
+    search_domains: bool,
     observer: Box<dyn Observer>,
     sharing: Option<GuestSharing>,
     tls: Tls,
@@ -150,8 +155,11 @@ impl StreamsCtxBuilder {
     #[must_use]
     pub fn new() -> Self {
         Self {
-            policy: Policy::new(),
+            policy: SharedPolicy::default(),
             limits: Limits::default(),
+            quotas: Quotas::default(),
+            dry_run: false,
+            search_domains: false,
             observer: Box::new(TracingObserver),
             sharing: None,
             tls: Tls::default(),
@@ -159,10 +167,36 @@ impl StreamsCtxBuilder {
         }
     }
 
-    /// Sets the rules for addresses and names.
+    /// Sets the rules for addresses and names. With a [`SharedPolicy`] they can be replaced
+    /// while the guest runs.
     #[must_use]
-    pub fn policy(mut self, policy: Policy) -> Self {
-        self.policy = policy;
+    pub fn policy(mut self, policy: impl Into<SharedPolicy>) -> Self {
+        self.policy = policy.into();
+        self
+    }
+
+    /// Sets the quotas. By default there are none.
+    #[must_use]
+    pub fn quotas(mut self, quotas: Quotas) -> Self {
+        self.quotas = quotas;
+        self
+    }
+
+    /// Sets whether requests that the policy denies are allowed, and only told to
+    /// [`Observer::would_deny`]. So one learns the rules that a program needs. Limits and
+    /// quotas hold, and so do the permissions of TLS.
+    #[must_use]
+    pub fn dry_run(mut self, dry_run: bool) -> Self {
+        self.dry_run = dry_run;
+        self
+    }
+
+    /// Sets whether the search domains of the system's resolver are added to names, as to
+    /// `redis` in a cluster. By default a name is looked up exactly as the guest gives it:
+    /// with search domains, a rule for a name would cover other names, too.
+    #[must_use]
+    pub fn search_domains(mut self, search: bool) -> Self {
+        self.search_domains = search;
         self
     }
 
@@ -224,12 +258,10 @@ impl StreamsCtxBuilder {
         let limits = self.limits.fitted();
         let served = self.sharing.as_ref().map(GuestSharing::served);
         let served = served.unwrap_or_default();
-        let guard = Arc::new(AccessGuard::new(
-            self.policy,
-            limits,
-            stats.clone(),
-            self.observer,
-        ));
+        let guard = AccessGuard::new(self.policy, limits, stats.clone(), self.observer)
+            .quotas(&self.quotas)
+            .dry_run(self.dry_run);
+        let guard = Arc::new(guard);
         StreamsCtx {
             udp: WasiCtx::builder().build().sockets().clone(),
             limiter: Limiter::new(limits, Arc::clone(&guard)),
@@ -239,6 +271,7 @@ impl StreamsCtxBuilder {
             sharing: self.sharing,
             limits,
             lookups: Arc::new(Semaphore::new(LOOKUPS)),
+            search_domains: self.search_domains,
             tls: self.tls.for_guest(),
             tls_contexts: 0,
             inherited: self.inherited,

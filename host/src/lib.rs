@@ -106,18 +106,21 @@ mod linker;
 mod lock;
 mod output;
 pub mod policy;
+mod quota;
 mod run;
 mod sockets;
 pub mod tls;
 
 pub use access::{
-    Denial, InheritedListener, InheritedListenerError, Limiter, Limits, ListenAddress, Observer,
-    Request, Stats, StatsSnapshot, TracingObserver,
+    Connection, ConnectionEnd, Denial, Direction, EndReason, InheritedListener,
+    InheritedListenerError, Limiter, Limits, ListenAddress, Observer, Request, Stats,
+    StatsSnapshot, TracingObserver,
 };
 pub use compile::{Cache, CacheError, CompileError, compile, config, engine, precompiled};
 pub use ctx::{StreamsCtx, StreamsCtxBuilder, StreamsCtxView, StreamsView, apply_limits};
 pub use linker::add_to_linker;
 pub use output::{Finished, Output};
+pub use quota::{Quota, Quotas};
 pub use run::{
     DEFAULT_GRACE, DEFAULT_LINGER, Exit, Frame, Linger, RunError, RunReport, Runner, Running,
     TimeLimit, Trap,

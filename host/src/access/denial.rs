@@ -1,5 +1,5 @@
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::guest_text::printable;
 use crate::policy::{
@@ -49,6 +49,12 @@ pub enum Request {
     ListenUnix(UnixName),
     /// To take the inherited listener of this name.
     Listener(String),
+    /// To accept a connection, from this address if the peer has one.
+    Accept(Option<IpAddr>),
+    /// To receive more bytes.
+    Receive,
+    /// To send more bytes.
+    Send,
 }
 
 /// The length, in characters, to which names that a guest made up are cut.
@@ -67,7 +73,8 @@ impl Denial {
                 | DenyReason::Expired(_)
                 | DenyReason::ParentFolder
                 | DenyReason::UnixFileLimit(_)
-                | DenyReason::Permission,
+                | DenyReason::Permission
+                | DenyReason::Quota(_),
                 _,
             ) => None,
             (
@@ -102,7 +109,10 @@ impl Denial {
                 | Request::TlsIdentity(_)
                 | Request::TlsRoots
                 | Request::TlsUnverified
-                | Request::Listener(_),
+                | Request::Listener(_)
+                | Request::Accept(_)
+                | Request::Receive
+                | Request::Send,
             ) => None,
         }
     }
@@ -155,6 +165,10 @@ impl fmt::Display for Request {
             Self::ConnectUnix(name) => write!(f, "connect to {name}"),
             Self::ListenUnix(name) => write!(f, "listen on {name}"),
             Self::Listener(name) => write!(f, "use the listener {}", shown(name)),
+            Self::Accept(Some(peer)) => write!(f, "accept a connection from {peer}"),
+            Self::Accept(None) => f.write_str("accept a connection"),
+            Self::Receive => f.write_str("receive more bytes"),
+            Self::Send => f.write_str("send more bytes"),
         }
     }
 }

@@ -3,9 +3,12 @@
 //! told.
 
 mod budget;
+mod connection;
+mod counters;
 mod denial;
 mod guard;
 mod inherited;
+mod interfaces;
 mod limiter;
 mod limits;
 mod listen_address;
@@ -13,14 +16,17 @@ mod load;
 mod log_limiter;
 mod observer;
 mod permit;
+mod reporter;
 mod statistics;
 
 pub(crate) use self::budget::{Budget, Charge, OverBudget};
+pub use self::connection::{Connection, ConnectionEnd, Direction, EndReason};
 pub use self::denial::{Denial, Request};
 #[cfg(test)]
 pub(crate) use self::guard::testing;
 pub(crate) use self::guard::{
-    AccessGuard, BindTcp, BindUnix, Connect, Granted, ListenTcp, PortOwner,
+    AccessGuard, BindTcp, BindUnix, Connect, ConnectionSlot, Granted, ListenSource, ListenTcp,
+    PortOwner,
 };
 pub use self::inherited::{InheritedListener, InheritedListenerError};
 pub(crate) use self::inherited::{InheritedListeners, ListeningSocket, TakeError, listens};

@@ -1,10 +1,70 @@
-use super::{Denial, ListenAddress};
+use super::{Connection, ConnectionEnd, Denial, ListenAddress};
+use crate::policy::{HostName, PolicyRule};
 
 /// Receives the events of a guest's sockets. Each method has a default that writes to
 /// `tracing`; implement those for the events that you want to see.
 ///
 /// The host calls the methods on the thread that runs the guest, so they must not block.
+/// A guest causes these events, and as many as its [quotas](crate::Quotas) let it; only
+/// denials come at a limited rate.
 pub trait Observer: Send + Sync + 'static {
+    /// Returns true if [`connection_opened`](Self::connection_opened),
+    /// [`connection_closed`](Self::connection_closed) and [`looked_up`](Self::looked_up) are
+    /// wanted. The host asks for each connection, and keeps nothing for one that no observer
+    /// wants to see.
+    ///
+    /// By default they are wanted where `tracing` takes events of the level INFO.
+    fn watches_connections(&self) -> bool {
+        tracing::enabled!(tracing::Level::INFO)
+    }
+
+    /// A connection of the guest is open.
+    fn connection_opened(&self, connection: &Connection) {
+        tracing::info!(
+            connection = connection.id,
+            direction = connection.direction.label(),
+            peer = connection.peer.as_ref().map(tracing::field::display),
+            listener = connection.listener.as_ref().map(tracing::field::display),
+            rule = connection.rule.as_ref().map(tracing::field::display),
+            "connection opened"
+        );
+    }
+
+    /// A connection of the guest is closed: the guest holds no part of it any more, or has
+    /// reset it.
+    fn connection_closed(&self, connection: &Connection, end: &ConnectionEnd) {
+        tracing::info!(
+            connection = connection.id,
+            direction = connection.direction.label(),
+            peer = connection.peer.as_ref().map(tracing::field::display),
+            listener = connection.listener.as_ref().map(tracing::field::display),
+            rule = connection.rule.as_ref().map(tracing::field::display),
+            received = end.received,
+            sent = end.sent,
+            seconds = end.duration.as_secs_f64(),
+            reason = end.reason.label(),
+            "connection closed: {}",
+            end.reason
+        );
+    }
+
+    /// The guest looked a name up, and got so many addresses. None is a failure.
+    fn looked_up(&self, name: &HostName, addresses: usize) {
+        tracing::info!(%name, addresses, "looked up");
+    }
+
+    /// The policy denies a request of the guest, which got it because this is a
+    /// [dry run](crate::StreamsCtxBuilder::dry_run). `rule` would allow it. Called for each
+    /// such request.
+    fn would_deny(&self, denial: &Denial, rule: Option<&PolicyRule>) {
+        tracing::warn!(
+            label = denial.reason.label(),
+            operation = rule.map(PolicyRule::operation),
+            rule = rule.map(tracing::field::display),
+            "dry run: {denial}"
+        );
+    }
+
     /// The host denied a request of the guest.
     ///
     /// The same denial is reported once, and different ones at a limited rate, because a

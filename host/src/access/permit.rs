@@ -3,6 +3,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use super::budget::Charge;
+use super::connection::{EndReason, Traffic, WatchedConnection};
+use super::guard::{ConnectionSlot, SharedBytes};
 use super::load::CountedConnection;
 use super::statistics::Stats;
 
@@ -23,6 +25,14 @@ pub(crate) struct SocketPermit {
     activity: OnceLock<Activity>,
     /// The socket was taken from the guest, which still holds it. It does not count.
     revoked: AtomicBool,
+    /// The connection's part in the quotas of its guest.
+    slot: OnceLock<ConnectionSlot>,
+    traffic: Traffic,
+    watched: OnceLock<WatchedConnection>,
+    /// The observer was told that the connection is closed.
+    told: AtomicBool,
+    /// The guest's quotas of bytes, if it has any.
+    bytes: OnceLock<SharedBytes>,
 }
 
 /// The time of the last transfer, in nanoseconds from the start on.
@@ -42,7 +52,46 @@ impl SocketPermit {
             pair: OnceLock::new(),
             activity: OnceLock::new(),
             revoked: AtomicBool::new(false),
+            slot: OnceLock::new(),
+            traffic: Traffic::default(),
+            watched: OnceLock::new(),
+            told: AtomicBool::new(false),
+            bytes: OnceLock::new(),
         }
+    }
+
+    /// Has the bytes of the connection count for the guest's quotas.
+    pub(super) fn pays(&self, bytes: SharedBytes) {
+        let _ = self.bytes.set(bytes);
+    }
+
+    /// Has the connection count for the quotas as long as the permit.
+    pub(crate) fn occupies(&self, slot: ConnectionSlot) {
+        let _ = self.slot.set(slot);
+    }
+
+    /// Has the end of the connection told to the observer.
+    pub(super) fn watch(&self, connection: WatchedConnection) {
+        let _ = self.watched.set(connection);
+    }
+
+    /// Tells the observer that the connection is closed. Only the first call counts.
+    pub(crate) fn closed(&self, reason: EndReason) {
+        if let Some(connection) = self.watched.get()
+            && !self.told.swap(true, Ordering::Relaxed)
+        {
+            connection.close(&self.traffic, reason);
+        }
+    }
+
+    /// The bytes of the connection.
+    pub(crate) fn traffic(&self) -> &Traffic {
+        &self.traffic
+    }
+
+    /// The guest's quotas of bytes, if it has any.
+    pub(crate) fn bytes(&self) -> Option<&SharedBytes> {
+        self.bytes.get()
     }
 
     /// Counts the socket as a listener from now on.
@@ -110,6 +159,8 @@ impl Activity {
 
 impl Drop for SocketPermit {
     fn drop(&mut self) {
+        // A connection that the guest has never got.
+        self.closed(EndReason::Dropped);
         if *self.listens.get_mut() {
             self.stats.listener_closed();
         }
@@ -122,7 +173,12 @@ impl Drop for SocketPermit {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+    use std::sync::Mutex;
+
+    use super::super::{Connection, ConnectionEnd, Direction, Observer};
     use super::*;
+    use crate::lock::lock;
 
     #[test]
     fn a_permit_is_free_once_its_last_share_is_dropped() {
@@ -162,5 +218,59 @@ mod tests {
         drop(permit);
         let now = stats.snapshot();
         assert_eq!((now.sockets_open, now.listeners_open), (0, 0));
+    }
+
+    #[derive(Default)]
+    struct Events(Mutex<Vec<String>>);
+
+    impl Observer for Events {
+        fn connection_closed(&self, connection: &Connection, end: &ConnectionEnd) {
+            let (id, reason) = (connection.id, end.reason);
+            lock(&self.0).push(format!("{id} {reason} {} {}", end.received, end.sent));
+        }
+    }
+
+    fn watched(events: &Arc<Events>, id: u64) -> SocketPermit {
+        let permit = SocketPermit::take(Stats::new());
+        let connection = Connection {
+            id,
+            direction: Direction::In,
+            peer: None,
+            listener: None,
+            rule: None,
+        };
+        let observer: Arc<dyn Observer> = Arc::clone(events) as _;
+        permit.watch(WatchedConnection::open(&observer, connection));
+        permit
+    }
+
+    #[test]
+    fn the_end_of_a_connection_is_told_once_with_its_bytes_and_its_first_failure() {
+        let events = Arc::default();
+        let ended = watched(&events, 1);
+        ended.traffic().received(3);
+        ended.traffic().sent(4);
+        ended.closed(EndReason::Ended);
+        ended.closed(EndReason::Dropped);
+        drop(ended);
+        let failed = watched(&events, 2);
+        let reset = io::Error::from(rustix::io::Errno::CONNRESET);
+        failed.traffic().failed(&reset);
+        failed.traffic().failed(&rustix::io::Errno::PIPE.into());
+        failed.closed(EndReason::Dropped);
+        let cut = watched(&events, 3);
+        cut.traffic().failed(&reset);
+        cut.closed(EndReason::Cut);
+        // The guest has never got it, so that there is no socket.
+        drop(watched(&events, 4));
+        assert_eq!(
+            *lock(&events.0),
+            [
+                "1 ended 3 4",
+                "2 failed: connection reset 0 0",
+                "3 cut 0 0",
+                "4 dropped 0 0"
+            ]
+        );
     }
 }

@@ -1,9 +1,13 @@
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::Context;
 
 use futures::task::AtomicWaker;
 use tokio::sync::watch;
+
+use super::connection::Direction;
+use super::counters::Counters;
 
 /// The figures of a running guest, readable from any thread.
 ///
@@ -30,6 +34,14 @@ pub struct StatsSnapshot {
     pub bytes_sent_total: u64,
     /// Requests denied since the start, reported or not.
     pub denied_total: u64,
+    /// Connections that the guest has accepted since the start.
+    pub accepted_total: u64,
+    /// Connections that the guest has made since the start.
+    pub connected_total: u64,
+    /// Names that the guest has looked up since the start.
+    pub lookups_total: u64,
+    /// Look-ups of these that gave no address.
+    pub lookups_failed_total: u64,
     /// Bytes of memory that count against `Limits::memory`: linear memories, which never
     /// shrink, and what the host keeps for the guest.
     pub memory_bytes: usize,
@@ -52,6 +64,7 @@ struct Inner {
     bytes_received_total: AtomicU64,
     bytes_sent_total: AtomicU64,
     denied_total: AtomicU64,
+    counters: Counters,
     memory_bytes: AtomicUsize,
     memory_peak: AtomicUsize,
     table_len: AtomicUsize,
@@ -75,6 +88,7 @@ impl Stats {
             bytes_received_total: AtomicU64::new(0),
             bytes_sent_total: AtomicU64::new(0),
             denied_total: AtomicU64::new(0),
+            counters: Counters::default(),
             memory_bytes: AtomicUsize::new(0),
             memory_peak: AtomicUsize::new(0),
             table_len: AtomicUsize::new(0),
@@ -97,11 +111,22 @@ impl Stats {
             bytes_received_total: inner.bytes_received_total.load(Ordering::Relaxed),
             bytes_sent_total: inner.bytes_sent_total.load(Ordering::Relaxed),
             denied_total: inner.denied_total.load(Ordering::Relaxed),
+            accepted_total: inner.counters.accepted(),
+            connected_total: inner.counters.made(),
+            lookups_total: inner.counters.lookups(),
+            lookups_failed_total: inner.counters.lookups_failed(),
             memory_bytes: inner.memory_bytes.load(Ordering::Relaxed),
             memory_peak: inner.memory_peak.load(Ordering::Relaxed),
             table_len: inner.table_len.load(Ordering::Relaxed),
             concurrent_len: inner.concurrent_len.load(Ordering::Relaxed),
         }
+    }
+
+    /// Returns the number of denials for each [label](crate::policy::DenyReason::label) of
+    /// their reasons. Those of a dry run are among them.
+    #[must_use]
+    pub fn denials(&self) -> BTreeMap<&'static str, u64> {
+        self.0.counters.denials()
     }
 
     /// Has the running guest's tables counted, and returns the figures.
@@ -197,8 +222,17 @@ impl Stats {
         self.0.bytes_sent_total.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    pub(crate) fn denied(&self) {
+    pub(crate) fn denied(&self, label: &'static str) {
         self.0.denied_total.fetch_add(1, Ordering::Relaxed);
+        self.0.counters.denial(label);
+    }
+
+    pub(crate) fn connection_opened(&self, direction: Direction) {
+        self.0.counters.connection(direction);
+    }
+
+    pub(crate) fn looked_up(&self, succeeded: bool) {
+        self.0.counters.lookup(succeeded);
     }
 
     pub(crate) fn memory(&self, bytes: usize) {

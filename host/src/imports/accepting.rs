@@ -14,7 +14,7 @@ use wasmtime_wasi::p3::bindings::sockets::types::ErrorCode;
 use super::byte_streams::pending;
 use super::headroom::Headroom;
 use super::table;
-use crate::access::{AccessGuard, SocketPermit};
+use crate::access::{AccessGuard, ListenSource, SocketPermit};
 use crate::ctx::{StreamsCtx, StreamsView};
 use crate::sockets::StopHandle;
 use crate::sockets::stream::{Acceptor, Listener, refusal};
@@ -32,6 +32,8 @@ pub(super) struct Accepting<A: Acceptor, N> {
     listener: Arc<Listener<A>>,
     guard: Arc<AccessGuard>,
     stop: StopHandle,
+    /// The listener, for the events of its connections.
+    source: ListenSource,
     /// The listener's own permit, kept as long as this stream.
     _permit: Arc<SocketPermit>,
     /// A connection taken for a read of length zero, which only asks whether there
@@ -51,11 +53,13 @@ impl<A: Acceptor, N> Accepting<A, N> {
         listener: Arc<Listener<A>>,
         permit: Arc<SocketPermit>,
         ctx: &StreamsCtx,
+        source: ListenSource,
     ) -> Self {
         Self {
             listener,
             guard: Arc::clone(&ctx.guard),
             stop: ctx.stop.clone(),
+            source,
             _permit: permit,
             next: None,
             others_first: None,
@@ -93,8 +97,9 @@ impl<A: Acceptor, N> Accepting<A, N> {
         Poll::Ready(())
     }
 
-    /// Turns a connection beyond the limits away.
+    /// Turns a connection beyond a limit or a quota away.
     fn admit(&mut self, accepted: A::Accepted) -> Option<Admitted<A>> {
+        let peer = A::peer(&accepted);
         let permit = match self.headroom.take_one() {
             Ok(()) => self
                 .guard
@@ -104,11 +109,13 @@ impl<A: Acceptor, N> Accepting<A, N> {
                 None
             }
         };
+        let permit = permit.filter(|permit| self.guard.count_accepted(permit, peer));
         if permit.is_none() {
             A::turn_away(&accepted);
         }
         let permit = permit?;
         self.listener.count(&permit);
+        self.guard.accepted(&permit, peer, &self.source);
         Some((Ok(accepted), permit))
     }
 }

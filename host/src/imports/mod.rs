@@ -13,6 +13,7 @@ use wasmtime_wasi::p3::bindings::sockets::types::ErrorCode;
 
 use crate::access::{AccessGuard, SocketPermit};
 use crate::ctx::StreamsCtxView;
+use crate::quota::Quota;
 
 /// The marker by which the bindings find a [`StreamsCtxView`].
 pub(crate) struct StreamsImports;
@@ -25,4 +26,10 @@ impl HasData for StreamsImports {
 fn permit(guard: &AccessGuard) -> Result<SocketPermit, ErrorCode> {
     let reached = || ErrorCode::Other(Some("limit of sockets reached".to_owned()));
     guard.permit().ok_or_else(reached)
+}
+
+/// The guest's error for a quota. It is no `access-denied`: the same request may succeed
+/// later.
+fn over(quota: Quota) -> ErrorCode {
+    ErrorCode::Other(Some(quota.to_string()))
 }

@@ -3,7 +3,7 @@ use std::time::Instant;
 
 use super::{
     DenyReason, Grants, HostName, HostPattern, ListenRule, Policy, PolicyRule, PortPattern, Rule,
-    Special, TcpListenRule, TcpRule, UnixName, special,
+    Special, TcpListenRule, TcpRule, UnixListenRule, UnixName, UnixUse, special,
 };
 
 /// The use that a guest wants an address for.
@@ -41,11 +41,48 @@ impl Policy {
     ) -> Decision {
         let ip = address.ip().to_canonical();
         let outcome = match usage {
-            Use::Connect => self.connecting(ip, address.port(), grants, now),
-            Use::Bind | Use::Listen => self.listening(ip, address.port()),
+            Use::Connect => self.connecting(ip, address.port(), grants, now).map(drop),
+            Use::Bind | Use::Listen => self.listening(ip, address.port()).map(drop),
             Use::Share => self.sharing(ip, address.port()),
         };
         outcome.map_or_else(Decision::Deny, |()| Decision::Allow)
+    }
+
+    /// Returns the rule by which [`decide`](Self::decide) allows the use, if it does.
+    #[must_use]
+    pub fn allowing_rule(
+        &self,
+        usage: Use,
+        address: SocketAddr,
+        grants: &Grants,
+        now: Instant,
+    ) -> Option<PolicyRule> {
+        let (ip, port) = (address.ip().to_canonical(), address.port());
+        match usage {
+            Use::Connect => {
+                let rule = self.connecting(ip, port, grants, now).ok()?;
+                Some(PolicyRule::Connect(Rule::Tcp(rule.clone())))
+            }
+            Use::Bind | Use::Listen | Use::Share => {
+                let rule = self.listening(ip, port).ok()?;
+                Some(PolicyRule::Listen(ListenRule::Tcp(rule.clone())))
+            }
+        }
+    }
+
+    /// Returns the rule that allows the use of a Unix socket, if one does.
+    #[must_use]
+    pub fn allowing_unix_rule(&self, usage: UnixUse, name: &UnixName) -> Option<PolicyRule> {
+        match usage {
+            UnixUse::Connect => {
+                let rule = self.unix.connecting(name).ok()?;
+                Some(PolicyRule::Connect(Rule::Unix(rule.clone())))
+            }
+            UnixUse::Listen => {
+                let rule = self.unix.listening(name).ok()?;
+                Some(PolicyRule::Listen(ListenRule::Unix(rule.clone())))
+            }
+        }
     }
 
     /// Decides about the look-up of a name. `localhost` needs no rule: no resolver is asked,
@@ -92,8 +129,8 @@ impl Policy {
     /// looked at.
     #[must_use]
     pub fn decide_unix_connect(&self, name: &UnixName) -> Decision {
-        match self.unix.decide_connect(name) {
-            Ok(()) => Decision::Allow,
+        match self.unix.connecting(name) {
+            Ok(_) => Decision::Allow,
             Err(reason) => Decision::Deny(reason),
         }
     }
@@ -105,7 +142,7 @@ impl Policy {
     ///
     /// The reason why it is denied.
     pub fn decide_unix_listen(&self, name: &UnixName) -> Result<u32, DenyReason> {
-        self.unix.decide_listen(name)
+        self.unix.listening(name).map(UnixListenRule::mode)
     }
 
     fn connecting(
@@ -114,8 +151,8 @@ impl Policy {
         port: u16,
         grants: &Grants,
         now: Instant,
-    ) -> Result<(), DenyReason> {
-        let special = Special::of(ip);
+    ) -> Result<&TcpRule, DenyReason> {
+        let special = grants.special(ip);
         // What a deny rule covers, it covers behind a gateway or a tunnel too.
         let reached = |rule: &TcpRule, ip: IpAddr| {
             let mut names = grants.names(ip, now);
@@ -143,7 +180,7 @@ impl Policy {
                 HostPattern::Name(_) | HostPattern::Suffix(_) => false,
             };
             match (covered, rule.port.covers(port)) {
-                (true, true) => return Ok(()),
+                (true, true) => return Ok(rule),
                 (true, false) => reason = DenyReason::OtherPort(None),
                 (false, true) => {
                     if let (Some((class, _)), true) = (special, contains(&rule.host, ip)) {
@@ -166,7 +203,7 @@ impl Policy {
                 };
                 let special = special.filter(|(class, _)| !opened(*class));
                 match (rule.port.covers(port), live, special) {
-                    (true, true, None) => return Ok(()),
+                    (true, true, None) => return Ok(rule),
                     (true, true, Some((class, _))) if class.is_private_network() => {
                         reason = DenyReason::PrivateAddress(name.clone());
                     }
@@ -179,7 +216,7 @@ impl Policy {
         Err(reason)
     }
 
-    fn listening(&self, ip: IpAddr, port: u16) -> Result<(), DenyReason> {
+    fn listening(&self, ip: IpAddr, port: u16) -> Result<&TcpListenRule, DenyReason> {
         for listen_rule in &self.deny_listen {
             let rule = listen_rule.rule();
             let covers = contains(&rule.host, ip)
@@ -193,8 +230,8 @@ impl Policy {
         }
         let mut reason = DenyReason::NoRule;
         for rule in self.allowed_to_listen(ip) {
-            if rule.port.covers(port) {
-                return Ok(());
+            if rule.rule().port.covers(port) {
+                return Ok(rule);
             }
             reason = DenyReason::OtherPort(None);
         }
@@ -206,14 +243,14 @@ impl Policy {
         let named = PortPattern::One(port);
         let mut rules = self.allowed_to_listen(ip);
         rules
-            .any(|rule| rule.port == named)
+            .any(|rule| rule.rule().port == named)
             .then_some(())
             .ok_or(DenyReason::SharedPort)
     }
 
-    fn allowed_to_listen(&self, ip: IpAddr) -> impl Iterator<Item = &TcpRule> {
-        let rules = self.allow_listen.iter().map(TcpListenRule::rule);
-        rules.filter(move |rule| is_local(&rule.host, ip))
+    fn allowed_to_listen(&self, ip: IpAddr) -> impl Iterator<Item = &TcpListenRule> {
+        let rules = self.allow_listen.iter();
+        rules.filter(move |rule| is_local(&rule.rule().host, ip))
     }
 }
 

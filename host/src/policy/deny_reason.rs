@@ -4,6 +4,7 @@ use super::name::HostName;
 use super::rule::PolicyRule;
 use super::special::Special;
 use super::unix::UnixName;
+use crate::quota::Quota;
 
 /// The reason why a request is denied.
 ///
@@ -51,6 +52,8 @@ pub enum DenyReason {
     SymbolicLink(Option<UnixName>),
     /// The policy permits it, and the operating system does not.
     Permission,
+    /// The guest has used up this quota.
+    Quota(Quota),
 }
 
 impl DenyReason {
@@ -75,6 +78,7 @@ impl DenyReason {
             Self::ParentFolder => "parent-folder",
             Self::SymbolicLink(_) => "symbolic-link",
             Self::Permission => "permission",
+            Self::Quota(quota) => quota.label(),
         }
     }
 }
@@ -110,6 +114,7 @@ impl fmt::Display for DenyReason {
             Self::ParentFolder => f.write_str("no rule covers a path with `..` in it"),
             Self::SymbolicLink(_) => f.write_str("the path is a symbolic link"),
             Self::Permission => f.write_str("the operating system does not permit it"),
+            Self::Quota(quota) => quota.fmt(f),
         }
     }
 }

@@ -1,8 +1,11 @@
 use std::collections::{BTreeMap, HashMap};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::HostName;
+use ipnet::IpNet;
+
+use super::{HostName, HostPattern, LocalNetworks, PortPattern, Special, TcpRule};
 
 /// The time for which a name's rule covers an address that the name resolved to. Each
 /// look-up that gives the address again starts the time anew. Open connections stay when
@@ -13,16 +16,28 @@ pub const GRANT_LIFETIME: Duration = Duration::from_secs(10 * 60);
 /// host's memory. Beyond that, the grant that would end first is forgotten.
 const MAX_GRANTS: usize = 4096;
 
-/// The addresses that look-ups of this guest have given, with their names.
+/// The addresses that look-ups of this guest have given, with their names, and the networks
+/// of the machine.
 ///
 /// Only look-ups that a rule for connecting covers are remembered here.
 #[derive(Debug, Default)]
 pub struct Grants {
+    local: Arc<LocalNetworks>,
     by_address: HashMap<IpAddr, BTreeMap<HostName, Instant>>,
     len: usize,
 }
 
 impl Grants {
+    /// Sets the networks of the machine, whose addresses are special from then on.
+    pub fn set_local(&mut self, networks: Arc<LocalNetworks>) {
+        self.local = networks;
+    }
+
+    /// Returns the special range that an address lies in, with its class.
+    pub(super) fn special(&self, address: IpAddr) -> Option<(Special, IpNet)> {
+        self.local.special(address)
+    }
+
     /// Remembers that `name` resolved to these addresses at `now`.
     pub fn record(&mut self, name: &HostName, addresses: &[IpAddr], now: Instant) {
         self.expire(now);
@@ -45,6 +60,29 @@ impl Grants {
             .into_iter()
             .flatten()
             .map(move |(name, expiry)| (name, *expiry > now))
+    }
+
+    /// Returns the narrowest rule that would cover connecting to this address: by the name
+    /// that a look-up gave it for, where such a rule can, and else by the address.
+    #[must_use]
+    pub fn narrowest_rule(&self, address: SocketAddr, now: Instant) -> TcpRule {
+        let special = self.special(address.ip()).map(|(class, _)| class);
+        let private = special.is_some_and(Special::is_private_network);
+        let opens = |name: &&HostName| match special {
+            None => true,
+            Some(Special::Loopback) => name.is_localhost(),
+            Some(_) => private,
+        };
+        let mut names =
+            (self.names(address.ip(), now)).filter_map(|(name, live)| live.then_some(name));
+        match names.find(opens) {
+            Some(name) => TcpRule {
+                host: HostPattern::Name(name.clone()),
+                port: PortPattern::One(address.port()),
+                private,
+            },
+            None => TcpRule::from(address),
+        }
     }
 
     /// Forgets grants that ended a lifetime ago. Until then a denial can say that the

@@ -58,10 +58,12 @@
 mod decide;
 mod deny_reason;
 mod grants;
+mod local;
 mod name;
 mod parse;
 mod rule;
 mod rule_problem;
+mod shared;
 mod special;
 mod tcp;
 #[cfg(test)]
@@ -73,10 +75,12 @@ use std::path::Path;
 pub use decide::{Decision, Use};
 pub use deny_reason::DenyReason;
 pub use grants::{GRANT_LIFETIME, Grants};
+pub use local::LocalNetworks;
 pub use name::{HostName, InvalidName, Target};
 pub use parse::{ADDRESS_GRAMMAR, NAME_GRAMMAR, ParseRuleError};
 pub use rule::{ListenRule, NamePattern, PolicyRule, Rule};
 pub use rule_problem::RuleProblem;
+pub use shared::SharedPolicy;
 pub use special::Special;
 pub use tcp::{HostPattern, PortPattern, TcpListenRule, TcpRule};
 
@@ -151,7 +155,11 @@ impl Policy {
         let denials = self.deny_connect.iter().filter(by_name);
         let bypassed = denials.filter_map(|denied| {
             let mut rules = self.allow_connect.iter();
-            let open = |rule: &&TcpRule| !by_name(rule) && rule.port.overlaps(denied.port);
+            let open = |rule: &&TcpRule| {
+                !by_name(rule)
+                    && rule.port.overlaps(denied.port)
+                    && (!denied.host.is_localhost() || rule.host.opens_loopback())
+            };
             rules.find(open).map(|allowed| (denied, allowed))
         });
         bypassed.collect()

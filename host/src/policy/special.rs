@@ -35,6 +35,10 @@ pub enum Special {
     Reserved,
     /// IPv6 addresses that a gateway translates to IPv4 ones unknown here.
     Translated,
+    /// An address of the machine itself: see [`LocalNetworks`](super::LocalNetworks).
+    OwnAddress,
+    /// An address in the network of one of the machine's interfaces.
+    OnLink,
 }
 
 impl Special {
@@ -71,6 +75,8 @@ impl Special {
             Self::Broadcast => "broadcast",
             Self::Reserved => "reserved",
             Self::Translated => "translated",
+            Self::OwnAddress => "the host's own",
+            Self::OnLink => "on-link",
         }
     }
 }

@@ -53,6 +53,24 @@ impl HostPattern {
             Self::Address(_) | Self::Network(_) => false,
         }
     }
+
+    /// Returns true if the pattern is `localhost`, or names below it.
+    pub(super) fn is_localhost(&self) -> bool {
+        match self {
+            Self::Name(name) | Self::Suffix(name) => name.is_localhost(),
+            Self::Any | Self::Address(_) | Self::Network(_) => false,
+        }
+    }
+
+    /// Returns true if the pattern is of addresses, and covers a loopback address.
+    pub(super) fn opens_loopback(&self) -> bool {
+        match self {
+            Self::Address(own) => own.is_loopback(),
+            // A wider range covers no special address.
+            Self::Network(own) => own.addr().is_loopback(),
+            Self::Any | Self::Name(_) | Self::Suffix(_) => false,
+        }
+    }
 }
 
 /// The port part of a [`TcpRule`].

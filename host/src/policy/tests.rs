@@ -1,4 +1,5 @@
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::*;
@@ -249,7 +250,7 @@ fn a_name_that_resolves_to_a_special_address_does_not_open_it() {
         "0.0.0.0",
     ] {
         let policy = Connect::new(&["tcp://evil.example:80"]).looked_up("evil.example", address);
-        let ip: std::net::IpAddr = address.parse().unwrap();
+        let ip: IpAddr = address.parse().unwrap();
         let private = matches!(address, "10.0.0.1" | "fd00::1");
         let label = if private {
             "private-address"
@@ -274,7 +275,7 @@ fn a_name_rule_that_says_private_covers_private_addresses_and_no_other_special_o
         ("fd00:ec2::254", Some("special-range")),
     ] {
         let policy = Connect::new(&["tcp://redis:6379?private"]).looked_up("redis", address);
-        let ip: std::net::IpAddr = address.parse().unwrap();
+        let ip: IpAddr = address.parse().unwrap();
         let target = SocketAddr::new(ip, 6379).to_string();
         match label {
             None => policy.allows(&target),
@@ -629,4 +630,54 @@ fn a_denied_look_up_wins_over_an_allowed_one() {
     policy.deny_resolve("*.internal".parse().unwrap());
     assert!(resolves(&policy, "a.example"));
     assert!(!resolves(&policy, "db.internal"));
+}
+
+#[test]
+fn the_machines_own_addresses_and_its_links_need_a_rule_with_the_address() {
+    let local: LocalNetworks = ["93.184.215.14/28", "2606:2800:21f::1/64", "1.2.3.4/0"]
+        .iter()
+        .map(|own| own.parse::<ipnet::IpNet>().unwrap())
+        .collect();
+    let name: HostName = "example.com".parse().unwrap();
+    let now = Instant::now();
+    let mut grants = Grants::default();
+    let decide = |rule: &str, grants: &Grants, address: &str| {
+        let mut policy = Policy::new();
+        policy.allow_connect(rule.parse().unwrap());
+        policy.decide(Use::Connect, address.parse().unwrap(), grants, now)
+    };
+    let addresses = [
+        ("93.184.215.14", Special::OwnAddress),
+        ("93.184.215.1", Special::OnLink),
+        ("2606:2800:21f::1", Special::OwnAddress),
+        ("2606:2800:21f::2", Special::OnLink),
+    ];
+    for (address, class) in addresses {
+        let ip: IpAddr = address.parse().unwrap();
+        let target = SocketAddr::from((ip, 443)).to_string();
+        grants.record(&name, &[ip], now);
+        for rule in [
+            "tcp://*:443",
+            "tcp://example.com:443",
+            "tcp://example.com:443?private",
+        ] {
+            grants.set_local(Arc::default());
+            assert_eq!(
+                decide(rule, &grants, &target),
+                Decision::Allow,
+                "{rule} {target}"
+            );
+            grants.set_local(Arc::new(local.clone()));
+            let denied = Decision::Deny(DenyReason::Special(class));
+            assert_eq!(decide(rule, &grants, &target), denied, "{rule} {target}");
+        }
+        let own = format!("tcp://{target}");
+        assert_eq!(decide(&own, &grants, &target), Decision::Allow, "{target}");
+    }
+    let outside = "93.184.215.99:443";
+    assert_eq!(decide("tcp://*:443", &grants, outside), Decision::Allow);
+    let link = decide("tcp://93.184.215.0/28:443", &grants, "93.184.215.1:443");
+    assert_eq!(link, Decision::Allow, "a rule for the link");
+    let wider = decide("tcp://93.184.0.0/16:443", &grants, "93.184.215.1:443");
+    assert_eq!(wider, Decision::Deny(DenyReason::Special(Special::OnLink)));
 }

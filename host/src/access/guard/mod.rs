@@ -1,69 +1,95 @@
 //! The access guard, which every request of a guest passes.
 
+mod connections;
 mod granted;
+mod quotas;
 
 use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+pub(crate) use self::connections::ListenSource;
 pub(crate) use self::granted::{BindTcp, BindUnix, Connect, Granted, ListenTcp, PortOwner};
+use self::quotas::GuestQuotas;
+pub(crate) use self::quotas::{ConnectionSlot, SharedBytes};
 use super::budget::{Budget, Charge, OverBudget};
 use super::denial::{Denial, Request};
 use super::inherited::{InheritedListener, InheritedListeners, TakeError};
+use super::interfaces::Interfaces;
 use super::limits::Limits;
 use super::listen_address::ListenAddress;
-use super::log_limiter::{LogLimiter, Verdict};
 use super::observer::Observer;
 use super::permit::SocketPermit;
+use super::reporter::Reporter;
 use super::statistics::Stats;
 use crate::lock::lock;
-use crate::policy::{Decision, DenyReason, Grants, HostName, Policy, UnixName, UnixUse, Use};
+use crate::policy::{
+    DEFAULT_MODE, Decision, DenyReason, Grants, HostName, PolicyRule, Rule, SharedPolicy, UnixName,
+    UnixUse, Use,
+};
+use crate::quota::Quotas;
 
 /// The most sockets that the host has taken from a guest and that the guest still holds.
 const REVOKED: usize = 16;
 
-/// Checks every request of a guest against the policy and the limits; counts and
-/// reports denials.
+/// Checks every request of a guest against the policy, the limits and the quotas; counts
+/// and reports denials.
 pub(crate) struct AccessGuard {
-    policy: Policy,
+    policy: SharedPolicy,
     limits: Limits,
-    stats: Stats,
     budget: Budget,
-    observer: Box<dyn Observer>,
+    quotas: GuestQuotas,
+    reporter: Arc<Reporter>,
     grants: Mutex<Grants>,
-    log_limiter: Mutex<LogLimiter>,
+    interfaces: Interfaces,
     unverified: AtomicBool,
     /// The files of Unix sockets that the guest has made, and perhaps removed since.
     unix_files: Mutex<HashSet<UnixName>>,
+    /// What the policy denies is allowed, and the observer is told.
+    dry_run: bool,
 }
 
 impl AccessGuard {
     pub(crate) fn new(
-        policy: Policy,
+        policy: impl Into<SharedPolicy>,
         limits: Limits,
         stats: Stats,
         observer: Box<dyn Observer>,
     ) -> Self {
+        let reporter = Arc::new(Reporter::new(stats, observer.into()));
         Self {
-            policy,
+            policy: policy.into(),
             limits,
-            budget: Budget::new(limits.memory, stats.clone()),
-            stats,
-            observer,
+            budget: Budget::new(limits.memory, reporter.stats().clone()),
+            quotas: GuestQuotas::new(&Quotas::default(), &reporter),
+            reporter,
             grants: Mutex::default(),
-            log_limiter: Mutex::new(LogLimiter::new(Instant::now())),
+            interfaces: Interfaces::default(),
             unverified: AtomicBool::new(false),
             unix_files: Mutex::default(),
+            dry_run: false,
         }
+    }
+
+    /// Sets the quotas, which start unused.
+    pub(crate) fn quotas(mut self, quotas: &Quotas) -> Self {
+        self.quotas = GuestQuotas::new(quotas, &self.reporter);
+        self
+    }
+
+    /// Sets whether requests that the policy denies are only reported.
+    pub(crate) fn dry_run(mut self, dry_run: bool) -> Self {
+        self.dry_run = dry_run;
+        self
     }
 
     /// A permit for one more socket, unless the guest has as many as it may.
     pub(crate) fn permit(&self) -> Option<SocketPermit> {
         let limit = self.limits.sockets;
-        if self.stats.sockets_open() < limit {
-            return Some(SocketPermit::take(self.stats.clone()));
+        if self.stats().sockets_open() < limit {
+            return Some(SocketPermit::take(self.stats().clone()));
         }
         self.deny(Request::Socket, DenyReason::SocketLimit(limit));
         None
@@ -76,10 +102,10 @@ impl AccessGuard {
         close_idle: impl FnOnce(Duration),
     ) -> Option<SocketPermit> {
         let time = self.limits.close_idle;
-        let full = self.stats.sockets_open() >= self.limits.sockets;
+        let full = self.stats().sockets_open() >= self.limits.sockets;
         // Descriptors that the guest does not give back come from the host's reserve.
         if full
-            && self.stats.revoked() < REVOKED
+            && self.stats().revoked() < REVOKED
             && let Some(time) = time
         {
             close_idle(time);
@@ -99,7 +125,7 @@ impl AccessGuard {
     /// A permit beyond the limit, for a socket in the guest's table that has no descriptor:
     /// it only tells the guest why no connection was accepted.
     pub(crate) fn permit_without_descriptor(&self) -> SocketPermit {
-        SocketPermit::take(self.stats.clone())
+        SocketPermit::take(self.stats().clone())
     }
 
     /// Charges memory that the host is to keep for the guest, until the charge is dropped.
@@ -134,29 +160,28 @@ impl AccessGuard {
         );
     }
 
-    #[cfg(test)]
     pub(crate) fn stats(&self) -> &Stats {
-        &self.stats
+        self.reporter.stats()
+    }
+
+    fn observer(&self) -> &Arc<dyn Observer> {
+        self.reporter.observer()
     }
 
     /// Asks whether the guest may look this name up.
     pub(crate) fn lookup(&self, name: &HostName) -> bool {
-        match self.policy.decide_lookup(name) {
+        match self.policy.current().decide_lookup(name) {
             Decision::Allow => true,
-            Decision::Deny(reason) => {
-                self.deny(Request::Lookup(name.clone()), reason);
-                false
-            }
+            Decision::Deny(reason) => self.refuse(Request::Lookup(name.clone()), reason),
         }
     }
 
     /// Returns those of `localhost`'s addresses that a rule covers, or all if no rule covers
     /// any: the denial then says which rule is missing.
     pub(crate) fn loopback(&self, addresses: &[IpAddr]) -> Vec<IpAddr> {
+        let policy = self.policy.current();
         let covered = addresses.iter().copied();
-        let covered: Vec<IpAddr> = covered
-            .filter(|ip| self.policy.covers_loopback(*ip))
-            .collect();
+        let covered: Vec<IpAddr> = covered.filter(|ip| policy.covers_loopback(*ip)).collect();
         match covered.is_empty() {
             true => addresses.to_vec(),
             false => covered,
@@ -165,14 +190,14 @@ impl AccessGuard {
 
     /// Remembers the addresses that a look-up gave: rules with the name cover them.
     pub(crate) fn resolved(&self, name: &HostName, addresses: &[IpAddr]) {
-        if self.policy.grants_by_name(name) {
+        if self.dry_run || self.policy.current().grants_by_name(name) {
             lock(&self.grants).record(name, addresses, Instant::now());
         }
     }
 
     /// Tells the observer that a listener is up.
     pub(crate) fn listening(&self, address: impl Into<ListenAddress>) {
-        self.observer.listening(&address.into());
+        self.observer().listening(&address.into());
     }
 
     /// Asks whether the guest may connect to this address.
@@ -205,25 +230,23 @@ impl AccessGuard {
 
     /// Asks whether the guest may connect to the Unix socket of this name.
     pub(crate) fn connect_unix(&self, name: UnixName) -> Option<Granted<Connect<UnixName>>> {
-        match self.policy.decide_unix_connect(&name) {
-            Decision::Allow => Some(Granted::new(Connect(name))),
-            Decision::Deny(reason) => {
-                self.unix_denied(UnixUse::Connect, &name, reason);
-                None
-            }
-        }
+        let allowed = match self.policy.current().decide_unix_connect(&name) {
+            Decision::Allow => true,
+            Decision::Deny(reason) => self.refuse(Request::ConnectUnix(name.clone()), reason),
+        };
+        allowed.then(|| Granted::new(Connect(name)))
     }
 
     /// Asks whether the guest may bind to this name and listen there. The rule that
     /// allows it says the mode of the socket's file.
     pub(crate) fn bind_unix(&self, name: UnixName) -> Option<Granted<BindUnix>> {
-        match self.policy.decide_unix_listen(&name) {
-            Ok(mode) => Some(Granted::new(BindUnix { name, mode })),
-            Err(reason) => {
-                self.unix_denied(UnixUse::Listen, &name, reason);
-                None
-            }
-        }
+        let mode = match self.policy.current().decide_unix_listen(&name) {
+            Ok(mode) => mode,
+            Err(reason) => self
+                .refuse(Request::ListenUnix(name.clone()), reason)
+                .then_some(DEFAULT_MODE)?,
+        };
+        Some(Granted::new(BindUnix { name, mode }))
     }
 
     /// Counts the file of a Unix socket that the guest is to make. Returns false if it has left
@@ -267,8 +290,13 @@ impl AccessGuard {
 
     fn allows(&self, usage: Use, address: SocketAddr) -> bool {
         let decision = {
-            let grants = lock(&self.grants);
-            self.policy.decide(usage, address, &grants, Instant::now())
+            let mut grants = lock(&self.grants);
+            let now = Instant::now();
+            if usage == Use::Connect {
+                grants.set_local(self.interfaces.networks(now));
+            }
+            let policy = self.policy.current();
+            policy.decide(usage, address, &grants, now)
         };
         let Decision::Deny(reason) = decision else {
             return true;
@@ -279,8 +307,28 @@ impl AccessGuard {
             Use::Listen => Request::Listen(address),
             Use::Share => Request::Share(address),
         };
-        self.deny(request, reason);
-        false
+        self.refuse(request, reason)
+    }
+
+    /// Denies what the policy denies, and returns false. In a dry run it only tells the
+    /// observer, and returns true.
+    fn refuse(&self, request: Request, reason: DenyReason) -> bool {
+        if !self.dry_run {
+            self.deny(request, reason);
+            return false;
+        }
+        self.stats().denied(reason.label());
+        let denial = Denial { request, reason };
+        let rule = match &denial.request {
+            // By the name that the guest has looked up, which is what an operator would write.
+            Request::Connect(address) => {
+                let rule = lock(&self.grants).narrowest_rule(*address, Instant::now());
+                Some(PolicyRule::Connect(Rule::Tcp(rule)))
+            }
+            _ => denial.allowing_rule(),
+        };
+        self.observer().would_deny(&denial, rule.as_ref());
+        true
     }
 
     /// Reports that the guest does not get the Unix socket of this name, for a reason
@@ -309,28 +357,19 @@ impl AccessGuard {
     /// check.
     pub(crate) fn unverified(&self) {
         if !self.unverified.swap(true, Ordering::Relaxed) {
-            self.observer.unverified();
+            self.observer().unverified();
         }
     }
 
     fn deny(&self, request: Request, reason: DenyReason) {
-        self.stats.denied();
-        let denial = Denial { request, reason };
-        let verdict = lock(&self.log_limiter).judge(&denial, Instant::now());
-        if let Verdict::Show { suppressed } = verdict {
-            if suppressed > 0 {
-                self.observer.suppressed(suppressed);
-            }
-            self.observer.denied(&denial);
-        }
+        self.reporter.deny(request, reason);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
+    use crate::policy::Policy;
 
     #[derive(Clone, Default)]
     struct Lines(Arc<Mutex<Vec<String>>>);
@@ -457,7 +496,7 @@ mod tests {
         let (guard, _) = guard(&["tcp://127.0.0.1:80"], &[], 1);
         let granted = guard.connect(address("127.0.0.1:80")).unwrap();
         assert_eq!(granted.get().0, address("127.0.0.1:80"));
-        assert_eq!(guard.stats.snapshot().denied_total, 0);
+        assert_eq!(guard.stats().snapshot().denied_total, 0);
     }
 
     #[test]
@@ -489,7 +528,7 @@ mod tests {
             assert!(guard.connect(address("127.0.0.1:80")).is_none());
         }
         assert_eq!(lock(&lines.0).len(), 1);
-        assert_eq!(guard.stats.snapshot().denied_total, 1000);
+        assert_eq!(guard.stats().snapshot().denied_total, 1000);
     }
 
     #[test]
@@ -511,7 +550,7 @@ mod tests {
         for (line, part) in lines.iter().zip(parts) {
             assert!(line.contains(part), "{line}");
         }
-        assert_eq!(guard.stats.snapshot().denied_total, 3);
+        assert_eq!(guard.stats().snapshot().denied_total, 3);
     }
 
     #[test]
@@ -524,7 +563,7 @@ mod tests {
             line.ends_with("trust TLS roots of its own: it is not granted"),
             "{line}"
         );
-        assert_eq!(guard.stats.snapshot().denied_total, 2);
+        assert_eq!(guard.stats().snapshot().denied_total, 2);
     }
 
     #[test]
@@ -533,7 +572,7 @@ mod tests {
         guard.unverified();
         guard.unverified();
         assert_eq!(*lock(&lines.0), ["unverified"]);
-        assert_eq!(guard.stats.snapshot().denied_total, 0);
+        assert_eq!(guard.stats().snapshot().denied_total, 0);
     }
 
     #[test]
@@ -552,6 +591,7 @@ mod tests {
 pub(crate) mod testing {
     use super::*;
     use crate::access::TracingObserver;
+    use crate::policy::Policy;
 
     /// A guard without rules, of a guest that may have so much memory.
     pub(crate) fn guard(memory: usize) -> AccessGuard {

@@ -13,7 +13,7 @@ use super::bindings::unix_sockets::{
 use crate::access::AccessGuard;
 use crate::ctx::{StreamsCtxView, StreamsView};
 use crate::imports::accepting::Accepting;
-use crate::imports::{StreamsImports, byte_streams, permit, table};
+use crate::imports::{StreamsImports, byte_streams, over, permit, table};
 use crate::policy::{DenyReason, UnixName, UnixUse};
 use crate::sockets::stream::{self, Outcome};
 use crate::sockets::unix::{Connecting, UnixAddress, UnixSocket, UnixSocketError};
@@ -175,7 +175,12 @@ impl<T: StreamsView> HostUnixSocketWithStore<T> for StreamsImports {
             let socket: &mut UnixSocket = table::get(view.table, &handle)?;
             Ok(match connected {
                 Ok(()) => {
-                    (socket.finish_connect(connecting, &view.ctx.stop)).map_err(ErrorCode::Socket)
+                    let name = connecting.name().clone();
+                    let finished = socket.finish_connect(connecting, &view.ctx.stop);
+                    if finished.is_ok() {
+                        guard.unix_connected(&socket.permit(), &name);
+                    }
+                    finished.map_err(ErrorCode::Socket)
                 }
                 Err(why) => {
                     let why = explain(&guard, UnixUse::Connect, connecting.name(), why);
@@ -201,10 +206,15 @@ impl<T: StreamsView> HostUnixSocketWithStore<T> for StreamsImports {
         };
         let permit = socket.permit();
         view.ctx.stop.listens(Arc::clone(&listener) as _);
+        let guard = Arc::clone(&view.ctx.guard);
+        let source = name
+            .clone()
+            .map(|name| guard.unix_listen_source(name))
+            .unwrap_or_default();
         if let Some(name) = name.filter(|_| listener.is_first()) {
-            view.ctx.guard.listening(name);
+            guard.listening(name);
         }
-        let accepting = Accepting::<_, Name>::new(listener, permit, view.ctx);
+        let accepting = Accepting::<_, Name>::new(listener, permit, view.ctx, source);
         Ok(Ok(StreamReader::new(&mut store, accepting)?))
     }
 
@@ -237,6 +247,10 @@ fn begin_connect(
     let Some(granted) = guard.connect_unix(name(address)?) else {
         return Err(socket.fail(SocketError::AccessDenied).into());
     };
+    match guard.count_unix_connect(&granted.get().0) {
+        Ok(slot) => socket.occupies(slot),
+        Err(quota) => return Err(socket.fail(over(quota)).into()),
+    }
     Ok((socket.begin_connect(granted)?, Arc::clone(guard)))
 }
 

@@ -7,7 +7,7 @@ use wasmtime::component::Accessor;
 use wasmtime_wasi::p3::bindings::sockets::ip_name_lookup::{ErrorCode, Host, HostWithStore};
 use wasmtime_wasi::p3::bindings::sockets::types::IpAddress;
 
-use super::localhost;
+use super::hosts;
 use crate::ctx::{StreamsCtxView, StreamsView};
 use crate::imports::StreamsImports;
 use crate::policy::{HostName, Target};
@@ -25,20 +25,27 @@ impl<T: StreamsView> HostWithStore<T> for StreamsImports {
             Ok(Target::Address(address)) => return Ok(Ok(vec![address.into()])),
             Err(_) => return Ok(Err(ErrorCode::InvalidArgument)),
         };
-        let (guard, lookups) = store.with(|mut store| {
+        let (guard, lookups, search) = store.with(|mut store| {
             let ctx = store.get().ctx;
-            (Arc::clone(&ctx.guard), Arc::clone(&ctx.lookups))
+            let (guard, lookups) = (Arc::clone(&ctx.guard), Arc::clone(&ctx.lookups));
+            (guard, lookups, ctx.search_domains)
         });
         if !guard.lookup(&name) {
             return Ok(Err(ErrorCode::AccessDenied));
         }
+        if name.is_localhost() {
+            let addresses = guard.loopback(&hosts::localhost());
+            guard.resolved(&name, &addresses);
+            return Ok(Ok(addresses.into_iter().map(IpAddress::from).collect()));
+        }
+        if let Err(quota) = guard.count_lookup(&name) {
+            return Ok(Err(ErrorCode::Other(Some(quota.to_string()))));
+        }
         let Some(_charge) = guard.charge(LOOKUP) else {
             return Ok(Err(ErrorCode::Other(Some("out of memory".to_owned()))));
         };
-        let resolved = match name.is_localhost() {
-            true => Ok(guard.loopback(&localhost::addresses())),
-            false => resolve(name.clone(), lookups).await,
-        };
+        let resolved = resolve(name.clone(), lookups, search).await;
+        guard.looked_up(&name, resolved.as_ref().map_or(0, Vec::len));
         Ok(resolved.map(|addresses| {
             guard.resolved(&name, &addresses);
             addresses.into_iter().map(IpAddress::from).collect()
@@ -49,17 +56,21 @@ impl<T: StreamsView> HostWithStore<T> for StreamsImports {
 impl Host for StreamsCtxView<'_> {}
 
 /// Asks the system's resolver. Keeps the order of its answers, each address once.
-async fn resolve(name: HostName, lookups: Arc<Semaphore>) -> Result<Vec<IpAddr>, ErrorCode> {
+///
+/// With `search` it may add the search domains of resolv.conf(5) to the name.
+async fn resolve(
+    name: HostName,
+    lookups: Arc<Semaphore>,
+    search: bool,
+) -> Result<Vec<IpAddr>, ErrorCode> {
     let asked = name.clone();
-    let answers = on_a_thread(lookups, move || {
-        (asked.as_str(), 0).to_socket_addrs().map(Vec::from_iter)
-    });
+    let answers = on_a_thread(lookups, move || ask(&asked, search));
     let answers = answers.await.map_err(|error| {
         tracing::debug!(%name, %error, "look-up failed");
         error_code(&error)
     })?;
     let mut addresses = Vec::new();
-    for address in answers.into_iter().map(|answer| answer.ip().to_canonical()) {
+    for address in answers.into_iter().map(|answer| answer.to_canonical()) {
         if !addresses.contains(&address) {
             addresses.push(address);
         }
@@ -68,6 +79,29 @@ async fn resolve(name: HostName, lookups: Arc<Semaphore>) -> Result<Vec<IpAddr>,
         return Err(ErrorCode::NameUnresolvable);
     }
     Ok(addresses)
+}
+
+/// Asks for exactly this name, or for what the search domains make of it too.
+///
+/// A dot at the end says that the name is whole. The resolver does not find such a name in
+/// hosts(5), so that file is read first.
+fn ask(name: &HostName, search: bool) -> io::Result<Vec<IpAddr>> {
+    if !search {
+        let known = hosts::addresses(name);
+        if !known.is_empty() {
+            return Ok(known);
+        }
+    }
+    let asked = (question(name, search), 0).to_socket_addrs()?;
+    Ok(asked.map(|answer| answer.ip()).collect())
+}
+
+/// The name as the resolver is asked for it.
+fn question(name: &HostName, search: bool) -> String {
+    match search {
+        true => name.to_string(),
+        false => format!("{name}."),
+    }
 }
 
 /// Calls a resolver on a thread of its own. The call cannot be cancelled: a caller that gives
@@ -139,6 +173,13 @@ mod tests {
         assert_eq!(answer.unwrap(), 7);
         drop(started);
         assert_eq!(calls.iter().count(), 0, "no other call was started");
+    }
+
+    #[test]
+    fn a_name_is_whole_unless_search_domains_are_wanted() {
+        let name = "redis.internal".parse().unwrap();
+        assert_eq!(question(&name, false), "redis.internal.");
+        assert_eq!(question(&name, true), "redis.internal");
     }
 
     #[test]

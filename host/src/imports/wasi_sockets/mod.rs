@@ -1,7 +1,7 @@
 //! `wasi:sockets` 0.3: TCP and name look-ups of our own, behind our policy and our
 //! counters. UDP is wasmtime-wasi's, which denies it.
 
-mod localhost;
+mod hosts;
 mod lookup;
 pub(crate) mod tcp;
 mod udp;

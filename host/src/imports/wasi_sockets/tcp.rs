@@ -14,7 +14,7 @@ use wasmtime_wasi::p3::sockets::{SocketError, SocketResult};
 use crate::access::{BindTcp, Granted, ListenTcp, PortOwner, Request};
 use crate::ctx::{StreamsCtx, StreamsCtxView, StreamsView};
 use crate::imports::accepting::Accepting;
-use crate::imports::{StreamsImports, byte_streams, permit, table};
+use crate::imports::{StreamsImports, byte_streams, over, permit, table};
 use crate::policy::DenyReason;
 use crate::sockets::stream::Outcome;
 use crate::sockets::tcp::TcpSocket;
@@ -89,6 +89,10 @@ impl<T: StreamsView> HostTcpSocketWithStore<T> for StreamsImports {
             let Some(granted) = view.ctx.guard.connect(remote) else {
                 return Err(SocketError::from(socket.fail(ErrorCode::AccessDenied)));
             };
+            match view.ctx.guard.count_connect(remote) {
+                Ok(slot) => socket.occupies(slot),
+                Err(quota) => return Err(SocketError::from(socket.fail(over(quota)))),
+            }
             let begun = socket.begin_connect(&granted);
             Ok(told(view.ctx, Request::Connect(remote), begun)?)
         });
@@ -98,6 +102,9 @@ impl<T: StreamsView> HostTcpSocketWithStore<T> for StreamsImports {
             let view = store.get();
             let socket = socket(view.table, &handle)?;
             let finished = socket.finish_connect(connected, &view.ctx.stop);
+            if finished.is_ok() {
+                view.ctx.guard.connected(&socket.permit(), remote);
+            }
             Ok(told(view.ctx, Request::Connect(remote), finished)?)
         })
     }
@@ -131,7 +138,9 @@ impl<T: StreamsView> HostTcpSocketWithStore<T> for StreamsImports {
         if bound.is_first() {
             view.ctx.guard.listening(local);
         }
-        let accepting = Accepting::<_, Name>::new(bound, permit, view.ctx);
+        let policy_address = granted.as_ref().map(|granted| granted.get().0);
+        let source = view.ctx.guard.listen_source(local, policy_address);
+        let accepting = Accepting::<_, Name>::new(bound, permit, view.ctx, source);
         StreamReader::new(&mut store, accepting).map_err(SocketError::trap)
     }
 

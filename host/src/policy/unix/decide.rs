@@ -21,24 +21,33 @@ pub(in super::super) struct UnixRules {
 }
 
 impl UnixRules {
-    pub(in super::super) fn decide_connect(&self, name: &UnixName) -> Result<(), DenyReason> {
+    /// Returns the rule that allows connecting.
+    pub(in super::super) fn connecting(&self, name: &UnixName) -> Result<&UnixRule, DenyReason> {
         plain(name)?;
         if let Some(rule) = self.deny_connect.iter().find(|rule| rule.covers(name)) {
             let rule = PolicyRule::Connect(Rule::Unix(rule.clone()));
             return Err(DenyReason::DenyRule(rule));
         }
-        let allowed = self.allow_connect.iter().any(|rule| rule.covers(name));
-        allowed.then_some(()).ok_or(DenyReason::NoRule)
+        let mut allowed = self.allow_connect.iter();
+        allowed
+            .find(|rule| rule.covers(name))
+            .ok_or(DenyReason::NoRule)
     }
 
-    pub(in super::super) fn decide_listen(&self, name: &UnixName) -> Result<u32, DenyReason> {
+    /// Returns the rule that allows listening.
+    pub(in super::super) fn listening(
+        &self,
+        name: &UnixName,
+    ) -> Result<&UnixListenRule, DenyReason> {
         plain(name)?;
         if let Some(rule) = self.deny_listen.iter().find(|rule| rule.rule.covers(name)) {
             let rule = PolicyRule::Listen(ListenRule::Unix(rule.clone()));
             return Err(DenyReason::DenyRule(rule));
         }
-        let allowed = self.allow_listen.iter().find(|rule| rule.rule.covers(name));
-        allowed.map(UnixListenRule::mode).ok_or(DenyReason::NoRule)
+        let mut allowed = self.allow_listen.iter();
+        allowed
+            .find(|rule| rule.rule.covers(name))
+            .ok_or(DenyReason::NoRule)
     }
 }
 

@@ -7,6 +7,7 @@
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use rustix::buffer::spare_capacity;
 use rustix::io::{Errno, ioctl_fionread, retry_on_intr};
@@ -18,6 +19,12 @@ use tokio::io::Interest;
 use tokio::net::UnixStream;
 
 use super::StreamSocket;
+use crate::lock::lock;
+use crate::quota::Half;
+
+/// The time after which a transfer asks again at the latest. A quota of 0 bytes a second
+/// never lets it start.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// The number of bytes, and whether the kernel has no more of them, or no more room.
 type Part = (usize, bool);
@@ -76,16 +83,22 @@ impl StreamSocket {
 
     /// Sends as much as the kernel has room for, without waiting.
     pub(super) fn send_now(&self, bytes: &[u8]) -> io::Result<usize> {
+        if self.has_to_pause(Half::Sent)? {
+            return Ok(0);
+        }
         let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
         match retry_on_intr(|| send(self, bytes, flags)) {
             Err(Errno::AGAIN) => Ok(0),
-            sent => Ok(sent?),
+            sent => self.counted(Half::Sent, sent.map_err(io::Error::from)),
         }
     }
 
     /// Receives at most `length` bytes that have arrived. Returns `None` when none have,
     /// and an empty list at the end of the data.
     pub(super) fn receive_now(&self, length: u64) -> io::Result<Option<Vec<u8>>> {
+        if self.has_to_pause(Half::Received)? {
+            return Ok(None);
+        }
         // At least one, for bytes that arrive in between and for the end.
         let come = ioctl_fionread(self)?.max(1);
         let length = usize::try_from(length.min(come)).unwrap_or(usize::MAX);
@@ -93,7 +106,11 @@ impl StreamSocket {
         let receive = || recv(self, spare_capacity(&mut bytes), RecvFlags::DONTWAIT);
         match retry_on_intr(receive) {
             Err(Errno::AGAIN) => Ok(None),
-            received => received.map(|_| Some(bytes)).map_err(io::Error::from),
+            received => {
+                let received = received.map(|(count, _)| count).map_err(io::Error::from);
+                self.counted(Half::Received, received)?;
+                Ok(Some(bytes))
+            }
         }
     }
 
@@ -115,10 +132,11 @@ impl StreamSocket {
         cx: &mut Context<'_>,
         mut receive: impl FnMut() -> io::Result<Part>,
     ) -> Poll<io::Result<usize>> {
+        ready!(self.poll_quota(cx, Half::Received))?;
         loop {
             match self.exhausting(Interest::READABLE, &mut receive) {
                 Err(error) if again(&error) => ready!(self.poll_read_ready(cx))?,
-                received => return Poll::Ready(received),
+                received => return Poll::Ready(self.counted(Half::Received, received)),
             }
         }
     }
@@ -128,12 +146,68 @@ impl StreamSocket {
         cx: &mut Context<'_>,
         mut send: impl FnMut() -> io::Result<Part>,
     ) -> Poll<io::Result<usize>> {
+        ready!(self.poll_quota(cx, Half::Sent))?;
         loop {
             match self.exhausting(Interest::WRITABLE, &mut send) {
                 Err(error) if again(&error) => ready!(self.poll_write_ready(cx))?,
-                sent => return Poll::Ready(sent),
+                sent => return Poll::Ready(self.counted(Half::Sent, sent)),
             }
         }
+    }
+
+    /// Waits until the guest's quotas of bytes let a transfer start.
+    fn poll_quota(&self, cx: &mut Context<'_>, half: Half) -> Poll<io::Result<()>> {
+        let Some(bytes) = self.permit().bytes() else {
+            return Poll::Ready(Ok(()));
+        };
+        let mut pauses = lock(&self.pauses);
+        let pause = pauses.of(half);
+        loop {
+            if let Some(sleep) = pause {
+                ready!(sleep.as_mut().poll(cx));
+                *pause = None;
+            }
+            match bytes.begin(half).inspect_err(|_| self.over_quota())? {
+                None => return Poll::Ready(Ok(())),
+                Some(time) => {
+                    *pause = Some(Box::pin(tokio::time::sleep(time.min(LONGEST_PAUSE))));
+                }
+            }
+        }
+    }
+
+    /// Returns true if a transfer has to wait for the quota of a second.
+    fn has_to_pause(&self, half: Half) -> io::Result<bool> {
+        match self.permit().bytes() {
+            None => Ok(false),
+            Some(bytes) => {
+                let begun = bytes.begin(half).inspect_err(|_| self.over_quota());
+                Ok(begun?.is_some())
+            }
+        }
+    }
+
+    fn over_quota(&self) {
+        self.permit().traffic().over_quota();
+    }
+
+    /// Counts the bytes of a transfer, for the connection and for the guest's quotas, and
+    /// notes an error.
+    fn counted(&self, half: Half, done: io::Result<usize>) -> io::Result<usize> {
+        let permit = self.permit();
+        match &done {
+            Ok(count) => {
+                match half {
+                    Half::Received => permit.traffic().received(*count),
+                    Half::Sent => permit.traffic().sent(*count),
+                }
+                if let Some(bytes) = permit.bytes() {
+                    bytes.count(half, *count);
+                }
+            }
+            Err(error) => permit.traffic().failed(error),
+        }
+        done
     }
 
     /// Does `work` on the socket. When that has exhausted the socket, tokio is told that
@@ -185,7 +259,6 @@ mod tests {
     use std::mem::MaybeUninit;
     use std::os::fd::AsFd as _;
     use std::sync::Arc;
-    use std::time::Duration;
 
     use rustix::net::SendAncillaryMessage;
     use tokio::time::timeout;

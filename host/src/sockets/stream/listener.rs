@@ -1,6 +1,7 @@
 //! A listening socket.
 
 use std::io;
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -33,6 +34,9 @@ pub(crate) trait Acceptor: AsFd + Send + Sync + 'static {
         permit: SocketPermit,
         stop: &StopHandle,
     ) -> Self::Socket;
+
+    /// Returns the address of the peer, if it has one.
+    fn peer(connection: &Self::Accepted) -> Option<SocketAddr>;
 
     /// Prepares a connection that the guest does not get for being closed, so that
     /// the peer can tell.

@@ -2,19 +2,22 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::Arc;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use rustix::net::{Shutdown, connect_unspec, shutdown, sockopt};
 use tokio::io::Interest;
 use tokio::net::{TcpStream, UnixStream};
+use tokio::time::Sleep;
 use wasmtime_wasi::p3::bindings::sockets::types::ErrorCode;
 
 use super::error::{code, transfer_code};
 use super::options::Options;
-use crate::access::SocketPermit;
+use crate::access::{EndReason, SocketPermit};
+use crate::quota::Half;
 use crate::sockets::stop::CutShort;
 
 /// How a half of a socket ended.
@@ -29,6 +32,24 @@ pub(crate) struct StreamSocket {
     /// One of [`OPEN`], [`ENDED`], [`CUT`] and [`RESET`].
     end: AtomicU8,
     permit: Arc<SocketPermit>,
+    /// The waits of the two halves for the quota of a second.
+    pub(super) pauses: Mutex<Pauses>,
+}
+
+/// The waits of a socket's halves for their quotas. There is none without a quota.
+#[derive(Default)]
+pub(super) struct Pauses {
+    receiving: Option<Pin<Box<Sleep>>>,
+    sending: Option<Pin<Box<Sleep>>>,
+}
+
+impl Pauses {
+    pub(super) fn of(&mut self, half: Half) -> &mut Option<Pin<Box<Sleep>>> {
+        match half {
+            Half::Received => &mut self.receiving,
+            Half::Sent => &mut self.sending,
+        }
+    }
 }
 
 /// Neither the guest nor the host has ended the socket.
@@ -52,6 +73,7 @@ impl StreamSocket {
             kernel: kernel.into(),
             end: AtomicU8::new(OPEN),
             permit,
+            pauses: Mutex::default(),
         }
     }
 
@@ -152,6 +174,17 @@ impl StreamSocket {
             KernelSocket::Tcp(stream) => stream.try_io(interest, work),
             KernelSocket::Unix(stream) => stream.try_io(interest, work),
         }
+    }
+}
+
+impl Drop for StreamSocket {
+    fn drop(&mut self) {
+        self.permit.closed(match *self.end.get_mut() {
+            ENDED => EndReason::Ended,
+            CUT => EndReason::Cut,
+            RESET => EndReason::Reset,
+            _ => EndReason::Dropped,
+        });
     }
 }
 

@@ -13,7 +13,7 @@ use super::error::code;
 use super::listener::{Acceptor, Listener};
 use super::options::Options;
 use super::socket::StreamSocket;
-use crate::access::{self, InheritedListener, SocketPermit};
+use crate::access::{self, ConnectionSlot, InheritedListener, SocketPermit};
 use crate::sockets::shared::Share;
 use crate::sockets::stop::StopListening as _;
 
@@ -82,6 +82,13 @@ impl<K: Kind> TableSocket<K> {
     /// The permit, for streams that outlive the guest's handle.
     pub(crate) fn permit(&self) -> Arc<SocketPermit> {
         Arc::clone(&self.permit)
+    }
+
+    /// Has the socket count for the quotas of its guest, if it has any.
+    pub(crate) fn occupies(&self, slot: Option<ConnectionSlot>) {
+        if let Some(slot) = slot {
+            self.permit.occupies(slot);
+        }
     }
 
     /// Marks the socket as failed: the guest can only drop it.

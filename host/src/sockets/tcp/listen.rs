@@ -86,6 +86,10 @@ impl Acceptor for TcpAcceptor {
         TcpSocket::accepted(self.family, accepted, permit, stop)
     }
 
+    fn peer((_, peer): &Self::Accepted) -> Option<SocketAddr> {
+        Some(*peer)
+    }
+
     fn turn_away((stream, _): &Self::Accepted) {
         reset_on_close(stream);
     }

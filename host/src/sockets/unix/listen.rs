@@ -1,4 +1,5 @@
 use std::io;
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -121,6 +122,10 @@ impl Acceptor for UnixAcceptor {
             options.apply(stream, None);
         }
         UnixSocket::accepted(accepted, permit, stop)
+    }
+
+    fn peer(_: &UnixStream) -> Option<SocketAddr> {
+        None
     }
 
     /// Unix sockets have no reset: the peer sees no more than the close.
