@@ -4,6 +4,7 @@ use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcomm
 use crate::compile::CompileArgs;
 use crate::completions::CompletionsArgs;
 use crate::compose::ComposeArgs;
+use crate::log::LogArgs;
 use crate::policy::PolicyCommand;
 use crate::run::RunArgs;
 
@@ -42,6 +43,14 @@ impl Cli {
         match Self::from_arg_matches_mut(&mut matches) {
             Ok(cli) => (cli, shown),
             Err(error) => error.format(&mut Self::command()).exit(),
+        }
+    }
+
+    /// Returns the options for the log, of a subcommand that has them.
+    pub(crate) fn log(&self) -> Option<&LogArgs> {
+        match &self.command {
+            Command::Run(args) => Some(args.log()),
+            _ => None,
         }
     }
 

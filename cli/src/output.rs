@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use asyncio_streams_host::{Finished, Output};
 
+use crate::log;
 use crate::report::report;
 
 /// The exit code when the reader of standard output is gone and the program was not told:
@@ -42,6 +43,7 @@ pub(crate) fn give_up_at(deadline: Instant) {
     for output in [Output::stdout(), Output::stderr()].into_iter().flatten() {
         output.give_up_at(deadline);
     }
+    log::give_up_at(deadline);
 }
 
 /// Waits until the standard streams are written, and returns the exit code of a process
@@ -54,6 +56,7 @@ pub(crate) fn finish(code: u8) -> u8 {
     if let Ok(stderr) = Output::stderr() {
         let _ = stderr.finish();
     }
+    log::finish();
     code
 }
 
@@ -77,19 +80,5 @@ fn after_stdout(finished: &Finished, code: u8) -> u8 {
             code.max(NOT_WRITTEN)
         }
         _ => code,
-    }
-}
-
-/// Writes logs to standard error, an event at a time.
-pub(crate) struct Log;
-
-impl io::Write for Log {
-    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
-        message(&String::from_utf8_lossy(event));
-        Ok(event.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }

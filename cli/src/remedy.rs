@@ -6,7 +6,7 @@ use std::fmt;
 
 use asyncio_streams_host::compose::{ComposeError, builtin_streams};
 use asyncio_streams_host::policy::{DenyReason, PolicyRule};
-use asyncio_streams_host::{CompileError, Denial, Request, Trap};
+use asyncio_streams_host::{CompileError, Denial, Quota, Request, Trap};
 
 /// Returns what to do about a denial, if anything is known.
 pub(crate) fn of_denial(denial: &Denial) -> Option<String> {
@@ -25,6 +25,7 @@ pub(crate) fn of_denial(denial: &Denial) -> Option<String> {
         (DenyReason::HandleLimit(limit), _) => more("handles", *limit),
         (DenyReason::ConcurrentLimit(limit), _) => more("concurrent", *limit),
         (DenyReason::ResourceLimit(limit), _) => more("resources", *limit),
+        (DenyReason::Quota(quota), _) => return quota_option(*quota),
         (DenyReason::SymbolicLink(_), _) => {
             "use the path that it leads to, with a rule for that".to_owned()
         }
@@ -64,6 +65,23 @@ pub(crate) fn of_denial(denial: &Denial) -> Option<String> {
 fn more(limit: &str, than: usize) -> String {
     let more = than.saturating_mul(2).max(1);
     format!("allow more with --max-{limit} {more}")
+}
+
+/// Names the option of a quota, with a value that would do.
+fn quota_option(quota: Quota) -> Option<String> {
+    let option = match quota {
+        Quota::Connections(_) => "--max-connections",
+        Quota::ConnectionsPerPeer(_) => "--max-connections-per-peer",
+        Quota::AcceptsPerSecond(_) => "--max-accept-rate",
+        Quota::ConnectsPerSecond(_) => "--max-connect-rate",
+        Quota::LookupsPerSecond(_) => "--max-lookup-rate",
+        Quota::ReceivedPerSecond(_) => "--max-receive-rate",
+        Quota::SentPerSecond(_) => "--max-send-rate",
+        Quota::Bytes(_) => "--max-bytes",
+        _ => return None,
+    };
+    let more = quota.value().saturating_mul(2).max(1);
+    Some(format!("allow more with {option} {more}"))
 }
 
 fn allow_by_rule(reason: &DenyReason, rule: &PolicyRule) -> String {

@@ -4,11 +4,19 @@ use std::io;
 use anstream::adapter::strip_str;
 use anstream::{AutoStream, ColorChoice};
 
-use crate::output;
+use crate::{log, output};
 
-/// Writes one message for the operator to standard error, with colour only on a terminal.
-/// It never waits for the reader; a message for which there is no room is lost and counted.
+/// Puts one message for the operator into the log. It never waits; a message for which there
+/// is no room is lost and counted.
 pub(crate) fn report(message: fmt::Arguments<'_>) {
+    match log::is_structured() {
+        true => tracing::warn!("{}", strip_str(&message.to_string())),
+        false => to_stderr(message),
+    }
+}
+
+/// Writes one message to standard error, with colour only on a terminal.
+pub(crate) fn to_stderr(message: fmt::Arguments<'_>) {
     let text = format!("asyncio-streams: {message}\n");
     match AutoStream::choice(&io::stderr()) {
         ColorChoice::Never => output::message(&strip_str(&text).to_string()),

@@ -72,6 +72,7 @@ fn the_help_of_each_command_is_the_one_on_file() {
         ("policy", &["policy", "--help"]),
         ("policy-check", &["policy", "check", "--help"]),
         ("policy-explain", &["policy", "explain", "--help"]),
+        ("policy-schema", &["policy", "schema", "--help"]),
         ("completions", &["completions", "--help"]),
     ] {
         let shown = run(args);

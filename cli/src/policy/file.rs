@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::fmt;
 use std::fs;
 use std::ops::Range;
@@ -10,9 +11,11 @@ use toml::de::{DeTable, DeValue};
 
 /// The form that a setting's value has in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Form {
+pub(super) enum Form {
     /// A string, or an array of them. The settings of several files add up.
     List,
+    /// The same, where each string begins with `NAME=`; or a table by the names.
+    Named,
     /// A string or an integer.
     Value,
     /// `true` or `false`.
@@ -20,15 +23,17 @@ enum Form {
 }
 
 /// The settings of a file: options of `run` under their own names.
-const SETTINGS: [(&str, Form); 24] = [
+pub(super) const SETTINGS: [(&str, Form); 34] = [
     ("allow-connect", Form::List),
     ("allow-listen", Form::List),
     ("allow-resolve", Form::List),
     ("deny-connect", Form::List),
     ("deny-listen", Form::List),
     ("deny-resolve", Form::List),
+    ("search-domains", Form::Switch),
     ("listen-fds", Form::Switch),
-    ("tls-identity", Form::List),
+    ("listen-fds-any-process", Form::Switch),
+    ("tls-identity", Form::Named),
     ("tls-roots", Form::List),
     ("allow-tls-guest-roots", Form::Switch),
     ("allow-tls-unverified", Form::Switch),
@@ -41,17 +46,29 @@ const SETTINGS: [(&str, Form); 24] = [
     ("max-cpu", Form::Value),
     ("timeout", Form::Value),
     ("startup-timeout", Form::Value),
-    ("env", Form::List),
+    ("max-connections", Form::Value),
+    ("max-connections-per-peer", Form::Value),
+    ("max-accept-rate", Form::Value),
+    ("max-connect-rate", Form::Value),
+    ("max-lookup-rate", Form::Value),
+    ("max-receive-rate", Form::Value),
+    ("max-send-rate", Form::Value),
+    ("max-bytes", Form::Value),
+    ("env", Form::Named),
     ("linger", Form::Value),
     ("grace", Form::Value),
     ("stats", Form::Switch),
 ];
 
 /// The key of other files to read first, relative to the file's folder.
-const INCLUDE: &str = "include";
+pub(super) const INCLUDE: &str = "include";
 
 /// The table with the settings of single programs, by their names.
-const PROGRAM: &str = "program";
+pub(super) const PROGRAM: &str = "program";
+
+/// The keys of an identity's files.
+pub(super) const CERTIFICATE: &str = "certificate";
+pub(super) const KEY: &str = "key";
 
 /// One value of one option, as a file has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -221,7 +238,8 @@ impl File<'_> {
             return Err(self.mistake(key.span(), &problem));
         };
         let values = match (form, value.get_ref()) {
-            (Form::List, _) => self.strings(value)?,
+            (Form::Named, DeValue::Table(entries)) => self.entries(entries)?,
+            (Form::List | Form::Named, _) => self.strings(value)?,
             (Form::Value, DeValue::String(text)) => vec![(text.to_string(), value.span())],
             (Form::Value, DeValue::Integer(number)) if number.radix() == 10 => {
                 vec![(number.as_str().to_owned(), value.span())]
@@ -273,6 +291,48 @@ impl File<'_> {
         match value.get_ref() {
             DeValue::Array(values) => values.iter().map(one).collect(),
             _ => Ok(vec![one(value)?]),
+        }
+    }
+
+    /// The entries of a table, as `NAME=VALUE`. The value is a string, or a table with the
+    /// files of an identity.
+    fn entries(&self, table: &DeTable<'_>) -> anyhow::Result<Vec<(String, Range<usize>)>> {
+        let entry = |(name, value): (&Spanned<Cow<'_, str>>, &Spanned<DeValue<'_>>)| {
+            let own = name.get_ref();
+            if own.is_empty() || own.contains('=') {
+                return Err(self.mistake(name.span(), "a name is not empty, and has no `=` in it"));
+            }
+            let value = match value.get_ref() {
+                DeValue::String(text) => text.to_string(),
+                DeValue::Table(files) => self.identity(files, value.span())?,
+                _ => return Err(self.mistake(value.span(), "expected a string or a table")),
+            };
+            Ok((format!("{own}={value}"), name.span()))
+        };
+        table.iter().map(entry).collect()
+    }
+
+    /// The files of an identity: `certificate`, and `key` unless the same file has it.
+    fn identity(&self, files: &DeTable<'_>, span: Range<usize>) -> anyhow::Result<String> {
+        let (mut certificate, mut key) = (None, None);
+        for (name, value) in files {
+            let file = match value.get_ref() {
+                DeValue::String(text) => Some(text.to_string()),
+                _ => return Err(self.mistake(value.span(), "expected a string")),
+            };
+            match name.get_ref().as_ref() {
+                CERTIFICATE => certificate = file,
+                KEY => key = file,
+                other => {
+                    let problem = format!("there is no `{other}` (there are: certificate, key)");
+                    return Err(self.mistake(name.span(), &problem));
+                }
+            }
+        }
+        match (certificate, key) {
+            (Some(certificate), Some(key)) => Ok(format!("{certificate},{key}")),
+            (Some(both), None) => Ok(both),
+            (None, _) => Err(self.mistake(span, "`certificate` is missing")),
         }
     }
 
@@ -408,6 +468,39 @@ mod tests {
         let values: Vec<_> = file.common.iter().map(|own| own.value.clone()).collect();
         let identity = format!("web={},/etc/k.pem", at("c.pem"));
         assert_eq!(values, [identity, "platform".to_owned(), at("ca.pem")]);
+    }
+
+    #[test]
+    fn identities_and_variables_may_be_tables() {
+        let folder = folder(&[(
+            "a.toml",
+            "[tls-identity.web]\ncertificate = '/c.pem'\nkey = '/k.pem'\n\
+             [tls-identity.all]\ncertificate = '/all.pem'\n[env]\nA = 'b=c'\n\
+             [program.web.env]\nD = ''\n",
+        )]);
+        let file = PolicyFile::read(&folder.path().join("a.toml")).unwrap();
+        let mut settings = shown(&file.settings(Some("web")).unwrap());
+        settings.sort();
+        assert_eq!(
+            settings,
+            [
+                "env A=b=c 7",
+                "env D= 9",
+                "tls-identity all=/all.pem 4",
+                "tls-identity web=/c.pem,/k.pem 1",
+            ]
+        );
+        for (text, message) in [
+            (
+                "[tls-identity.web]\nkey = 'k.pem'",
+                "`certificate` is missing",
+            ),
+            ("[tls-identity.web]\ncert = 'c.pem'", "there is no `cert`"),
+            ("[env]\n'A=B' = 'c'", "a name is not empty"),
+            ("[env]\nA = 1", "expected a string or a table"),
+        ] {
+            assert!(problem(text).contains(message), "{text}: {}", problem(text));
+        }
     }
 
     #[test]

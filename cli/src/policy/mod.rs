@@ -1,14 +1,16 @@
 mod check;
 mod explain;
 mod file;
+mod schema;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
 use self::check::CheckArgs;
 use self::explain::ExplainArgs;
 pub(crate) use self::file::{Origin, PolicyFile, Setting};
+use self::schema::SchemaArgs;
 
 /// Check policy files, and explain what they allow
 #[derive(Debug, Args)]
@@ -21,6 +23,7 @@ pub(crate) struct PolicyCommand {
 enum Command {
     Check(CheckArgs),
     Explain(Box<ExplainArgs>),
+    Schema(SchemaArgs),
 }
 
 impl PolicyCommand {
@@ -28,12 +31,13 @@ impl PolicyCommand {
         match self.command {
             Command::Check(args) => args.execute(),
             Command::Explain(args) => args.execute(),
+            Command::Schema(args) => args.execute(),
         }
     }
 }
 
 /// The files with permissions, limits and settings.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Policy files")]
 pub(crate) struct PolicyFileArgs {
     /// Read permissions, limits and settings from FILE: TOML, with the names of the options of
@@ -47,6 +51,16 @@ pub(crate) struct PolicyFileArgs {
 }
 
 impl PolicyFileArgs {
+    /// Returns the paths of the files.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.policy.iter().map(PathBuf::as_path)
+    }
+
+    /// Returns true if there is no file.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.policy.is_empty()
+    }
+
     /// Reads the files. Returns their settings in order.
     pub(crate) fn settings(&self) -> anyhow::Result<Vec<Setting>> {
         let mut content = PolicyFile::default();

@@ -76,6 +76,16 @@ impl Files {
         self.write.push(folder.to_owned());
     }
 
+    /// Adds the folder of a file that is written and made anew.
+    pub(super) fn write_beside(&mut self, file: &Path) {
+        self.write.extend(folder(file));
+    }
+
+    /// Adds the folder of a Unix socket that is made and removed.
+    pub(super) fn sockets_beside(&mut self, file: &Path) {
+        self.sockets.extend(folder(file));
+    }
+
     /// Adds a folder in which Unix sockets are made and removed.
     pub(super) fn sockets(&mut self, folder: &Path) {
         self.sockets.push(folder.to_owned());

@@ -20,10 +20,13 @@ const REMEDY: &str = "start the command from a systemd socket unit, or with \
 /// Takes the inherited sockets, with their names.
 ///
 /// To be called once, and before the process opens any file or starts a thread.
-pub(super) fn take() -> anyhow::Result<Vec<(String, InheritedListener)>> {
+/// `any_process` says that they are this process's even without LISTEN_PID.
+pub(super) fn take(any_process: bool) -> anyhow::Result<Vec<(String, InheritedListener)>> {
     let variable = |name: &str| env::var(name).ok();
+    let any = any_process && env::var_os("LISTEN_FDS").is_some();
+    let own = || any.then(|| process::id().to_string());
     let names = names(
-        variable("LISTEN_PID").as_deref(),
+        variable("LISTEN_PID").or_else(own).as_deref(),
         variable("LISTEN_FDS").as_deref(),
         variable("LISTEN_FDNAMES").as_deref(),
         process::id(),
@@ -71,7 +74,8 @@ fn names(
         (Some(pid), Some(count)) => (pid, count),
         (None, Some(count)) => bail!(
             "LISTEN_PID is not set, and LISTEN_FDS is {count}: without the id of the process that \
-             the sockets are for, they are not this one's; {REMEDY}"
+             the sockets are for, they are not this one's; {REMEDY}, or add \
+             --listen-fds-any-process if they are"
         ),
         (Some(_), None) => bail!(
             "this process inherited no sockets (LISTEN_FDS is not set, and LISTEN_PID is); {REMEDY}"

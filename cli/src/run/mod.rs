@@ -1,23 +1,29 @@
 mod compiling;
 mod confine;
 mod descriptors;
+mod learned;
 mod limits;
 mod listen_fds;
+mod metrics;
 mod observer;
 mod outcome;
 mod permissions;
+mod quotas;
+mod reload;
 mod signals;
+mod status;
 mod tls;
 mod workers;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow};
-use asyncio_streams_host::policy::Policy;
+use asyncio_streams_host::policy::{Policy, SharedPolicy};
 use asyncio_streams_host::tls::Tls;
 use asyncio_streams_host::{
     Exit, InheritedListener, Limits, Output, RunReport, Runner, SharedListeners, StopHandle,
@@ -29,11 +35,16 @@ use wasmtime_wasi::WasiCtx;
 
 use self::compiling::CompilingArgs;
 use self::limits::{LimitArgs, duration};
-use self::observer::StderrObserver;
+use self::metrics::MetricsArgs;
+use self::observer::LogObserver;
 use self::outcome::OutcomeReporter;
 pub(crate) use self::permissions::{PermissionArgs, SourcedRule};
+use self::quotas::QuotaArgs;
+use self::reload::{PolicyReload, Reload};
 use self::signals::Stop;
+use self::status::Status;
 use self::tls::TlsArgs;
+use crate::log::LogArgs;
 use crate::policy::{PolicyFileArgs, Setting};
 use crate::report::report;
 use crate::streams::StreamsArgs;
@@ -54,7 +65,8 @@ use crate::streams::StreamsArgs;
 /// SIGINT and SIGTERM stop the program. A server refuses new connections from then on, and
 /// may take the time of --grace to end by itself. Any other program is dropped at once. A
 /// second signal ends the process at once. Connections that are cut are reset. SIGHUP reads
-/// the files of --tls-identity and --tls-roots again; open connections go on.
+/// the files of --policy, --tls-identity and --tls-roots again, and opens --log-file anew; open
+/// connections go on.
 ///
 /// The exit code is the program's own. It is 1 when the program returned an error, 2 when the
 /// command line is wrong or the program could not be started, 134 when it trapped, 141 when it
@@ -106,6 +118,17 @@ pub(crate) struct RunArgs {
     /// starts, all files and system calls that it does not need, where the kernel can do that
     #[arg(long)]
     no_confine: bool,
+    /// Allow what no rule allows or a rule denies, and print at the end the policy file that would
+    /// have allowed it: to standard error, or to FILE. For programs that are trusted: it protects
+    /// nothing. Limits, quotas and the permissions of TLS hold
+    #[arg(
+        long,
+        value_name = "FILE",
+        num_args = 0..=1,
+        require_equals = true,
+        help_heading = "Permissions (default: none)"
+    )]
+    dry_run: Option<Option<PathBuf>>,
 
     #[command(flatten)]
     streams: StreamsArgs,
@@ -121,6 +144,15 @@ pub(crate) struct RunArgs {
 
     #[command(flatten)]
     limits: LimitArgs,
+
+    #[command(flatten)]
+    quotas: QuotaArgs,
+
+    #[command(flatten)]
+    log: LogArgs,
+
+    #[command(flatten)]
+    metrics: MetricsArgs,
 
     #[command(flatten)]
     compiling: CompilingArgs,
@@ -152,6 +184,7 @@ impl RunArgs {
             if self.permissions.apply(setting)?
                 || self.tls.apply(setting)?
                 || self.limits.apply(setting, given)?
+                || self.quotas.apply(setting, given)?
             {
                 continue;
             }
@@ -169,6 +202,10 @@ impl RunArgs {
         Ok(())
     }
 
+    pub(crate) fn log(&self) -> &LogArgs {
+        &self.log
+    }
+
     /// Returns the rules, those of applied policy files included.
     pub(crate) fn policy(&self) -> Policy {
         self.permissions.policy()
@@ -176,6 +213,7 @@ impl RunArgs {
 
     pub(crate) fn execute(mut self, given: impl Fn(&str) -> bool) -> anyhow::Result<u8> {
         let begun = Instant::now();
+        let command_line = self.permissions.clone();
         let settings = self.files.settings()?;
         self.apply(&settings, given)?;
         report_bypassed(&self.policy());
@@ -185,15 +223,19 @@ impl RunArgs {
         // Before anything else is opened: it relies on that the process has one thread, and
         // no descriptor of its own open.
         let inherited = match self.permissions.listen_fds() {
-            true => listen_fds::take()?,
+            true => listen_fds::take(self.permissions.any_process())?,
             false => Vec::new(),
         };
+        self.log.open()?;
         let path = Path::new(path);
         let cache = self.compiling.open_cache();
         let limits = self.limits.limits(self.workers);
-        if !self.no_confine {
-            confine::confine(&self.needed_files(path));
+        // A dry run lets the program use any path.
+        if !self.no_confine && self.dry_run.is_none() {
+            confine::confine(&self.needed_files(path, &settings));
         }
+        let status = Arc::new(Status::new());
+        self.metrics.start(&status)?;
         let wasi = (0..self.workers.get()).map(|_| wasi_ctx(path, args, &self.env));
         let wasi = wasi.collect::<anyhow::Result<Vec<WasiCtx>>>()?;
         let tls = self.tls.load()?;
@@ -205,10 +247,23 @@ impl RunArgs {
         let startup = self.limits.startup_timeout();
         let component = compiling::within(startup, begun, load)?;
 
-        let runners = self.runners(wasi, limits, &tls, &inherited, begun.elapsed());
+        let policy = SharedPolicy::new(self.policy());
+        let observer = LogObserver {
+            status: Arc::clone(&status),
+            learned: self.dry_run.is_some().then(Arc::default),
+        };
+        let learned = observer.learned.clone();
+        let runners = self.runners(
+            (wasi, limits, begun.elapsed()),
+            &tls,
+            &inherited,
+            &policy,
+            &observer,
+        );
+        status.started(&runners);
         let handles = runners.iter().map(Runner::stop_handle).collect();
-        let files = tls.reads_files().then_some(tls);
-        let stop = signals::watch(handles, self.grace, files);
+        let reload = self.reload(tls, command_line, policy, settings);
+        let stop = signals::watch(handles, self.grace, reload);
         let stop = stop.context("cannot watch for signals")?;
         let reporter = OutcomeReporter {
             linger: self.linger,
@@ -228,6 +283,9 @@ impl RunArgs {
             }
         };
         let outcomes = workers::run(runners, &engine, &component, self.grace, ended);
+        if let Some(learned) = learned {
+            learned.write(self.dry_run.iter().flatten().next())?;
+        }
         let outcomes = outcomes.with_context(|| path.display().to_string())?;
         if let Some(code) = failure {
             return Ok(code);
@@ -241,7 +299,7 @@ impl RunArgs {
     }
 
     /// Returns the files that the process needs from now on.
-    fn needed_files(&self, program: &Path) -> confine::Files {
+    fn needed_files(&self, program: &Path, settings: &[Setting]) -> confine::Files {
         let mut files = confine::Files::of_the_system();
         files.read(program);
         if let Some(streams) = self.streams.file() {
@@ -259,7 +317,37 @@ impl RunArgs {
         if self.perf_map {
             files.write(Path::new("/tmp"));
         }
+        // For SIGHUP.
+        let included = settings.iter().map(|setting| setting.origin.file.as_path());
+        for file in self.files.paths().chain(included) {
+            files.replaceable(file);
+        }
+        if let Some(file) = self.log.file() {
+            files.write_beside(file);
+        }
+        if let Some(file) = self.metrics.file() {
+            files.sockets_beside(file);
+        }
         files
+    }
+
+    /// The files that SIGHUP reads again, if there are any. Without, it ends the process.
+    fn reload(
+        &self,
+        tls: Tls,
+        command_line: PermissionArgs,
+        policy: SharedPolicy,
+        settings: Vec<Setting>,
+    ) -> Option<Reload> {
+        let tls = tls.reads_files().then_some(tls);
+        let policy = (!self.files.is_empty()).then(|| PolicyReload {
+            files: self.files.clone(),
+            command_line,
+            policy,
+            settings,
+        });
+        let any = tls.is_some() || policy.is_some() || self.log.file().is_some();
+        any.then_some(Reload { tls, policy })
     }
 
     fn engine(&self) -> anyhow::Result<Engine> {
@@ -273,20 +361,22 @@ impl RunArgs {
     /// One runner for each worker. `elapsed` has passed since the start.
     fn runners(
         &self,
-        wasi: Vec<WasiCtx>,
-        limits: Limits,
+        (wasi, limits, elapsed): (Vec<WasiCtx>, Limits, Duration),
         tls: &Tls,
         inherited: &[(String, InheritedListener)],
-        elapsed: Duration,
+        policy: &SharedPolicy,
+        observer: &LogObserver,
     ) -> Vec<Runner> {
-        let policy = self.policy();
         let listeners = SharedListeners::new();
         let runner = |wasi| {
             let mut ctx = StreamsCtx::builder()
                 .policy(policy.clone())
                 .limits(limits)
+                .quotas(self.quotas.quotas())
+                .dry_run(self.dry_run.is_some())
+                .search_domains(self.permissions.search_domains())
                 .tls(tls.clone())
-                .observer(StderrObserver);
+                .observer(observer.clone());
             for (name, listener) in inherited {
                 ctx = ctx.listener(name, listener.clone());
             }

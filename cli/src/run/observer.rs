@@ -1,16 +1,35 @@
+use std::sync::Arc;
+
+use asyncio_streams_host::policy::PolicyRule;
 use asyncio_streams_host::{Denial, ListenAddress, Observer};
 
-use crate::output;
-use crate::remedy;
+use super::learned::Learned;
+use super::status::Status;
 use crate::report::report;
+use crate::{log, output, remedy};
 
-/// Reports denials, warnings and listeners on standard error.
-#[derive(Debug)]
-pub(crate) struct StderrObserver;
+/// Puts the events of a program into the log.
+#[derive(Debug, Clone)]
+pub(super) struct LogObserver {
+    pub(super) status: Arc<Status>,
+    pub(super) learned: Option<Arc<Learned>>,
+}
 
-impl Observer for StderrObserver {
+impl Observer for LogObserver {
     fn denied(&self, denial: &Denial) {
-        match remedy::of_denial(denial) {
+        let remedy = remedy::of_denial(denial);
+        if log::is_structured() {
+            let rule = denial.allowing_rule();
+            tracing::warn!(
+                label = denial.reason.label(),
+                operation = rule.as_ref().map(PolicyRule::operation),
+                rule = rule.as_ref().map(tracing::field::display),
+                remedy,
+                "{denial}"
+            );
+            return;
+        }
+        match remedy {
             Some(remedy) => report(format_args!("{denial}; {remedy}")),
             None => report(format_args!("{denial}")),
         }
@@ -27,8 +46,17 @@ impl Observer for StderrObserver {
         ));
     }
 
-    /// Writes exactly `listening on ADDRESS`, for programs that wait for this line.
+    /// Writes exactly `listening on ADDRESS` to standard error, for programs that wait for
+    /// this line.
     fn listening(&self, address: &ListenAddress) {
         output::message(&format!("listening on {address}\n"));
+        tracing::info!(%address, "listening");
+        self.status.listens(address.to_string());
+    }
+
+    fn would_deny(&self, denial: &Denial, rule: Option<&PolicyRule>) {
+        if let Some(learned) = &self.learned {
+            learned.add(denial, rule);
+        }
     }
 }

@@ -8,7 +8,7 @@ use clap::Args;
 use crate::policy::{Origin, Setting};
 
 /// The rules for sockets and names. Without them, the program gets none.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Permissions (default: none)")]
 pub(crate) struct PermissionArgs {
     /// Allow connecting to what RULE covers; a rule with a name also allows looking that name
@@ -36,10 +36,20 @@ pub(crate) struct PermissionArgs {
     #[arg(long, value_name = "NAME")]
     deny_resolve: Vec<NamePattern>,
 
+    /// Let the system's resolver add its search domains to names, as to `redis` in a cluster: a rule
+    /// for a name then covers what the search finds
+    #[arg(long)]
+    search_domains: bool,
+
     /// Give the program the listening sockets that this process inherited, by their names, as
     /// systemd passes them in LISTEN_FDS and LISTEN_FDNAMES; they need no rule
     #[arg(long)]
     listen_fds: bool,
+
+    /// With --listen-fds, take the sockets of LISTEN_FDS even without LISTEN_PID, which says whose
+    /// they are. For starters that cannot set it; without LISTEN_FDS it changes nothing
+    #[arg(long)]
+    listen_fds_any_process: bool,
 
     /// The rules of policy files.
     #[arg(skip)]
@@ -62,6 +72,25 @@ impl PermissionArgs {
         self.listen_fds
     }
 
+    /// Returns true if names are looked up with search domains.
+    pub(crate) fn search_domains(&self) -> bool {
+        self.search_domains
+    }
+
+    /// Returns true if the inherited sockets may be for any process.
+    pub(crate) fn any_process(&self) -> bool {
+        self.listen_fds_any_process
+    }
+
+    /// Returns true if the option's values are rules.
+    pub(crate) fn has_rules_of(option: &str) -> bool {
+        ["connect", "listen", "resolve"].iter().any(|operation| {
+            ["allow-", "deny-"]
+                .iter()
+                .any(|action| option.strip_prefix(action) == Some(operation))
+        })
+    }
+
     /// Adds a setting of a policy file. Returns false if it is none of these options.
     pub(crate) fn apply(&mut self, setting: &Setting) -> anyhow::Result<bool> {
         let Setting {
@@ -71,6 +100,14 @@ impl PermissionArgs {
         } = setting;
         if *option == "listen-fds" {
             self.listen_fds = self.listen_fds || value == "true";
+            return Ok(true);
+        }
+        if *option == "search-domains" {
+            self.search_domains = self.search_domains || value == "true";
+            return Ok(true);
+        }
+        if *option == "listen-fds-any-process" {
+            self.listen_fds_any_process = self.listen_fds_any_process || value == "true";
             return Ok(true);
         }
         let (allow, rule) = match *option {
@@ -92,33 +129,25 @@ impl PermissionArgs {
 
     /// Returns the rules of the command line, then those of the policy files.
     pub(crate) fn rules(&self) -> Vec<SourcedRule> {
-        let given = |allow, rule| SourcedRule {
-            allow,
-            rule,
-            origin: None,
-        };
-        let connect = |allow, rules: &[Rule]| {
-            let rules = rules.iter().cloned().map(PolicyRule::Connect);
-            rules.map(|rule| given(allow, rule)).collect::<Vec<_>>()
-        };
-        let listen = |allow, rules: &[ListenRule]| {
-            let rules = rules.iter().cloned().map(PolicyRule::Listen);
-            rules.map(|rule| given(allow, rule)).collect::<Vec<_>>()
-        };
-        let resolve = |allow, patterns: &[NamePattern]| {
-            let patterns = patterns.iter().cloned().map(PolicyRule::Resolve);
-            patterns.map(|rule| given(allow, rule)).collect::<Vec<_>>()
-        };
-        [
-            connect(true, &self.allow_connect),
-            listen(true, &self.allow_listen),
-            resolve(true, &self.allow_resolve),
-            connect(false, &self.deny_connect),
-            listen(false, &self.deny_listen),
-            resolve(false, &self.deny_resolve),
-            self.from_files.clone(),
-        ]
-        .concat()
+        fn given<T: Clone>(
+            allow: bool,
+            rules: &[T],
+            rule: fn(T) -> PolicyRule,
+        ) -> impl Iterator<Item = SourcedRule> {
+            rules.iter().cloned().map(move |own| SourcedRule {
+                allow,
+                rule: rule(own),
+                origin: None,
+            })
+        }
+        given(true, &self.allow_connect, PolicyRule::Connect)
+            .chain(given(true, &self.allow_listen, PolicyRule::Listen))
+            .chain(given(true, &self.allow_resolve, PolicyRule::Resolve))
+            .chain(given(false, &self.deny_connect, PolicyRule::Connect))
+            .chain(given(false, &self.deny_listen, PolicyRule::Listen))
+            .chain(given(false, &self.deny_resolve, PolicyRule::Resolve))
+            .chain(self.from_files.iter().cloned())
+            .collect()
     }
 
     pub(crate) fn policy(&self) -> Policy {

@@ -3,10 +3,9 @@ use std::time::{Duration, Instant};
 use std::{fmt, future, io, thread};
 
 use asyncio_streams_host::StopHandle;
-use asyncio_streams_host::tls::Tls;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::tls;
+use super::reload::Reload;
 use crate::output;
 use crate::report::report;
 
@@ -52,12 +51,12 @@ impl fmt::Display for Stop {
 /// Starts a thread that handles signals.
 ///
 /// The first SIGINT or SIGTERM stops the runs of the program. The process ends at the second
-/// one, or when the runs have not ended [`IN_THE_HOST`] after their grace. SIGHUP reads the
-/// files of `files` again; without `files`, it ends the process, as by default.
+/// one, or when the runs have not ended [`IN_THE_HOST`] after their grace. SIGHUP runs
+/// `reload`; without it, it ends the process, as by default.
 pub(crate) fn watch(
     runs: Vec<StopHandle>,
     grace: Duration,
-    files: Option<Tls>,
+    reload: Option<Reload>,
 ) -> io::Result<FirstStop> {
     let first = FirstStop::default();
     let seen = Arc::clone(&first);
@@ -67,7 +66,7 @@ pub(crate) fn watch(
     // Before this returns, so that no signal is missed.
     let mut signals = {
         let _guard = runtime.enter();
-        Signals::new(files)?
+        Signals::new(reload)?
     };
     thread::Builder::new()
         .name("signals".to_owned())
@@ -108,12 +107,13 @@ async fn stop_all(runs: &[StopHandle], grace: Duration, stop: Stop, signals: &mu
 struct Signals {
     interrupt: Signal,
     terminate: Signal,
-    hang_up: Option<(Signal, Tls)>,
+    hang_up: Option<(Signal, Reload)>,
 }
 
 impl Signals {
-    fn new(files: Option<Tls>) -> io::Result<Self> {
-        let hang_up = files.map(|files| Ok::<_, io::Error>((signal(SignalKind::hangup())?, files)));
+    fn new(reload: Option<Reload>) -> io::Result<Self> {
+        let hang_up =
+            reload.map(|reload| Ok::<_, io::Error>((signal(SignalKind::hangup())?, reload)));
         Ok(Self {
             hang_up: hang_up.transpose()?,
             interrupt: signal(SignalKind::interrupt())?,
@@ -126,14 +126,14 @@ impl Signals {
         loop {
             let hang_up = async {
                 match &mut self.hang_up {
-                    Some((signal, files)) => signal.recv().await.map(|()| files),
+                    Some((signal, reload)) => signal.recv().await.map(|()| reload),
                     None => future::pending().await,
                 }
             };
             tokio::select! {
                 _ = self.interrupt.recv() => return Stop::Interrupt,
                 _ = self.terminate.recv() => return Stop::Terminate,
-                Some(files) = hang_up => tls::reload(files),
+                Some(reload) = hang_up => reload.run(),
             }
         }
     }
