@@ -27,6 +27,7 @@ mod listening;
 mod looking_up;
 mod memory;
 mod no_delay;
+mod operating;
 mod outputs;
 mod packages;
 mod python;

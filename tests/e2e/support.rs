@@ -144,7 +144,7 @@ impl Process {
         Process::start_with(command, Stdio::null(), Stdio::piped())
     }
 
-    fn start_with(mut command: Command, stdin: Stdio, stdout: Stdio) -> Process {
+    pub(crate) fn start_with(mut command: Command, stdin: Stdio, stdout: Stdio) -> Process {
         if !command.get_envs().any(|(name, _)| name == CACHE) {
             command.env(CACHE, cache());
         }

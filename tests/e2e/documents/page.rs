@@ -15,6 +15,7 @@ pub(crate) const GUIDES: &[&str] = &[
     "README.md",
     "docs/writing-programs.md",
     "docs/permissions.md",
+    "docs/operating.md",
     "docs/tls.md",
     "docs/unix-sockets.md",
     "docs/stopping.md",

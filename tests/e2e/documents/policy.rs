@@ -21,7 +21,8 @@ fn the_commands_about_policy_files_print_what_is_shown() {
     let file = page.block("toml", "policy.toml");
     fs::write(folder.path().join("policy.toml"), file).unwrap();
     let lines = page.commands().into_iter();
-    let lines = lines.filter(|line| line.get(1).is_some_and(|word| word == "policy"));
+    let lines = lines
+        .filter(|line| line.get(1).is_some_and(|word| word == "policy") && line[2] != "schema");
     let ended: Vec<_> = lines
         .map(|line| in_folder(folder.path(), &line[1..]))
         .collect();
@@ -92,4 +93,20 @@ fn a_limit_on_the_command_line_wins_over_one_in_a_policy_file() {
     assert_eq!(limited.code, Some(1), "{limited:?}");
     let allowed = run(" --max-sockets 10");
     assert_eq!(allowed.code, Some(0), "{allowed:?}");
+}
+
+#[test]
+fn the_schema_is_json_and_knows_the_keys_of_the_page() {
+    let page = Page::read("docs/permissions.md");
+    let commands = page.commands();
+    let line = commands
+        .iter()
+        .find(|line| line[1..] == ["policy", "schema"]);
+    let ended = in_folder(Path::new("."), &line.unwrap()[1..]);
+    let schema: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+    for line in page.block("toml", "policy.toml").lines() {
+        if let Some((key, _)) = line.split_once(" = ") {
+            assert!(schema["properties"][key].is_object(), "{key}");
+        }
+    }
 }
