@@ -59,10 +59,7 @@ fn the_log_shown_has_the_events_and_the_fields_of_the_table() {
 #[test]
 fn the_policy_file_shown_is_what_a_dry_run_prints() {
     let page = page();
-    let line = page.command(
-        &["asyncio-streams", "run", "--dry-run"],
-        "tcp-echo-client.wasm",
-    );
+    let line = page.command(&["asyncio-streams", "run", "--dry-run"], "client.wasm");
     assert_eq!(line[2], "--dry-run");
     // The example's port.
     let listener = TcpListener::bind("127.0.0.1:8888").unwrap();
