@@ -1,6 +1,8 @@
 //! Checks that a denial is a clear error in the guest, and a line of the host that names
 //! the flag to allow it. With exactly that flag the program works.
 
+mod battery;
+
 use std::net::TcpListener;
 
 use crate::support::{Ended, Process, run, run_apart};
