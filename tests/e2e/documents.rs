@@ -216,6 +216,28 @@ fn every_option_named_is_one_of_the_command() {
 }
 
 #[test]
+fn each_protection_that_security_md_claims_has_a_test() {
+    let page = Page::read("SECURITY.md");
+    let attacks = ["## A hostile guest", "## A hostile peer"];
+    let rows: Vec<_> = attacks.into_iter().flat_map(|at| page.rows(at)).collect();
+    let folders = ["tests", "host/src", "src", "cli/src"];
+    let rust = folders.map(|folder| sources(folder, "rs")).concat();
+    let python = sources("python/tests", "py");
+    let mut checked = 0;
+    for row in rows.iter().filter(|row| row[1] != "protection") {
+        let names = code_spans(&row[2]);
+        assert!(!names.is_empty(), "no test for {row:?}");
+        for name in names {
+            let (test, check) = (format!("fn {name}("), format!("async def {name}("));
+            let exists = rust.contains(&test) || python.contains(&check);
+            assert!(exists, "{name} of SECURITY.md is no test");
+            checked += 1;
+        }
+    }
+    assert!(checked > 50);
+}
+
+#[test]
 fn the_permission_table_is_what_the_policy_does() {
     let rows = Page::read("docs/permissions.md").rows("## Rules and what they permit");
     assert!(rows.len() > 10);

@@ -1,4 +1,4 @@
-//! Checks that a program without any permission cannot fill the host's memory: whatever the
+//! Checks that a program without any permission cannot fill the host's memory: all that the
 //! host keeps for it counts against `--max-memory`.
 
 use std::fs;

@@ -115,7 +115,7 @@ fn build_streams(
 
 /// Builds examples and tests' guests, as core modules.
 ///
-/// Both packages are selected whatever is built: cargo unites the features of the
+/// Both packages are selected for any choice of programs: cargo unites the features of the
 /// packages selected, and another selection would build the dependencies again.
 fn build_programs(
     workspace: &Workspace,

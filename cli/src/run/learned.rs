@@ -15,7 +15,7 @@ use crate::{files, output};
 /// memory.
 const RULES: usize = 10_000;
 
-/// What a policy would have denied, with the number of the requests.
+/// Requests that a policy would have denied, and how often each came.
 #[derive(Debug, Default)]
 pub(super) struct Learned(Mutex<Found>);
 

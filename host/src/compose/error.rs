@@ -43,7 +43,7 @@ pub enum ComposeError {
     TooMuch {
         /// The component: application or streams component.
         name: &'static str,
-        /// What it has too much of, and the limit.
+        /// The quantity of which it has too much, and the limit.
         what: String,
     },
     /// Composing panicked, which no component should be able to cause.

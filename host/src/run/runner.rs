@@ -133,7 +133,7 @@ impl Runner {
     /// thread runs the guest, or the host on its behalf. There is no limit by default.
     ///
     /// A program that reaches this limit, or one of the two that follow, is dropped with
-    /// [`Exit::TimeLimit`], whatever it does: it gives way every 2 ms while it computes.
+    /// [`Exit::TimeLimit`], even while it computes, because it gives way every 2 ms.
     /// Other futures of the same thread run meanwhile.
     #[must_use]
     pub fn max_cpu(mut self, time: Duration) -> Self {

@@ -51,6 +51,14 @@ async def a_task_that_never_waits_lets_the_host_in():
         assert reading.result() == b"data"
 
 
+@departs("ours")
+@check
+async def a_program_can_open_no_file():
+    for path in ("/etc/passwd", "file", __file__):
+        await fails(FileNotFoundError, open, path)
+        await fails(FileNotFoundError, open, path, "w")
+
+
 @check
 async def a_failed_task_does_not_end_the_program():
     async def fail():

@@ -1,4 +1,4 @@
-//! What monitoring asks: counters, health and readiness over HTTP, and notes to the service
+//! Answers to monitoring: counters, health and readiness over HTTP, and notes to the service
 //! manager.
 
 mod http;

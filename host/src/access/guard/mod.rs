@@ -47,7 +47,7 @@ pub(crate) struct AccessGuard {
     unverified: AtomicBool,
     /// The files of Unix sockets that the guest has made, and perhaps removed since.
     unix_files: Mutex<HashSet<UnixName>>,
-    /// What the policy denies is allowed, and the observer is told.
+    /// True if requests that the policy denies are allowed, and only the observer is told.
     dry_run: bool,
 }
 
