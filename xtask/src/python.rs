@@ -1,14 +1,18 @@
 //! Builds components of Python programs: the examples and the tests' application.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
+use std::thread::{self, ScopedJoinHandle, available_parallelism};
+use std::time::Instant;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::debian;
-use crate::process::output_of;
-use crate::progress::Step;
+use crate::process::{as_typed, output_of};
+use crate::progress::{Step, seconds};
 use crate::workspace::Workspace;
 
 /// The folders of programs. Each file or package in them is one program.
@@ -45,10 +49,27 @@ pub(crate) fn build_all(workspace: &Workspace) -> Result<()> {
         return Ok(());
     }
     ensure_componentize(workspace)?;
-    for program in &stale {
-        build(workspace, program)?;
-    }
-    Ok(())
+    let cores = available_parallelism().map_or(1, NonZeroUsize::get);
+    eprintln!(
+        "==> building {} components in Python, {cores} at a time",
+        stale.len()
+    );
+    let waiting = Mutex::new(stale.iter());
+    let work = || loop {
+        let next = waiting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .next();
+        match next {
+            Some(program) => build(workspace, program)?,
+            None => return Ok(()),
+        }
+    };
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
+        let mut ends = workers.into_iter().map(ScopedJoinHandle::join);
+        ends.try_for_each(|end| end.unwrap_or_else(|_| bail!("a build panicked")))
+    })
 }
 
 fn programs(workspace: &Workspace) -> Result<Vec<Program>> {
@@ -91,7 +112,21 @@ fn build(workspace: &Workspace, program: &Program) -> Result<()> {
         .arg(&part)
         .env_remove("VIRTUAL_ENV")
         .current_dir(workspace.root());
-    Step::new(format!("building {}", workspace.relative(&path).display())).run(&mut command)?;
+    let started = Instant::now();
+    let name = workspace.relative(&path).display();
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| format!("cannot run {}", as_typed(&command)))?;
+    if !output.status.success() {
+        bail!(
+            "building {name}: `{}` failed ({}):\n{}",
+            as_typed(&command),
+            output.status,
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+    eprintln!("    {name} in {}", seconds(started.elapsed()));
     std::fs::rename(&part, &path).with_context(|| format!("cannot write {}", path.display()))?;
     std::fs::write(stamp(workspace, program), program.sources.to_string())?;
     Ok(())
