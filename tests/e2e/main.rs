@@ -26,6 +26,7 @@ mod interop;
 mod listening;
 mod looking_up;
 mod memory;
+mod misbehaving_peers;
 mod no_delay;
 mod operating;
 mod outputs;
