@@ -237,6 +237,17 @@ fn each_protection_that_security_md_claims_has_a_test() {
     assert!(checked > 50);
 }
 
+/// A new version of wasmtime asks for another look at its advisories.
+#[test]
+fn security_md_names_the_version_of_wasmtime() {
+    let lock = text("Cargo.lock");
+    let (_, package) = lock.split_once("\nname = \"wasmtime\"\n").unwrap();
+    let version = package.lines().next().unwrap();
+    let version = version.trim_start_matches("version = ").trim_matches('"');
+    let named = format!("wasmtime's, at version {version},");
+    assert!(text("SECURITY.md").contains(&named), "{named}");
+}
+
 #[test]
 fn the_permission_table_is_what_the_policy_does() {
     let rows = Page::read("docs/permissions.md").rows("## Rules and what they permit");
