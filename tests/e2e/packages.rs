@@ -411,6 +411,7 @@ const MORE: [(&str, &[&str]); 4] = [
         &[
             "binds-host",
             "conformance",
+            "hoards",
             "http-headers",
             "tls",
             "tls-raw",
@@ -426,6 +427,7 @@ const MORE: [(&str, &[&str]); 4] = [
             "binds-host",
             "conformance",
             "echo-server-unix",
+            "hoards",
             "inherited",
             "http-headers",
             "redis-client",

@@ -28,8 +28,8 @@ struct SeenReturn {
 }
 
 impl<F: Future<Output = wasmtime::Result<Returned>>> Call<F> {
-    /// Makes the call. A result that no poll took before the call was dropped goes to
-    /// `result`.
+    /// Makes the call. Its result also goes to `result`, even if no poll took it before the
+    /// call was dropped.
     pub(super) fn new(call: F, stage: Stage, result: Arc<OnceLock<Returned>>) -> Self {
         let seen = Arc::new(SeenReturn {
             stage,
@@ -56,7 +56,8 @@ impl<F: Future<Output = wasmtime::Result<Returned>>> Future for Call<F> {
         let result = call.as_mut().poll(&mut Context::from_waker(&this.waker));
         if let Poll::Ready(result) = &result {
             this.call = None;
-            if result.is_ok() {
+            if let Ok(result) = result {
+                let _ = this.result.set(*result);
                 this.seen.stage.returned();
             }
         }

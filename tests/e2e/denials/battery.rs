@@ -140,7 +140,7 @@ fn a_look_up_needs_a_rule_that_covers_the_name() {
         allow: "--allow-resolve name.invalid".into(),
         others: texts([
             "--allow-connect tcp://127.0.0.1:*",
-            "--allow-listen tcp://name.invalid:80",
+            "--allow-listen tcp://localhost:80",
             "--allow-resolve other.invalid",
             "--allow-resolve *.name.invalid",
             "--allow-resolve invalid",
