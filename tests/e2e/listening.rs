@@ -8,22 +8,10 @@ use std::time::{Duration, Instant};
 
 use socket2::SockRef;
 
-use crate::support::{Ended, PATIENCE, Process, component, run, run_apart};
+use crate::support::{Ended, PATIENCE, Process, run, run_apart};
 
 const FORMS: [&str; 2] = ["", "-wit"];
 const ANYWHERE: &str = "--allow-listen=tcp://127.0.0.1:*";
-
-/// Starts the echo server with a limit of file descriptors.
-fn echo_server_with_descriptors(form: &str, most: usize) -> Process {
-    let mut command = Command::new("bash");
-    command
-        .args(["-c", &format!("ulimit -n {most} && exec \"$0\" \"$@\"")])
-        .arg(env!("CARGO_BIN_EXE_asyncio-streams"))
-        .args(["run", ANYWHERE])
-        .arg(component(&format!("echo-server{form}")))
-        .args(["127.0.0.1", "0"]);
-    Process::start(command)
-}
 
 fn connect(address: SocketAddr) -> TcpStream {
     let mut client = TcpStream::connect(address).unwrap();
@@ -52,8 +40,13 @@ fn is_served(client: &TcpStream, server: &mut Process) -> bool {
 #[test]
 fn ss15_out_of_descriptors_accepting_pauses_is_reported_once_and_goes_on() {
     for form in FORMS {
-        let mut server = echo_server_with_descriptors(form, 64);
+        let mut server = run(
+            &[ANYWHERE],
+            &format!("echo-server{form}"),
+            &["127.0.0.1", "0"],
+        );
         let address = server.listening();
+        server.limit_descriptors(64);
         let mut served = Vec::new();
         let waiting = loop {
             let client = connect(address);

