@@ -40,6 +40,8 @@ async fn run(engine: &Engine, component: &Component) -> Result<()> {
         .build();
     let table = ResourceTable::new();
     let mut store = Store::new(engine, Program { wasi, table });
+    // Nothing advances the engine's epoch.
+    store.set_epoch_deadline(1);
     let command = Command::instantiate_async(&mut store, component, &linker).await?;
     let ended = command.wasi_cli_run().call_run(&mut store).await?;
     ended.map_err(|()| format_err!("the program returned an error"))
