@@ -144,7 +144,6 @@ fn a_look_up_needs_a_rule_that_covers_the_name() {
             "--allow-resolve other.invalid",
             "--allow-resolve *.name.invalid",
             "--allow-resolve invalid",
-            "--allow-connect tcp://*:80",
         ]),
         deny: "--deny-resolve *.invalid".into(),
         serves: false,
