@@ -50,10 +50,7 @@ pub(crate) fn build_all(workspace: &Workspace) -> Result<()> {
     }
     ensure_componentize(workspace)?;
     let cores = available_parallelism().map_or(1, NonZeroUsize::get);
-    eprintln!(
-        "==> building {} components in Python, {cores} at a time",
-        stale.len()
-    );
+    eprintln!("==> building the components in Python, {cores} at a time");
     let waiting = Mutex::new(stale.iter());
     let work = || loop {
         let next = waiting
