@@ -1,9 +1,9 @@
 //! The memory that the host keeps for a guest: one budget, to which everything is charged.
 //!
-//! Whatever a guest makes the host keep, longer than for one call, is charged before it is
-//! kept: [`AccessGuard::charge`](super::AccessGuard::charge) gives a [`Charge`], which is
-//! stored beside the thing and gives the memory back when it is dropped. Without a charge,
-//! the guest gets `out-of-memory`, or a trap where its interface has no error.
+//! The host asks for a [`Charge`] before it keeps anything for a guest longer than for one
+//! call: [`AccessGuard::charge`](super::AccessGuard::charge). It stores the charge beside the
+//! thing, and the charge gives the memory back when it is dropped. Where the budget has no
+//! room, the guest gets `out-of-memory`, or a trap if its interface has no error.
 //!
 //! Linear memories and tables are charged by the [`Limiter`](super::Limiter). Wasmtime's own
 //! tables of handles and tasks cannot be charged one by one. They have a share of the
