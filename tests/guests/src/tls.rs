@@ -1,4 +1,4 @@
-//! Sessions of `asyncio:host/tls`, without the library between.
+//! Bindings of `asyncio:host` without the library between, and TLS sessions over them.
 
 use futures::future::try_join;
 use wasi::sockets::types::{
@@ -19,6 +19,8 @@ mod bindings {
 }
 
 pub use wasi::sockets::types::TcpSocket as Socket;
+
+pub use bindings::asyncio::host::unix_sockets::UnixSocket;
 
 pub use bindings::asyncio::host::tls::{
     Connection, Context, Details, ErrorCode, Side, Transport, VerifyMode, Version,

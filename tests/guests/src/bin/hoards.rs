@@ -14,19 +14,7 @@ use asyncio_streams::wasi::clocks::monotonic_clock;
 use asyncio_streams::wasi::sockets::ip_name_lookup::{ErrorCode, resolve_addresses};
 use asyncio_streams::wasi::sockets::types::{IpAddressFamily, TcpSocket};
 use asyncio_streams::wasi::wit_stream;
-use bindings::asyncio::host::tls::{Context, Side, Transport};
-use bindings::asyncio::host::unix_sockets::UnixSocket;
-
-mod bindings {
-    wit_bindgen::generate!({
-        path: "../../wit",
-        world: "asyncio:host/imports@0.1.0",
-        with: {
-            "wasi:clocks/types@0.3.2": wasi::clocks::types,
-            "wasi:sockets/types@0.3.2": wasi::sockets::types,
-        },
-    });
-}
+use guests::tls::{Context, Side, Transport, UnixSocket};
 
 type Outcome = Result<(), Box<dyn Error>>;
 
